@@ -1,0 +1,23 @@
+"""skaudio: scikit-learn for sound.
+
+The rooms, from the ground up:
+
+audio
+    Recordings: what X may be, decoding, `AudioBatch`.
+dsp
+    Pure kernels: frames, filter banks, cepstra, inversions. No scikit-learn.
+encoders
+    Recordings -> frames: `Waveform`, `STFT`, `Spectrogram`, `MelSpectrogram`, `MFCC`.
+frames
+    Sequences of frames: the containers features travel in.
+pooling
+    Frames -> one row per recording: `FramePooling`; several encoders side by side: `FrameUnion`.
+datasets
+    Recordings to learn from: `load_spoken_digits`, `load_audio_files`, `fetch_fsdd`.
+display
+    Pictures: `SpectrogramDisplay`.
+
+Nothing is imported here: ``from skaudio.encoders import MFCC``.
+"""
+
+__version__ = "0.1.0.dev0"

@@ -1,0 +1,169 @@
+"""Files and bytes to samples, by libsndfile and, for what it does not know, by PyAV.
+
+The format is recognised by content: files are opened through a descriptor, so that libsndfile
+never sees the ending. Only the asked part is decoded.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+
+# How far before an Opus seek target decoding has to begin, in seconds, for the result to equal
+# that of decoding from the start: the codec's state takes that long to converge.
+OPUS_PREROLL = 1.0
+
+
+def decode(
+    source: str | bytes, name: str, offset: float = 0.0, duration: float | None = None
+) -> tuple[np.ndarray, int]:
+    """Decode a part of a file or of encoded bytes.
+
+    Returns
+    -------
+    samples : ndarray of shape (n_channels, n_times), float32
+    sample_rate : int
+        The file's own, in Hz.
+    """
+    head = _head(source, name)
+    if isinstance(source, bytes):
+        handle: int | io.BytesIO = io.BytesIO(source)
+    else:
+        handle = os.open(source, os.O_RDONLY)
+    try:
+        # closefd hands the descriptor over to libsndfile, also when opening fails.
+        file = sf.SoundFile(handle, closefd=True)
+    except sf.LibsndfileError as error:
+        return _decode_otherwise(source, name, head, offset, duration, error)
+    with file:
+        return _read(file, source, name, offset, duration)
+
+
+def _head(source: str | bytes, name: str) -> bytes:
+    """Return the first bytes, or say why there are none."""
+    if isinstance(source, bytes):
+        head = source[:16]
+    else:
+        try:
+            with Path(source).open("rb") as file:
+                head = file.read(16)
+        except FileNotFoundError as error:
+            where = "" if Path(source).is_absolute() else f" (looked in {Path.cwd()})"
+            raise ValueError(
+                f"{name}: no such file{where}. Check the path and the working directory."
+            ) from error
+        except IsADirectoryError as error:
+            raise ValueError(
+                f"{name} is a folder, expected an audio file. "
+                "skaudio.datasets.load_audio_files lists the recordings of a folder."
+            ) from error
+        except OSError as error:
+            raise ValueError(f"{name} cannot be read: {error.strerror}.") from error
+    if not head:
+        raise ValueError(f"{name} is empty: 0 bytes. A failed download or copy is the usual cause.")
+    return head
+
+
+def _read(
+    file: sf.SoundFile, source: str | bytes, name: str, offset: float, duration: float | None
+) -> tuple[np.ndarray, int]:
+    rate, n_frames = file.samplerate, file.frames
+    _check_wav_is_whole(file, name)
+    if n_frames == 0:
+        if file.format == "OGG" and not _ogg_is_finished(source):
+            raise _truncated(name, "Ogg", "the stream has no last page")
+        raise ValueError(f"{name} is empty: its {file.format} header announces 0 samples.")
+    start = round(offset * rate)
+    if start >= n_frames:
+        raise ValueError(
+            f"{name}: offset={offset:g} s is past the end, the recording lasts "
+            f"{n_frames / rate:g} s."
+        )
+    wanted = n_frames - start if duration is None else round(duration * rate)
+    wanted = min(max(wanted, 1), n_frames - start)
+    lead = min(start, round(OPUS_PREROLL * rate)) if file.subtype == "OPUS" else 0
+    try:
+        if start - lead:
+            file.seek(start - lead)
+        samples = file.read(lead + wanted, dtype="float32", always_2d=True)[lead:]
+    except sf.LibsndfileError as error:
+        raise _truncated(name, file.format, f"decoding fails ({error})") from error
+    if len(samples) < wanted:
+        found = start + len(samples)
+        raise _truncated(
+            name, file.format, f"{n_frames} samples announced, {found} could be decoded"
+        )
+    if file.format == "OGG" and start + wanted == n_frames and not _ogg_is_finished(source):
+        raise _truncated(name, "Ogg", "the stream has no last page")
+    return samples.T, rate
+
+
+def _truncated(name: str, kind: str, found: str) -> ValueError:
+    return ValueError(
+        f"{name} is truncated or damaged ({kind}): {found}. Copy or download it again, or repair "
+        "it by re-encoding what is there."
+    )
+
+
+def _check_wav_is_whole(file: sf.SoundFile, name: str) -> None:
+    """Compare the size a WAV header announces with what is there; libsndfile only logs it."""
+    if file.format not in ("WAV", "WAVEX"):
+        return
+    match = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
+    if match is None:
+        return
+    announced, present = int(match[1]), int(match[2])
+    # Programs that write into a pipe cannot know the size and announce (nearly) the largest one.
+    streamed = announced == 0 or announced >= 0x7FFF0000
+    if present < announced and not streamed:
+        raise _truncated(name, "WAV", f"{announced} bytes of samples announced, {present} present")
+
+
+def _ogg_is_finished(source: str | bytes) -> bool:
+    """Whether the last Ogg page is whole and marks the end of its stream (RFC 3533)."""
+    if isinstance(source, bytes):
+        tail = source[-(1 << 17) :]
+    else:
+        with Path(source).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - (1 << 17)))
+            tail = file.read()
+    at = tail.rfind(b"OggS")
+    if at < 0 or len(tail) < at + 27:
+        return False
+    n_segments = tail[at + 26]
+    lacing = tail[at + 27 : at + 27 + n_segments]
+    whole = len(tail) >= at + 27 + n_segments + sum(lacing) and len(lacing) == n_segments
+    return bool(tail[at + 5] & 4) and whole
+
+
+def _decode_otherwise(
+    source: str | bytes,
+    name: str,
+    head: bytes,
+    offset: float,
+    duration: float | None,
+    error: sf.LibsndfileError,
+) -> tuple[np.ndarray, int]:
+    """Try PyAV on what libsndfile does not open; explain what remains."""
+    from skaudio.audio import _ffmpeg
+
+    if error.code != 1:  # recognised, but malformed
+        raise ValueError(
+            f"{name} is truncated or damaged: {error.error_string} "
+            "Copy or download it again, or repair it by re-encoding what is there."
+        ) from error
+    container = _ffmpeg.container_of(head)
+    if container is not None:
+        return _ffmpeg.decode(source, name, container, offset, duration)
+    looks_like_text = all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head)
+    cause = "it looks like text" if looks_like_text else f"it begins with {head[:8]!r}"
+    raise ValueError(
+        f"{name} is no audio that can be decoded: {cause}. Expected WAV, FLAC, Ogg, Opus, MP3 or "
+        "another format of libsndfile, or MP4/M4A, 3GP, WebM and the like."
+    ) from error

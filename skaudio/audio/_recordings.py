@@ -1,0 +1,219 @@
+"""X, in any container users have, to a list of recordings."""
+
+from __future__ import annotations
+
+import numbers
+import os
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.validation import validate_data
+
+from skaudio.audio._batch import AudioBatch
+from skaudio.audio._recording import Recording, as_recording
+
+LENGTH_HINT = " Pass a list of arrays for recordings of any length."
+
+
+class Recordings(list):
+    """A list of `Recording` that remembers what X was.
+
+    Attributes
+    ----------
+    is_array : bool
+        X was a plain two-dimensional numeric array: equal-length mono clips, one per row.
+    index : sequence or None
+        Index of the pandas object X was, or the index labels an AudioBatch carries.
+    """
+
+    def __init__(self, items: Any, *, is_array: bool = False, index: Any = None):
+        super().__init__(items)
+        self.is_array = is_array
+        self.index = index
+
+
+def check_recordings(estimator: Any, X: Any, *, reset: bool) -> Recordings:
+    """Validate X for an estimator that takes recordings.
+
+    A two-dimensional numeric array goes through scikit-learn's ``validate_data`` and fixes
+    ``n_features_in_``; sequences of recordings never do. Nothing is decoded here.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The one that asks; its ``n_features_in_`` is set (``reset=True``) or compared.
+    X : sequence of recordings
+        See the user guide, "What a recording is".
+    reset : bool
+        True in ``fit``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the recording, what was found, what was expected and the likely cause.
+    """
+    items, index = _sequence(X)
+    if items is None:
+        return _check_array(estimator, X, reset)
+    if len(items) == 0:
+        raise ValueError("X holds no recordings: found 0 sample(s), expected at least one.")
+    recordings = [as_recording(item, i) for i, item in enumerate(items)]
+    _warn_of_wide_integers(recordings)
+    if reset:
+        for learned in ("n_features_in_", "feature_names_in_"):
+            if hasattr(estimator, learned):
+                delattr(estimator, learned)
+    return Recordings(recordings, index=index)
+
+
+def _sequence(X: Any) -> tuple[Any, Any]:
+    """Return the elements of X and its index, or None where X is a numeric table for sklearn."""
+    _refuse_single(X)
+    if isinstance(X, AudioBatch):
+        return _from_batch(X), X.labels
+    if hasattr(X, "iloc"):
+        return _from_pandas(X)
+    if sparse.issparse(X):
+        return None, None
+    if not isinstance(X, np.ndarray) and hasattr(X, "__array__") and not _is_column(X):
+        X = np.asarray(X)
+    if isinstance(X, np.ndarray):
+        return _from_array(X), None
+    if not (hasattr(X, "__len__") and hasattr(X, "__getitem__")):
+        raise TypeError(
+            f"X is a {type(X).__name__}, expected a sequence of recordings: list(...) makes one."
+        )
+    items = [X[i] for i in range(len(X))]
+    return (None, None) if _is_table(items) else (items, None)
+
+
+def _refuse_single(X: Any) -> None:
+    if isinstance(X, (str, os.PathLike)):
+        raise ValueError(
+            f"X is a single path ({os.fspath(X)!r}), expected a sequence of recordings: pass "
+            "[path], or the recordings of a folder by skaudio.datasets.load_audio_files(folder).data."
+        )
+    if isinstance(X, (Mapping, bytes, bytearray)) or hasattr(X, "get_all_samples"):
+        raise ValueError(
+            f"X is a single recording (a {type(X).__name__}), expected a sequence of recordings: "
+            "pass [recording]."
+        )
+    if np.isscalar(X) or X is None or (isinstance(X, np.ndarray) and X.ndim == 0):
+        raise ValueError(
+            f"X is {X!r}, expected a sequence of recordings. Expected 2D array, got scalar array "
+            "instead. Reshape your data: pass [waveform] for a single one."
+        )
+
+
+def _from_batch(batch: AudioBatch) -> list[Recording]:
+    facts = zip(batch, batch.sample_rates, batch.names, batch.warps, strict=True)
+    return [
+        Recording(
+            waveform,
+            f"recording {i}" if name is None else f"recording {i} ({name!r})",
+            path=name,
+            sample_rate=rate,
+            warp=warp,
+        )
+        for i, (waveform, rate, name, warp) in enumerate(facts)
+    ]
+
+
+def _from_pandas(X: Any) -> tuple[Any, Any]:
+    if X.ndim == 1:
+        if X.dtype.kind in "fiuc":  # one number per row is no recording: sklearn says it best
+            return None, None
+        return X.tolist(), X.index
+    if X.shape[1] == 1 and X.dtypes.iloc[0].kind not in "fiucb":
+        return X.iloc[:, 0].tolist(), X.index
+    strings = [str(c) for c, t in zip(X.columns, X.dtypes, strict=True) if t.kind not in "fiucb"]
+    if strings and X.shape[1] > 1:
+        raise ValueError(
+            f"X is a DataFrame with the columns {list(map(str, X.columns))}, expected one column of "
+            f"recordings. Select it, X[[{strings[0]!r}]], or use a ColumnTransformer with "
+            f"the column list [{strings[0]!r}]."
+        )
+    return None, None
+
+
+def _from_array(X: np.ndarray) -> Any:
+    if X.ndim == 1 and X.dtype.kind in "UST":
+        return [str(item) for item in X]
+    if X.ndim == 1 and X.dtype.kind == "O" and not (len(X) and _is_number(X[0])):
+        return list(X)
+    if X.ndim == 2 and X.shape[1] == 1 and X.dtype.kind in "UOT" and len(X):
+        if not _is_number(X[0, 0]):
+            return list(X[:, 0])
+    if X.ndim == 3:
+        raise ValueError(
+            f"Found array with dim 3: X has shape {X.shape}, expected recordings. Are these "
+            "features? Then skip the encoder. Equal multichannel recordings go in as a list, "
+            "list(X), each (n_channels, n_times)."
+        )
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Number) and not isinstance(value, bool)
+
+
+def _is_column(X: Any) -> bool:
+    """Whether X is a column of a table library (polars, Arrow...): a sequence, not an array."""
+    return hasattr(X, "to_list") or hasattr(X, "to_pylist")
+
+
+def _is_table(items: list[Any]) -> bool:
+    """Whether a list is scikit-learn's list of lists, or a bare list of numbers."""
+    if items and all(_is_number(item) for item in items):
+        return True
+    return (
+        bool(items)
+        and all(isinstance(item, (list, tuple)) for item in items)
+        and len({len(item) for item in items}) == 1
+        and all(_is_number(v) for item in items for v in item[:1])
+    )
+
+
+def _warn_of_wide_integers(recordings: list[Recording]) -> None:
+    """Wide integers that hold narrow samples become silence when scaled by their range: say so."""
+    for recording in recordings:
+        samples = recording.source
+        if isinstance(samples, np.ndarray) and samples.dtype == np.int64 and samples.size:
+            peak = int(np.abs(samples).max())
+            if 0 < peak < 2**31:
+                warnings.warn(
+                    f"{recording.name} holds int64 samples up to {peak}: scaled by the full range "
+                    "of int64 they are silence. If they are 16-bit samples, pass "
+                    "np.asarray(x, dtype=np.int16).",
+                    stacklevel=4,
+                )
+                return
+
+
+def _check_array(estimator: Any, X: Any, reset: bool) -> Recordings:
+    try:
+        X = validate_data(estimator, X, reset=reset, dtype="numeric")
+    except ValueError as error:
+        message = str(error)
+        if "expecting" in message and "features" in message:
+            raise ValueError(message + LENGTH_HINT) from error
+        if "Reshape your data" in message:
+            raise ValueError(f"{message}\nFor a single recording pass [waveform].") from error
+        if "NaN" in message or "infinity" in message:
+            raise ValueError(_locate(X) + message) from error
+        raise
+    if X.dtype.kind == "b":
+        raise TypeError("X is an array of bool, expected floating point or integer samples.")
+    return Recordings(
+        (Recording(row, f"recording {i}") for i, row in enumerate(X)),
+        is_array=True,
+    )
+
+
+def _locate(X: Any) -> str:
+    """Name the first recording that is not finite."""
+    bad = np.flatnonzero(~np.isfinite(np.asarray(X, dtype=np.float64)).all(axis=1))
+    return f"recording {bad[0]} is not finite: " if len(bad) else ""

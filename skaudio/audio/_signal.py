@@ -1,0 +1,133 @@
+"""Waveform arithmetic: to float, to mono, to another rate, to a common level."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import soxr
+
+MAX_CHANNELS = 32
+
+
+def check_sample_rate(value: float, *, name: str = "sample_rate") -> int | float:
+    """Return a sample rate in Hz, or say why the value cannot be one."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}={value!r}: expected a number of samples per second (Hz).")
+    if not math.isfinite(value) or value <= 0:
+        raise ValueError(
+            f"{name}={value!r}: expected a positive number of samples per second (Hz)."
+        )
+    if value < 400:
+        raise ValueError(
+            f"{name}={value!r}: expected Hz (did you pass kHz? {value:g} kHz is {value * 1000:g})."
+        )
+    return int(value) if float(value).is_integer() else float(value)
+
+
+def check_part(offset: float, duration: float | None) -> None:
+    """Refuse an ``offset`` or ``duration`` in seconds that no recording could satisfy."""
+    if not _is_number(offset) or not math.isfinite(offset) or offset < 0:
+        raise ValueError(f"offset={offset!r}: expected seconds from the beginning, 0 or more.")
+    if duration is not None and (
+        not _is_number(duration) or not math.isfinite(duration) or duration <= 0
+    ):
+        raise ValueError(f"duration={duration!r}: expected a positive number of seconds, or None.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def to_float(samples: np.ndarray, name: str) -> np.ndarray:
+    """Return samples as float32; integers are scaled by their full range, unsigned ones centred."""
+    kind = samples.dtype.kind
+    if kind == "f":
+        # Overflow to inf is caught with the other non-finite values, by name.
+        with np.errstate(over="ignore"):
+            return samples.astype(np.float32, copy=False)
+    if kind in "iu":
+        half = 2.0 ** (8 * samples.dtype.itemsize - 1)
+        scaled = samples.astype(np.float64) if samples.dtype.itemsize > 2 else samples
+        centred = scaled.astype(np.float32) if scaled is samples else scaled
+        if kind == "u":
+            centred = centred - half
+        return (centred / half).astype(np.float32, copy=False)
+    if kind == "c":
+        raise ValueError(
+            f"{name}: Complex data not supported: samples are {samples.dtype}. Expected a real "
+            "waveform (did you pass an STFT?)."
+        )
+    raise TypeError(
+        f"{name}: samples are {samples.dtype}, expected floating point or integer samples."
+    )
+
+
+def channels_first(samples: np.ndarray, name: str) -> np.ndarray:
+    """Check that an array is mono or ``(n_channels, n_times)`` and return it two-dimensional."""
+    if samples.ndim == 1:
+        return samples[np.newaxis]
+    if samples.ndim != 2:
+        raise ValueError(
+            f"{name} has shape {samples.shape}, expected (n_times,) or (n_channels, n_times)."
+        )
+    n_channels, n_times = samples.shape
+    if n_channels > MAX_CHANNELS or n_channels > max(n_times, 1):
+        raise ValueError(
+            f"{name} has shape {samples.shape}: {n_channels} channels of {n_times} samples. "
+            "Expected (n_channels, n_times) with at most "
+            f"{MAX_CHANNELS} channels. Either the axes are (n_times, n_channels): transpose the "
+            "array; or these are features rather than audio: skip the encoder."
+        )
+    return samples
+
+
+def to_mono(channels: np.ndarray) -> np.ndarray:
+    """Average ``(n_channels, n_times)``, or ``(n_times, n_channels)`` seen through ``.T``."""
+    if len(channels) == 1:
+        return channels[0]
+    # A matrix-vector product is some thirty times faster than mean(axis=...) here.
+    weights = np.full(len(channels), 1.0 / len(channels), np.float32)
+    return weights @ channels
+
+
+def resample(waveform: np.ndarray, source: float, target: float, name: str) -> np.ndarray:
+    """Resample a float32 waveform with soxr at its "HQ" setting."""
+    if source == target:
+        return waveform
+    resampled = soxr.resample(waveform, source, target, quality="HQ")
+    if len(resampled) == 0:
+        raise ValueError(
+            f"{name}: {len(waveform)} samples at {source} Hz leave none at {target} Hz. "
+            "The recording is too short."
+        )
+    return resampled
+
+
+def normalize(waveform: np.ndarray, how: str | None) -> np.ndarray:
+    """Scale to a peak of 1 (``"max"``) or a root mean square of 1 (``"rms"``); silence stays."""
+    if how is None:
+        return waveform
+    if how == "max":
+        level = max(float(waveform.max()), -float(waveform.min()))
+    elif how == "rms":
+        level = math.sqrt(float(np.mean(np.square(waveform, dtype=np.float64))))
+    else:
+        raise ValueError(f"normalize={how!r}: expected None, 'max' or 'rms'.")
+    return waveform / np.float32(level) if level > 0 else waveform
+
+
+def check_samples(waveform: np.ndarray, name: str) -> None:
+    """Refuse an empty waveform and one with NaN or infinite samples."""
+    if len(waveform) == 0:
+        raise ValueError(f"{name} is empty: it has 0 samples, expected at least one.")
+    # One dot product tells in the usual case; it may overflow on huge but finite values.
+    if math.isfinite(float(np.dot(waveform, waveform))):
+        return
+    bad = np.flatnonzero(~np.isfinite(waveform))
+    if len(bad):
+        value = "NaN" if np.isnan(waveform[bad[0]]) else "infinity"
+        raise ValueError(
+            f"{name} contains {value} at sample {bad[0]} ({len(bad)} such samples in all); expected "
+            "finite values. A division by a silent recording's level is the usual cause."
+        )

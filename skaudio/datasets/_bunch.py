@@ -1,0 +1,74 @@
+"""From a table of recordings to the Bunch that every loader returns."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils import Bunch
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def read_description(name: str) -> str:
+    """Return the description ``descr/{name}`` of a data set."""
+    return (files(__package__) / "descr" / name).read_text(encoding="utf-8")
+
+
+def make_bunch(
+    columns: dict[str, Any],
+    *,
+    target: str,
+    groups: str | None,
+    target_names: list[str],
+    description: str | None,
+    as_frame: bool,
+    **extra: Any,
+) -> Bunch:
+    """Arrange the columns of a table of recordings as scikit-learn arranges a data set.
+
+    Parameters
+    ----------
+    columns : dict of str to sequence
+        The table, one row per recording; the column "path" holds the paths.
+    target, groups : str
+        Names of the columns with the integer labels and with the groups (None: no groups).
+    target_names : list of str
+        Name of each integer label.
+    description : str or None
+        Becomes ``DESCR``.
+    as_frame : bool
+        Whether data, target and groups are pandas objects, and ``frame`` the whole table.
+    **extra
+        Further entries of the Bunch.
+    """
+    data: Any = np.asarray(columns["path"], dtype=str)
+    labels: Any = np.asarray(columns[target], dtype=np.int64)
+    group_labels: Any = None if groups is None else np.asarray(columns[groups], dtype=str)
+    frame = None
+    if as_frame:
+        frame = _make_frame(columns)
+        data, labels = frame[["path"]], frame[target]
+        group_labels = None if groups is None else frame[groups]
+    return Bunch(
+        data=data,
+        target=labels,
+        groups=group_labels,
+        frame=frame,
+        feature_names=["path"],
+        target_names=np.asarray(target_names, dtype=str),
+        DESCR=description,
+        **extra,
+    )
+
+
+def _make_frame(columns: dict[str, Any]) -> pd.DataFrame:
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise ImportError("as_frame=True needs pandas: pip install pandas") from error
+    return pd.DataFrame(columns)

@@ -1,0 +1,166 @@
+"""The Free Spoken Digit Dataset."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from sklearn.utils import Bunch
+
+from skaudio.datasets._bunch import DIGIT_NAMES, make_bunch, read_description
+from skaudio.datasets._download import fetch_zip
+from skaudio.datasets._home import get_data_home
+
+_URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip"
+# Earlier tags hold 2000 recordings, later ones more.
+_FEWEST_RECORDINGS = 2000
+_FILE_NAME = re.compile(r"(?P<digit>[0-9])_(?P<speaker>[^_]+)_(?P<index>[0-9]+)\.wav")
+_LICENCE = (
+    "Free Spoken Digit Dataset, https://github.com/Jakobovski/free-spoken-digit-dataset, licence"
+    " CC BY-SA 4.0 (https://creativecommons.org/licenses/by-sa/4.0/)"
+)
+
+
+def fetch_fsdd(
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    verbose: bool = True,
+) -> Any:
+    """Load the Free Spoken Digit Dataset, downloading it once (classification).
+
+    ================  ==========================================================
+    Recordings        3000 in the full set: 10 digits x 6 speakers x 50
+    Classes           10 (zero to nine), balanced
+    Groups            the speakers, balanced
+    Format            WAV, mono, 8 kHz, about 0.1 to 2.3 s
+    Licence           CC BY-SA 4.0
+    ================  ==========================================================
+
+    What is found in ``<data_home>/fsdd/recordings`` is used, be it the full set or a part of
+    it; the table above is of the full set.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        Folder that holds data sets, see :func:`get_data_home`; by default that of the
+        environment variable ``SKAUDIO_DATA``, or else the cache folder of the user.
+    download_if_missing : bool, default=True
+        Whether to download the official archive (tag v1.0.10) if there are no recordings; if
+        False, that is an error.
+    return_X_y : bool, default=False
+        Return ``(data, target)`` instead of a Bunch. The speakers, which ``GroupKFold`` needs,
+        are in the Bunch only.
+    as_frame : bool, default=False
+        Return pandas objects: ``data`` as a one-column DataFrame, ``target`` and ``groups`` as
+        Series, and ``frame`` as the table of all.
+    verbose : bool, default=True
+        When downloading, print the licence, a progress bar, and the size and sha256 of the
+        archive.
+
+    Returns
+    -------
+    sklearn.utils.Bunch or tuple
+        A dictionary with attributes:
+
+        data : ndarray of str, shape (n_recordings,), or DataFrame, shape (n_recordings, 1)
+            Absolute paths, sorted by digit, speaker and index.
+        target : ndarray of int, shape (n_recordings,), or Series
+            The digit, 0 to 9.
+        target_names : ndarray of str, shape (10,)
+            "zero" to "nine".
+        groups : ndarray of str, shape (n_recordings,), or Series
+            The speaker.
+        feature_names : list of str
+            ``["path"]``.
+        frame : DataFrame or None
+            Columns path, digit, speaker and index. Only with ``as_frame=True``.
+        DESCR : str
+            Where the recordings come from, what scores mean, and the licence.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are no recordings and ``download_if_missing=False``.
+    ConnectionError
+        If the download fails. The message names the address, and the folder in which to put
+        the recordings by hand.
+    ValueError
+        If the archive, or a file of the folder, is not what was expected.
+
+    Warns
+    -----
+    UserWarning
+        After a download: no reference hash of the archive is known. Its content is checked:
+        the checksums within the archive, names, the number of recordings and that all ten
+        digits are there.
+
+    References
+    ----------
+    Z. Jackson et al., Free Spoken Digit Dataset, v1.0.10, 2020.
+    https://github.com/Jakobovski/free-spoken-digit-dataset
+
+    Examples
+    --------
+    >>> from skaudio.datasets import fetch_fsdd
+    >>> fsdd = fetch_fsdd()  # doctest: +SKIP
+    >>> fsdd.data.shape  # doctest: +SKIP
+    (3000,)
+    """
+    folder = get_data_home(data_home) / "fsdd"
+    recordings = folder / "recordings"
+    by_hand = (
+        f"To put the recordings there by hand, download {_URL} elsewhere and unpack it so that"
+        f" {recordings / '0_george_0.wav'} exists, or name another data_home"
+    )
+    rows = _find_recordings(recordings) if recordings.is_dir() else []
+    if not rows and recordings.is_dir() and any(recordings.iterdir()):
+        raise ValueError(
+            f"{recordings} holds files, but no recording named such as 0_george_0.wav: empty it,"
+            " or name another data_home"
+        )
+    if not rows:
+        if not download_if_missing:
+            raise FileNotFoundError(
+                f"no recordings in {recordings}, and download_if_missing=False. {by_hand}"
+            )
+        if verbose:
+            print(_LICENCE)
+        fetch_zip(_URL, folder, check=_check_archive, by_hand=by_hand, verbose=verbose)
+        rows = _find_recordings(recordings)
+
+    digits, speakers, indices, paths = zip(*rows, strict=True)
+    bunch: Bunch = make_bunch(
+        {"path": paths, "digit": digits, "speaker": speakers, "index": indices},
+        target="digit",
+        groups="speaker",
+        target_names=list(DIGIT_NAMES),
+        description=read_description("fsdd.rst"),
+        as_frame=as_frame,
+    )
+    return (bunch.data, bunch.target) if return_X_y else bunch
+
+
+def _find_recordings(folder: Path) -> list[tuple[int, str, int, str]]:
+    """Return (digit, speaker, index, path) of the .wav files in ``folder``, sorted."""
+    rows = []
+    for path in folder.glob("*.wav"):
+        if path.name.startswith("."):
+            continue
+        match = _FILE_NAME.fullmatch(path.name)
+        if match is None:
+            raise ValueError(f"{path}: expected a name such as 0_george_0.wav")
+        rows.append((int(match["digit"]), match["speaker"], int(match["index"]), str(path)))
+    return sorted(rows)
+
+
+def _check_archive(folder: Path) -> None:
+    rows = _find_recordings(folder / "recordings")
+    if len(rows) < _FEWEST_RECORDINGS:
+        raise ValueError(f"{len(rows)} recordings, expected at least {_FEWEST_RECORDINGS}")
+    if missing := sorted(set(range(10)) - {row[0] for row in rows}):
+        raise ValueError(f"no recordings of the digits {missing}")

@@ -1,0 +1,139 @@
+"""Waveform -> features: what to compute, and its implementation on torch.
+
+`Analysis` says what is computed. `encode` computes it for one recording on the CPU, in chunks of
+frames that stay in the cache; `encode_batch` for many at once on any device, differentiably.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from skaudio.dsp.framing import Framing
+from skaudio.dsp.mel import FilterBank
+from skaudio.dsp.scaling import Scale
+
+# Frames per chunk: a chunk's frames and spectra together fit a core's second-level cache.
+CHUNK = 128
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What to compute from a waveform; each stage but the first may be absent.
+
+    Attributes
+    ----------
+    framing : Framing
+    power : float or None
+        Exponent of the magnitudes; None leaves the complex spectrum.
+    filters : callable or None
+        Maps a vocal-tract warp factor to a `FilterBank`.
+    scale : Scale
+    dct : ndarray of shape (n_mfcc, n_filters) or None
+    target_frames : int or None
+        Trim to, or pad with frames of silence to, this number of frames.
+    """
+
+    framing: Framing
+    power: float | None = 2.0
+    filters: Callable[[float], FilterBank] | None = None
+    scale: Scale = Scale()
+    dct: np.ndarray | None = None
+    target_frames: int | None = None
+
+    @property
+    def n_features(self) -> int:
+        if self.dct is not None:
+            return len(self.dct)
+        return self.framing.n_bins if self.filters is None else self.filters(1.0).n_filters
+
+    @property
+    def dtype(self) -> type:
+        return np.complex64 if self.power is None else np.float32
+
+    def check_length(self, n_samples: int, name: str) -> None:
+        """Refuse a recording too short for one frame."""
+        self.framing.check_length(n_samples, name)
+
+    def check_warp(self, warp: float | None, name: str) -> float:
+        """Return the warp factor of a recording, 1 if it is unmarked."""
+        if warp is not None and self.filters is None:
+            raise ValueError(
+                f"{name} is marked with the warp factor {warp:g} by VTLP, which needs a mel "
+                "filter bank: expected MelSpectrogram or MFCC after it."
+            )
+        return 1.0 if warp is None else warp
+
+    def encode(self, waveform: np.ndarray, warp: float = 1.0) -> np.ndarray:
+        """Return the features of one recording, (n_features, n_frames)."""
+        signal = _tensor(self.framing.pad(waveform))
+        n_frames = self.framing.n_frames(len(waveform))
+        bank = None if self.filters is None else self.filters(warp)
+        parts = []
+        for start in range(0, n_frames, CHUNK):
+            spectra = self._linear(signal, start, min(start + CHUNK, n_frames))
+            parts.append(self._scaled(spectra if bank is None else bank.apply(spectra)))
+        # Each part is (frames, features); one transposing copy makes librosa's axis order.
+        frames = torch.cat(parts) if len(parts) > 1 else parts[0]
+        return self._finish(frames.T).contiguous().numpy()
+
+    def encode_batch(
+        self,
+        waveforms: Sequence[np.ndarray],
+        warps: Sequence[float] | None = None,
+        device: str | torch.device = "cpu",
+    ) -> list[torch.Tensor]:
+        """Return the features of many recordings, computed together on a device."""
+        counts = [self.framing.n_frames(len(w)) for w in waveforms]
+        padded = [_tensor(self.framing.pad(w)) for w in waveforms]
+        signals = torch.nn.utils.rnn.pad_sequence(padded, batch_first=True).to(device)
+        spectra = self._linear(signals, 0, max(counts))
+        if self.filters is not None and warps is not None and any(w != 1.0 for w in warps):
+            rows = zip(spectra, warps, strict=True)
+            spectra = torch.stack([self.filters(warp).apply(row) for row, warp in rows])
+        elif self.filters is not None:
+            spectra = self.filters(1.0).apply(spectra)
+        return [
+            self._finish(self._scaled(row[:n]).T) for row, n in zip(spectra, counts, strict=True)
+        ]
+
+    def _linear(self, signal: torch.Tensor, start: int, stop: int) -> torch.Tensor:
+        """Spectra (..., stop - start, n_bins) of some frames of padded signals (..., n_times)."""
+        framing = self.framing
+        first = start * framing.hop_length + framing.lead
+        last = (stop - 1) * framing.hop_length + framing.lead + framing.win_length
+        window = _tensor(framing.weights).to(signal.device)
+        frames = signal[..., first:last].unfold(-1, framing.win_length, framing.hop_length)
+        frames = frames * window
+        if self.power is None:  # phases count: the window sits in the middle of its frame
+            tail = framing.n_fft - framing.lead - framing.win_length
+            frames = torch.nn.functional.pad(frames, (framing.lead, tail))
+            return torch.fft.rfft(frames)
+        spectrum = torch.fft.rfft(frames, n=framing.n_fft)
+        power = spectrum.real.square() + spectrum.imag.square()
+        if self.power == 2.0:
+            return power
+        return power.sqrt() if self.power == 1.0 else power.pow(self.power / 2)
+
+    def _scaled(self, spectra: torch.Tensor) -> torch.Tensor:
+        return spectra if self.power is None else self.scale.apply(spectra)
+
+    def _finish(self, features: torch.Tensor) -> torch.Tensor:
+        """Do what needs the whole recording (n_features, n_frames): length, clip, cosine transform."""
+        missing = 0 if self.target_frames is None else self.target_frames - features.shape[1]
+        if missing > 0:
+            silence = self._scaled(features.new_zeros(len(features), missing))
+            features = torch.cat([features, silence], dim=1)
+        if self.power is not None:
+            features = self.scale.clip(features)
+        if self.dct is not None:
+            features = _tensor(self.dct).to(features.device) @ features
+        return features[:, : self.target_frames]
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    """View an array as a tensor; torch warns of read-only ones, which are copied (they are small)."""
+    return torch.from_numpy(array if array.flags.writeable else array.copy())

@@ -1,0 +1,36 @@
+"""Cepstra: the discrete cosine transform along the mel axis, and liftering."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from scipy.fft import dct, idct
+
+
+@lru_cache(maxsize=64)
+def dct_matrix(
+    n_mfcc: int, n_mels: int, dct_type: int = 2, norm: str | None = "ortho", lifter: float = 0
+) -> np.ndarray:
+    """Return the matrix (n_mfcc, n_mels), float32, that takes scaled mel spectra to MFCC."""
+    matrix = dct(np.eye(n_mels), type=dct_type, norm=norm, axis=0)[:n_mfcc]
+    matrix = (matrix * lifter_weights(n_mfcc, lifter)[:, None]).astype(np.float32)
+    matrix.flags.writeable = False
+    return matrix
+
+
+def lifter_weights(n_mfcc: int, lifter: float) -> np.ndarray:
+    """Return the sinusoidal lifter ``1 + lifter / 2 * sin(pi (k + 1) / lifter)``; ones for 0."""
+    if lifter == 0:
+        return np.ones(n_mfcc)
+    return 1 + (lifter / 2) * np.sin(np.pi * np.arange(1, 1 + n_mfcc) / lifter)
+
+
+def undo_dct(
+    mfcc: np.ndarray, n_mels: int, dct_type: int = 2, norm: str | None = "ortho", lifter: float = 0
+) -> np.ndarray:
+    """Return the scaled mel spectrum (n_mels, n_frames) whose missing coefficients are zero."""
+    weights = lifter_weights(len(mfcc), lifter)[:, None]
+    if np.any(np.abs(weights) < np.finfo(np.float32).eps):
+        raise ValueError(f"lifter={lifter:g} zeroes a coefficient, which cannot be undone.")
+    return idct(mfcc / weights, type=dct_type, norm=norm, axis=0, n=n_mels).astype(np.float32)

@@ -1,0 +1,177 @@
+"""What the encoders that cut frames share: their parameters' checks, times, and the way back."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skaudio.audio import AudioBatch
+from skaudio.audio._signal import check_sample_rate
+from skaudio.dsp.framing import PAD_MODES, Framing
+from skaudio.dsp.inversion import check_invertible, griffin_lim
+from skaudio.dsp.scaling import Scale
+from skaudio.encoders._base import check_count
+from skaudio.frames import check_frames
+
+# Defaults of win_length and hop_length, in seconds.
+WINDOW_SECONDS = 0.025
+HOP_SECONDS = 0.010
+
+
+def framing_of(encoder: Any) -> Framing:
+    """Return an encoder's frames in samples, its defaults resolved and its values checked."""
+    rate = check_sample_rate(encoder.sample_rate)
+    win_length, n_fft, hop_length = encoder.win_length, encoder.n_fft, encoder.hop_length
+    if win_length is None:
+        win_length = max(round(WINDOW_SECONDS * rate), 1)
+        stated = f"win_length={win_length} (25 ms, the default)"
+    else:
+        win_length = check_count("win_length", win_length)
+        stated = f"win_length={win_length}"
+    if hop_length is None:
+        hop_length = max(round(HOP_SECONDS * rate), 1)
+    if n_fft is None:
+        n_fft = max(1 << (win_length - 1).bit_length(), 2)
+    if check_count("n_fft", n_fft, 2) < win_length:
+        raise ValueError(
+            f"n_fft={n_fft} is shorter than {stated}, expected n_fft >= win_length: "
+            f"pass a longer n_fft, or win_length={n_fft}."
+        )
+    if encoder.pad_mode not in PAD_MODES:
+        raise ValueError(f"pad_mode={encoder.pad_mode!r}: expected one of {', '.join(PAD_MODES)}.")
+    framing = Framing(
+        n_fft=int(n_fft),
+        win_length=win_length,
+        hop_length=check_count("hop_length", hop_length),
+        window=encoder.window,
+        center=bool(encoder.center),
+        pad_mode=encoder.pad_mode,
+    )
+    try:
+        framing.weights
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"window={encoder.window!r}: expected a name, tuple or array that "
+            f"scipy.signal.get_window knows ({error})."
+        ) from error
+    return framing
+
+
+def scale_of(encoder: Any) -> Scale:
+    """Return an encoder's scale, its values checked."""
+    if encoder.scale not in ("linear", "log", "db"):
+        raise ValueError(f"scale={encoder.scale!r}: expected 'linear', 'log' or 'db'.")
+    _check_positive("power", encoder.power)
+    if encoder.scale == "log":
+        _check_positive("eps", encoder.eps)
+    if encoder.top_db is not None:
+        _check_positive("top_db", encoder.top_db)
+    return Scale(encoder.scale, float(encoder.power), float(encoder.eps), encoder.top_db)
+
+
+def _check_positive(name: str, value: Any) -> None:
+    if not isinstance(value, numbers.Real) or not np.isfinite(value) or value <= 0:
+        raise ValueError(f"{name}={value!r}: expected a positive number.")
+
+
+class FramedMixin:
+    """Times of frames."""
+
+    def frame_times(self, n_frames: Any = None) -> np.ndarray:
+        """Return the time of each frame's centre, in seconds from the recording's beginning.
+
+        Parameters
+        ----------
+        n_frames : int or ndarray of shape (..., n_frames), optional
+            How many, or frames to count; may be left out when ``target_frames`` is set.
+
+        Returns
+        -------
+        times : ndarray of shape (n_frames,)
+            Includes the encoder's ``offset``.
+        """
+        if n_frames is None:
+            n_frames = self.target_frames
+        if n_frames is None:
+            raise TypeError(
+                "frame_times() needs to know how many: pass a number of frames, or the frames of "
+                "one recording."
+            )
+        if np.ndim(n_frames) > 0:
+            n_frames = np.shape(n_frames)[-1]
+        framing = framing_of(self)
+        first = 0 if framing.center else framing.n_fft / 2
+        samples = first + framing.hop_length * np.arange(check_count("n_frames", n_frames, 0))
+        return self.offset + samples / self.sample_rate
+
+
+class GriffinLimMixin:
+    """The way back from magnitudes; a subclass says how frames become magnitudes."""
+
+    def inverse_transform(self, X, *, lengths=None, n_iter=32, random_state=0):
+        """Find waveforms with these features, by Griffin-Lim.
+
+        Parameters
+        ----------
+        X : array of shape (n_recordings, n_features, n_frames), or object array
+            What `transform` returned.
+        lengths : int or sequence of int, optional
+            Samples of each waveform; by default ``hop_length * (n_frames - 1)`` with ``center``.
+        n_iter : int, default=32
+            Iterations.
+        random_state : int, RandomState instance or None, default=0
+            Of the initial phases.
+
+        Returns
+        -------
+        waveforms : AudioBatch
+            At the encoder's sample rate. What the encoder discarded (phases, detail between mel
+            bands, level after ``normalize``) is not recovered.
+
+        References
+        ----------
+        Griffin & Lim 1984, "Signal estimation from modified short-time Fourier transform";
+        with momentum 0.99, Perraudin, Balazs & Sondergaard 2013.
+        """
+        check_count("n_iter", n_iter)
+        frames = self._check_encoded(X)
+        framing = framing_of(self)
+        check_invertible(framing)
+        spectrum = self._spectrum_analysis()
+        seeds = check_random_state(random_state).randint(2**31, size=len(frames))
+        waveforms = [
+            griffin_lim(
+                self._magnitude(f),
+                spectrum.encode,
+                framing,
+                n_iter=n_iter,
+                seed=int(seed),
+                length=length,
+            )
+            for f, seed, length in zip(frames, seeds, as_lengths(lengths, len(frames)), strict=True)
+        ]
+        return AudioBatch(waveforms, self.sample_rate)
+
+    def _check_encoded(self, X: Any) -> list[np.ndarray]:
+        frames, _ = check_frames(self, X, reset=False)
+        n_features = len(self.get_feature_names_out())
+        if len(frames[0]) != n_features:
+            raise ValueError(
+                f"Frames of {len(frames[0])} features, expected the {n_features} of "
+                f"{type(self).__name__} with these parameters."
+            )
+        return frames
+
+
+def as_lengths(lengths: Any, n: int) -> list[int | None]:
+    """One length per recording."""
+    if lengths is None:
+        return [None] * n
+    if np.ndim(lengths) == 0:
+        return [check_count("lengths", lengths)] * n
+    if len(lengths) != n:
+        raise ValueError(f"{len(lengths)} lengths given for {n} recordings.")
+    return [check_count("lengths", int(length)) for length in lengths]

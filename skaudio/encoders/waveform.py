@@ -1,0 +1,177 @@
+"""Waveform: decoded, cut, mixed down, resampled, normalised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from skaudio.audio import AudioBatch, check_recordings
+from skaudio.encoders import _run
+from skaudio.encoders._base import Encoder, check_count
+from skaudio.frames import pack
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The identity as an analysis: a waveform is one feature whose frames are its samples."""
+
+    target_frames: int | None
+    n_features = 1
+    dtype = np.float32
+
+    def check_length(self, n_samples: int, name: str) -> None:
+        """Any recording will do."""
+
+    def check_warp(self, warp: float | None, name: str) -> float:
+        """Marks of VTLP travel on."""
+        return 1.0
+
+    def encode(self, waveform: np.ndarray, warp: float = 1.0) -> np.ndarray:
+        if self.target_frames is not None:
+            missing = max(self.target_frames - len(waveform), 0)
+            waveform = np.pad(waveform[: self.target_frames], (0, missing))
+        return waveform[np.newaxis]
+
+    def encode_batch(
+        self, waveforms: Sequence[np.ndarray], warps: Sequence[float], device: str
+    ) -> list[torch.Tensor]:
+        return [torch.from_numpy(self.encode(w).copy()) for w in waveforms]
+
+
+class Waveform(Encoder):
+    """Decode recordings to mono waveforms of one sample rate.
+
+    The first step where a part or a level is to be taken before augmenting, and a way to decode
+    once what several encoders use. In order: part, downmix, resample, normalise.
+
+    Parameters
+    ----------
+    sample_rate : float, default=16000
+        In Hz. Files and mappings are resampled to it; bare arrays are taken to be at it.
+    offset : float, default=0.0
+        Where to begin, in seconds.
+    duration : float, default=None
+        How much to take, in seconds; None takes all. A recording that ends sooner gives less.
+    normalize : {None, "max", "rms"}, default=None
+        Scale each waveform to a peak, or a root mean square, of 1.
+    target_frames : int, default=None
+        Trim to this number of samples, or pad with zeros.
+    n_jobs : int, default=None
+        joblib workers. None is 1 unless a joblib backend is active.
+    device : str, default="cpu"
+        Accepted like every encoder's; waveforms are decoded on the CPU.
+    verbose : int, default=0
+        Show a progress bar.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Samples per clip; only where `fit` was given a 2-D array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.encoders import Waveform
+    >>> stereo = {"array": np.ones((2, 8000)), "sampling_rate": 8000}
+    >>> Waveform().fit_transform([stereo])
+    AudioBatch(1 recordings, 16000 Hz, 16000 samples)
+    """
+
+    def __init__(
+        self,
+        *,
+        sample_rate=16000,
+        offset=0.0,
+        duration=None,
+        normalize=None,
+        target_frames=None,
+        n_jobs=None,
+        device="cpu",
+        verbose=0,
+    ):
+        self.sample_rate = sample_rate
+        self.offset = offset
+        self.duration = duration
+        self.normalize = normalize
+        self.target_frames = target_frames
+        self.n_jobs = n_jobs
+        self.device = device
+        self.verbose = verbose
+
+    def transform(self, X):
+        """Decode recordings.
+
+        Parameters
+        ----------
+        X : sequence of recordings
+
+        Returns
+        -------
+        waveforms : AudioBatch, or ndarray of shape (n_recordings, n_times) for a 2-D X
+        """
+        job = self._job()
+        recordings = check_recordings(self, X, reset=False)
+        encoded = _run.encode(recordings, job, n_jobs=self.n_jobs, verbose=self.verbose)
+        if recordings.is_array:
+            array = pack(encoded, len(recordings))[:, 0]
+            return self._wrap(
+                array, recordings.index, lambda: self._names(array.shape[1]), table=True
+            )
+        batch = AudioBatch(
+            [frames[0] for frames in encoded],
+            self.sample_rate,
+            names=[r.path for r in recordings],
+            labels=recordings.index,
+            warps=[r.warp for r in recordings],
+        )
+        cells = ({"array": w, "sampling_rate": self.sample_rate} for w in batch)
+        return self._wrap(batch, recordings.index, self.get_feature_names_out, cells=cells)
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the output's columns.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        names : ndarray of str
+            One per sample after fitting on a 2-D array, else the one name "waveform".
+        """
+        n_times = getattr(self, "n_features_in_", None)
+        if n_times is None:
+            return np.array(["waveform"], dtype=object)
+        rate = self.sample_rate
+        start = round(self.offset * rate)
+        stop = n_times if self.duration is None else start + max(round(self.duration * rate), 1)
+        return self._names(self.target_frames or min(stop, n_times) - start)
+
+    def frame_times(self, n_frames=None) -> np.ndarray:
+        """Return the time of each sample, in seconds from the recording's beginning.
+
+        Parameters
+        ----------
+        n_frames : int or ndarray of shape (..., n_times), optional
+            How many, or samples to count; may be left out when ``target_frames`` is set.
+
+        Returns
+        -------
+        times : ndarray of shape (n_times,)
+        """
+        n_frames = self.target_frames if n_frames is None else n_frames
+        if n_frames is None:
+            raise TypeError("frame_times() needs to know how many samples: pass their number.")
+        if np.ndim(n_frames) > 0:
+            n_frames = np.shape(n_frames)[-1]
+        return self.offset + np.arange(check_count("n_frames", n_frames, 0)) / self.sample_rate
+
+    def _analysis(self) -> Samples:
+        return Samples(self.target_frames)
+
+    @staticmethod
+    def _names(n_times: int) -> np.ndarray:
+        return np.array([f"waveform{i}" for i in range(n_times)], dtype=object)

@@ -1,0 +1,193 @@
+"""Sequences of frames: the containers in which features travel between steps.
+
+A recording's frames are a float32 array ``(n_features, n_frames)``. Recordings of one length are
+a 3-D array; of several lengths, a 1-D object array; under ``set_output(transform="pandas")``, a
+one-column DataFrame of arrays. A 2-D array ``(n, d)`` is n sequences of one frame of d features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.validation import validate_data
+
+NAMES_KEY = "skaudio_feature_names"
+
+
+def pack(frames: Iterable[np.ndarray], n: int, dtype: Any = np.float32) -> np.ndarray:
+    """Gather n arrays ``(n_features, n_frames)`` as they come: 3-D if all lengths agree.
+
+    The first one's shape is taken as everyone's, so that nothing is held twice: memory that turns
+    out not to be needed is never touched, and costs nothing.
+    """
+    same: np.ndarray | None = None
+    ragged: list[np.ndarray] | None = None
+    for i, item in enumerate(frames):
+        if same is None:
+            same = np.empty((n, *item.shape), dtype)
+        if ragged is None and item.shape != same.shape[1:]:
+            ragged = list(same[:i])
+        if item.shape == same.shape[1:]:
+            same[i] = item
+            if ragged is not None:
+                ragged.append(same[i])
+        else:
+            assert ragged is not None
+            ragged.append(item)
+    if ragged is None:
+        return same if same is not None else np.empty((0, 0, 0), dtype)
+    return as_object_array(ragged)
+
+
+def as_object_array(items: Sequence[Any]) -> np.ndarray:
+    """Return a 1-D object array, whatever shapes the items have."""
+    out = np.empty(len(items), dtype=object)
+    for i, item in enumerate(items):
+        out[i] = item
+    return out
+
+
+class FrameOutputMixin:
+    """`set_output` for transformers whose output scikit-learn's own wrapping cannot hold.
+
+    With ``transform="pandas"`` the output becomes a one-column DataFrame of arrays that carries
+    the input's index and, in ``attrs``, the feature names.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)
+
+    def set_output(self, *, transform: str | None = None):
+        """Set the container of `transform`'s output.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas"} or None
+            "pandas" makes a one-column DataFrame of arrays; None changes nothing.
+
+        Returns
+        -------
+        self : estimator
+        """
+        if transform == "polars":
+            raise ValueError(
+                "transform='polars': frames cannot be held by a polars DataFrame, expected "
+                "'default' or 'pandas'. Put the frames' steps into a Pipeline that ends in a "
+                "table, e.g. FramePooling, and set_output on that step."
+            )
+        if transform not in (None, "default", "pandas"):
+            raise ValueError(f"transform={transform!r}: expected 'default', 'pandas' or None.")
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}
+        return self
+
+    def _wrap(
+        self,
+        output: Any,
+        index: Any,
+        names: Callable[[], Any],
+        *,
+        cells: Iterable[Any] | None = None,
+        table: bool = False,
+    ) -> Any:
+        """Return the output in the container `set_output` asked for.
+
+        ``cells`` go into the DataFrame in place of the output's items; ``table`` marks a 2-D output
+        that has a column per name.
+        """
+        if _get_output_config("transform", self)["dense"] != "pandas":
+            return output
+        import pandas as pd
+
+        if table:
+            return pd.DataFrame(output, index=index, columns=names())
+        column = type(self).__name__.lower()
+        items = as_object_array(list(output if cells is None else cells))
+        frame = pd.DataFrame({column: pd.Series(items, index=index)})
+        frame.attrs[NAMES_KEY] = list(names())
+        return frame
+
+
+def check_frames(estimator: Any, X: Any, *, reset: bool) -> tuple[list[np.ndarray], Any]:
+    """Validate sequences of frames.
+
+    Returns
+    -------
+    frames : list of ndarray of shape (n_features, n_frames)
+    names : list of str or None
+        Feature names where the container carries them.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the recording and what was found in place of frames.
+    """
+    names = None
+    if hasattr(X, "iloc") and not _is_numeric_table(X):
+        names = X.attrs.get(NAMES_KEY)
+        X = X.iloc[:, 0].tolist() if X.ndim == 2 else X.tolist()
+    elif not (isinstance(X, np.ndarray) and X.ndim == 3) and not _is_sequence_of_arrays(X):
+        table = validate_data(estimator, X, reset=reset, dtype=np.float32)
+        return [row[:, np.newaxis] for row in table], None
+    if len(X) == 0:
+        raise ValueError("X holds no recordings: found 0 sample(s), expected at least one.")
+    frames = [_check_one(item, f"recording {i}") for i, item in enumerate(X)]
+    counts = {len(f) for f in frames}
+    if len(counts) > 1:
+        i = next(i for i, f in enumerate(frames) if len(f) != len(frames[0]))
+        raise ValueError(
+            f"recording {i} has {len(frames[i])} features per frame, recording 0 has "
+            f"{len(frames[0])}: expected the same of all. Were they encoded differently?"
+        )
+    if reset:
+        for learned in ("n_features_in_", "feature_names_in_"):
+            if hasattr(estimator, learned):
+                delattr(estimator, learned)
+    return frames, names
+
+
+def _check_one(item: Any, name: str) -> np.ndarray:
+    if isinstance(item, (str, bytes)) or not hasattr(item, "__array__"):
+        raise TypeError(
+            f"{name} is {item!r:.60} ({type(item).__name__}), expected frames "
+            "(n_features, n_frames). Put an encoder (MFCC, MelSpectrogram...) before this step."
+        )
+    frames = np.asarray(item)
+    if frames.ndim == 1:
+        raise ValueError(
+            f"{name} is one-dimensional, shape {frames.shape}, expected frames "
+            "(n_features, n_frames). A waveform? Put an encoder (MFCC, MelSpectrogram...) before "
+            "this step."
+        )
+    if frames.ndim != 2 or 0 in frames.shape:
+        raise ValueError(
+            f"{name} has shape {frames.shape}, expected frames (n_features, n_frames), at least "
+            "one of each."
+        )
+    if frames.dtype.kind == "c":
+        raise ValueError(
+            f"{name}: Complex data not supported: frames are {frames.dtype}. Use Spectrogram in "
+            "place of STFT."
+        )
+    if frames.dtype.kind not in "fiu":
+        raise TypeError(f"{name} has frames of {frames.dtype}, expected floating point numbers.")
+    frames = frames.astype(np.float32, copy=False)
+    if not np.isfinite(frames.sum(dtype=np.float64)):
+        raise ValueError(f"{name} contains NaN or infinity in its frames, expected finite values.")
+    return frames
+
+
+def _is_numeric_table(X: Any) -> bool:
+    return X.ndim == 2 and not all(dtype.kind == "O" for dtype in X.dtypes)
+
+
+def _is_sequence_of_arrays(X: Any) -> bool:
+    if isinstance(X, np.ndarray):
+        return X.dtype.kind == "O" and X.ndim == 1 and len(X) > 0 and np.ndim(X[0]) > 0
+    if not (hasattr(X, "__len__") and hasattr(X, "__getitem__")) or len(X) == 0:
+        return False
+    first = X[0] if not isinstance(X, dict) else None
+    return isinstance(first, (str, bytes)) or (hasattr(first, "__array__") and np.ndim(first) > 0)

@@ -1,0 +1,250 @@
+"""The shape of the package: imports point down, rooms are named, files stay readable.
+
+The imports are read from the source, those inside functions and under ``TYPE_CHECKING`` included;
+nothing is imported to find them.
+"""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "skaudio"
+
+# From the top. A room may import those below it, and those beside it as long as there is no cycle.
+LAYERS = [
+    {"display", "datasets"},
+    {"classifiers", "embedders", "detectors", "pretrained", "caching"},
+    {"_training"},
+    {"encoders", "augmentation", "pooling", "nets"},
+    {"frames"},
+    {"metrics", "events"},
+    {"audio", "dsp"},
+]
+HEIGHT = {room: len(LAYERS) - i for i, layer in enumerate(LAYERS) for room in layer}
+
+# Libraries that a room does without, so that it can be read and tested without them.
+KEPT_OUT = {
+    "dsp": {"sklearn", "skorch", "pandas"},
+    "nets": {"sklearn", "skorch", "pandas"},
+}
+# Libraries that only these rooms know.
+KEPT_IN = {"skorch": {"_training"}}
+
+# What importing any part of skaudio must not load: slow to import, or optional.
+LAZY = ["librosa", "matplotlib", "numba", "av", "skorch"]
+
+MAX_LINES = 300
+# Files that are allowed to be longer: path under skaudio/ -> reason.
+LONGER: dict[str, str] = {}
+
+
+def read_imports(source, module, is_package):
+    """Yield every dotted name that a source imports: ``from a import b`` gives ``a.b``."""
+    package = module if is_package else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = package.split(".")
+                parent = ".".join(parts[: len(parts) - node.level + 1])
+                base = f"{parent}.{base}".rstrip(".")
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room_of(module):
+    """Name the room of a module, '' for the package itself."""
+    return module.split(".")[1] if "." in module else ""
+
+
+FILES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+IMPORTS = {
+    module: set(read_imports(path.read_text("utf-8"), module, path.name == "__init__.py"))
+    for module, path in FILES.items()
+}
+
+
+def resolve(name, modules):
+    """Cut a dotted name back to the module it comes from, or None if it is no module of ours."""
+    while name and name not in modules:
+        name = name.rpartition(".")[0]
+    return name or None
+
+
+def arrows(imports):
+    """Keep the imports between our own modules: module -> modules."""
+    found = {}
+    for module, names in imports.items():
+        targets = {resolve(name, imports) for name in names}
+        found[module] = targets - {None, module}
+    return found
+
+
+def find_cycle(graph):
+    """Return the nodes of one cycle, in order, or None."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1][::-1]
+    return None
+
+
+def between_rooms(graph):
+    """Reduce arrows between modules to arrows between rooms."""
+    rooms = {}
+    for module, targets in graph.items():
+        room = room_of(module)
+        rooms.setdefault(room, set()).update({room_of(target) for target in targets} - {room})
+    return rooms
+
+
+def upward(graph):
+    """List the arrows between modules that point up."""
+    return [
+        f"{module} imports {target}"
+        for module, targets in graph.items()
+        for target in targets
+        if HEIGHT.get(room_of(target), 0) > HEIGHT.get(room_of(module), 0)
+    ]
+
+
+ARROWS = arrows(IMPORTS)
+ROOMS = sorted({room_of(module) for module in FILES} - {""})
+
+
+def test_every_room_has_a_layer():
+    strangers = set(ROOMS) - set(HEIGHT)
+    assert not strangers, f"give {sorted(strangers)} a layer in LAYERS and in docs/architecture.md"
+
+
+def test_modules_import_without_cycles():
+    cycle = find_cycle(ARROWS)
+    assert cycle is None, "import cycle: " + " -> ".join(cycle)
+
+
+def test_rooms_import_without_cycles():
+    cycle = find_cycle(between_rooms(ARROWS))
+    assert cycle is None, "cycle between rooms: " + " -> ".join(cycle)
+
+
+def test_imports_point_down():
+    assert upward(ARROWS) == []
+
+
+def test_libraries_stay_in_their_rooms():
+    wrong = []
+    for module, names in IMPORTS.items():
+        room = room_of(module)
+        libraries = {name.partition(".")[0] for name in names}
+        wrong += [f"{module} imports {lib}" for lib in libraries & KEPT_OUT.get(room, set())]
+        wrong += [
+            f"{module} imports {lib}, which is for {sorted(rooms)}"
+            for lib, rooms in KEPT_IN.items()
+            if lib in libraries and room not in rooms
+        ]
+    assert wrong == []
+
+
+def test_import_is_light():
+    public = [name for name in FILES if not any(p.startswith("_") for p in name.split("."))]
+    code = (
+        "import importlib, json, sys\n"
+        "names, lazy = json.loads(sys.argv[1])\n"
+        "loaded = {}\n"
+        "for name in names:\n"
+        "    importlib.import_module(name)\n"
+        "    for library in lazy:\n"
+        "        if library in sys.modules:\n"
+        "            loaded.setdefault(library, name)\n"
+        "print(json.dumps(loaded))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, json.dumps([public, LAZY])],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert result.returncode == 0, result.stderr
+    loaded = json.loads(result.stdout.splitlines()[-1])
+    assert loaded == {}, f"libraries loaded at import, with the first module that did: {loaded}"
+
+
+def test_docstring_names_every_room():
+    docstring = ast.get_docstring(ast.parse((PACKAGE / "__init__.py").read_text("utf-8")))
+    named = re.findall(r"^(\w+)\n    \S", docstring, flags=re.MULTILINE)
+    assert sorted(named) == ROOMS
+
+
+def test_files_are_short():
+    lengths = {
+        path.relative_to(PACKAGE).as_posix(): len(path.read_text("utf-8").splitlines())
+        for path in FILES.values()
+    }
+    too_long = {name for name, length in lengths.items() if length > MAX_LINES}
+    surprising = {name: lengths[name] for name in too_long - set(LONGER)}
+    assert not surprising, f"over {MAX_LINES} lines: {surprising}; split it, or say why in LONGER"
+    assert set(LONGER) <= too_long, "no longer over the limit: take it out of LONGER"
+    assert all(LONGER.values()), "LONGER needs a reason for each file"
+
+
+class TestReading:
+    """The reader itself, on sources that break the rules."""
+
+    @pytest.mark.parametrize(
+        ("source", "expected"),
+        [
+            ("import skaudio.audio", {"skaudio.audio"}),
+            ("from skaudio.audio import AudioBatch as B", {"skaudio.audio.AudioBatch"}),
+            ("from . import _base", {"skaudio.encoders._base"}),
+            ("from ._base import Encoder", {"skaudio.encoders._base.Encoder"}),
+            ("from ..audio import load", {"skaudio.audio.load"}),
+            ("def f():\n    from skaudio import display", {"skaudio.display"}),
+            ("if TYPE_CHECKING:\n    import skaudio.display", {"skaudio.display"}),
+        ],
+    )
+    def test_reads_every_form(self, source, expected):
+        assert set(read_imports(source, "skaudio.encoders.mfcc", False)) == expected
+
+    def test_relative_import_of_a_package(self):
+        names = set(read_imports("from .mfcc import MFCC", "skaudio.encoders", True))
+        assert names == {"skaudio.encoders.mfcc.MFCC"}
+
+    def test_finds_a_cycle_of_modules(self):
+        graph = arrows(
+            {
+                "skaudio.audio": {"skaudio.audio._a.A"},
+                "skaudio.audio._a": {"numpy", "skaudio.audio._b"},
+                "skaudio.audio._b": {"skaudio.audio.A"},
+            }
+        )
+        assert set(find_cycle(graph)) == set(graph)
+
+    def test_finds_a_cycle_of_rooms_that_modules_do_not_have(self):
+        graph = arrows(
+            {
+                "skaudio.audio._a": {"skaudio.dsp._a.f"},
+                "skaudio.dsp._a": set(),
+                "skaudio.dsp._b": {"skaudio.audio._b.g"},
+                "skaudio.audio._b": set(),
+            }
+        )
+        assert find_cycle(graph) is None
+        assert find_cycle(between_rooms(graph)) is not None
+
+    def test_finds_an_upward_arrow(self):
+        graph = arrows({"skaudio.dsp": {"skaudio.encoders.MFCC"}, "skaudio.encoders": set()})
+        assert upward(graph) == ["skaudio.dsp imports skaudio.encoders"]
