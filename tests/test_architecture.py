@@ -27,7 +27,7 @@ LAYERS = [
     {"metrics", "events"},
     {"audio", "dsp"},
 ]
-HEIGHT = {room: len(LAYERS) - i for i, layer in enumerate(LAYERS) for room in layer}
+HEIGHT = {room: len(LAYERS) - i for i, layer in enumerate(LAYERS) for room in layer} | {"": 0}
 
 # Libraries that a room does without, so that it can be read and tested without them.
 KEPT_OUT = {
@@ -117,7 +117,8 @@ def upward(graph):
         f"{module} imports {target}"
         for module, targets in graph.items()
         for target in targets
-        if HEIGHT.get(room_of(target), 0) > HEIGHT.get(room_of(module), 0)
+        if room_of(module) in HEIGHT and room_of(target) in HEIGHT
+        if HEIGHT[room_of(target)] > HEIGHT[room_of(module)]
     ]
 
 

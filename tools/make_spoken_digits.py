@@ -46,9 +46,6 @@ VOICES: dict[str, tuple[str, str, int, int]] = {
     "jasper": ("en-gb-x-gbcwmd", "m5", 50, 175),
 }
 
-FIELDS = ("file", "digit", "voice", "take", "accent", "variant", "pitch", "speed", "tilt")
-FIELDS += ("level_db", "snr_db")
-
 
 def speak(word: str, accent: str, variant: str, pitch: int, speed: int) -> tuple[np.ndarray, int]:
     """Let espeak-ng say ``word``; return the samples and their rate."""
@@ -108,7 +105,7 @@ def main(folder: Path) -> None:
                 sf.write(folder / name, recording, SAMPLE_RATE, "PCM_16", compression_level=1.0)
                 rows.append({"file": name, **row})
     with open(folder / "metadata.csv", "w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     size = sum(path.stat().st_size for path in folder.iterdir())

@@ -13,11 +13,12 @@ from sklearn.utils import Bunch
 
 from skaudio.datasets._bunch import make_bunch
 
-_EXTENSIONS = frozenset(
-    ".aac .ac3 .aif .aifc .aiff .amr .ape .au .caf .flac .m4a .mka .mp2 .mp3 .mpga .oga .ogg .opus "
-    ".rf64 .snd .sph .spx .w64 .wav .wave .wma .wv "
-    ".3gp .avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .ogv .ts .webm .wmv".split()
+_SOUND_EXTENSIONS = (
+    ".aac .ac3 .aif .aifc .aiff .amr .ape .au .caf .flac .m4a .mka .mp2 .mp3 .mpga .oga .ogg .opus"
+    " .rf64 .snd .sph .spx .w64 .wav .wave .wma .wv"
 )
+_VIDEO_EXTENSIONS = ".3gp .avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .ogv .ts .webm .wmv"
+_EXTENSIONS = frozenset(f"{_SOUND_EXTENSIONS} {_VIDEO_EXTENSIONS}".split())
 
 
 def load_audio_files(
@@ -30,7 +31,7 @@ def load_audio_files(
     return_X_y: bool = False,
     as_frame: bool = False,
 ) -> Any:
-    """Find recordings on disk, one sub-folder per class.
+    r"""Find recordings on disk, one sub-folder per class.
 
     .. code-block:: text
 
@@ -119,7 +120,7 @@ def load_audio_files(
     ...         path = Path(container, name)
     ...         path.parent.mkdir(exist_ok=True)
     ...         path.touch()
-    ...     pets = load_audio_files(container, groups=r"/([a-z]+)_\\d+\\.wav$")
+    ...     pets = load_audio_files(container, groups=r"/([a-z]+)_\d+\.wav$")
     >>> pets.target_names[pets.target].tolist()
     ['cat', 'cat', 'dog']
     >>> pets.groups.tolist()
@@ -128,7 +129,10 @@ def load_audio_files(
     container = Path(container_path).expanduser().absolute()
     extensions = _check_extensions(allowed_extensions)
     folders = _class_folders(container, categories, extensions)
-    paths, target, target_names, empty = [], [], [], []
+    paths: list[Path] = []
+    target: list[int] = []
+    target_names: list[str] = []
+    empty: list[str] = []
     # Under `categories` the rest of the container is none of the caller's business.
     skipped = [] if categories is not None else [p for p in _visible(container) if p.is_file()]
     for folder in folders:

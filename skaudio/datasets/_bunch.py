@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.utils import Bunch
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DIGIT_NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -51,7 +49,7 @@ def make_bunch(
     group_labels: Any = None if groups is None else np.asarray(columns[groups], dtype=str)
     frame = None
     if as_frame:
-        frame = _make_frame(columns)
+        frame = pd.DataFrame(columns)
         data, labels = frame[["path"]], frame[target]
         group_labels = None if groups is None else frame[groups]
     return Bunch(
@@ -64,11 +62,3 @@ def make_bunch(
         DESCR=description,
         **extra,
     )
-
-
-def _make_frame(columns: dict[str, Any]) -> pd.DataFrame:
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise ImportError("as_frame=True needs pandas: pip install pandas") from error
-    return pd.DataFrame(columns)

@@ -14,7 +14,7 @@ from skaudio.datasets._download import fetch_zip
 from skaudio.datasets._home import get_data_home
 
 _URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip"
-# Earlier tags hold 2000 recordings, later ones more.
+# The tag holds 3000; the check is against pages and fragments taken for the archive.
 _FEWEST_RECORDINGS = 2000
 _FILE_NAME = re.compile(r"(?P<digit>[0-9])_(?P<speaker>[^_]+)_(?P<index>[0-9]+)\.wav")
 _LICENCE = (

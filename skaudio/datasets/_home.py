@@ -9,11 +9,11 @@ import pooch
 
 
 def get_data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
-    """Return the folder that holds downloaded data, one sub-folder per data set.
+    r"""Return the folder that holds downloaded data, one sub-folder per data set.
 
     The first of these that is given: the argument, the environment variable ``SKAUDIO_DATA``,
     the cache folder of the user (``~/.cache/skaudio`` on Linux, ``~/Library/Caches/skaudio`` on
-    macOS, ``%LOCALAPPDATA%\\skaudio\\Cache`` on Windows).
+    macOS, ``%LOCALAPPDATA%\skaudio\Cache`` on Windows).
 
     Unlike :func:`sklearn.datasets.get_data_home` it makes no folder: a fetcher does when it
     has something to put there, so that a data home may also be read-only.

@@ -67,11 +67,6 @@ def load_spoken_digits(*, return_X_y: bool = False, as_frame: bool = False) -> A
         DESCR : str
             How the recordings were made, what scores mean, and the licence.
 
-    Raises
-    ------
-    ImportError
-        If ``as_frame=True`` and pandas is not installed.
-
     Notes
     -----
     The recordings are distributed under the licence of this package.

@@ -48,7 +48,7 @@ def serve(tmp_path, monkeypatch) -> Iterator[Callable[..., Path]]:
     root.mkdir()
     handler = partial(QuietHandler, directory=str(root))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     monkeypatch.setattr(_fsdd, "_URL", f"http://127.0.0.1:{server.server_port}/fsdd.zip")
 
@@ -186,7 +186,7 @@ class TestDownload:
             ([*names(), "second/x.txt"], "one folder at the top"),
             ([], "one folder at the top"),
         ],
-        ids="few digit name dots absolute backslash drive tops empty".split(),
+        ids=["few", "digit", "name", "dots", "absolute", "backslash", "drive", "tops", "empty"],
     )
     def test_archive_with_other_content_leaves_nothing_behind(self, home, serve, files, message):
         serve(files)

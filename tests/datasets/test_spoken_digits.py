@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -69,13 +68,6 @@ def test_as_frame():
     X, y = load_spoken_digits(return_X_y=True, as_frame=True)
     assert X.equals(digits.data)
     assert y.equals(digits.target)
-
-
-def test_as_frame_without_pandas_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ImportError, match="pip install pandas"):
-        load_spoken_digits(as_frame=True)
-    assert len(load_spoken_digits().data) == 300
 
 
 def test_recordings_decode_and_match_their_metadata():
