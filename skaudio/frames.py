@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils._set_output import _get_output_config
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
 
 NAMES_KEY = "skaudio_feature_names"
+ENCODE_FIRST = "put an encoder (MFCC, MelSpectrogram...) before this step."
 
 
 def pack(frames: Iterable[np.ndarray], n: int, dtype: Any = np.float32) -> np.ndarray:
@@ -111,8 +112,28 @@ class FrameOutputMixin:
         return frame
 
 
-def check_frames(estimator: Any, X: Any, *, reset: bool) -> tuple[list[np.ndarray], Any]:
+def frame_maker(estimator: Any) -> Any:
+    """Return what makes the frames: the last step of a Pipeline that knows their times, or None."""
+    if hasattr(estimator, "frame_times"):
+        return estimator
+    makers = (frame_maker(step) for _, step in reversed(getattr(estimator, "steps", [])))
+    return next((maker for maker in makers if maker is not None), None)
+
+
+def check_frames(
+    estimator: Any, X: Any, *, reset: bool, advice: str = ENCODE_FIRST
+) -> tuple[list[np.ndarray], Any]:
     """Validate sequences of frames.
+
+    Parameters
+    ----------
+    estimator : estimator or None
+        The one that asks; None for what another estimator has put out.
+    X : 3-D array, object array or sequence of (n_features, n_frames), DataFrame, or 2-D table
+    reset : bool
+        True in ``fit``.
+    advice : str
+        What to do where X holds recordings rather than frames.
 
     Returns
     -------
@@ -130,11 +151,14 @@ def check_frames(estimator: Any, X: Any, *, reset: bool) -> tuple[list[np.ndarra
         names = X.attrs.get(NAMES_KEY)
         X = X.iloc[:, 0].tolist() if X.ndim == 2 else X.tolist()
     elif not (isinstance(X, np.ndarray) and X.ndim == 3) and not _is_sequence_of_arrays(X):
-        table = validate_data(estimator, X, reset=reset, dtype=np.float32)
+        if estimator is None:
+            table = check_array(X, dtype=np.float32)
+        else:
+            table = validate_data(estimator, X, reset=reset, dtype=np.float32)
         return [row[:, np.newaxis] for row in table], None
     if len(X) == 0:
         raise ValueError("X holds no recordings: found 0 sample(s), expected at least one.")
-    frames = [_check_one(item, f"recording {i}") for i, item in enumerate(X)]
+    frames = [_check_one(item, f"recording {i}", advice) for i, item in enumerate(X)]
     counts = {len(f) for f in frames}
     if len(counts) > 1:
         i = next(i for i, f in enumerate(frames) if len(f) != len(frames[0]))
@@ -142,25 +166,24 @@ def check_frames(estimator: Any, X: Any, *, reset: bool) -> tuple[list[np.ndarra
             f"recording {i} has {len(frames[i])} features per frame, recording 0 has "
             f"{len(frames[0])}: expected the same of all. Were they encoded differently?"
         )
-    if reset:
+    if reset and estimator is not None:
         for learned in ("n_features_in_", "feature_names_in_"):
             if hasattr(estimator, learned):
                 delattr(estimator, learned)
     return frames, names
 
 
-def _check_one(item: Any, name: str) -> np.ndarray:
+def _check_one(item: Any, name: str, advice: str) -> np.ndarray:
     if isinstance(item, (str, bytes)) or not hasattr(item, "__array__"):
         raise TypeError(
             f"{name} is {item!r:.60} ({type(item).__name__}), expected frames "
-            "(n_features, n_frames). Put an encoder (MFCC, MelSpectrogram...) before this step."
+            f"(n_features, n_frames): {advice}"
         )
     frames = np.asarray(item)
     if frames.ndim == 1:
         raise ValueError(
             f"{name} is one-dimensional, shape {frames.shape}, expected frames "
-            "(n_features, n_frames). A waveform? Put an encoder (MFCC, MelSpectrogram...) before "
-            "this step."
+            f"(n_features, n_frames). A waveform? Then {advice}"
         )
     if frames.ndim != 2 or 0 in frames.shape:
         raise ValueError(
@@ -181,12 +204,19 @@ def _check_one(item: Any, name: str) -> np.ndarray:
 
 
 def _is_numeric_table(X: Any) -> bool:
-    return X.ndim == 2 and not all(dtype.kind == "O" for dtype in X.dtypes)
+    """Whether a pandas object is a table of numbers rather than one column of arrays."""
+    if X.ndim == 1 or X.shape[1] > 1 or len(X) == 0:
+        return X.ndim == 2
+    return np.ndim(X.iloc[0, 0]) == 0 and not isinstance(X.iloc[0, 0], str)
 
 
 def _is_sequence_of_arrays(X: Any) -> bool:
     if isinstance(X, np.ndarray):
-        return X.dtype.kind == "O" and X.ndim == 1 and len(X) > 0 and np.ndim(X[0]) > 0
+        if X.ndim != 1 or len(X) == 0:
+            return False
+        return X.dtype.kind in "US" or isinstance(X[0], str) or np.ndim(X[0]) > 0
+    if hasattr(X, "iloc"):  # a table of numbers, by now
+        return False
     if not (hasattr(X, "__len__") and hasattr(X, "__getitem__")) or len(X) == 0:
         return False
     first = X[0] if not isinstance(X, dict) else None

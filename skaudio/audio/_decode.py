@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-# How far before an Opus seek target decoding has to begin, in seconds, for the result to equal
-# that of decoding from the start: the codec's state takes that long to converge.
-OPUS_PREROLL = 1.0
+# Enough to hold the last two pages of an Ogg file, each of 64 KiB at most.
+OGG_TAIL = 1 << 17
 
 
 def decode(
@@ -73,9 +72,10 @@ def _read(
     file: sf.SoundFile, source: str | bytes, name: str, offset: float, duration: float | None
 ) -> tuple[np.ndarray, int]:
     rate, n_frames = file.samplerate, file.frames
-    _check_wav_is_whole(file, name)
+    _check_is_whole(file, name)
+    is_whole, n_last = _last_ogg_page(source) if file.format == "OGG" else (True, 0)
     if n_frames == 0:
-        if file.format == "OGG" and not _ogg_is_finished(source):
+        if not is_whole:
             raise _truncated(name, "Ogg", "the stream has no last page")
         raise ValueError(f"{name} is empty: its {file.format} header announces 0 samples.")
     start = round(offset * rate)
@@ -86,7 +86,11 @@ def _read(
         )
     wanted = n_frames - start if duration is None else round(duration * rate)
     wanted = min(max(wanted, 1), n_frames - start)
-    lead = min(start, round(OPUS_PREROLL * rate)) if file.subtype == "OPUS" else 0
+    # libsndfile counts the samples of Vorbis' last page from its end, though that is cut, and so
+    # seeks up to a block too far: begin in the page before.
+    lead = 0
+    if file.subtype == "VORBIS" and start >= n_frames - n_last:
+        lead = start - max(n_frames - n_last - 1, 0)
     try:
         if start - lead:
             file.seek(start - lead)
@@ -98,7 +102,7 @@ def _read(
         raise _truncated(
             name, file.format, f"{n_frames} samples announced, {found} could be decoded"
         )
-    if file.format == "OGG" and start + wanted == n_frames and not _ogg_is_finished(source):
+    if start + wanted == n_frames and not is_whole:
         raise _truncated(name, "Ogg", "the stream has no last page")
     return samples.T, rate
 
@@ -110,36 +114,55 @@ def _truncated(name: str, kind: str, found: str) -> ValueError:
     )
 
 
-def _check_wav_is_whole(file: sf.SoundFile, name: str) -> None:
-    """Compare the size a WAV header announces with what is there; libsndfile only logs it."""
-    if file.format not in ("WAV", "WAVEX"):
+def _check_is_whole(file: sf.SoundFile, name: str) -> None:
+    """Compare the size a WAV or AIFF header announces with what is there; libsndfile only logs it."""
+    if file.format not in ("WAV", "WAVEX", "AIFF"):
         return
-    match = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
-    if match is None:
+    size = re.search(r"^ ?(?:data|SSND) : (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
+    if size is None:
         return
-    announced, present = int(match[1]), int(match[2])
+    announced, present = int(size[1]), int(size[2])
     # Programs that write into a pipe cannot know the size and announce (nearly) the largest one.
     streamed = announced == 0 or announced >= 0x7FFF0000
     if present < announced and not streamed:
-        raise _truncated(name, "WAV", f"{announced} bytes of samples announced, {present} present")
+        raise _truncated(
+            name, file.format, f"{announced} bytes of samples announced, {present} present"
+        )
 
 
-def _ogg_is_finished(source: str | bytes) -> bool:
-    """Whether the last Ogg page is whole and marks the end of its stream (RFC 3533)."""
+def _last_ogg_page(source: str | bytes) -> tuple[bool, int]:
+    """Look at the last page of an Ogg file (RFC 3533).
+
+    Returns
+    -------
+    is_whole : bool
+        The page is whole and marked as the last of its stream.
+    n_samples : int
+        Samples that end in it.
+    """
     if isinstance(source, bytes):
-        tail = source[-(1 << 17) :]
+        tail = source[-OGG_TAIL:]
     else:
         with Path(source).open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - (1 << 17)))
+            file.seek(max(0, size - OGG_TAIL))
             tail = file.read()
     at = tail.rfind(b"OggS")
     if at < 0 or len(tail) < at + 27:
-        return False
+        return False, 0
     n_segments = tail[at + 26]
     lacing = tail[at + 27 : at + 27 + n_segments]
-    whole = len(tail) >= at + 27 + n_segments + sum(lacing) and len(lacing) == n_segments
-    return bool(tail[at + 5] & 4) and whole
+    is_whole = len(lacing) == n_segments and len(tail) >= at + 27 + n_segments + sum(lacing)
+    before = tail.rfind(b"OggS", 0, at)
+    while before >= 0 and _granule(tail, before) < 0:  # a page in which no packet ends
+        before = tail.rfind(b"OggS", 0, before)
+    n_samples = _granule(tail, at) - (_granule(tail, before) if before >= 0 else 0)
+    return is_whole and bool(tail[at + 5] & 4), n_samples
+
+
+def _granule(tail: bytes, at: int) -> int:
+    """Count the samples up to the end of the page, for Opus at 48 kHz; -1 if no packet ends."""
+    return int.from_bytes(tail[at + 6 : at + 14], "little", signed=True)
 
 
 def _decode_otherwise(
@@ -153,11 +176,9 @@ def _decode_otherwise(
     """Try PyAV on what libsndfile does not open; explain what remains."""
     from skaudio.audio import _ffmpeg
 
-    if error.code != 1:  # recognised, but malformed
-        raise ValueError(
-            f"{name} is truncated or damaged: {error.error_string} "
-            "Copy or download it again, or repair it by re-encoding what is there."
-        ) from error
+    if error.code != 1:  # recognised; what libsndfile says of a stub is no help
+        found = "it begins like an audio file, but does not go on like one"
+        raise _truncated(name, "header", found) from error
     container = _ffmpeg.container_of(head)
     if container is not None:
         return _ffmpeg.decode(source, name, container, offset, duration)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import io
+import itertools
 
 import numpy as np
 
-# Decoding starts this much before the asked part, in seconds: lossy codecs carry state over.
+# Decoding starts this much before the asked part, in seconds: lossy codecs carry state over. Opus
+# needs the most. What never converges is noise that a codec draws itself (AAC at low bit rates).
 PREROLL = 0.5
+
+# How much less than a WebM header announces may be decoded, in seconds.
+SLACK = 0.5
+
+# Frames of these codecs vary, but begin at multiples of so many samples.
+GRID = {"opus": 120, "vorbis": 64}
 
 
 def container_of(head: bytes) -> str | None:
@@ -51,45 +59,99 @@ def decode(
         ) from error
 
     try:
-        with av.open(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
-            if not file.streams.audio:
-                raise ValueError(f"{name} ({container}) has no audio stream.")
-            return _decode_stream(av, file, name, offset, duration)
+        for seek in (True, False):
+            with av.open(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
+                if not file.streams.audio:
+                    raise ValueError(f"{name} ({container}) has no audio stream.")
+                decoded = _decode_stream(av, file, name, container, offset, duration, seek)
+            if decoded is not None:
+                break
     except av.FFmpegError as error:
-        raise ValueError(
-            f"{name} ({container}) is truncated or damaged: {error.strerror}. Copy or download it "
-            "again, or repair it by re-encoding what is there."
-        ) from error
+        raise _damaged(name, container, str(error.strerror)) from error
+    assert decoded is not None
+    return decoded
 
 
-def _decode_stream(av, file, name: str, offset: float, duration: float | None):
+def _damaged(name: str, container: str, found: str) -> ValueError:
+    return ValueError(
+        f"{name} ({container}) is truncated or damaged: {found}. Copy or download it again, or "
+        "repair it by re-encoding what is there."
+    )
+
+
+def _decode_stream(
+    av, file, name: str, container: str, offset: float, duration: float | None, seek: bool
+) -> tuple[np.ndarray, int] | None:
+    """Decode the asked part, or return None if seeking went past its beginning."""
     stream = file.streams.audio[0]
     stream.thread_type = "NONE"  # threads are the caller's: one per block of recordings
-    rate = stream.codec_context.sample_rate
+    frames = file.decode(stream)
+    first = next(frames, None)
+    if first is None:
+        raise ValueError(f"{name} is empty: its audio stream holds 0 samples.")
+    rate = first.sample_rate
     start = round(offset * rate)
     stop = None if duration is None else start + max(round(duration * rate), 1)
-    origin = float((stream.start_time or 0) * stream.time_base)
-    if offset > PREROLL:
-        file.seek(int((origin + offset - PREROLL) / stream.time_base), stream=stream)
+    position = 0  # of the first sample in hand, counted from the beginning of the stream
+    frames = itertools.chain([first], frames)
+    # The first frame after a seek may lack samples and be late: it only warms up.
+    lead = PREROLL + 2 * first.samples / rate
+    if seek and offset > 2 * lead and first.pts is not None:
+        frames = itertools.islice(_frames_from(file, stream, first, offset - lead), 1, None)
+        here = next(frames, None)
+        if here is None or here.pts is None:
+            return None
+        position = _position(here, first, stream)
+        frames = itertools.chain([here], frames)
+    if position > start:
+        return None
     to_float = av.AudioResampler(format="fltp")
     parts: list[np.ndarray] = []
-    position = None  # of the first decoded sample, counted from the beginning of the stream
     total = 0
-    for frame in file.decode(stream):
-        if position is None:
-            position = round((frame.time - origin) * rate) if frame.pts is not None else 0
+    for frame in frames:
         for converted in to_float.resample(frame):
             block = converted.to_ndarray()
             parts.append(block)
             total += block.shape[1]
         if stop is not None and position + total >= stop:
             break
-    if position is None or position + total <= start:
-        lasts = 0.0 if position is None else (position + total) / rate
-        if position is None and offset == 0:
-            raise ValueError(f"{name} is empty: its audio stream holds 0 samples.")
+    else:
+        _check_is_whole(file, name, container, (position + total) / rate)
+    if position + total <= start:
         raise ValueError(
-            f"{name}: offset={offset:g} s is past the end, the recording lasts {lasts:g} s."
+            f"{name}: offset={offset:g} s is past the end, the recording lasts "
+            f"{(position + total) / rate:g} s."
         )
-    samples = np.concatenate(parts, axis=1)[:, max(start - position, 0) :]
-    return samples if stop is None else samples[:, : stop - max(start, position)], rate
+    samples = np.concatenate(parts, axis=1)[:, start - position :]
+    return samples if stop is None else samples[:, : stop - start], rate
+
+
+def _check_is_whole(file, name: str, container: str, seconds: float) -> None:
+    """Compare what was decoded with the duration in a header; FFmpeg takes a cut WebM for whole."""
+    if "matroska" not in file.format.name or len(file.streams) > 1 or file.duration is None:
+        return
+    announced = file.duration / 1e6  # of the longest stream, padding included
+    if seconds < announced - SLACK:
+        raise _damaged(name, container, f"{announced:g} s announced, {seconds:g} s present")
+
+
+def _frames_from(file, stream, first, seconds: float):
+    """Yield the frames from some seconds after the first one; an index may lead to earlier ones."""
+    target = first.pts + int(seconds / stream.time_base)
+    file.seek(target, stream=stream)
+    for packet in file.demux(stream):
+        if packet.pts is None or packet.pts >= target:
+            yield from packet.decode()
+
+
+def _position(frame, first, stream) -> int:
+    """Count the samples before a frame from its time.
+
+    WebM, ASF and Flash state times in milliseconds. There the frame has to begin a whole number of
+    frames (Opus: of 2.5 ms) after the first one ended, which tells the sample.
+    """
+    rate, tick = first.sample_rate, stream.time_base
+    guess = round((frame.pts - first.pts) * tick * rate)
+    step = GRID.get(stream.codec_context.name, frame.samples)
+    snapped = first.samples + round((guess - first.samples) / step) * step
+    return snapped if abs(snapped - guess) < tick * rate else guess

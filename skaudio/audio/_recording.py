@@ -72,6 +72,19 @@ class Recording:
             rate = sample_rate
         return _signal.normalize(waveform, normalize), rate
 
+    def as_item(self) -> Any:
+        """Return the simplest element of X that is this recording: a path, samples, a mapping."""
+        if not isinstance(self.source, np.ndarray):
+            return self.source
+        if self.sample_rate is None and self.warp is None:
+            return self.source
+        item = {"array": self.source, "sampling_rate": self.sample_rate}
+        if self.path is not None:
+            item["path"] = self.path
+        if self.warp is not None:
+            item["warp_factor"] = self.warp
+        return item
+
     def _channels(
         self, assumed_rate: float | None, offset: float, duration: float | None
     ) -> tuple[np.ndarray, float | None]:
@@ -173,16 +186,17 @@ def _from_mapping(item: Mapping, name: str) -> Recording:
     path = None if path is None else os.fspath(path)
     called = f"{name} ({path!r})" if path else name
     if item.get("array") is not None:
-        rate = item.get("sampling_rate")
-        if rate is None:
+        rate, warp = item.get("sampling_rate"), item.get("warp_factor")
+        if rate is None and warp is None:
             raise ValueError(
                 f"{called} is a mapping with 'array' but without 'sampling_rate', expected both. "
                 "Pass the bare array if the rate is the encoder's."
             )
-        rate = _signal.check_sample_rate(rate, name=f"{called}: sampling_rate")
+        if rate is not None:
+            rate = _signal.check_sample_rate(rate, name=f"{called}: sampling_rate")
         samples = _as_samples(item["array"], called)
         _signal.channels_first(samples, called)
-        return Recording(samples, called, path=path, sample_rate=rate)
+        return Recording(samples, called, path=path, sample_rate=rate, warp=warp)
     if item.get("bytes") is not None:
         return Recording(bytes(item["bytes"]), called, path=path)
     if path:

@@ -71,13 +71,13 @@ def check_recordings(estimator: Any, X: Any, *, reset: bool) -> Recordings:
 
 def _sequence(X: Any) -> tuple[Any, Any]:
     """Return the elements of X and its index, or None where X is a numeric table for sklearn."""
+    if sparse.issparse(X):  # before all else: some sparse matrices are mappings
+        return None, None
     _refuse_single(X)
     if isinstance(X, AudioBatch):
         return _from_batch(X), X.labels
     if hasattr(X, "iloc"):
         return _from_pandas(X)
-    if sparse.issparse(X):
-        return None, None
     if not isinstance(X, np.ndarray) and hasattr(X, "__array__") and not _is_column(X):
         X = np.asarray(X)
     if isinstance(X, np.ndarray):

@@ -1,17 +1,21 @@
 """Waveform -> features: what to compute, and its implementation on torch.
 
-`Analysis` says what is computed. `encode` computes it for one recording on the CPU, in chunks of
-frames that stay in the cache; `encode_batch` for many at once on any device, differentiably.
+`Analysis` says what is computed. `encode` computes it for one recording on the CPU: by the kernel
+of `skaudio.dsp.simd` where that covers it, else by torch in chunks of frames that stay in the
+cache. `encode_batch` computes it for many at once on any device, differentiably.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 
+from skaudio.dsp import simd
 from skaudio.dsp.framing import Framing
 from skaudio.dsp.mel import FilterBank
 from skaudio.dsp.scaling import Scale
@@ -67,18 +71,45 @@ class Analysis:
             )
         return 1.0 if warp is None else warp
 
-    def encode(self, waveform: np.ndarray, warp: float = 1.0) -> np.ndarray:
-        """Return the features of one recording, (n_features, n_frames)."""
+    def n_columns(self, n_samples: int) -> int:
+        """Return the number of frames that a recording of so many samples is encoded to."""
+        if self.target_frames is not None:
+            return self.target_frames
+        return self.framing.n_frames(n_samples)
+
+    @cached_property
+    def _program(self) -> simd.Program | None:
+        return simd.prepare(
+            self.framing, self.power, self.scale, self.dct, self.target_frames
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the program behind: it is made faster than it is sent."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def encode(
+        self, waveform: np.ndarray, warp: float = 1.0, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the features of one recording, (n_features, n_frames), in ``out`` if given."""
+        bank = None if self.filters is None else self.filters(warp)
+        if self._program is not None:
+            return self._program.encode(waveform, bank, out)
+        features = self._encode_by_torch(waveform, bank)
+        if out is None:
+            return features.contiguous().numpy()
+        out[...] = features.numpy()
+        return out
+
+    def _encode_by_torch(self, waveform: np.ndarray, bank: FilterBank | None) -> torch.Tensor:
         signal = _tensor(self.framing.pad(waveform))
         n_frames = self.framing.n_frames(len(waveform))
-        bank = None if self.filters is None else self.filters(warp)
         parts = []
         for start in range(0, n_frames, CHUNK):
             spectra = self._linear(signal, start, min(start + CHUNK, n_frames))
             parts.append(self._scaled(spectra if bank is None else bank.apply(spectra)))
         # Each part is (frames, features); one transposing copy makes librosa's axis order.
         frames = torch.cat(parts) if len(parts) > 1 else parts[0]
-        return self._finish(frames.T).contiguous().numpy()
+        return self._finish(frames.T)
 
     def encode_batch(
         self,

@@ -66,10 +66,14 @@ class FilterBank:
     weights : ndarray of shape (n_mels, n_bins), float32
     blocks : tuple of (start, stop, tensor of shape (stop - start, n_filters))
         Filters in groups, each restricted to the bins its group touches.
+    bands : tuple of three ndarrays
+        First bin of each filter, the bin after its last, and the weights in between, filter after
+        filter.
     """
 
     weights: np.ndarray
     blocks: tuple[tuple[int, int, torch.Tensor], ...]
+    bands: tuple[np.ndarray, np.ndarray, np.ndarray]
 
     @property
     def n_filters(self) -> int:
@@ -119,7 +123,7 @@ def mel_filterbank(
         lengths = np.linalg.norm(weights, ord=float(norm), axis=1, keepdims=True)
         weights /= np.where(lengths > 0, lengths, 1.0).astype(np.float32)
     weights.flags.writeable = False
-    return FilterBank(weights, tuple(_blocks(weights)))
+    return FilterBank(weights, tuple(_blocks(weights)), _bands(weights))
 
 
 def _blocks(weights: np.ndarray):
@@ -128,3 +132,13 @@ def _blocks(weights: np.ndarray):
         touched = np.flatnonzero(group.any(axis=0))
         start, stop = (int(touched[0]), int(touched[-1]) + 1) if len(touched) else (0, 1)
         yield start, stop, torch.from_numpy(np.ascontiguousarray(group[:, start:stop].T))
+
+
+def _bands(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    touched = weights != 0
+    empty = ~touched.any(axis=1)
+    starts = touched.argmax(axis=1)
+    stops = np.where(empty, starts, weights.shape[1] - touched[:, ::-1].argmax(axis=1))
+    bins = np.arange(weights.shape[1])
+    inside = (bins >= starts[:, None]) & (bins < stops[:, None])
+    return starts, stops, weights[inside]

@@ -1,0 +1,225 @@
+"""Batches of sequences: bucketed by length, padded, augmented afresh. No skorch here.
+
+A training set yields batches of similar lengths in random order; which ones, and every draw of
+an augmentation, depend on (seed, epoch, recording) alone. For prediction each sequence is padded
+to a length that depends on nothing but its own, in batches of one size, so that its result is
+bit-equal whatever else is predicted with it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from sklearn.utils import gen_batches
+from torch.utils.data import Dataset
+
+from skaudio.audio import AudioBatch, Recordings
+from skaudio.augmentation import TrainingPath, epoch_seeds
+from skaudio.encoders import Waveform
+from skaudio.frames import check_frames
+
+# Decoded recordings beyond this many bytes are kept in a file that is mapped into memory.
+MEMORY_LIMIT = 2 << 30
+DECODE_BLOCK = 256
+
+# Rows of a batch in prediction, always as many: a matrix product may round by its shape.
+PREDICT_ROWS = 32
+
+# Lengths of sequences in one batch differ by about this fraction, at random: the same neighbours
+# do not meet in every epoch.
+LENGTH_JITTER = 0.1
+
+
+class Source(Protocol):
+    """Where the frames of training recordings come from."""
+
+    lengths: np.ndarray
+
+    def frames(self, index: np.ndarray, epoch: int) -> list[np.ndarray]:
+        """Frames of some recordings as this epoch sees them."""
+
+    def clean_frames(self, index: np.ndarray) -> list[np.ndarray]:
+        """Frames of some recordings without augmentation."""
+
+
+class FrameSource:
+    """Frames computed once, the same in every epoch."""
+
+    def __init__(self, frames: list[np.ndarray]):
+        self._frames = frames
+        self.lengths = np.array([f.shape[1] for f in frames])
+
+    def frames(self, index: np.ndarray, epoch: int) -> list[np.ndarray]:
+        return [self._frames[i] for i in index]
+
+    def clean_frames(self, index: np.ndarray) -> list[np.ndarray]:
+        return [self._frames[i] for i in index]
+
+
+class AudioSource:
+    """Decoded recordings that are augmented and encoded anew in every epoch."""
+
+    def __init__(self, audio: AudioBatch, path: TrainingPath, encoder: Any, seed: int):
+        self._audio = audio
+        self._path = path
+        self._encoder = encoder
+        self._seed = seed
+        self.lengths = np.array([len(w) for w in audio])
+
+    def frames(self, index: np.ndarray, epoch: int) -> list[np.ndarray]:
+        seeds = epoch_seeds(self._seed, epoch, index)
+        return as_frames(self._path(self._audio[index], seeds))
+
+    def clean_frames(self, index: np.ndarray) -> list[np.ndarray]:
+        return as_frames(self._encoder.transform(self._audio[index]))
+
+
+def as_frames(encoded: Any) -> list[np.ndarray]:
+    """Return what an encoder put out as a list of (n_features, n_frames) arrays."""
+    return check_frames(None, encoded, reset=False)[0]
+
+
+def decode_once(recordings: Recordings, sample_rate: float) -> AudioBatch:
+    """Decode all recordings to mono at one rate; what exceeds `MEMORY_LIMIT` goes to a file."""
+    decoder = Waveform(sample_rate=sample_rate)
+    waveforms: list[np.ndarray] = []
+    held = 0
+    for block in gen_batches(len(recordings), DECODE_BLOCK):
+        decoded = list(decoder.transform(recordings[block]))
+        held += sum(w.nbytes for w in decoded)
+        waveforms.extend(decoded if held <= MEMORY_LIMIT else _spill(decoded))
+    return AudioBatch(
+        waveforms,
+        sample_rate,
+        names=[r.path for r in recordings],
+        warps=[r.warp for r in recordings],
+    )
+
+
+def _spill(waveforms: list[np.ndarray]) -> list[np.ndarray]:
+    """Move waveforms to a temporary file that vanishes with its last view."""
+    with tempfile.TemporaryFile() as file:
+        mapped = np.memmap(file, np.float32, "w+", shape=(sum(map(len, waveforms)),))
+    np.concatenate(waveforms, out=mapped)
+    ends = np.cumsum([len(w) for w in waveforms])
+    return np.split(mapped, ends[:-1])
+
+
+class TrainingSet(Dataset):
+    """Some recordings of a source, with their targets: what skorch is handed.
+
+    Parameters
+    ----------
+    source : Source
+    targets : ndarray of shape (n_recordings, ...)
+        Of all recordings of the source.
+    index : ndarray of int
+        Which recordings belong to this set.
+    seed : int
+    first_epoch : int
+        Number of epochs trained before.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        targets: np.ndarray,
+        index: np.ndarray,
+        seed: int,
+        first_epoch: int = 0,
+    ):
+        self.source = source
+        self.targets = targets
+        self.index = index
+        self.seed = seed
+        self.first_epoch = first_epoch
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, i: int) -> Any:
+        position = self.index[[i]]
+        return self.source.clean_frames(position)[0], self.targets[position[0]]
+
+
+class TrainingBatches:
+    """Iterate over shuffled, bucketed, augmented batches; each pass is one epoch."""
+
+    def __init__(self, dataset: TrainingSet, batch_size: int):
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.epoch = dataset.first_epoch
+
+    def __len__(self) -> int:
+        return -(-len(self.dataset) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[dict[str, torch.Tensor], torch.Tensor]]:
+        data, epoch = self.dataset, self.epoch
+        self.epoch += 1
+        rng = np.random.default_rng([data.seed, epoch])
+        jitter = rng.uniform(1 - LENGTH_JITTER, 1 + LENGTH_JITTER, len(data))
+        order = np.lexsort((rng.random(len(data)), data.source.lengths[data.index] * jitter))
+        parts = np.array_split(order, len(self))
+        for part in rng.permutation(len(parts)):
+            index = data.index[parts[part]]
+            x, lengths = pad(data.source.frames(index, epoch))
+            yield {"x": x, "lengths": lengths}, torch.from_numpy(data.targets[index])
+
+
+class ValidationBatches:
+    """Iterate over clean batches, the same in every pass."""
+
+    def __init__(self, dataset: TrainingSet, batch_size: int):
+        self.dataset = dataset
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.dataset) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[dict[str, torch.Tensor], torch.Tensor]]:
+        data = self.dataset
+        order = data.index[np.argsort(data.source.lengths[data.index], kind="stable")]
+        for index in np.array_split(order, len(self)):
+            x, lengths = pad(data.source.clean_frames(index))
+            yield {"x": x, "lengths": lengths}, torch.from_numpy(data.targets[index])
+
+
+def pad(
+    frames: Sequence[np.ndarray], n_frames: int | None = None, n_rows: int | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return frames in one zero-filled tensor (n_rows, n_features, n_frames), and their lengths.
+
+    Rows beyond the last sequence are empty sequences of length 1.
+    """
+    counts = [f.shape[1] for f in frames]
+    n_frames = max(counts) if n_frames is None else n_frames
+    n_rows = len(frames) if n_rows is None else n_rows
+    x = np.zeros((n_rows, len(frames[0]), n_frames), np.float32)
+    for row, item in zip(x, frames, strict=False):
+        row[:, : item.shape[1]] = item
+    lengths = torch.ones(n_rows, dtype=torch.int64)
+    lengths[: len(counts)] = torch.tensor(counts)
+    return torch.from_numpy(x), lengths
+
+
+def padded_length(n_frames: int) -> int:
+    """Return the length a sequence is padded to for prediction: at most an eighth more, or 8."""
+    step = max(8, 1 << max(n_frames.bit_length() - 4, 0))
+    return -(-n_frames // step) * step
+
+
+def prediction_batches(
+    frames: Sequence[np.ndarray],
+) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor]]:
+    """Yield (positions, x, lengths) of batches whose shapes depend on each sequence alone."""
+    lengths = np.array([padded_length(f.shape[1]) for f in frames])
+    for n_frames in np.unique(lengths):
+        bucket = np.flatnonzero(lengths == n_frames)
+        for part in gen_batches(len(bucket), PREDICT_ROWS):
+            positions = bucket[part]
+            x, counts = pad([frames[i] for i in positions], int(n_frames), PREDICT_ROWS)
+            yield positions, x, counts

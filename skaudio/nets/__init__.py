@@ -1,0 +1,21 @@
+"""torch modules: networks for sequences of any length, and their parts. No scikit-learn, no skorch.
+
+Every network takes padded frames ``x`` (n_sequences, n_features, n_frames) and their ``lengths``,
+and gives the same result whatever the padding. ``forward_features`` ends before the head.
+
+LeNet
+    Convolution and pooling blocks over features and time.
+GRU
+    Stacked recurrent layers, in one or both directions.
+TimePooling
+    Frames to one vector: mean, max, both, last, attention.
+Standardize
+    Per-recording and global standardisation of features.
+"""
+
+from skaudio.nets.gru import GRU
+from skaudio.nets.lenet import LeNet
+from skaudio.nets.pooling import TimePooling
+from skaudio.nets.standardization import Standardize
+
+__all__ = ["GRU", "LeNet", "Standardize", "TimePooling"]
