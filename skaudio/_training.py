@@ -286,13 +286,19 @@ def uses_bfloat16(estimator: Any) -> bool:
 
 @torch.inference_mode()
 def run(
-    module: nn.Module,
+    module: StandardizedNet,
     frames: Sequence[np.ndarray],
     device: str,
     call: Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
 ) -> np.ndarray:
     """Map a trained module over sequences; one row each, in their order."""
     module.eval()
+    expected = len(module.standardize.mean)
+    if len(frames[0]) != expected:
+        raise ValueError(
+            f"X has {len(frames[0])} features per frame, expected the {expected} of fit. Were the "
+            "recordings encoded differently?"
+        )
     out: np.ndarray | None = None
     for positions, x, lengths in prediction_batches(frames):
         x, lengths = x.to(device), lengths.to(device)

@@ -78,7 +78,7 @@ class _Classifier(ClassifierMixin, BaseEstimator):
         if len(classes) < 2:
             raise ValueError(
                 f"{type(self).__name__} can't train when only one class is present: all labels "
-                f"are {classes[0]!r}."
+                f"are {classes.tolist()[0]!r}."
             )
         if again and not np.array_equal(classes, self.classes_):
             raise ValueError(

@@ -1,0 +1,130 @@
+"""Networks: results do not depend on padding, and parts equal a plain computation."""
+
+import pytest
+import torch
+
+from skaudio.nets import GRU, LeNet, Standardize, TimePooling
+from skaudio.nets._masking import MaskedBatchNorm, flip_in_length, time_mask
+from skaudio.nets.pooling import POOLINGS
+
+LENGTHS = [1, 2, 7, 16, 31]
+N_FEATURES = 13
+
+
+def sequences(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(N_FEATURES, n, generator=generator) for n in LENGTHS]
+
+
+def padded(items, extra=0):
+    n_frames = max(item.shape[1] for item in items) + extra
+    x = torch.zeros(len(items), N_FEATURES, n_frames)
+    for row, item in zip(x, items, strict=True):
+        row[:, : item.shape[1]] = item
+    return x, torch.tensor([item.shape[1] for item in items])
+
+
+NETS = {
+    "lenet": lambda: LeNet(N_FEATURES, 4, channels=(4, 8)),
+    "lenet, wide kernel": lambda: LeNet(N_FEATURES, 4, channels=(4, 8), kernel_size=7),
+    "lenet, attention": lambda: LeNet(N_FEATURES, 4, channels=(4,), pooling="attention"),
+    "gru": lambda: GRU(N_FEATURES, 4, hidden_size=8, bidirectional=False),
+    "gru, both ways": lambda: GRU(N_FEATURES, 4, hidden_size=8, n_layers=3),
+    "gru, last": lambda: GRU(N_FEATURES, 4, hidden_size=8, pooling="last"),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_padding_does_not_matter(name):
+    torch.manual_seed(0)
+    net = NETS[name]().eval()
+    items = sequences()
+    with torch.inference_mode():
+        together = net(*padded(items, extra=9))
+        alone = torch.cat([net(*padded([item])) for item in items])
+    torch.testing.assert_close(together, alone, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["lenet", "gru, both ways"])
+def test_training_does_not_see_padding(name):
+    """Batch statistics and gradients are those of the valid frames alone."""
+    gradients = []
+    for extra in (0, 11):
+        torch.manual_seed(0)
+        net = NETS[name]().train()
+        for module in net.modules():  # dropout draws per position, padding included
+            if isinstance(module, torch.nn.modules.dropout._DropoutNd):
+                module.p = 0.0
+        net(*padded(sequences(), extra)).square().sum().backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in net.parameters()]))
+    torch.testing.assert_close(gradients[0], gradients[1], atol=1e-5, rtol=1e-4)
+
+
+def test_frames_of_the_backward_direction_see_the_future():
+    torch.manual_seed(0)
+    net = GRU(N_FEATURES, 2, hidden_size=4, n_layers=1).eval()
+    x, lengths = padded([sequences()[3]])
+    changed = x.clone()
+    changed[..., -1] += 1.0
+    before, after = (net.forward_frames(v, lengths)[0] for v in (x, changed))
+    assert torch.equal(before[:, :4, :-1], after[:, :4, :-1])
+    assert not torch.allclose(before[:, 4:, 0], after[:, 4:, 0], atol=1e-7)
+
+
+@pytest.mark.parametrize("how", POOLINGS)
+def test_pooling_equals_a_loop(how):
+    torch.manual_seed(0)
+    pooling = TimePooling(N_FEATURES, how)
+    items = sequences()
+    got = pooling(*padded(items, extra=5))
+    for row, item in zip(got, items, strict=True):
+        mean, high = item.mean(1), item.amax(1)
+        if how == "attention":
+            expected = item @ pooling.score(item.T).softmax(0)[:, 0]
+        else:
+            choices = {"mean": mean, "max": high, "last": item[:, -1]}
+            expected = choices[how] if how in choices else torch.cat([mean, high])
+        torch.testing.assert_close(row, expected)
+    assert got.shape[1] == pooling.out_features
+
+
+def test_unknown_pooling_names_the_choices():
+    with pytest.raises(ValueError, match=r"pooling='median'.*mean_max.*attention"):
+        TimePooling(3, "median")
+
+
+def test_flip_reverses_each_sequence_in_its_own_length():
+    x = torch.arange(10.0).view(2, 5, 1)
+    flipped = flip_in_length(x, torch.tensor([3, 5]))
+    assert flipped[..., 0].tolist() == [[2, 1, 0, 3, 4], [9, 8, 7, 6, 5]]
+
+
+def test_batch_norm_equals_torch_on_whole_sequences():
+    x = torch.randn(6, 3, 5, 8)
+    ours, theirs = MaskedBatchNorm(3), torch.nn.BatchNorm2d(3)
+    mask = torch.ones(6, 1, 1, 8, dtype=torch.bool)
+    torch.testing.assert_close(ours(x, mask), theirs(x), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(ours.running_mean, theirs.running_mean)
+    torch.testing.assert_close(ours.running_var, theirs.running_var)
+    torch.testing.assert_close(ours.eval()(x, mask), theirs.eval()(x), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("per_recording", [False, True])
+def test_standardize(per_recording):
+    items = sequences()
+    mean, std = torch.randn(N_FEATURES), torch.rand(N_FEATURES) + 0.5
+    out = Standardize(mean, std, per_recording=per_recording)(*padded(items, extra=3))
+    for row, item in zip(out, items, strict=True):
+        centred = item - item.mean(1, keepdim=True) if per_recording else item
+        expected = (centred - mean[:, None]) / std[:, None]
+        torch.testing.assert_close(row[:, : item.shape[1]], expected, atol=1e-5, rtol=1e-5)
+        assert not row[:, item.shape[1] :].any()
+
+
+def test_a_constant_feature_is_centred_only():
+    standardize = Standardize(torch.ones(1), torch.zeros(1), per_recording=False)
+    assert standardize(torch.full((1, 1, 2), 3.0), torch.tensor([2])).tolist() == [[[2.0, 2.0]]]
+
+
+def test_time_mask():
+    assert time_mask(torch.tensor([0, 2]), 3).tolist() == [[False] * 3, [True, True, False]]
