@@ -31,7 +31,7 @@ from skaudio._batches import (
 from skaudio.audio import check_recordings
 from skaudio.augmentation import TrainingPath
 from skaudio.frames import check_frames
-from skaudio.nets import Standardize
+from skaudio.nets import Standardize, StandardizedNet
 
 # torch's random state belongs to the process: one training at a time may hold it.
 _RANDOM_STATE = threading.RLock()
@@ -46,29 +46,6 @@ def seeded(seed: int, device: str) -> Iterator[None]:
     with _RANDOM_STATE, torch.random.fork_rng([kind] if kind.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
-
-
-class StandardizedNet(nn.Module):
-    """A network behind the standardisation of its input.
-
-    ``bfloat16`` runs the network, not the standardisation, under autocast while training.
-    """
-
-    def __init__(self, standardize: nn.Module, net: nn.Module, *, bfloat16: bool = False):
-        super().__init__()
-        self.standardize = standardize
-        self.net = net
-        self.bfloat16 = bfloat16
-
-    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        x = self.standardize(x, lengths)
-        if self.bfloat16 and self.training:
-            with torch.autocast(x.device.type, torch.bfloat16):
-                return self.net(x, lengths).float()
-        return self.net(x, lengths)
-
-    def forward_features(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        return self.net.forward_features(self.standardize(x, lengths), lengths)
 
 
 def reads_audio(estimator: Any) -> bool:

@@ -32,8 +32,8 @@ def scores_by(y_true: Any, y_pred: Any, by: Any = None) -> pd.DataFrame:
     -------
     table : DataFrame
         One row per group, indexed by it: ``accuracy``, ``standard_error`` (binomial,
-        ``sqrt(p (1 - p) / n)``) and ``n_recordings``. The last row, "mean", is the mean over groups;
-        its standard error is that of the groups' accuracies, ``std / sqrt(n_groups)``, NaN for one.
+        ``sqrt(p (1 - p) / n)``) and ``n_recordings``. The last row, "mean", is the mean over
+        groups; its standard error is ``std / sqrt(n_groups)`` of their accuracies, NaN for one.
 
     Examples
     --------
@@ -105,7 +105,10 @@ def worst_classified(
         )
     unknown = np.setdiff1d(y_true, classes)
     if len(unknown):
-        raise ValueError(f"y_true holds {unknown.tolist()[0]!r}, which is not among classes={classes.tolist()!r}.")
+        raise ValueError(
+            f"y_true holds {unknown.tolist()[0]!r}, which is not among classes="
+            f"{classes.tolist()!r}."
+        )
     column = np.array([np.flatnonzero(classes == label)[0] for label in y_true])
     of_true = probabilities[np.arange(len(y_true)), column]
     order = np.argsort(of_true, kind="stable")[:n]

@@ -9,13 +9,13 @@ GRU
     Stacked recurrent layers, in one or both directions.
 TimePooling
     Frames to one vector: mean, max, both, last, attention.
-Standardize
-    Per-recording and global standardisation of features.
+Standardize, StandardizedNet
+    Per-recording and global standardisation of features, and a network behind it.
 """
 
 from skaudio.nets.gru import GRU
 from skaudio.nets.lenet import LeNet
 from skaudio.nets.pooling import TimePooling
-from skaudio.nets.standardization import Standardize
+from skaudio.nets.standardization import Standardize, StandardizedNet
 
-__all__ = ["GRU", "LeNet", "Standardize", "TimePooling"]
+__all__ = ["GRU", "LeNet", "Standardize", "StandardizedNet", "TimePooling"]

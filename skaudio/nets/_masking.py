@@ -29,6 +29,9 @@ class MaskedBatchNorm(nn.Module):
     positions outside the mask come out as zeros.
     """
 
+    running_mean: torch.Tensor
+    running_var: torch.Tensor
+
     def __init__(self, n_channels: int, *, momentum: float = 0.1, eps: float = 1e-5):
         super().__init__()
         self.momentum = momentum

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -20,6 +22,9 @@ class Standardize(nn.Module):
         what a microphone, a room or a voice adds to every frame is gone.
     """
 
+    mean: torch.Tensor
+    scale: torch.Tensor
+
     def __init__(self, mean: torch.Tensor, std: torch.Tensor, *, per_recording: bool):
         super().__init__()
         self.per_recording = per_recording
@@ -33,3 +38,28 @@ class Standardize(nn.Module):
             x = x - own
         x = (x - self.mean[:, None]) * self.scale[:, None]
         return x.masked_fill(~mask, 0.0)
+
+
+class StandardizedNet(nn.Module):
+    """A network behind the standardisation of its input.
+
+    ``reduced`` runs the network, not the standardisation, in bfloat16 while training.
+    """
+
+    net: Any
+
+    def __init__(self, standardize: Standardize, net: nn.Module, *, reduced: bool = False):
+        super().__init__()
+        self.standardize = standardize
+        self.net = net
+        self.reduced = reduced
+
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        x = self.standardize(x, lengths)
+        if self.reduced and self.training:
+            with torch.autocast(x.device.type, torch.bfloat16):
+                return self.net(x, lengths).float()
+        return self.net(x, lengths)
+
+    def forward_features(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        return self.net.forward_features(self.standardize(x, lengths), lengths)
