@@ -25,8 +25,8 @@ def flip_in_length(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
 class MaskedBatchNorm(nn.Module):
     """Batch normalisation (Ioffe & Szegedy 2015) whose statistics see only valid positions.
 
-    For ``x`` of shape (n_sequences, n_channels, ..., n_frames) and a mask that broadcasts to it;
-    positions outside the mask come out as zeros.
+    For ``x`` of shape (n_sequences, n_channels, n_features, n_frames) that is zero outside the mask
+    (n_sequences, 1, 1, n_frames), of zeros and ones; positions outside come out as they may.
     """
 
     running_mean: torch.Tensor
@@ -42,24 +42,22 @@ class MaskedBatchNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(n_channels))
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        shape = [1, -1] + [1] * (x.ndim - 2)
         if self.training:
-            mean, var = self._statistics(x, mask)
+            mean, var = self._statistics(x.float(), mask.sum() * x.shape[2])
         else:
             mean, var = self.running_mean, self.running_var
         scale = self.weight * torch.rsqrt(var + self.eps)
         shift = self.bias - mean * scale
-        out = x * scale.view(shape).to(x.dtype) + shift.view(shape).to(x.dtype)
-        return out.masked_fill(~mask, 0.0)
+        per_channel = (1, -1, 1, 1)
+        return torch.addcmul(
+            shift.view(per_channel).to(x.dtype), x, scale.view(per_channel).to(x.dtype)
+        )
 
-    def _statistics(self, x: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        axes = [axis for axis in range(x.ndim) if axis != 1]
-        # The mask broadcasts over channels and features: count what one channel has.
-        per_channel = x[:, :1].numel() // mask.numel()
-        count = mask.sum().clamp(min=1) * per_channel
-        values = x.float().masked_fill(~mask, 0.0)
-        mean = values.sum(axes) / count
-        var = (values.square().sum(axes) / count - mean.square()).clamp(min=0.0)
+    def _statistics(
+        self, x: torch.Tensor, count: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        mean = x.sum((0, 2, 3)) / count
+        var = (x.square().sum((0, 2, 3)) / count - mean.square()).clamp(min=0.0)
         with torch.no_grad():
             self.running_mean.lerp_(mean.detach(), self.momentum)
             unbiased = var.detach() * count / (count - 1).clamp(min=1)

