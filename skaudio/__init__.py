@@ -10,12 +10,20 @@ encoders
     Recordings -> frames: `Waveform`, `STFT`, `Spectrogram`, `MelSpectrogram`, `MFCC`.
 frames
     Sequences of frames: the containers features travel in.
+augmentation
+    Recordings changed at random, in `fit` alone: `Noise`, `Speed`, `VTLP`...
 pooling
     Frames -> one row per recording: `FramePooling`; several encoders side by side: `FrameUnion`.
+nets
+    torch modules for sequences of any length: `LeNet`, `GRU`.
+classifiers
+    Neural classifiers: `LeNetClassifier`, `GRUClassifier`, `NetClassifier`.
+metrics
+    Tables of scores: `scores_by`, `worst_classified`.
 datasets
     Recordings to learn from: `load_spoken_digits`, `load_audio_files`, `fetch_fsdd`.
 display
-    Pictures: `SpectrogramDisplay`.
+    Pictures: `SpectrogramDisplay`, `AugmentationDisplay`.
 
 Nothing is imported here: ``from skaudio.encoders import MFCC``.
 """
