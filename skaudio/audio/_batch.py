@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,11 +62,10 @@ class AudioBatch(Sequence):
     ):
         self._waveforms = tuple(_frozen(w, i) for i, w in enumerate(waveforms))
         n = len(self._waveforms)
-        if sample_rate is None or np.ndim(sample_rate) == 0:
-            rates: Iterable[Any] = [sample_rate] * n
-        else:
-            rates = sample_rate
-        self._rates = tuple(None if r is None else check_sample_rate(r) for r in rates)
+        given: Any = sample_rate
+        rates = [given] * n if given is None or np.ndim(given) == 0 else list(given)
+        checked = {r: None if r is None else check_sample_rate(r) for r in set(rates)}
+        self._rates = tuple(checked[r] for r in rates)
         self._names = (None,) * n if names is None else tuple(names)
         self._labels = tuple(range(n)) if labels is None else tuple(labels)
         self._warps = (None,) * n if warps is None else tuple(warps)
@@ -125,6 +124,9 @@ class AudioBatch(Sequence):
     def __len__(self) -> int:
         return len(self._waveforms)
 
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return iter(self._waveforms)
+
     def __getitem__(self, key: Any) -> Any:
         # scikit-learn indexes whatever has a shape as array[indices, ...].
         if isinstance(key, tuple):
@@ -159,8 +161,14 @@ class AudioBatch(Sequence):
             out[i] = waveform
         return out if dtype is None else out.astype(dtype)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)  # pickle makes arrays writable
+        self._waveforms = tuple(_frozen(w, i) for i, w in enumerate(self._waveforms))
+
     def __repr__(self) -> str:
-        lengths = [len(w) for w in self._waveforms] or [0]
+        if not self._waveforms:
+            return "AudioBatch(0 recordings)"
+        lengths = [len(w) for w in self._waveforms]
         rates = {f"{r} Hz" if r is not None else "rate unstated" for r in self._rates}
         low, high = min(lengths), max(lengths)
         span = f"{low}" if low == high else f"{low} to {high}"

@@ -44,6 +44,7 @@ class Recording:
         offset: float = 0.0,
         duration: float | None = None,
         normalize: str | None = None,
+        resample_quality: str = "HQ",
     ) -> tuple[np.ndarray, float | None]:
         """Decode, cut, downmix, resample and normalise, in this order.
 
@@ -56,6 +57,8 @@ class Recording:
             Part to read, in seconds.
         normalize : {None, "max", "rms"}
             Level to scale to.
+        resample_quality : {"QQ", "LQ", "MQ", "HQ", "VHQ"}
+            Name of soxr.
 
         Returns
         -------
@@ -68,7 +71,9 @@ class Recording:
         waveform = _signal.to_mono(channels)
         _signal.check_samples(waveform, self.name)
         if sample_rate is not None and rate is not None:
-            waveform = _signal.resample(waveform, rate, sample_rate, self.name)
+            waveform = _signal.resample(
+                waveform, rate, sample_rate, self.name, resample_quality
+            )
             rate = sample_rate
         return _signal.normalize(waveform, normalize), rate
 
@@ -78,7 +83,7 @@ class Recording:
             return self.source
         if self.sample_rate is None and self.warp is None:
             return self.source
-        item = {"array": self.source, "sampling_rate": self.sample_rate}
+        item: dict[str, Any] = {"array": self.source, "sampling_rate": self.sample_rate}
         if self.path is not None:
             item["path"] = self.path
         if self.warp is not None:
@@ -135,7 +140,7 @@ def as_recording(item: Any, position: int) -> Recording:
         return Recording(item, name)
     if isinstance(item, (bytes, bytearray, memoryview)):
         return Recording(bytes(item), name)
-    if item is None or np.ndim(item) == 0:
+    if item is None or (not isinstance(item, (list, tuple)) and np.ndim(item) == 0):
         raise TypeError(
             f"{name} is {item!r} ({type(item).__name__}), expected a path, a waveform (1-D array) "
             "or a mapping with 'array' and 'sampling_rate', 'path' or 'bytes'."
@@ -203,5 +208,6 @@ def _from_mapping(item: Mapping, name: str) -> Recording:
         return Recording(path, called, path=path)
     raise ValueError(
         f"{called} is a mapping with the keys {sorted(map(str, item))}, expected 'array' and "
-        "'sampling_rate', or 'bytes', or 'path'."
+        "'sampling_rate', or 'bytes', or 'path'. If this is a row of a table, pass the column that "
+        "holds the recordings."
     )

@@ -14,6 +14,7 @@ from sklearn.utils.validation import validate_data
 
 from skaudio.audio._batch import AudioBatch
 from skaudio.audio._recording import Recording, as_recording
+from skaudio.audio._signal import check_samples
 
 LENGTH_HINT = " Pass a list of arrays for recordings of any length."
 
@@ -35,7 +36,9 @@ class Recordings(list):
         self.index = index
 
 
-def check_recordings(estimator: Any, X: Any, *, reset: bool) -> Recordings:
+def check_recordings(
+    estimator: Any, X: Any, *, reset: bool, finite: bool = True
+) -> Recordings:
     """Validate X for an estimator that takes recordings.
 
     A two-dimensional numeric array goes through scikit-learn's ``validate_data`` and fixes
@@ -49,6 +52,9 @@ def check_recordings(estimator: Any, X: Any, *, reset: bool) -> Recordings:
         See the user guide, "What a recording is".
     reset : bool
         True in ``fit``.
+    finite : bool
+        Look for NaN and infinity in a two-dimensional array. False where `Recording.read` follows,
+        which looks for them too.
 
     Raises
     ------
@@ -57,7 +63,7 @@ def check_recordings(estimator: Any, X: Any, *, reset: bool) -> Recordings:
     """
     items, index = _sequence(X)
     if items is None:
-        return _check_array(estimator, X, reset)
+        return _check_array(estimator, X, reset, finite)
     if len(items) == 0:
         raise ValueError("X holds no recordings: found 0 sample(s), expected at least one.")
     recordings = [as_recording(item, i) for i, item in enumerate(items)]
@@ -95,6 +101,11 @@ def _refuse_single(X: Any) -> None:
         raise ValueError(
             f"X is a single path ({os.fspath(X)!r}), expected a sequence of recordings: pass "
             "[path], or the recordings of a folder by skaudio.datasets.load_audio_files(folder).data."
+        )
+    if isinstance(X, Mapping) and not {"array", "path", "bytes"} & set(X):
+        raise ValueError(
+            f"X is a mapping with the keys {sorted(map(str, X))}, expected a sequence of "
+            "recordings: pass one column of it, X[key]."
         )
     if isinstance(X, (Mapping, bytes, bytearray)) or hasattr(X, "get_all_samples"):
         raise ValueError(
@@ -193,27 +204,34 @@ def _warn_of_wide_integers(recordings: list[Recording]) -> None:
                 return
 
 
-def _check_array(estimator: Any, X: Any, reset: bool) -> Recordings:
+def _check_array(estimator: Any, X: Any, reset: bool, finite: bool) -> Recordings:
     try:
-        X = validate_data(estimator, X, reset=reset, dtype="numeric")
+        X = validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False)
     except ValueError as error:
         message = str(error)
         if "expecting" in message and "features" in message:
             raise ValueError(message + LENGTH_HINT) from error
-        if "Reshape your data" in message:
-            raise ValueError(f"{message}\nFor a single recording pass [waveform].") from error
-        if "NaN" in message or "infinity" in message:
-            raise ValueError(_locate(X) + message) from error
+        if message.startswith("Complex data not supported"):
+            raise ValueError(
+                "X: Complex data not supported: expected real waveforms (did you pass an STFT?)."
+            ) from error
+        if "could not convert string" in message:
+            raise ValueError(
+                f"X has shape {np.shape(X)} and elements that are no numbers ({message}): expected "
+                "one column of recordings, or waveforms."
+            ) from error
+        if np.ndim(X) == 1:
+            raise ValueError(
+                f"X is one-dimensional, {len(X)} numbers: Expected 2D array, got 1D array instead. "
+                "Reshape your data: pass [waveform] for a single recording."
+            ) from error
         raise
     if X.dtype.kind == "b":
         raise TypeError("X is an array of bool, expected floating point or integer samples.")
+    if finite and X.dtype.kind == "f":
+        for i, row in enumerate(X):
+            check_samples(row, f"recording {i}")
     return Recordings(
         (Recording(row, f"recording {i}") for i, row in enumerate(X)),
         is_array=True,
     )
-
-
-def _locate(X: Any) -> str:
-    """Name the first recording that is not finite."""
-    bad = np.flatnonzero(~np.isfinite(np.asarray(X, dtype=np.float64)).all(axis=1))
-    return f"recording {bad[0]} is not finite: " if len(bad) else ""

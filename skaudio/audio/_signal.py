@@ -8,6 +8,7 @@ import numpy as np
 import soxr
 
 MAX_CHANNELS = 32
+RESAMPLE_QUALITIES = ("QQ", "LQ", "MQ", "HQ", "VHQ")
 
 
 def check_sample_rate(value: float, *, name: str = "sample_rate") -> int | float:
@@ -41,6 +42,8 @@ def _is_number(value: object) -> bool:
 
 def to_float(samples: np.ndarray, name: str) -> np.ndarray:
     """Return samples as float32; integers are scaled by their full range, unsigned ones centred."""
+    if samples.dtype == np.float32:
+        return samples
     kind = samples.dtype.kind
     if kind == "f":
         # Overflow to inf is caught with the other non-finite values, by name.
@@ -48,11 +51,10 @@ def to_float(samples: np.ndarray, name: str) -> np.ndarray:
             return samples.astype(np.float32, copy=False)
     if kind in "iu":
         half = 2.0 ** (8 * samples.dtype.itemsize - 1)
-        scaled = samples.astype(np.float64) if samples.dtype.itemsize > 2 else samples
-        centred = scaled.astype(np.float32) if scaled is samples else scaled
-        if kind == "u":
-            centred = centred - half
-        return (centred / half).astype(np.float32, copy=False)
+        if samples.dtype == np.int16:
+            return samples * np.float32(1 / half)  # one pass, and exact
+        centred = samples.astype(np.float64) - (half if kind == "u" else 0.0)
+        return (centred / half).astype(np.float32)
     if kind == "c":
         raise ValueError(
             f"{name}: Complex data not supported: samples are {samples.dtype}. Expected a real "
@@ -91,11 +93,13 @@ def to_mono(channels: np.ndarray) -> np.ndarray:
     return weights @ channels
 
 
-def resample(waveform: np.ndarray, source: float, target: float, name: str) -> np.ndarray:
-    """Resample a float32 waveform with soxr at its "HQ" setting."""
+def resample(
+    waveform: np.ndarray, source: float, target: float, name: str, quality: str = "HQ"
+) -> np.ndarray:
+    """Resample a float32 waveform with soxr at one of its qualities."""
     if source == target:
         return waveform
-    resampled = soxr.resample(waveform, source, target, quality="HQ")
+    resampled = soxr.resample(waveform, source, target, quality=quality)
     if len(resampled) == 0:
         raise ValueError(
             f"{name}: {len(waveform)} samples at {source} Hz leave none at {target} Hz. "

@@ -21,6 +21,7 @@ class GRUClassifier(NeuralClassifier):
     hidden_size : int, default=128
         Of each layer and direction.
     n_layers : int, default=2
+        Stacked, each reading the one before.
     bidirectional : bool, default=True
         Read each recording from its end as well.
     pooling : {"mean", "max", "mean_max", "last", "attention"}, default="mean_max"

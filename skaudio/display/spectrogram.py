@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from itertools import groupby
 from typing import Any
 
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from skaudio.dsp.mel import hz_to_mel, mel_frequencies, mel_to_hz
-from skaudio.encoders import MFCC, STFT, MelSpectrogram, Spectrogram, Waveform
-from skaudio.encoders._spectral import framing_of
+from skaudio.display._meaning import meaning_of
+from skaudio.dsp.mel import hz_to_mel, mel_to_hz
+from skaudio.encoders import Waveform
 from skaudio.frames import frame_maker
 from skaudio.pooling import FrameUnion
 
@@ -65,8 +64,9 @@ class SpectrogramDisplay:
     >>> from skaudio.display import SpectrogramDisplay
     >>> from skaudio.encoders import MelSpectrogram
     >>> tone = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)
-    >>> display = SpectrogramDisplay.from_estimator(MelSpectrogram(), tone)  # doctest: +SKIP
-    >>> display.figure_.savefig("tone.png")  # doctest: +SKIP
+    >>> display = SpectrogramDisplay.from_estimator(MelSpectrogram(), tone)
+    >>> display.ax_.get_ylabel(), display.colorbar_.ax.get_ylabel()
+    ('Frequency (Hz)', 'Power (ln)')
     """
 
     def __init__(
@@ -99,8 +99,8 @@ class SpectrogramDisplay:
         Parameters
         ----------
         estimator : encoder, FrameUnion, or Pipeline that returns the frames of one
-            The features of a FrameUnion, which differ in unit, are drawn in standard deviations from
-            their means.
+            The features of a FrameUnion, which differ in unit, are drawn in standard deviations
+            from their means.
         X : sequence of recordings, or one path, 1-D waveform or mapping
         index : int, default=0
             Which of a sequence of recordings to draw.
@@ -134,7 +134,7 @@ class SpectrogramDisplay:
         if isinstance(encoder, FrameUnion):
             spread = frames.std(axis=1, keepdims=True)
             frames = (frames - frames.mean(axis=1, keepdims=True)) / np.where(spread, spread, 1)
-        display = cls(frames, times=encoder.frame_times(frames), **_meaning(encoder))
+        display = cls(frames, times=encoder.frame_times(frames), **meaning_of(encoder))
         return display.plot(ax, cmap=cmap, colorbar=colorbar, im_kw=im_kw)
 
     def plot(self, ax=None, *, cmap=None, colorbar=True, im_kw=None):
@@ -164,7 +164,8 @@ class SpectrogramDisplay:
         ax.set_xlabel("Time (s)")
         if frames.ndim == 1:
             (self.line_,) = ax.plot(self.times, frames, **{"linewidth": 0.7, **(im_kw or {})})
-            ax.set(ylabel="Amplitude", xlim=(self.times[0], self.times[-1]))
+            ax.set_ylabel("Amplitude")
+            ax.margins(x=0)
             return self
         value_label = self.value_label
         if np.iscomplexobj(frames):
@@ -189,7 +190,11 @@ class SpectrogramDisplay:
         if self.frequency_scale == "linear":
             return _edges(np.asarray(self.frequencies), 1.0)
         htk = self.frequency_scale == "htk"
-        return mel_to_hz(_edges(hz_to_mel(self.frequencies, htk=htk), 1.0), htk=htk)
+        mel = hz_to_mel(self.frequencies, htk=htk)
+        edges = _edges(mel, 1.0)
+        # The outermost filters reach to fmin and fmax, one step from their centres.
+        edges[0], edges[-1] = 2 * edges[0] - mel[0], 2 * edges[-1] - mel[-1]
+        return mel_to_hz(edges, htk=htk)
 
     def _label_features(self, ax: Any, edges: np.ndarray) -> None:
         if self.frequencies is not None:
@@ -238,47 +243,6 @@ def _frames_of_one(output: Any) -> np.ndarray:
     else:
         first = output[0]
     return np.asarray(first["array"] if isinstance(first, Mapping) else first)
-
-
-def _meaning(encoder: Any) -> dict[str, Any]:
-    """Return what the features and values of an encoder's frames are."""
-    if isinstance(encoder, FrameUnion):
-        endings = [name.split("__")[0] + _delta_of(name) for name in encoder.get_feature_names_out()]
-        return {
-            "feature_groups": [(name, len(list(same))) for name, same in groupby(endings)],
-            "value_label": "Standard deviations from the mean",
-            "value_scale": "signed",
-        }
-    if isinstance(encoder, (STFT, Spectrogram)):
-        frequencies = np.fft.rfftfreq(framing_of(encoder).n_fft, 1 / encoder.sample_rate)
-        return {"frequencies": frequencies, **_values(encoder)}
-    if isinstance(encoder, MelSpectrogram):
-        fmax = encoder.sample_rate / 2 if encoder.fmax is None else encoder.fmax
-        edges = mel_frequencies(encoder.n_mels + 2, encoder.fmin, fmax, htk=encoder.htk)
-        scale = "htk" if encoder.htk else "mel"
-        return {"frequencies": edges[1:-1], "frequency_scale": scale, **_values(encoder)}
-    if isinstance(encoder, MFCC):
-        unit = {"db": " (dB)", "log": " (ln)", "linear": ""}[encoder.scale]
-        return {
-            "feature_label": "Coefficient",
-            "value_label": f"Cepstral coefficient{unit}",
-            "value_scale": "signed",
-        }
-    return {}
-
-
-def _values(encoder: Any) -> dict[str, str]:
-    power = getattr(encoder, "power", 1)
-    quantity = {1: "Magnitude", 2: "Power"}.get(power, f"Magnitude^{power:g}")
-    scale = getattr(encoder, "scale", "db")
-    if scale == "linear":
-        return {"value_label": quantity, "value_scale": "log"}
-    return {"value_label": f"{quantity} ({'dB' if scale == 'db' else 'ln'})"}
-
-
-def _delta_of(name: str) -> str:
-    ending = name.rpartition("_")[2]
-    return f" {ending}" if ending in ("delta", "delta2") else ""
 
 
 def _edges(centres: np.ndarray, width: float) -> np.ndarray:

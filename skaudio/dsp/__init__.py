@@ -7,5 +7,5 @@ analysis
 mel, cepstrum, scaling
     Filter banks (warped where asked), cosine transform and lifter, log and dB.
 inversion
-    The way back: inverse STFT, Griffin-Lim, non-negative least squares.
+    The way back: inverse STFT, Griffin-Lim, spectra behind filter outputs.
 """

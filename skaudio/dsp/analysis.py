@@ -21,7 +21,7 @@ from skaudio.dsp.mel import FilterBank
 from skaudio.dsp.scaling import Scale
 
 # Frames per chunk: a chunk's frames and spectra together fit a core's second-level cache.
-CHUNK = 128
+CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,20 @@ class Analysis:
     def dtype(self) -> type:
         return np.complex64 if self.power is None else np.float32
 
+    @property
+    def caution(self) -> str:
+        """What users should be warned of, if anything."""
+        if self.filters is None:
+            return ""
+        bank = self.filters(1.0)
+        if not len(bank.empty):
+            return ""
+        return (
+            f"{len(bank.empty)} of n_mels={bank.n_filters} filters see no FFT bin (the first is "
+            f"filter {bank.empty[0]}) and stay silent: use fewer mels, a longer n_fft (now "
+            f"{self.framing.n_fft}) or a higher fmin."
+        )
+
     def check_length(self, n_samples: int, name: str) -> None:
         """Refuse a recording too short for one frame."""
         self.framing.check_length(n_samples, name)
@@ -82,6 +96,11 @@ class Analysis:
         return simd.prepare(
             self.framing, self.power, self.scale, self.dct, self.target_frames
         )
+
+    @property
+    def uses_torch(self) -> bool:
+        """Whether `encode` computes by torch, which has threads of its own."""
+        return self._program is None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the program behind: it is made faster than it is sent."""
@@ -144,7 +163,9 @@ class Analysis:
             frames = torch.nn.functional.pad(frames, (framing.lead, tail))
             return torch.fft.rfft(frames)
         spectrum = torch.fft.rfft(frames, n=framing.n_fft)
-        power = spectrum.real.square() + spectrum.imag.square()
+        # Squares of both parts in one pass; .real and .imag would be strided, and half again as slow.
+        squares = torch.view_as_real(spectrum).square()
+        power = squares[..., 0] + squares[..., 1]
         if self.power == 2.0:
             return power
         return power.sqrt() if self.power == 1.0 else power.pow(self.power / 2)

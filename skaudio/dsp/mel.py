@@ -82,7 +82,8 @@ class FilterBank:
     @property
     def empty(self) -> np.ndarray:
         """Indices of filters that see no bin."""
-        return np.flatnonzero(~self.weights.any(axis=1))
+        starts, stops, _ = self.bands
+        return np.flatnonzero(starts == stops)
 
     def apply(self, spectrum: torch.Tensor) -> torch.Tensor:
         """Map spectra of shape (..., n_bins) to (..., n_filters)."""
@@ -131,7 +132,7 @@ def _blocks(weights: np.ndarray):
         group = weights[first : first + BLOCK]
         touched = np.flatnonzero(group.any(axis=0))
         start, stop = (int(touched[0]), int(touched[-1]) + 1) if len(touched) else (0, 1)
-        yield start, stop, torch.from_numpy(np.ascontiguousarray(group[:, start:stop].T))
+        yield start, stop, torch.from_numpy(np.array(group[:, start:stop].T, order="C"))
 
 
 def _bands(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from skaudio.audio import check_recordings
-from skaudio.audio._signal import check_part, check_sample_rate
+from skaudio.audio import Recordings, check_recordings
+from skaudio.audio._signal import RESAMPLE_QUALITIES, check_part, check_sample_rate
 from skaudio.encoders import _run
-from skaudio.frames import FrameOutputMixin, pack
+from skaudio.frames import FrameOutputMixin, FrameStack
 
 
 class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
@@ -49,9 +52,68 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
             A 1-D object array of ``(n_features, n_frames)`` arrays if lengths differ.
         """
         job = self._job()
-        recordings = check_recordings(self, X, reset=False)
-        encoded = _run.encode(recordings, job, n_jobs=self.n_jobs, verbose=self.verbose)
-        frames = pack(encoded, len(recordings), job.analysis.dtype)
+        recordings = check_recordings(self, X, reset=False, finite=False)
+        with _run.progress_bar(len(recordings), self.verbose) as progress:
+            return self._encode(recordings, job, progress)
+
+    def transform_batches(self, X, *, batch_size=1000):
+        """Encode more recordings than fit into memory: batch after batch, in order.
+
+        Parameters
+        ----------
+        X : sequence of recordings
+            Paths, or memory-mapped arrays, take no memory until they are read.
+        batch_size : int, default=1000
+            Recordings per batch. What is held at a time is the output of one batch.
+
+        Yields
+        ------
+        frames : ndarray
+            What `transform` returns for the next ``batch_size`` recordings; equal to its output
+            for all, cut in pieces. With ``verbose=1`` one progress bar runs over all of them.
+
+        Examples
+        --------
+        Into an array on disk, which `numpy.load` opens with ``mmap_mode="r"``:
+
+        >>> import os, tempfile
+        >>> import numpy as np
+        >>> from skaudio.encoders import MelSpectrogram
+        >>> clips = [np.zeros(8000)] * 5  # usually paths
+        >>> encoder = MelSpectrogram(target_frames=50)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = os.path.join(folder, "features.npy")
+        ...     out = np.lib.format.open_memmap(file, "w+", np.float32, shape=(5, 64, 50))
+        ...     done = 0
+        ...     for frames in encoder.transform_batches(clips, batch_size=2):
+        ...         out[done : done + len(frames)] = frames
+        ...         done += len(frames)
+        ...     np.load(file, mmap_mode="r").shape
+        (5, 64, 50)
+        """
+        check_count("batch_size", batch_size)
+        job = self._job()
+        recordings = check_recordings(self, X, reset=False, finite=False)
+
+        def batches():
+            with _run.progress_bar(len(recordings), self.verbose) as progress:
+                for start in range(0, len(recordings), batch_size):
+                    part = slice(start, start + batch_size)
+                    index = None if recordings.index is None else recordings.index[part]
+                    batch = Recordings(
+                        recordings[part], is_array=recordings.is_array, index=index
+                    )
+                    yield self._encode(batch, job, progress)
+
+        return batches()  # a generator of its own: what is wrong with X is said at once
+
+    def _encode(self, recordings: Recordings, job: _run.Job, progress: Any) -> Any:
+        stack = FrameStack(len(recordings), job.analysis.dtype)
+        frames = stack.fill(
+            _run.encode(
+                recordings, job, n_jobs=self.n_jobs, place=stack.place, progress=progress
+            )
+        )
         return self._wrap(frames, recordings.index, self.get_feature_names_out)
 
     def get_feature_names_out(self, input_features=None):
@@ -70,10 +132,27 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
         return np.array([f"{prefix}{i}" for i in range(n_features)], dtype=object)
 
     def _job(self) -> _run.Job:
-        """Check the shared parameters and put the work into one picklable object."""
+        """Return the work as one picklable object, its parameters checked."""
+        values = tuple(getattr(self, name) for name in _parameter_names(type(self)))
+        try:
+            hash(values)
+        except TypeError:  # a window given as an array
+            job = self._make_job()
+        else:
+            job = _made_job(type(self), *values)
+        if job.analysis.caution:
+            warnings.warn(job.analysis.caution, stacklevel=3)
+        return job
+
+    def _make_job(self) -> _run.Job:
         check_part(self.offset, self.duration)
         if self.normalize not in (None, "max", "rms"):
             raise ValueError(f"normalize={self.normalize!r}: expected None, 'max' or 'rms'.")
+        if self.resample_quality not in RESAMPLE_QUALITIES:
+            raise ValueError(
+                f"resample_quality={self.resample_quality!r}: expected one of soxr's names, "
+                f"{', '.join(RESAMPLE_QUALITIES)}."
+            )
         if self.target_frames is not None:
             check_count("target_frames", self.target_frames)
         return _run.Job(
@@ -82,7 +161,8 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
             offset=self.offset,
             duration=self.duration,
             normalize=self.normalize,
-            device=str(self.device),
+            resample_quality=self.resample_quality,
+            device=check_device(self.device),
         )
 
     def _analysis(self) -> _run.Analysis:
@@ -93,6 +173,30 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
         tags.requires_fit = False
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+@cache
+def _parameter_names(encoder: type[Encoder]) -> list[str]:
+    return encoder._get_param_names()
+
+
+@lru_cache(maxsize=64, typed=True)
+def _made_job(encoder: type[Encoder], *values: Any) -> _run.Job:
+    """Check parameters and make tables once; for a short recording they would cost the most."""
+    return encoder(**dict(zip(_parameter_names(encoder), values, strict=True)))._make_job()
+
+
+def check_device(device: Any) -> str:
+    """Return the name of a torch device, or say that it is none or not here."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, TypeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"device={device!r}: expected a torch device that is present here, such as 'cpu' or "
+            f"'cuda' ({reason})."
+        ) from error
+    return str(device)
 
 
 def check_count(name: str, value: Any, minimum: int = 1) -> int:

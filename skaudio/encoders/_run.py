@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
@@ -33,15 +34,29 @@ class Analysis(Protocol):
     @property
     def dtype(self) -> Any: ...
 
+    @property
+    def caution(self) -> str: ...
+
+    @property
+    def uses_torch(self) -> bool: ...
+
     def check_length(self, n_samples: int, name: str) -> None: ...
 
     def check_warp(self, warp: float | None, name: str) -> float: ...
 
-    def encode(self, waveform: np.ndarray, warp: float = 1.0) -> np.ndarray: ...
+    def n_columns(self, n_samples: int) -> int: ...
+
+    def encode(
+        self, waveform: np.ndarray, warp: float = 1.0, out: np.ndarray | None = None
+    ) -> np.ndarray: ...
 
     def encode_batch(
         self, waveforms: Sequence[np.ndarray], warps: Sequence[float], device: str
     ) -> list[torch.Tensor]: ...
+
+
+# Where to write the frames of recording i, of a given shape; None: anywhere.
+Place = Callable[[int, tuple[int, ...]], np.ndarray | None]
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,7 @@ class Job:
     offset: float
     duration: float | None
     normalize: str | None
+    resample_quality: str
     device: str
 
     def read(self, recording: Recording) -> np.ndarray:
@@ -61,52 +77,72 @@ class Job:
             offset=self.offset,
             duration=self.duration,
             normalize=self.normalize,
+            resample_quality=self.resample_quality,
         )
         self.analysis.check_length(len(waveform), recording.name)
-        return waveform
+        return np.ascontiguousarray(waveform)  # a row or channel may be strided; no copy otherwise
 
-    def __call__(self, recordings: Sequence[Recording]) -> list[np.ndarray]:
-        warps = [self.analysis.check_warp(r.warp, r.name) for r in recordings]
-        if torch.device(self.device).type == "cpu":
-            return [
-                self.analysis.encode(self.read(recording), warp)
-                for recording, warp in zip(recordings, warps, strict=True)
-            ]
-        waveforms = [self.read(recording) for recording in recordings]
-        tensors = self.analysis.encode_batch(waveforms, warps, self.device)
-        return [tensor.cpu().numpy() for tensor in tensors]
+    def __call__(
+        self, recordings: Sequence[Recording], first: int = 0, place: Place | None = None
+    ) -> list[np.ndarray]:
+        """Return the frames of some recordings, the first of which is number ``first``."""
+        analysis = self.analysis
+        warps = [analysis.check_warp(r.warp, r.name) for r in recordings]
+        if torch.device(self.device).type != "cpu":
+            waveforms = [self.read(recording) for recording in recordings]
+            tensors = analysis.encode_batch(waveforms, warps, self.device)
+            return [tensor.cpu().numpy() for tensor in tensors]
+        frames = []
+        for i, (recording, warp) in enumerate(zip(recordings, warps, strict=True), first):
+            waveform = self.read(recording)
+            shape = (analysis.n_features, analysis.n_columns(len(waveform)))
+            out = None if place is None else place(i, shape)
+            frames.append(analysis.encode(waveform, warp, out))
+        return frames
 
 
 def encode(
-    recordings: Sequence[Recording], job: Job, *, n_jobs: int | None, verbose: int
+    recordings: Sequence[Recording],
+    job: Job,
+    *,
+    n_jobs: int | None,
+    place: Place | None = None,
+    progress: Callable[[int], Any] | None = None,
 ) -> Iterator[np.ndarray]:
-    """Yield the frames of each recording, in order."""
+    """Yield the frames of each recording, in order.
+
+    Workers that share our memory write each where ``place`` says; ``progress`` is told how many
+    more are done.
+    """
     n_jobs = joblib.effective_n_jobs(n_jobs)
     n_workers = n_jobs if n_jobs > 1 else torch.get_num_threads()
     size = math.ceil(len(recordings) / (BLOCKS_PER_WORKER * n_workers))
     size = min(max(size, 1), LARGEST_BLOCK)
-    blocks = [recordings[i : i + size] for i in range(0, len(recordings), size)]
+    starts = range(0, len(recordings), size)
+    blocks = [recordings[i : i + size] for i in starts]
     if n_jobs > 1:
         parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
         results = parallel(joblib.delayed(job)(block) for block in blocks)
-    elif n_workers > 1 and len(blocks) > 1:
-        results = _in_threads(job, blocks, n_workers)
+    elif n_workers > 1 and (len(blocks) > 1 or job.analysis.uses_torch):
+        results = _in_threads(job, blocks, starts, place, n_workers)
     else:
-        results = map(job, blocks)
-    with tqdm(total=len(recordings), disable=not verbose, unit="recording") as bar:
-        for block in results:
-            for frames in block:
-                yield frames
-            bar.update(len(block))
+        results = (job(block, i, place) for block, i in zip(blocks, starts, strict=True))
+    for block in results:
+        yield from block
+        if progress is not None:
+            progress(len(block))
 
 
-def _in_threads(job: Job, blocks: list[Any], n_threads: int) -> Iterator[list[np.ndarray]]:
+def _in_threads(
+    job: Job, blocks: list[Any], starts: Sequence[int], place: Place | None, n_threads: int
+) -> Iterator[list[np.ndarray]]:
     """Run blocks in threads of this process, a bounded number ahead of the consumer."""
-    with ThreadPoolExecutor(n_threads, initializer=_use_one_torch_thread) as pool:
+    prepare = _use_one_torch_thread if job.analysis.uses_torch else None
+    with ThreadPoolExecutor(n_threads, initializer=prepare) as pool:
         pending: deque[Future] = deque()
         try:
-            for block in blocks:
-                pending.append(pool.submit(job, block))
+            for block, first in zip(blocks, starts, strict=True):
+                pending.append(pool.submit(job, block, first, place))
                 if len(pending) > 2 * n_threads:
                     yield pending.popleft().result()
             while pending:
@@ -116,8 +152,21 @@ def _in_threads(job: Job, blocks: list[Any], n_threads: int) -> Iterator[list[np
                 future.cancel()
 
 
+@contextmanager
+def progress_bar(total: int, verbose: int) -> Iterator[Callable[[int], Any] | None]:
+    """Show a bar over recordings if ``verbose``; give what to tell of each step, or None."""
+    if not verbose:  # a bar that is not shown costs as much as a second of audio
+        yield None
+        return
+    with tqdm(total=total, unit="recording") as bar:
+        yield bar.update
+
+
 def _use_one_torch_thread() -> None:
     """Let torch run in the calling thread alone; each of our threads is one already.
+
+    On chunks of this size two threads gain nothing, and wait for each other wherever something
+    else is running: up to a hundred times longer than the work takes.
 
     OpenMP's thread count belongs to the calling thread. torch sets it at its own first use in a
     thread, which is therefore provoked before.

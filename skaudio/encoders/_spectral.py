@@ -103,7 +103,7 @@ class FramedMixin:
         if np.ndim(n_frames) > 0:
             n_frames = np.shape(n_frames)[-1]
         framing = framing_of(self)
-        first = 0 if framing.center else framing.n_fft / 2
+        first = 0 if framing.center else framing.n_fft // 2
         samples = first + framing.hop_length * np.arange(check_count("n_frames", n_frames, 0))
         return self.offset + samples / self.sample_rate
 

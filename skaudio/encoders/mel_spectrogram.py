@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import numbers
 from functools import partial
 from typing import Any
 
@@ -65,6 +65,8 @@ class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
         How much to take, in seconds; None takes all. A recording that ends sooner gives less.
     normalize : {None, "max", "rms"}, default=None
         Scale each waveform to a peak, or a root mean square, of 1.
+    resample_quality : {"QQ", "LQ", "MQ", "HQ", "VHQ"}, default="HQ"
+        Of soxr, which resamples: quick, low, medium, high (20 bits), very high (28 bits).
     target_frames : int, default=None
         Trim to this number of frames, or pad with frames of silence.
     n_jobs : int, default=None
@@ -112,6 +114,7 @@ class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
         offset=0.0,
         duration=None,
         normalize=None,
+        resample_quality="HQ",
         target_frames=None,
         n_jobs=None,
         device="cpu",
@@ -136,6 +139,7 @@ class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
         self.offset = offset
         self.duration = duration
         self.normalize = normalize
+        self.resample_quality = resample_quality
         self.target_frames = target_frames
         self.n_jobs = n_jobs
         self.device = device
@@ -156,6 +160,10 @@ def mel_analysis(encoder: Any, **stages: Any) -> Analysis:
     framing = framing_of(encoder)
     rate = check_sample_rate(encoder.sample_rate)
     nyquist = rate / 2
+    for name in ("fmin", "fmax"):
+        value = getattr(encoder, name)
+        if not isinstance(value, numbers.Real) and not (name == "fmax" and value is None):
+            raise TypeError(f"{name}={value!r}: expected a number of Hz.")
     fmax = nyquist if encoder.fmax is None else float(encoder.fmax)
     fmin = float(encoder.fmin)
     check_count("n_mels", encoder.n_mels)
@@ -178,14 +186,6 @@ def mel_analysis(encoder: Any, **stages: Any) -> Analysis:
         bool(encoder.htk),
         encoder.norm,
     )
-    empty = filters(1.0).empty
-    if len(empty):
-        warnings.warn(
-            f"{len(empty)} of n_mels={encoder.n_mels} filters see no FFT bin (the first is filter "
-            f"{empty[0]}) and stay silent: use fewer mels, a longer n_fft (now {framing.n_fft}) or "
-            "a higher fmin.",
-            stacklevel=4,
-        )
     return Analysis(
         framing,
         power=float(encoder.power),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import numbers
+
 import numpy as np
 
 from skaudio.dsp.analysis import Analysis
@@ -67,6 +70,8 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
         How much to take, in seconds; None takes all. A recording that ends sooner gives less.
     normalize : {None, "max", "rms"}, default=None
         Scale each waveform to a peak, or a root mean square, of 1.
+    resample_quality : {"QQ", "LQ", "MQ", "HQ", "VHQ"}, default="HQ"
+        Of soxr, which resamples: quick, low, medium, high (20 bits), very high (28 bits).
     target_frames : int, default=None
         Trim to this number of frames, or pad with frames of silence.
     n_jobs : int, default=None
@@ -122,6 +127,7 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
         offset=0.0,
         duration=None,
         normalize=None,
+        resample_quality="HQ",
         target_frames=None,
         n_jobs=None,
         device="cpu",
@@ -150,6 +156,7 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
         self.offset = offset
         self.duration = duration
         self.normalize = normalize
+        self.resample_quality = resample_quality
         self.target_frames = target_frames
         self.n_jobs = n_jobs
         self.device = device
@@ -157,16 +164,18 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
 
     def _analysis(self) -> Analysis:
         n_mfcc = check_count("n_mfcc", self.n_mfcc)
-        if n_mfcc > self.n_mels:
+        if n_mfcc > check_count("n_mels", self.n_mels):
             raise ValueError(
                 f"n_mfcc={self.n_mfcc}: more coefficients than n_mels={self.n_mels} bands, "
                 "expected at most as many."
             )
         if self.dct_type not in (1, 2, 3):
             raise ValueError(f"dct_type={self.dct_type!r}: expected 1, 2 or 3.")
+        if self.dct_type == 1 and self.n_mels < 2:
+            raise ValueError(f"n_mels={self.n_mels!r}: expected 2 or more with dct_type=1.")
         if self.dct_norm not in (None, "ortho"):
             raise ValueError(f"dct_norm={self.dct_norm!r}: expected 'ortho' or None.")
-        if not self.lifter >= 0:
+        if not isinstance(self.lifter, numbers.Real) or not 0 <= self.lifter < math.inf:
             raise ValueError(f"lifter={self.lifter!r}: expected 0 or more.")
         matrix = dct_matrix(n_mfcc, self.n_mels, self.dct_type, self.dct_norm, self.lifter)
         return mel_analysis(self, dct=matrix)

@@ -46,6 +46,8 @@ class Spectrogram(GriffinLimMixin, FramedMixin, Encoder):
         How much to take, in seconds; None takes all. A recording that ends sooner gives less.
     normalize : {None, "max", "rms"}, default=None
         Scale each waveform to a peak, or a root mean square, of 1.
+    resample_quality : {"QQ", "LQ", "MQ", "HQ", "VHQ"}, default="HQ"
+        Of soxr, which resamples: quick, low, medium, high (20 bits), very high (28 bits).
     target_frames : int, default=None
         Trim to this number of frames, or pad with frames of silence.
     n_jobs : int, default=None
@@ -90,6 +92,7 @@ class Spectrogram(GriffinLimMixin, FramedMixin, Encoder):
         offset=0.0,
         duration=None,
         normalize=None,
+        resample_quality="HQ",
         target_frames=None,
         n_jobs=None,
         device="cpu",
@@ -109,6 +112,7 @@ class Spectrogram(GriffinLimMixin, FramedMixin, Encoder):
         self.offset = offset
         self.duration = duration
         self.normalize = normalize
+        self.resample_quality = resample_quality
         self.target_frames = target_frames
         self.n_jobs = n_jobs
         self.device = device

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
-from skaudio.audio import AudioBatch, check_recordings
+from skaudio.audio import AudioBatch, Recording, Recordings
 from skaudio.encoders import _run
 from skaudio.encoders._base import Encoder, check_count
 from skaudio.frames import pack
@@ -21,6 +22,8 @@ class Samples:
     target_frames: int | None
     n_features = 1
     dtype = np.float32
+    caution = ""
+    uses_torch = False
 
     def check_length(self, n_samples: int, name: str) -> None:
         """Any recording will do."""
@@ -29,7 +32,12 @@ class Samples:
         """Marks of VTLP travel on."""
         return 1.0
 
-    def encode(self, waveform: np.ndarray, warp: float = 1.0) -> np.ndarray:
+    def n_columns(self, n_samples: int) -> int:
+        return n_samples if self.target_frames is None else self.target_frames
+
+    def encode(
+        self, waveform: np.ndarray, warp: float = 1.0, out: np.ndarray | None = None
+    ) -> np.ndarray:
         if self.target_frames is not None:
             missing = max(self.target_frames - len(waveform), 0)
             waveform = np.pad(waveform[: self.target_frames], (0, missing))
@@ -57,6 +65,8 @@ class Waveform(Encoder):
         How much to take, in seconds; None takes all. A recording that ends sooner gives less.
     normalize : {None, "max", "rms"}, default=None
         Scale each waveform to a peak, or a root mean square, of 1.
+    resample_quality : {"QQ", "LQ", "MQ", "HQ", "VHQ"}, default="HQ"
+        Of soxr, which resamples: quick, low, medium, high (20 bits), very high (28 bits).
     target_frames : int, default=None
         Trim to this number of samples, or pad with zeros.
     n_jobs : int, default=None
@@ -87,6 +97,7 @@ class Waveform(Encoder):
         offset=0.0,
         duration=None,
         normalize=None,
+        resample_quality="HQ",
         target_frames=None,
         n_jobs=None,
         device="cpu",
@@ -96,6 +107,7 @@ class Waveform(Encoder):
         self.offset = offset
         self.duration = duration
         self.normalize = normalize
+        self.resample_quality = resample_quality
         self.target_frames = target_frames
         self.n_jobs = n_jobs
         self.device = device
@@ -112,9 +124,10 @@ class Waveform(Encoder):
         -------
         waveforms : AudioBatch, or ndarray of shape (n_recordings, n_times) for a 2-D X
         """
-        job = self._job()
-        recordings = check_recordings(self, X, reset=False)
-        encoded = _run.encode(recordings, job, n_jobs=self.n_jobs, verbose=self.verbose)
+        return super().transform(X)
+
+    def _encode(self, recordings: Recordings, job: _run.Job, progress: Any) -> Any:
+        encoded = _run.encode(recordings, job, n_jobs=self.n_jobs, progress=progress)
         if recordings.is_array:
             array = pack(encoded, len(recordings))[:, 0]
             return self._wrap(
@@ -127,7 +140,10 @@ class Waveform(Encoder):
             labels=recordings.index,
             warps=[r.warp for r in recordings],
         )
-        cells = ({"array": w, "sampling_rate": self.sample_rate} for w in batch)
+        cells = (
+            Recording(w, r.name, r.path, self.sample_rate, r.warp).as_item()
+            for w, r in zip(batch, recordings, strict=True)
+        )
         return self._wrap(batch, recordings.index, self.get_feature_names_out, cells=cells)
 
     def get_feature_names_out(self, input_features=None):

@@ -1,0 +1,295 @@
+"""Encoders side by side with librosa and torchaudio: arrays, files, memory, scaling.
+
+    python benchmarks/bench_encoders.py [--quick] [--output encoders.json]
+
+Everything goes through the public estimators, ``fit`` and ``transform``. Contestants of a row
+take turns; figures are medians. A figure during which others used the machine is marked with *.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+# The peers' processes and threads are tuned by hand: no hidden ones.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import joblib
+import numpy as np
+import soundfile as sf
+import torch
+from peers import Setting, TorchAudio, librosa_file, librosa_mel, librosa_mfcc, librosa_processes
+from timing import Figure, compare, machine
+
+from skaudio.encoders import MFCC, MelSpectrogram, Waveform
+
+A = Setting(16000, 512, 400, 160, 64)
+B = Setting(22050, 2048, 2048, 512, 128)
+SECONDS = 5
+CORES = os.cpu_count() or 1
+MEMORY = """
+import re, sys
+import numpy as np
+from skaudio.encoders import MelSpectrogram
+n, batches = int(sys.argv[1]), sys.argv[2] == "batches"
+clip = np.random.default_rng(0).standard_normal(8000, dtype=np.float32)
+encoder = MelSpectrogram()
+encoder.transform([clip] * 64)
+def peak():
+    return int(re.search("VmHWM: *\\t*(\\d+)", open("/proc/self/status").read())[1]) * 1024
+before, size = peak(), 0
+if batches:
+    for frames in encoder.transform_batches([clip] * n, batch_size=1000):
+        size = frames.nbytes
+else:
+    size = encoder.transform([clip] * n).nbytes
+print(peak() - before, size)
+"""
+
+
+class Report:
+    """Prints rows as they come and keeps them."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict] = []
+
+    def head(self, title: str) -> None:
+        print(f"\n{title}", flush=True)
+
+    def row(self, title: str, figures: dict[str, Figure], per: int, unit: str = "us") -> None:
+        """Times per item, and how many times faster the first contestant is than each."""
+        scale = {"us": 1e6, "ms": 1e3}[unit] / per
+        ours = next(iter(figures.values())).median
+        cells = []
+        for name, f in figures.items():
+            mark = "" if f.is_clean else "*"
+            ratio = "" if f.median == ours else f" ({f.median / ours:.1f}x)"
+            cells.append(f"{name} {f.median * scale:.4g}{mark}{ratio}")
+        print(f"  {title} [{unit}]: " + ", ".join(cells), flush=True)
+        self.rows.append(
+            {
+                "row": title,
+                "unit": unit,
+                "figures": {
+                    name: {
+                        "median": f.median * scale,
+                        "ratio": f.median / ours,
+                        "spread": f.spread,
+                        "contaminated": not f.is_clean,
+                    }
+                    for name, f in figures.items()
+                },
+            }
+        )
+
+    def fact(self, title: str, value: float, unit: str = "") -> None:
+        print(f"  {title}: {value:.4g} {unit}", flush=True)
+        self.rows.append({"row": title, "value": value, "unit": unit})
+
+
+def noise(n: int, s: Setting, seconds: float = SECONDS) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((n, int(seconds * s.sample_rate)), dtype=np.float32)
+
+
+def mel(s: Setting, **options) -> MelSpectrogram:
+    return MelSpectrogram(sample_rate=s.sample_rate, scale="linear", **s.frames, **options)
+
+
+def mfcc(s: Setting) -> MFCC:
+    return MFCC(sample_rate=s.sample_rate, n_mfcc=s.n_mfcc, **s.frames)
+
+
+def bench_arrays(report: Report, n: int, repeats: int) -> None:
+    report.head(f"{n} clips of {SECONDS} s in memory, {CORES} cores, time per clip")
+    rows = [
+        ("mel A", A, mel(A), librosa_mel, "mel"),
+        ("mel B", B, mel(B), librosa_mel, "mel"),
+        ("MFCC A", A, mfcc(A), librosa_mfcc, "mfcc"),
+        ("MFCC B", B, mfcc(B), librosa_mfcc, "mfcc"),
+    ]
+    for title, s, encoder, by_librosa, name in rows:
+        X, torchaudio = noise(n, s), TorchAudio(s)
+        function = getattr(torchaudio, name)
+        contestants = {
+            "skaudio": lambda e=encoder, X=X: e.fit(X).transform(X),
+            "librosa loop": lambda X=X, s=s, f=by_librosa: [f(x, s) for x in X],
+            "librosa, processes": lambda X=X, s=s, f=by_librosa: librosa_processes(f, X, s, CORES),
+            "torchaudio, batches": lambda X=X, t=torchaudio, f=function: t.in_batches(f, X),
+            "torchaudio, threads": lambda X=X, t=torchaudio, f=function: t.in_threads(f, X, CORES),
+            "torchaudio, at once": lambda X=X, f=function: f(torch.from_numpy(X)),
+        }
+        report.row(title, compare(contestants, repeats), n)
+        reference = np.stack([by_librosa(x.astype(np.float64), s) for x in X[:5]])
+        error = np.abs(encoder.transform(X[:5]) - reference).max() / np.abs(reference).max()
+        report.fact(f"{title}: largest error over the maximum, to librosa in float64", error)
+
+
+def bench_single(report: Report, repeats: int) -> None:
+    report.head("one clip, one thread, time per call")
+    torch.set_num_threads(1)
+    for title, s in (("MFCC A", A), ("MFCC B", B)):
+        X, torchaudio, encoder = noise(1, s), TorchAudio(s), mfcc(s)
+        calls = 20
+        contestants = {
+            "skaudio": lambda: [encoder.transform([X[0]]) for _ in range(calls)],
+            "librosa": lambda: [librosa_mfcc(X[0], s) for _ in range(calls)],
+            "torchaudio": lambda: [torchaudio.mfcc(torch.from_numpy(X)) for _ in range(calls)],
+        }
+        report.row(title, compare(contestants, 2 * repeats), calls)
+    torch.set_num_threads(CORES)
+
+
+def bench_limit(report: Report, n: int, repeats: int) -> None:
+    report.head("share of what the processor can do (sgemm), one thread")
+    torch.set_num_threads(1)
+    square = torch.rand(1024, 1024)
+    for title, s in (("mel A", A), ("mel B", B)):
+        X, encoder = noise(n // 4, s), mel(s)
+        figures = compare(
+            {"skaudio": lambda: encoder.transform(list(X)), "sgemm": lambda: square @ square},
+            repeats,
+        )
+        touched = int((encoder._analysis().filters(1.0).weights != 0).sum())
+        per_frame = 2.5 * s.n_fft * np.log2(s.n_fft) + s.win_length
+        per_frame += 3 * (s.n_fft // 2 + 1) + 2 * touched
+        n_frames = len(X) * (1 + X.shape[1] // s.hop_length)
+        rate = per_frame * n_frames / figures["skaudio"].median
+        report.fact(title, 100 * rate / (2 * 1024**3 / figures["sgemm"].median), "%")
+    torch.set_num_threads(CORES)
+
+
+def bench_random(report: Report, n: int, repeats: int) -> None:
+    report.head("ten random configurations, time per clip")
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        n_fft = 1 << int(rng.integers(8, 13))
+        window = int(rng.integers(n_fft // 2, n_fft + 1))
+        hop = int(rng.integers(window // 5, window))
+        s = Setting(16000, n_fft, window, hop, int(rng.integers(10, n_fft // 8)), 10)
+        X, torchaudio, encoder = noise(n // 4, s), TorchAudio(s), mel(s)
+        contestants = {
+            "skaudio": lambda e=encoder, X=X: e.transform(X),
+            "torchaudio, batches": lambda t=torchaudio, X=X: t.in_batches(t.mel, X),
+            "torchaudio, threads": lambda t=torchaudio, X=X: t.in_threads(t.mel, X, CORES),
+        }
+        title = f"n_fft {n_fft}, window {window}, hop {hop}, {s.n_mels} mels"
+        report.row(title, compare(contestants, repeats), len(X))
+
+
+def bench_files(report: Report, n: int, repeats: int, folder: Path) -> None:
+    report.head(f"{n} files of {SECONDS} s, 44.1 to 16 kHz, mel A, {CORES} cores, time per file")
+    torchaudio, encoder = TorchAudio(A), mel(A)
+    for ending in ("wav", "flac", "ogg", "mp3"):
+        for channels in (1, 2):
+            paths = write_files(folder, ending, channels, n)
+            native = Waveform(sample_rate=44100)
+            contestants = {
+                "skaudio": lambda p=paths: encoder.fit(p).transform(p),
+                "librosa, processes": lambda p=paths: librosa_processes(librosa_file, p, A, CORES),
+                "torchaudio, threads": lambda p=paths: torchaudio.of_files(p, CORES),
+                "decoding alone": lambda p=paths: native.transform(p),
+            }
+            kind = "mono" if channels == 1 else "stereo"
+            report.row(f"{ending} {kind}", compare(contestants, repeats), n)
+
+
+def write_files(folder: Path, ending: str, channels: int, n: int) -> list[str]:
+    """Write a glide in noise n times, a second at a time (long Ogg files need that)."""
+    rate = 44100
+    t = np.arange(SECONDS * rate) / rate
+    rng = np.random.default_rng(channels)
+    tone = 0.3 * np.sin(2 * np.pi * (300 + 40 * t) * t)[:, None]
+    samples = tone + 0.02 * rng.standard_normal((len(t), channels))
+    first = folder / f"{channels}-0.{ending}"
+    with sf.SoundFile(first, "w", rate, channels) as file:
+        for start in range(0, len(t), rate):
+            file.write(samples[start : start + rate])
+    others = [folder / f"{channels}-{i}.{ending}" for i in range(1, n)]
+    for other in others:
+        other.write_bytes(first.read_bytes())
+    return [str(path) for path in (first, *others)]
+
+
+def bench_memory(report: Report, quick: bool) -> None:
+    report.head("memory beyond what was there before, clips of 0.5 s")
+    for n, way in ((10_000, "whole"), (10_000, "batches"), (100_000, "batches")):
+        if quick and n > 10_000:
+            continue
+        command = [sys.executable, "-c", MEMORY, str(n), way]
+        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        extra, size = map(int, out.split())
+        report.fact(f"{n} clips, {way}: extra peak", extra / 2**20, "MiB")
+        report.fact(f"{n} clips, {way}: over the output held", 100 * (extra / size - 1), "%")
+
+
+def bench_scaling(report: Report, quick: bool) -> None:
+    report.head("scaling, clips of 0.5 s in memory, batches of 1000, clips per second")
+    clip, encoder = noise(1, A, 0.5)[0], MelSpectrogram()
+    for n in (10, 100, 1000, 10_000, 100_000)[: 4 if quick else 5]:
+        X = [clip] * n
+        figures = compare(
+            {"skaudio": lambda X=X: [len(b) for b in encoder.transform_batches(X)]}, 3
+        )
+        report.fact(f"{n} clips", n / figures["skaudio"].median)
+
+
+def bench_processes(report: Report, n: int, repeats: int) -> None:
+    report.head(f"{CORES} processes that encode at the same time, as in a grid search")
+    X, encoder = noise(n, A, 1.0), MelSpectrogram()
+
+    def nested() -> None:
+        joblib.Parallel(n_jobs=CORES)(
+            joblib.delayed(encode_repeatedly)(encoder, X) for _ in range(CORES)
+        )
+
+    figures = compare(
+        {"processes": nested, "one process": lambda: encode_repeatedly(encoder, X, CORES)}, repeats
+    )
+    ideal = figures["one process"].median / figures["processes"].median
+    report.fact("throughput over that of one process with all threads", ideal)
+
+
+def encode_repeatedly(encoder: MelSpectrogram, X: np.ndarray, times: int = 1) -> None:
+    for _ in range(20 * times):
+        encoder.transform(X)
+
+
+def first_call() -> float:
+    """Seconds until the kernel has been compiled, or loaded from numba's cache."""
+    start = time.perf_counter()
+    MelSpectrogram().transform([np.zeros(8000, np.float32)])
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="fewer clips and repeats")
+    parser.add_argument("--output", default="benchmarks/encoders.json", help="where to write JSON")
+    options = parser.parse_args()
+    n, repeats = (40, 3) if options.quick else (200, 5)
+    torch.set_num_threads(CORES)
+    report = Report()
+    print(", ".join(f"{name} {value}" for name, value in machine().items()))
+    report.fact("first call (compiles, or loads from disk)", first_call(), "s")
+    bench_arrays(report, n, repeats)
+    bench_single(report, repeats)
+    bench_limit(report, n, repeats)
+    bench_random(report, n, repeats)
+    with tempfile.TemporaryDirectory() as folder:
+        bench_files(report, n // 4, repeats, Path(folder))
+    bench_memory(report, options.quick)
+    bench_scaling(report, options.quick)
+    bench_processes(report, n, repeats)
+    Path(options.output).write_text(json.dumps({"machine": machine(), "rows": report.rows}, indent=1))
+    print(f"\nwritten to {options.output}")
+
+
+if __name__ == "__main__":
+    main()

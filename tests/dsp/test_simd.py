@@ -1,0 +1,417 @@
+"""The numba kernel, part by part and whole, against numpy, torch and librosa."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from functools import partial
+
+import joblib
+import librosa
+import numpy as np
+import pytest
+from numba import njit
+
+from skaudio.dsp.analysis import Analysis
+from skaudio.dsp.cepstrum import dct_matrix
+from skaudio.dsp.framing import PAD_MODES, Framing
+from skaudio.dsp.mel import mel_filterbank
+from skaudio.dsp.scaling import Scale
+from skaudio.dsp.simd import _kernel, _plan, _program, prepare
+from skaudio.dsp.simd._fft import MAGNITUDE, POWER, SPECTRUM, transform
+from skaudio.dsp.simd._lanes import LANES, lanes_of, load, log, pointer_to, store
+from skaudio.encoders import MFCC, STFT, MelSpectrogram, Spectrogram, Waveform
+
+LENGTHS = [1 << bits for bits in range(5, 14)]  # of n_fft
+FRAMING = Framing(512, 400, 160)
+
+
+def filters_for(framing, n_mels=40, sample_rate=16000):
+    return partial(
+        mel_filterbank, sample_rate, framing.n_fft, n_mels, 0.0, sample_rate / 2, False, "slaney"
+    )
+
+
+def by_torch(analysis):
+    """The same analysis, kept from the kernel."""
+    twin = Analysis(**analysis.__getstate__())
+    twin.__dict__["_program"] = None
+    return twin
+
+
+@pytest.fixture
+def poisoned(monkeypatch):
+    """Fill every workspace with NaN, which spreads from wherever it is read."""
+
+    def workspace(size):
+        return np.full(size, np.nan, np.float32)
+
+    monkeypatch.setattr(_program, "_workspace", workspace)
+
+
+class TestLanes:
+    @pytest.mark.parametrize(
+        ("features", "lanes"),
+        [
+            ("+sse2,-avx,-avx512f", 4),
+            ("+sse2,+avx,+avx2,-avx512f", 8),
+            ("+avx,+avx2,+avx512f,+avx512bw", 16),
+            ("+neon,+v8a", 4),
+            ("", 4),
+        ],
+    )
+    def test_follow_the_cpu(self, features, lanes):
+        assert lanes_of(features) == lanes
+
+    def test_logarithm(self):
+        @njit
+        def logs(x):
+            at = pointer_to(x)
+            for i in range(0, len(x), LANES):
+                store(at, i, log(load(at, i)))
+
+        tiny, largest = np.finfo(np.float32).tiny, np.finfo(np.float32).max
+        x = np.concatenate([np.geomspace(tiny, largest, 1 << 14), np.linspace(0.5, 2, 1 << 14)])
+        x = x.astype(np.float32)
+        expected = np.log(x.astype(np.float64))
+        x[-2:] = np.inf, np.nan
+        logs(x)
+        error = np.abs(x - expected)[:-2] / np.maximum(np.abs(expected[:-2]), 1e-2)
+        assert error.max() < 2e-7
+        assert x[-2] == np.inf
+        assert np.isnan(x[-1])
+
+
+class TestPlan:
+    @pytest.mark.parametrize("n_fft", LENGTHS)
+    def test_stages_make_up_the_length(self, n_fft):
+        radices = _plan.radices_of(n_fft // 2)
+        assert 4 * np.prod(radices) == n_fft // 2
+        assert set(radices) <= {4, 8}
+
+    @pytest.mark.parametrize("n", [0, 8, 24, 100])
+    def test_other_lengths_are_refused(self, n):
+        with pytest.raises(ValueError, match="expected a power of two from 16"):
+            _plan.radices_of(n)
+
+    def test_every_bin_has_its_block(self):
+        plan = _plan.fourier_plan(256, 16)
+        assert len(set(plan.blocks)) == 64
+        assert plan.blocks.max() + 4 * 2 * 16 + plan.gap <= plan.size
+
+    @pytest.mark.parametrize("hop_length", [1, 7, 160, 500])
+    def test_samples_of_a_frame_are_found_in_the_rows(self, hop_length):
+        framing = Framing(512, 400, hop_length)
+        plan = _plan.frame_plan(framing, LANES, padded=True, lead=56)
+        signal = np.arange((plan.chunk + plan.extra) * hop_length, dtype=np.float32)
+        rows = np.zeros((plan.width, plan.stride), np.float32)
+        hops = signal.reshape(-1, hop_length)[:, : plan.width]
+        rows[:, : len(hops)] = hops.T
+        third = rows.ravel()[plan.where[56:456] + 3]
+        np.testing.assert_array_equal(third, 3 * hop_length + np.arange(400))
+        assert not plan.window[:56].any()
+        assert not plan.window[456:].any()
+
+
+@njit
+def run_transform(frames, window, where, radices, twiddles, blocks, turns, gap, data, out, kind):
+    transform(
+        pointer_to(frames),
+        pointer_to(where),
+        pointer_to(window),
+        radices,
+        pointer_to(twiddles),
+        pointer_to(blocks),
+        pointer_to(turns),
+        gap,
+        pointer_to(data),
+        pointer_to(out),
+        kind,
+    )
+
+
+class TestTransform:
+    @staticmethod
+    def transformed(frames, kind):
+        """Transform (n_fft, LANES) frames: (n_bins, LANES), complex for SPECTRUM."""
+        n_fft = len(frames)
+        plan = _plan.fourier_plan(n_fft // 2, LANES)
+        out = np.full((n_fft // 2 + 1, 2 if kind == SPECTRUM else 1, LANES), np.nan, np.float32)
+        run_transform(
+            frames,
+            np.full(n_fft, 0.5, np.float32),
+            np.arange(n_fft) * LANES,
+            plan.radices,
+            plan.twiddles,
+            plan.blocks,
+            plan.turns,
+            plan.gap,
+            np.full(plan.size, np.nan, np.float32),
+            out,
+            kind,
+        )
+        return out[:, 0] + 1j * out[:, 1] if kind == SPECTRUM else out[:, 0]
+
+    @pytest.mark.parametrize("n_fft", LENGTHS)
+    def test_spectrum(self, n_fft, rng):
+        frames = rng.standard_normal((n_fft, LANES)).astype(np.float32)
+        expected = np.fft.rfft(frames.astype(np.float64), axis=0)
+        spectrum = self.transformed(frames, SPECTRUM)
+        assert np.abs(spectrum - expected).max() < 5e-7 * np.abs(expected).max()
+
+    @pytest.mark.parametrize("n_fft", [32, 64, 128, 1024])
+    def test_magnitude_and_power(self, n_fft, rng):
+        frames = rng.standard_normal((n_fft, LANES)).astype(np.float32)
+        expected = np.abs(np.fft.rfft(frames.astype(np.float64), axis=0))
+        np.testing.assert_allclose(self.transformed(frames, MAGNITUDE), expected, atol=1e-4)
+        power = self.transformed(frames, POWER)
+        assert np.abs(power - expected**2).max() < 1e-6 * (expected**2).max()
+
+    def test_lanes_do_not_touch_each_other(self, rng):
+        frames = np.zeros((256, LANES), np.float32)
+        frames[:, 1] = rng.standard_normal(256)
+        power = self.transformed(frames, POWER)
+        assert not np.delete(power, 1, axis=1).any()
+        assert power[:, 1].all()
+
+
+@njit
+def run_transpose(signal, first, hop, width, n_hops, rows, spare):
+    _kernel.transpose_signal(
+        pointer_to(signal),
+        signal.size,
+        first,
+        hop,
+        width,
+        n_hops,
+        pointer_to(rows),
+        rows.shape[1],
+        pointer_to(spare),
+    )
+
+
+@pytest.mark.parametrize("hop_length", [1, 3, LANES, LANES + 1, 160])
+@pytest.mark.parametrize("first", [-50, 0, 11])
+def test_signal_is_transposed_with_zeros_around_it(hop_length, first):
+    signal = np.arange(1, 50 * hop_length, dtype=np.float32)
+    width, n_hops = max(hop_length - 2, 1), 4 * LANES
+    rows = np.full((width, n_hops + LANES), np.nan, np.float32)
+    spare = np.full(LANES * hop_length, np.nan, np.float32)
+    run_transpose(signal, first, hop_length, width, n_hops, rows, spare)
+    samples = first + hop_length * np.arange(n_hops) + np.arange(width)[:, None]
+    inside = (samples >= 0) & (samples < len(signal))
+    np.testing.assert_array_equal(rows[:, :n_hops], np.where(inside, samples + 1, 0))
+
+
+FRAMINGS = [
+    FRAMING,
+    Framing(512, 401, 160, center=False),
+    Framing(2048, 2048, 512, pad_mode="reflect"),
+    Framing(64, 50, 100, window="hamming"),
+    Framing(256, 256, 7, window=("kaiser", 8.0)),
+    Framing(32, 31, 10, center=False),
+    Framing(1024, 600, 441),
+]
+STAGES = [
+    {"power": None},
+    {"power": 1.0},
+    {"scale": Scale("db")},
+    {"scale": Scale("log"), "target_frames": 3},
+    {"scale": Scale("db", top_db=30.0), "target_frames": 3},
+    {"scale": Scale("db", top_db=30.0), "target_frames": 400},
+    {"filters": 1.0},
+    {"filters": 0.9, "power": 1.0, "scale": Scale("db", 1.0)},
+    {"filters": 1.1, "scale": Scale("db"), "dct": dct_matrix(13, 40), "target_frames": 300},
+    {"filters": 1.0, "scale": Scale("log"), "dct": dct_matrix(13, 40)},
+]
+
+
+class TestFusedPass:
+    @pytest.mark.parametrize("framing", FRAMINGS, ids=lambda f: f"{f.n_fft}-{f.hop_length}")
+    @pytest.mark.parametrize("stages", STAGES, ids=lambda s: "-".join(s))
+    @pytest.mark.usefixtures("poisoned")
+    def test_equals_torch(self, framing, stages, make_clip):
+        stages = dict(stages)
+        warp = stages.pop("filters", None)
+        filters = None if warp is None else filters_for(framing)
+        analysis = Analysis(framing, filters=filters, **stages)
+        assert not analysis.uses_torch
+        clip = make_clip(0.3)
+        features = analysis.encode(clip, warp or 1.0)
+        expected = by_torch(analysis).encode(clip, warp or 1.0)
+        assert features.shape == expected.shape
+        assert features.dtype == expected.dtype
+        if analysis.scale.kind == "linear":
+            assert np.abs(features - expected).max() <= 1e-6 * np.abs(expected).max()
+        else:
+            np.testing.assert_allclose(features, expected, atol=2e-3)
+
+    @pytest.mark.parametrize("pad_mode", PAD_MODES)
+    @pytest.mark.parametrize("n_samples", [1, 200, 1000])
+    @pytest.mark.usefixtures("poisoned")
+    def test_pads_as_numpy(self, pad_mode, n_samples, make_clip):
+        framing = Framing(256, 200, 80, pad_mode=pad_mode)
+        clip = make_clip()[:n_samples]
+        padded = np.pad(clip, 128, mode=pad_mode)
+        features = Analysis(framing).encode(clip)
+        uncentred = Analysis(Framing(256, 200, 80, center=False)).encode(padded)
+        np.testing.assert_array_equal(features, uncentred)
+
+    def test_writes_where_told(self, make_clip):
+        analysis = Analysis(FRAMING)
+        out = np.full((2, 257, 51), np.nan, np.float32)
+        result = analysis.encode(make_clip(), 1.0, out[0])
+        assert result.base is out
+        np.testing.assert_array_equal(out[0], analysis.encode(make_clip()))
+        assert np.isnan(out[1]).all()
+
+    def test_takes_any_array(self, make_clip):
+        analysis = Analysis(FRAMING)
+        clip = make_clip()
+        expected = analysis.encode(clip)
+        strided = np.repeat(clip, 2)[::2]
+        frozen = clip.copy()
+        frozen.flags.writeable = False
+        unaligned = np.frombuffer(b"x" + clip.tobytes(), np.float32, offset=1)
+        for samples in (strided, frozen, unaligned):
+            np.testing.assert_array_equal(analysis.encode(samples), expected)
+
+    def test_huge_values_overflow_as_elsewhere(self):
+        analysis = Analysis(FRAMING, scale=Scale("log"))
+        assert analysis.encode(np.full(8000, 1e25, np.float32)).max() == np.inf
+
+
+class TestCoverage:
+    @pytest.mark.parametrize(
+        ("framing", "stages"),
+        [
+            (Framing(500, 400, 160), {}),
+            (Framing(16, 16, 8), {}),
+            (Framing(1 << 16, 400, 160), {}),
+            (FRAMING, {"power": 3.0}),
+            (FRAMING, {"scale": Scale("log", eps=1e-42)}),
+        ],
+        ids=["no power of two", "too short", "too long", "power", "eps"],
+    )
+    def test_torch_does_the_rest(self, framing, stages, make_clip):
+        analysis = Analysis(framing, **stages)
+        assert analysis.uses_torch
+        assert np.isfinite(analysis.encode(make_clip())).all()
+
+    def test_a_kernel_that_does_not_compile(self, monkeypatch, make_clip):
+        expected = Analysis(FRAMING).encode(make_clip())
+        monkeypatch.setitem(sys.modules, "skaudio.dsp.simd._kernel", None)
+        monkeypatch.delattr("skaudio.dsp.simd._kernel")
+        _program._kernel.cache_clear()
+        try:
+            with pytest.warns(RuntimeWarning, match="does not compile here .*fall back on torch"):
+                features = Analysis(FRAMING).encode(make_clip())
+        finally:
+            _program._kernel.cache_clear()
+        np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-5)
+
+    def test_nowhere_to_keep_the_compiled_code(self, monkeypatch):
+        tries = []
+
+        def compiler(signature, cache=False, **options):
+            tries.append(cache)
+            if cache:
+                raise RuntimeError("cannot cache function: no locator available")
+            return lambda function: "compiled"
+
+        monkeypatch.setattr(_kernel, "njit", compiler)
+        assert _kernel._compiled() == "compiled"
+        assert tries == [True, False]
+
+    def test_program_is_not_sent_to_workers(self, make_clip):
+        analysis = Analysis(FRAMING)
+        analysis.encode(make_clip())
+        assert "_program" in analysis.__dict__
+        assert "_program" not in analysis.__getstate__()
+
+
+class TestBitEquality:
+    """Frames do not depend on what is computed beside them."""
+
+    def test_any_chunk(self, monkeypatch, make_clip):
+        analysis = partial(Analysis, FRAMING, filters=filters_for(FRAMING))
+        clip = make_clip(2.0)
+        expected = analysis().encode(clip)
+        for chunk in (1, 5000):
+            monkeypatch.setattr(_plan, "CHUNK", chunk)
+            _plan._rows.cache_clear()
+            np.testing.assert_array_equal(analysis().encode(clip), expected)
+        _plan._rows.cache_clear()
+
+    def test_any_neighbours(self, make_clip):
+        analysis = Analysis(Framing(512, 400, 160, center=False))
+        clip = make_clip(1.0)
+        whole = analysis.encode(clip)
+        part = analysis.encode(clip[160 * 5 : 160 * 5 + 6000])
+        np.testing.assert_array_equal(part, whole[:, 5 : 5 + part.shape[1]])
+
+    @pytest.mark.parametrize("encoder", [MelSpectrogram(), MFCC(), Spectrogram(), STFT()])
+    def test_any_split_and_workers(self, encoder, make_clip):
+        clips = [make_clip(0.2 + 0.01 * (i % 3), seed=i) for i in range(70)]
+        whole = encoder.transform(clips)
+        single = [encoder.transform([clip])[0] for clip in clips]
+        with joblib.parallel_config("threading", n_jobs=3):
+            threads = encoder.transform(clips)
+        batches = encoder.transform_batches(clips, batch_size=9)
+        batches = [frames for batch in batches for frames in batch]
+        for variant in (single, threads, batches):
+            assert len(variant) == len(whole)
+            for one, other in zip(whole, variant, strict=True):
+                np.testing.assert_array_equal(one, other)
+
+
+def test_errors_on_recordings_are_small(data_home):
+    """1e-6 of the maximum, 1e-3 dB within 80 dB of it, against librosa in double precision."""
+    paths = [sorted(data_home.glob(p))[::40][:4] for p in ("esc10/**/*.ogg", "fsdd/**/*.wav")]
+    options = {"n_fft": 512, "win_length": 400, "hop_length": 160, "n_mels": 64}
+    for waveform in Waveform().transform(sum(paths, [])):
+        reference = librosa.feature.melspectrogram(
+            y=waveform.astype(np.float64), sr=16000, pad_mode="constant", **options
+        )
+        mel = MelSpectrogram(scale="linear", **options).transform([waveform])[0]
+        assert np.abs(mel - reference).max() <= 1e-6 * reference.max()
+        db = MelSpectrogram(scale="db", **options).transform([waveform])[0]
+        assert np.abs(db - librosa.power_to_db(reference, top_db=80)).max() <= 1e-3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(LANES < 16, reason="needs a CPU with AVX-512 to play a lesser one on")
+@pytest.mark.parametrize(
+    ("cpu", "features", "lanes"),
+    [("haswell", "+sse2,+avx,+avx2,+fma", 8), ("x86-64", "+sse2", 4)],
+)
+def test_narrower_vectors(cpu, features, lanes, tmp_path, make_clip):
+    code = (
+        "import sys, numpy as np\n"
+        "from skaudio.dsp.simd._lanes import LANES\n"
+        "from skaudio.encoders import MFCC, STFT\n"
+        "clip = np.load(sys.argv[1])\n"
+        "np.save(sys.argv[2], MFCC().transform([clip]))\n"
+        "np.save(sys.argv[3], STFT().transform([clip]))\n"
+        "print(LANES)\n"
+    )
+    clip = make_clip()
+    files = [str(tmp_path / f"{name}.npy") for name in ("clip", "mfcc", "stft")]
+    np.save(files[0], clip)
+    result = subprocess.run(
+        [sys.executable, "-c", code, *files],
+        env={**os.environ, "NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) == lanes
+    np.testing.assert_allclose(np.load(files[1]), MFCC().transform([clip]), atol=2e-3)
+    np.testing.assert_allclose(np.load(files[2]), STFT().transform([clip]), atol=1e-5)
+
+
+def test_prepare_says_what_it_covers():
+    assert prepare(FRAMING) is not None
+    assert prepare(Framing(500, 400, 160)) is None
