@@ -80,7 +80,7 @@ class FrameOutputMixin:
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)
+        super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)  # type: ignore[call-arg]
 
     def set_output(self, *, transform: str | None = None):
         """Set the container of `transform`'s output.
@@ -240,5 +240,5 @@ def _is_sequence_of_arrays(X: Any) -> bool:
         return False
     if not (hasattr(X, "__len__") and hasattr(X, "__getitem__")) or len(X) == 0:
         return False
-    first = X[0] if not isinstance(X, dict) else None
+    first: Any = X[0] if not isinstance(X, dict) else None
     return isinstance(first, (str, bytes)) or (hasattr(first, "__array__") and np.ndim(first) > 0)

@@ -345,6 +345,11 @@ class TestUnion:
         assert rows.index.tolist() == ["a", "b", "c"]
         assert rows.columns[0] == "mel__melspectrogram0_max"
 
+    def test_pandas_output_of_a_numeric_table(self, clips):
+        X = pd.DataFrame(np.stack(clips[::2]), index=["a", "b"])
+        table = make_union().set_output(transform="pandas").fit_transform(X)
+        assert table.index.tolist() == ["a", "b"]
+
     def test_pandas_output_inside(self, clips):
         inner = MFCC().set_output(transform="pandas")
         stack = FrameUnion([("mel", MelSpectrogram()), ("mfcc", inner)]).fit_transform(clips)

@@ -36,11 +36,12 @@ class Scale:
 
     @property
     def clips(self) -> bool:
+        """Whether values depend on the maximum of their recording."""
         return self.kind == "db" and self.top_db is not None
 
     def clip(self, spectrum: torch.Tensor) -> torch.Tensor:
         """Raise what lies more than ``top_db`` below the maximum of one recording."""
-        if not self.clips:
+        if not self.clips or self.top_db is None:
             return spectrum
         return torch.maximum(spectrum, spectrum.max() - self.top_db)
 

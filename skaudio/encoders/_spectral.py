@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.utils import check_random_state
 
 from skaudio.audio import AudioBatch
 from skaudio.audio._signal import check_sample_rate
+from skaudio.dsp.analysis import Analysis
 from skaudio.dsp.framing import PAD_MODES, Framing
 from skaudio.dsp.inversion import check_invertible, griffin_lim
 from skaudio.dsp.scaling import Scale
@@ -51,7 +53,7 @@ def framing_of(encoder: Any) -> Framing:
         pad_mode=encoder.pad_mode,
     )
     try:
-        framing.weights
+        framing.weights  # noqa: B018
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"window={encoder.window!r}: expected a name, tuple or array that "
@@ -73,14 +75,18 @@ def scale_of(encoder: Any) -> Scale:
 
 
 def _check_positive(name: str, value: Any) -> None:
-    if not isinstance(value, numbers.Real) or not np.isfinite(value) or value <= 0:
+    if not isinstance(value, numbers.Real) or not 0 < float(value) < np.inf:
         raise ValueError(f"{name}={value!r}: expected a positive number.")
 
 
 class FramedMixin:
     """Times of frames."""
 
-    def frame_times(self, n_frames: Any = None) -> np.ndarray:
+    sample_rate: Any
+    offset: Any
+    target_frames: Any
+
+    def frame_times(self: Any, n_frames: Any = None) -> np.ndarray:
         """Return the time of each frame's centre, in seconds from the recording's beginning.
 
         Parameters
@@ -111,7 +117,12 @@ class FramedMixin:
 class GriffinLimMixin:
     """The way back from magnitudes; a subclass says how frames become magnitudes."""
 
-    def inverse_transform(self, X, *, lengths=None, n_iter=32, random_state=0):
+    sample_rate: Any
+    get_feature_names_out: Callable[..., np.ndarray]
+    _spectrum_analysis: Callable[[], Analysis]
+    _magnitude: Callable[[np.ndarray], np.ndarray]
+
+    def inverse_transform(self: Any, X, *, lengths=None, n_iter=32, random_state=0):
         """Find waveforms with these features, by Griffin-Lim.
 
         Parameters
@@ -155,7 +166,7 @@ class GriffinLimMixin:
         ]
         return AudioBatch(waveforms, self.sample_rate)
 
-    def _check_encoded(self, X: Any) -> list[np.ndarray]:
+    def _check_encoded(self: Any, X: Any) -> list[np.ndarray]:
         frames, _ = check_frames(self, X, reset=False)
         n_features = len(self.get_feature_names_out())
         if len(frames[0]) != n_features:

@@ -67,7 +67,7 @@ class LeNet(nn.Module):
         )
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(embedding_size, n_classes))
         # Pooling runs over channels at once in this format: three times faster on a CPU.
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward_frames(
         self, x: torch.Tensor, lengths: torch.Tensor
