@@ -25,7 +25,7 @@ from skaudio.audio import AudioBatch
 from skaudio.augmentation import Convolution, Noise, TimeShift, Volume, epoch_seeds
 
 RATE = 16000
-CLIPS = {0.5: 64, 5.0: 16}  # duration in seconds: recordings per batch
+CLIPS = {0.5: 64, 5.0: 32}  # duration in seconds: recordings per batch
 
 
 def pairs(impulse_response: str) -> dict[str, tuple]:

@@ -77,7 +77,7 @@ examples = {
 pictures = {}
 for name, augmentation in examples.items():
     display = AugmentationDisplay.from_estimator(augmentation, X, index=40)
-    display.figure_.suptitle(f"{augmentation}, a {data.target_names[y[40]]!r}")
+    display.figure_.suptitle(f"{augmentation} on '{data.target_names[y[40]]}'")
     pictures[name] = display.figure_
 
 # %%

@@ -34,7 +34,8 @@ class TrainingPath:
 
     Examples
     --------
-    >>>     >>> from sklearn.pipeline import make_pipeline
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
     >>> from skaudio.augmentation import TrainingPath, Volume, epoch_seeds
     >>> from skaudio.encoders import MelSpectrogram
     >>> clips = np.random.default_rng(0).normal(size=(2, 8000))
