@@ -25,7 +25,7 @@ import numpy as np
 import soundfile as sf
 import torch
 from peers import Setting, TorchAudio, librosa_file, librosa_mel, librosa_mfcc, librosa_processes
-from timing import Figure, compare, machine
+from timing import Report, compare, machine
 
 from skaudio.encoders import MFCC, MelSpectrogram, Waveform
 
@@ -42,7 +42,7 @@ clip = np.random.default_rng(0).standard_normal(8000, dtype=np.float32)
 encoder = MelSpectrogram()
 encoder.transform([clip] * 64)
 def peak():
-    return int(re.search("VmHWM: *\\t*(\\d+)", open("/proc/self/status").read())[1]) * 1024
+    return int(re.search("VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1]) * 1024
 before, size = peak(), 0
 if batches:
     for frames in encoder.transform_batches([clip] * n, batch_size=1000):
@@ -51,46 +51,6 @@ else:
     size = encoder.transform([clip] * n).nbytes
 print(peak() - before, size)
 """
-
-
-class Report:
-    """Prints rows as they come and keeps them."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict] = []
-
-    def head(self, title: str) -> None:
-        print(f"\n{title}", flush=True)
-
-    def row(self, title: str, figures: dict[str, Figure], per: int, unit: str = "us") -> None:
-        """Times per item, and how many times faster the first contestant is than each."""
-        scale = {"us": 1e6, "ms": 1e3}[unit] / per
-        ours = next(iter(figures.values())).median
-        cells = []
-        for name, f in figures.items():
-            mark = "" if f.is_clean else "*"
-            ratio = "" if f.median == ours else f" ({f.median / ours:.1f}x)"
-            cells.append(f"{name} {f.median * scale:.4g}{mark}{ratio}")
-        print(f"  {title} [{unit}]: " + ", ".join(cells), flush=True)
-        self.rows.append(
-            {
-                "row": title,
-                "unit": unit,
-                "figures": {
-                    name: {
-                        "median": f.median * scale,
-                        "ratio": f.median / ours,
-                        "spread": f.spread,
-                        "contaminated": not f.is_clean,
-                    }
-                    for name, f in figures.items()
-                },
-            }
-        )
-
-    def fact(self, title: str, value: float, unit: str = "") -> None:
-        print(f"  {title}: {value:.4g} {unit}", flush=True)
-        self.rows.append({"row": title, "value": value, "unit": unit})
 
 
 def noise(n: int, s: Setting, seconds: float = SECONDS) -> np.ndarray:
@@ -114,36 +74,44 @@ def bench_arrays(report: Report, n: int, repeats: int) -> None:
         ("MFCC A", A, mfcc(A), librosa_mfcc, "mfcc"),
         ("MFCC B", B, mfcc(B), librosa_mfcc, "mfcc"),
     ]
-    for title, s, encoder, by_librosa, name in rows:
-        X, torchaudio = noise(n, s), TorchAudio(s)
-        function = getattr(torchaudio, name)
-        contestants = {
-            "skaudio": lambda e=encoder, X=X: e.fit(X).transform(X),
-            "librosa loop": lambda X=X, s=s, f=by_librosa: [f(x, s) for x in X],
-            "librosa, processes": lambda X=X, s=s, f=by_librosa: librosa_processes(f, X, s, CORES),
-            "torchaudio, batches": lambda X=X, t=torchaudio, f=function: t.in_batches(f, X),
-            "torchaudio, threads": lambda X=X, t=torchaudio, f=function: t.in_threads(f, X, CORES),
-            "torchaudio, at once": lambda X=X, f=function: f(torch.from_numpy(X)),
-        }
-        report.row(title, compare(contestants, repeats), n)
-        reference = np.stack([by_librosa(x.astype(np.float64), s) for x in X[:5]])
-        error = np.abs(encoder.transform(X[:5]) - reference).max() / np.abs(reference).max()
-        report.fact(f"{title}: largest error over the maximum, to librosa in float64", error)
+    for row in rows:
+        bench_arrays_row(report, n, repeats, *row)
+
+
+def bench_arrays_row(report, n, repeats, title, s, encoder, by_librosa, name) -> None:
+    X, torchaudio = noise(n, s), TorchAudio(s)
+    function = getattr(torchaudio, name)
+    contestants = {
+        "skaudio": lambda: encoder.fit(X).transform(X),
+        "librosa loop": lambda: [by_librosa(x, s) for x in X],
+        "librosa, processes": lambda: librosa_processes(by_librosa, X, s, CORES),
+        "torchaudio, batches": lambda: torchaudio.in_batches(function, X),
+        "torchaudio, threads": lambda: torchaudio.in_threads(function, X, CORES),
+        "torchaudio, at once": lambda: function(torch.from_numpy(X)),
+    }
+    report.row(title, compare(contestants, repeats), n)
+    reference = np.stack([by_librosa(x.astype(np.float64), s) for x in X[:5]])
+    error = np.abs(encoder.transform(X[:5]) - reference).max() / np.abs(reference).max()
+    report.fact(f"{title}: largest error over the maximum, to librosa in float64", error)
 
 
 def bench_single(report: Report, repeats: int) -> None:
     report.head("one clip, one thread, time per call")
     torch.set_num_threads(1)
     for title, s in (("MFCC A", A), ("MFCC B", B)):
-        X, torchaudio, encoder = noise(1, s), TorchAudio(s), mfcc(s)
-        calls = 20
-        contestants = {
-            "skaudio": lambda: [encoder.transform([X[0]]) for _ in range(calls)],
-            "librosa": lambda: [librosa_mfcc(X[0], s) for _ in range(calls)],
-            "torchaudio": lambda: [torchaudio.mfcc(torch.from_numpy(X)) for _ in range(calls)],
-        }
-        report.row(title, compare(contestants, 2 * repeats), calls)
+        bench_single_row(report, repeats, title, s)
     torch.set_num_threads(CORES)
+
+
+def bench_single_row(report: Report, repeats: int, title: str, s: Setting) -> None:
+    X, torchaudio, encoder = noise(1, s), TorchAudio(s), mfcc(s)
+    clip, batch, calls = [X[0]], torch.from_numpy(X), 20
+    contestants = {
+        "skaudio": lambda: [encoder.transform(clip) for _ in range(calls)],
+        "librosa": lambda: [librosa_mfcc(X[0], s) for _ in range(calls)],
+        "torchaudio": lambda: [torchaudio.mfcc(batch) for _ in range(calls)],
+    }
+    report.row(title, compare(contestants, 2 * repeats), calls)
 
 
 def bench_limit(report: Report, n: int, repeats: int) -> None:
@@ -153,7 +121,10 @@ def bench_limit(report: Report, n: int, repeats: int) -> None:
     for title, s in (("mel A", A), ("mel B", B)):
         X, encoder = noise(n // 4, s), mel(s)
         figures = compare(
-            {"skaudio": lambda: encoder.transform(list(X)), "sgemm": lambda: square @ square},
+            {
+                "skaudio": lambda e=encoder, X=list(X): e.transform(X),
+                "sgemm": lambda: square @ square,
+            },
             repeats,
         )
         touched = int((encoder._analysis().filters(1.0).weights != 0).sum())
@@ -185,11 +156,10 @@ def bench_random(report: Report, n: int, repeats: int) -> None:
 
 def bench_files(report: Report, n: int, repeats: int, folder: Path) -> None:
     report.head(f"{n} files of {SECONDS} s, 44.1 to 16 kHz, mel A, {CORES} cores, time per file")
-    torchaudio, encoder = TorchAudio(A), mel(A)
+    torchaudio, encoder, native = TorchAudio(A), mel(A), Waveform(sample_rate=44100)
     for ending in ("wav", "flac", "ogg", "mp3"):
         for channels in (1, 2):
             paths = write_files(folder, ending, channels, n)
-            native = Waveform(sample_rate=44100)
             contestants = {
                 "skaudio": lambda p=paths: encoder.fit(p).transform(p),
                 "librosa, processes": lambda p=paths: librosa_processes(librosa_file, p, A, CORES),
@@ -226,7 +196,8 @@ def bench_memory(report: Report, quick: bool) -> None:
         out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         extra, size = map(int, out.split())
         report.fact(f"{n} clips, {way}: extra peak", extra / 2**20, "MiB")
-        report.fact(f"{n} clips, {way}: over the output held", 100 * (extra / size - 1), "%")
+        if way == "whole":
+            report.fact(f"{n} clips, {way}: beyond the output", 100 * (extra / size - 1), "%")
 
 
 def bench_scaling(report: Report, quick: bool) -> None:
@@ -271,7 +242,9 @@ def first_call() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="fewer clips and repeats")
-    parser.add_argument("--output", default="benchmarks/encoders.json", help="where to write JSON")
+    parser.add_argument(
+        "--output", default="benchmarks/encoders.json", help="where to write the figures"
+    )
     options = parser.parse_args()
     n, repeats = (40, 3) if options.quick else (200, 5)
     torch.set_num_threads(CORES)
@@ -287,8 +260,10 @@ def main() -> None:
     bench_memory(report, options.quick)
     bench_scaling(report, options.quick)
     bench_processes(report, n, repeats)
-    Path(options.output).write_text(json.dumps({"machine": machine(), "rows": report.rows}, indent=1))
-    print(f"\nwritten to {options.output}")
+    output = Path(options.output)
+    output.write_text(json.dumps({"machine": machine(), "rows": report.rows}, indent=1))
+    output.with_suffix(".md").write_text(report.markdown())
+    print(f"\nwritten to {output} and, as a table, {output.with_suffix('.md')}")
 
 
 if __name__ == "__main__":

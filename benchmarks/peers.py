@@ -41,9 +41,7 @@ class Setting:
 
 
 def librosa_mel(clip: np.ndarray, s: Setting) -> np.ndarray:
-    return librosa.feature.melspectrogram(
-        y=clip, sr=s.sample_rate, pad_mode="constant", **s.frames
-    )
+    return librosa.feature.melspectrogram(y=clip, sr=s.sample_rate, pad_mode="constant", **s.frames)
 
 
 def librosa_mfcc(clip: np.ndarray, s: Setting) -> np.ndarray:

@@ -44,6 +44,63 @@ class Figure:
         return (high - low) / self.median
 
 
+class Report:
+    """Prints rows as they come and keeps them."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict] = []
+
+    def head(self, title: str) -> None:
+        print(f"\n{title}", flush=True)
+
+    def row(self, title: str, figures: dict[str, Figure], per: int, unit: str = "us") -> None:
+        """Times per item, and how many times faster the first contestant is than each."""
+        scale = {"us": 1e6, "ms": 1e3}[unit] / per
+        ours = next(iter(figures.values())).median
+        cells = []
+        for name, f in figures.items():
+            mark = "" if f.is_clean else "*"
+            ratio = "" if f.median == ours else f" ({f.median / ours:.1f}x)"
+            cells.append(f"{name} {f.median * scale:.4g}{mark}{ratio}")
+        print(f"  {title} [{unit}]: " + ", ".join(cells), flush=True)
+        self.rows.append(
+            {
+                "row": title,
+                "unit": unit,
+                "figures": {
+                    name: {
+                        "median": f.median * scale,
+                        "ratio": f.median / ours,
+                        "spread": f.spread,
+                        "contaminated": not f.is_clean,
+                    }
+                    for name, f in figures.items()
+                },
+            }
+        )
+
+    def markdown(self) -> str:
+        """Return the rows as a table for docs/benchmarks.md."""
+        lines = ["| | skaudio | against |", "|---|---|---|"]
+        for row in self.rows:
+            if "value" in row:
+                lines.append(f"| {row['row']} | {row['value']:.3g} {row['unit']} | |")
+                continue
+            (_, ours), *others = row["figures"].items()
+            peers = [
+                f"{name} {f['median']:.0f}{'*' if f['contaminated'] else ''} ({f['ratio']:.1f}x)"
+                for name, f in others
+            ]
+            mark = "*" if ours["contaminated"] else ""
+            cells = f"{ours['median']:.0f}{mark} {row['unit']} | {', '.join(peers)}"
+            lines.append(f"| {row['row']} | {cells} |")
+        return "\n".join(lines) + "\n"
+
+    def fact(self, title: str, value: float, unit: str = "") -> None:
+        print(f"  {title}: {value:.4g} {unit}", flush=True)
+        self.rows.append({"row": title, "value": value, "unit": unit})
+
+
 def compare(contestants: dict[str, Callable[[], object]], repeats: int = 5) -> dict[str, Figure]:
     """Run contestants in turn, ``repeats`` times after one warm-up; a busy machine adds tries."""
     global _patience

@@ -90,7 +90,8 @@ baseline = Pipeline(
         ("svc", SVC(C=5)),
     ]
 )
-random_folds = StratifiedKFold(shuffle=True, random_state=0)
+rarest = min(np.unique(y, return_counts=True)[1])
+random_folds = StratifiedKFold(min(5, rarest), shuffle=True, random_state=0)
 n_speakers = 0 if speakers is None else len(set(speakers))
 if n_speakers >= 3:
     by_speaker = GroupKFold(min(5, n_speakers))
@@ -103,7 +104,10 @@ else:
         "Speakers unknown, or fewer than three (see --groups): all folds are random, and the "
         "scores hold for the voices in the training data only. The table has a row per class."
     )
-    new_speakers, inner_folds = random_folds, StratifiedKFold(3, shuffle=True, random_state=0)
+    new_speakers, inner_folds = (
+        random_folds,
+        StratifiedKFold(max(min(3, rarest - 1), 2), shuffle=True, random_state=0),
+    )
     groups, speakers = None, y
 scores = cross_validate(baseline, X, y, cv=random_folds)["test_score"]
 print(f"Mean and std of MFCC, folds at random:  accuracy {scores.mean():.3f}")

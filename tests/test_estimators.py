@@ -25,7 +25,6 @@ from skaudio.encoders._base import Encoder
 from skaudio.pooling import FramePooling
 
 
-
 class MeanNet(torch.nn.Module):
     """The least a module for NetClassifier can be."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -111,7 +111,7 @@ class AudioBatch(Sequence):
         return self._warps
 
     def replace(self, **changes: Any) -> AudioBatch:
-        """Return a batch with other ``waveforms``, ``sample_rate``, ``names``... and the rest kept."""
+        """Return a batch with other ``waveforms``, ``names``... and the rest kept."""
         state = {
             "waveforms": self._waveforms,
             "sample_rate": self._rates,
@@ -176,6 +176,11 @@ class AudioBatch(Sequence):
 
 
 def _frozen(waveform: Any, position: int) -> np.ndarray:
+    if isinstance(waveform, (str, bytes, Mapping)) or hasattr(waveform, "__fspath__"):
+        raise TypeError(
+            f"Waveform {position} is a {type(waveform).__name__}, expected samples: an AudioBatch "
+            "holds decoded recordings, which Waveform().fit_transform(X) returns."
+        )
     samples = np.asarray(waveform, dtype=np.float32)
     if samples.ndim != 1:
         raise ValueError(

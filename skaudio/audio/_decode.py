@@ -55,9 +55,12 @@ def _head(source: str | bytes, name: str) -> bytes:
                 head = file.read(16)
         except FileNotFoundError as error:
             where = "" if Path(source).is_absolute() else f" (looked in {Path.cwd()})"
-            raise ValueError(
-                f"{name}: no such file{where}. Check the path and the working directory."
-            ) from error
+            advice = "Check the path and the working directory."
+            if str(source).startswith("~"):
+                advice = "'~' is not expanded: pass os.path.expanduser(path)."
+            elif "://" in str(source):
+                advice = "Addresses are not fetched: download the file first."
+            raise ValueError(f"{name}: no such file{where}. {advice}") from error
         except IsADirectoryError as error:
             raise ValueError(
                 f"{name} is a folder, expected an audio file. "
@@ -119,7 +122,7 @@ def _truncated(name: str, kind: str, found: str) -> ValueError:
 
 
 def _check_is_whole(file: sf.SoundFile, name: str) -> None:
-    """Compare the size a WAV or AIFF header announces with what is there; libsndfile only logs it."""
+    """Compare the size in a WAV or AIFF header with what is there; libsndfile only logs it."""
     if file.format not in ("WAV", "WAVEX", "AIFF"):
         return
     size = re.search(r"^ ?(?:data|SSND) : (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)

@@ -94,10 +94,9 @@ def _decode_stream(
     stop = None if duration is None else start + max(round(duration * rate), 1)
     position = 0  # of the first sample in hand, counted from the beginning of the stream
     frames = itertools.chain([first], frames)
-    # The first frame after a seek may lack samples and be late: it only warms up.
-    lead = PREROLL + 2 * first.samples / rate
+    lead = PREROLL + first.samples / rate
     if seek and offset > 2 * lead and first.pts is not None:
-        frames = itertools.islice(_frames_from(file, stream, first, offset - lead), 1, None)
+        frames = _frames_from(file, stream, first, offset - lead)
         here = next(frames, None)
         if here is None or here.pts is None:
             return None

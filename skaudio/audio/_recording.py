@@ -71,9 +71,7 @@ class Recording:
         waveform = _signal.to_mono(channels)
         _signal.check_samples(waveform, self.name)
         if sample_rate is not None and rate is not None:
-            waveform = _signal.resample(
-                waveform, rate, sample_rate, self.name, resample_quality
-            )
+            waveform = _signal.resample(waveform, rate, sample_rate, self.name, resample_quality)
             rate = sample_rate
         return _signal.normalize(waveform, normalize), rate
 
@@ -121,7 +119,8 @@ def _part(
     start = round(offset * rate)
     if start >= n_times:
         raise ValueError(
-            f"{name}: offset={offset:g} s is past the end, the recording lasts {n_times / rate:g} s."
+            f"{name}: offset={offset:g} s is past the end, the recording lasts "
+            f"{n_times / rate:g} s."
         )
     stop = n_times if duration is None else start + max(round(duration * rate), 1)
     return channels[:, start:stop]
@@ -156,6 +155,11 @@ def as_recording(item: Any, position: int) -> Recording:
 
 
 def _as_samples(item: Any, name: str) -> np.ndarray:
+    if isinstance(item, tuple) and len(item) == 2 and sorted(map(np.ndim, item))[0] == 0:
+        raise ValueError(
+            f"{name} is a pair, (waveform, sample_rate)? Expected the waveform alone, or a mapping: "
+            "{'array': waveform, 'sampling_rate': sample_rate}."
+        )
     try:
         samples = np.asarray(item)
     except ValueError as error:
@@ -179,16 +183,14 @@ def _as_samples(item: Any, name: str) -> np.ndarray:
 
 
 def _from_path(item: Any, name: str) -> Recording:
-    path = os.fspath(item)
-    if not isinstance(path, str):
-        path = os.fsdecode(path)
+    path = str(os.fsdecode(item))  # str(): numpy's strings show their type in messages
     return Recording(path, f"{name} ({path!r})", path=path)
 
 
 def _from_mapping(item: Mapping, name: str) -> Recording:
     """Recognise what Hugging Face datasets hand out: array, else bytes, else path."""
     path = item.get("path")
-    path = None if path is None else os.fspath(path)
+    path = None if path is None else str(os.fsdecode(path))
     called = f"{name} ({path!r})" if path else name
     if item.get("array") is not None:
         rate, warp = item.get("sampling_rate"), item.get("warp_factor")

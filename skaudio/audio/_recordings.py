@@ -18,6 +18,10 @@ from skaudio.audio._signal import check_samples
 
 LENGTH_HINT = " Pass a list of arrays for recordings of any length."
 
+# A table of more clips than this, of one or two samples each, is one recording on its side.
+MANY_CLIPS = 1000
+FEW_SAMPLES = 2
+
 
 class Recordings(list):
     """A list of `Recording` that remembers what X was.
@@ -30,15 +34,15 @@ class Recordings(list):
         Index of the pandas object X was, or the index labels an AudioBatch carries.
     """
 
+    index: Any  # in place of list.index
+
     def __init__(self, items: Any, *, is_array: bool = False, index: Any = None):
         super().__init__(items)
         self.is_array = is_array
         self.index = index
 
 
-def check_recordings(
-    estimator: Any, X: Any, *, reset: bool, finite: bool = True
-) -> Recordings:
+def check_recordings(estimator: Any, X: Any, *, reset: bool, finite: bool = True) -> Recordings:
     """Validate X for an estimator that takes recordings.
 
     A two-dimensional numeric array goes through scikit-learn's ``validate_data`` and fixes
@@ -99,8 +103,8 @@ def _sequence(X: Any) -> tuple[Any, Any]:
 def _refuse_single(X: Any) -> None:
     if isinstance(X, (str, os.PathLike)):
         raise ValueError(
-            f"X is a single path ({os.fspath(X)!r}), expected a sequence of recordings: pass "
-            "[path], or the recordings of a folder by skaudio.datasets.load_audio_files(folder).data."
+            f"X is a single path ({str(os.fsdecode(X))!r}), expected a sequence of recordings: pass "
+            "[path], or those of a folder: skaudio.datasets.load_audio_files(folder).data."
         )
     if isinstance(X, Mapping) and not {"array", "path", "bytes"} & set(X):
         raise ValueError(
@@ -143,8 +147,8 @@ def _from_pandas(X: Any) -> tuple[Any, Any]:
     strings = [str(c) for c, t in zip(X.columns, X.dtypes, strict=True) if t.kind not in "fiucb"]
     if strings and X.shape[1] > 1:
         raise ValueError(
-            f"X is a DataFrame with the columns {list(map(str, X.columns))}, expected one column of "
-            f"recordings. Select it, X[[{strings[0]!r}]], or use a ColumnTransformer with "
+            f"X is a DataFrame with the columns {list(map(str, X.columns))}, expected one column "
+            f"of recordings. Select it, X[[{strings[0]!r}]], or use a ColumnTransformer with "
             f"the column list [{strings[0]!r}]."
         )
     return None, None
@@ -205,6 +209,7 @@ def _warn_of_wide_integers(recordings: list[Recording]) -> None:
 
 
 def _check_array(estimator: Any, X: Any, reset: bool, finite: bool) -> Recordings:
+    index = X.index if hasattr(X, "iloc") else None
     try:
         X = validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False)
     except ValueError as error:
@@ -222,10 +227,15 @@ def _check_array(estimator: Any, X: Any, reset: bool, finite: bool) -> Recording
             ) from error
         if np.ndim(X) == 1:
             raise ValueError(
-                f"X is one-dimensional, {len(X)} numbers: Expected 2D array, got 1D array instead. "
-                "Reshape your data: pass [waveform] for a single recording."
+                f"X is one waveform of {len(X)} samples? Pass [waveform], a sequence of one "
+                "recording. (Expected 2D array, got 1D array instead: Reshape your data.)"
             ) from error
         raise
+    if len(X) > MANY_CLIPS and X.shape[1] <= FEW_SAMPLES:
+        raise ValueError(
+            f"X has shape {X.shape}: {len(X)} clips of {X.shape[1]} samples. Expected clips in rows. "
+            "A single recording, (n_times, n_channels)? Pass [X.T]."
+        )
     if X.dtype.kind == "b":
         raise TypeError("X is an array of bool, expected floating point or integer samples.")
     if finite and X.dtype.kind == "f":
@@ -234,4 +244,5 @@ def _check_array(estimator: Any, X: Any, reset: bool, finite: bool) -> Recording
     return Recordings(
         (Recording(row, f"recording {i}") for i, row in enumerate(X)),
         is_array=True,
+        index=index,
     )

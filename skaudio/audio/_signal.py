@@ -8,6 +8,8 @@ import numpy as np
 import soxr
 
 MAX_CHANNELS = 32
+# Beyond so many channels, a recording has to last some time to be taken for one.
+LIKELY_CHANNELS = 8
 RESAMPLE_QUALITIES = ("QQ", "LQ", "MQ", "HQ", "VHQ")
 
 
@@ -74,7 +76,9 @@ def channels_first(samples: np.ndarray, name: str) -> np.ndarray:
             f"{name} has shape {samples.shape}, expected (n_times,) or (n_channels, n_times)."
         )
     n_channels, n_times = samples.shape
-    if n_channels > MAX_CHANNELS or n_channels > max(n_times, 1):
+    # Twenty coefficients of a hundred frames have the shape of twenty very short channels.
+    like_frames = n_channels > LIKELY_CHANNELS and n_times < 100 * n_channels
+    if n_channels > MAX_CHANNELS or n_channels > max(n_times, 1) or like_frames:
         raise ValueError(
             f"{name} has shape {samples.shape}: {n_channels} channels of {n_times} samples. "
             "Expected (n_channels, n_times) with at most "
@@ -132,6 +136,6 @@ def check_samples(waveform: np.ndarray, name: str) -> None:
     if len(bad):
         value = "NaN" if np.isnan(waveform[bad[0]]) else "infinity"
         raise ValueError(
-            f"{name} contains {value} at sample {bad[0]} ({len(bad)} such samples in all); expected "
-            "finite values. A division by a silent recording's level is the usual cause."
+            f"{name} contains {value} at sample {bad[0]} ({len(bad)} such samples in all); "
+            "expected finite values. A division by a silent recording's level is the usual cause."
         )

@@ -147,7 +147,13 @@ def load_audio_files(
             empty.append(folder.name)
     if not paths:
         other = f"; files of other extensions: {_some(skipped, container)}" if skipped else ""
-        raise ValueError(f"container_path={str(container)!r} holds no recordings{other}")
+        beside = [path for path in container.iterdir() if path.suffix.lower() in extensions]
+        if beside:
+            other = f", and {_some(beside, container)} beside them"
+        raise ValueError(
+            f"container_path={str(container)!r} holds no recordings in its sub-folders (the "
+            f"classes){other}"
+        )
     if empty and categories is not None:
         raise ValueError(f"categories={empty}: no recordings in these folders of {container}")
     if empty:

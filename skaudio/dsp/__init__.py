@@ -6,6 +6,8 @@ analysis
     Waveform -> STFT, spectra, mel spectra, cepstra: `Analysis`.
 mel, cepstrum, scaling
     Filter banks (warped where asked), cosine transform and lifter, log and dB.
+simd
+    The fast CPU implementation of an `Analysis`, by numba.
 inversion
     The way back: inverse STFT, Griffin-Lim, spectra behind filter outputs.
 """

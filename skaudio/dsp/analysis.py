@@ -50,12 +50,14 @@ class Analysis:
 
     @property
     def n_features(self) -> int:
+        """Rows of the result."""
         if self.dct is not None:
             return len(self.dct)
         return self.framing.n_bins if self.filters is None else self.filters(1.0).n_filters
 
     @property
     def dtype(self) -> type:
+        """Complex where phases are kept."""
         return np.complex64 if self.power is None else np.float32
 
     @property
@@ -93,9 +95,7 @@ class Analysis:
 
     @cached_property
     def _program(self) -> simd.Program | None:
-        return simd.prepare(
-            self.framing, self.power, self.scale, self.dct, self.target_frames
-        )
+        return simd.prepare(self.framing, self.power, self.scale, self.dct, self.target_frames)
 
     @property
     def uses_torch(self) -> bool:
@@ -163,7 +163,7 @@ class Analysis:
             frames = torch.nn.functional.pad(frames, (framing.lead, tail))
             return torch.fft.rfft(frames)
         spectrum = torch.fft.rfft(frames, n=framing.n_fft)
-        # Squares of both parts in one pass; .real and .imag would be strided, and half again as slow.
+        # Both parts in one pass: .real and .imag would be strided, and half again as slow.
         squares = torch.view_as_real(spectrum).square()
         power = squares[..., 0] + squares[..., 1]
         if self.power == 2.0:
@@ -174,7 +174,7 @@ class Analysis:
         return spectra if self.power is None else self.scale.apply(spectra)
 
     def _finish(self, features: torch.Tensor) -> torch.Tensor:
-        """Do what needs the whole recording (n_features, n_frames): length, clip, cosine transform."""
+        """Do what needs the whole recording (n_features, n_frames): length, clip, cosines."""
         missing = 0 if self.target_frames is None else self.target_frames - features.shape[1]
         if missing > 0:
             silence = self._scaled(features.new_zeros(len(features), missing))
@@ -187,5 +187,5 @@ class Analysis:
 
 
 def _tensor(array: np.ndarray) -> torch.Tensor:
-    """View an array as a tensor; torch warns of read-only ones, which are copied (they are small)."""
+    """View an array as a tensor; torch warns of read-only ones: they are small, and copied."""
     return torch.from_numpy(array if array.flags.writeable else array.copy())

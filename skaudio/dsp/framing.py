@@ -40,6 +40,7 @@ class Framing:
 
     @property
     def n_bins(self) -> int:
+        """Frequencies of a spectrum, from 0 to half the sample rate."""
         return self.n_fft // 2 + 1
 
     @property

@@ -53,8 +53,8 @@ def check_invertible(framing: Framing) -> None:
     if coverage.min() <= TINY:
         raise ValueError(
             f"hop_length={framing.hop_length} with win_length={framing.win_length} and window="
-            f"{framing.window!r} leaves samples that no frame sees: the signal cannot be recovered. "
-            "Expected a hop of at most half the window."
+            f"{framing.window!r} leaves samples that no frame sees: the signal cannot be "
+            "recovered. Expected a hop of at most half the window."
         )
 
 

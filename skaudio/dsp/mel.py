@@ -77,6 +77,7 @@ class FilterBank:
 
     @property
     def n_filters(self) -> int:
+        """Number of filters."""
         return len(self.weights)
 
     @property

@@ -35,7 +35,9 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
         self : estimator
         """
         self._job()
-        check_recordings(self, X, reset=True)
+        recordings = check_recordings(self, X, reset=True, finite=False)
+        if recordings.is_array:
+            _run.check_finite(recordings)
         return self
 
     def transform(self, X):
@@ -100,9 +102,7 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
                 for start in range(0, len(recordings), batch_size):
                     part = slice(start, start + batch_size)
                     index = None if recordings.index is None else recordings.index[part]
-                    batch = Recordings(
-                        recordings[part], is_array=recordings.is_array, index=index
-                    )
+                    batch = Recordings(recordings[part], is_array=recordings.is_array, index=index)
                     yield self._encode(batch, job, progress)
 
         return batches()  # a generator of its own: what is wrong with X is said at once
@@ -110,9 +110,7 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
     def _encode(self, recordings: Recordings, job: _run.Job, progress: Any) -> Any:
         stack = FrameStack(len(recordings), job.analysis.dtype)
         frames = stack.fill(
-            _run.encode(
-                recordings, job, n_jobs=self.n_jobs, place=stack.place, progress=progress
-            )
+            _run.encode(recordings, job, n_jobs=self.n_jobs, place=stack.place, progress=progress)
         )
         return self._wrap(frames, recordings.index, self.get_feature_names_out)
 
@@ -133,13 +131,14 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
     def _job(self) -> _run.Job:
         """Return the work as one picklable object, its parameters checked."""
-        values = tuple(getattr(self, name) for name in _parameter_names(type(self)))
+        kind: Any = type(self)
+        values = tuple(getattr(self, name) for name in _parameter_names(kind))
         try:
             hash(values)
         except TypeError:  # a window given as an array
             job = self._make_job()
         else:
-            job = _made_job(type(self), *values)
+            job = _made_job(kind, *values)
         if job.analysis.caution:
             warnings.warn(job.analysis.caution, stacklevel=3)
         return job
@@ -176,14 +175,14 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
 
 @cache
-def _parameter_names(encoder: type[Encoder]) -> list[str]:
-    return encoder._get_param_names()
+def _parameter_names(kind: Any) -> list[str]:
+    return kind._get_param_names()
 
 
 @lru_cache(maxsize=64, typed=True)
-def _made_job(encoder: type[Encoder], *values: Any) -> _run.Job:
+def _made_job(kind: Any, *values: Any) -> _run.Job:
     """Check parameters and make tables once; for a short recording they would cost the most."""
-    return encoder(**dict(zip(_parameter_names(encoder), values, strict=True)))._make_job()
+    return kind(**dict(zip(_parameter_names(kind), values, strict=True)))._make_job()
 
 
 def check_device(device: Any) -> str:

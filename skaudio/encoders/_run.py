@@ -18,11 +18,16 @@ from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
 from skaudio.audio import Recording
+from skaudio.audio._signal import check_samples
 
 # Recordings per unit of work: enough to hide the cost of handing it over, few enough that
 # workers finish together.
 LARGEST_BLOCK = 32
 BLOCKS_PER_WORKER = 4
+# Samples that are encoded, without resampling, in about a millisecond.
+QUICK = 1 << 20
+# Bytes from which looking for NaN is worth a thread.
+LARGE = 1 << 24
 
 
 class Analysis(Protocol):
@@ -123,7 +128,7 @@ def encode(
     if n_jobs > 1:
         parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
         results = parallel(joblib.delayed(job)(block) for block in blocks)
-    elif n_workers > 1 and (len(blocks) > 1 or job.analysis.uses_torch):
+    elif n_workers > 1 and (job.analysis.uses_torch or not _is_quick(recordings, job)):
         results = _in_threads(job, blocks, starts, place, n_workers)
     else:
         results = (job(block, i, place) for block, i in zip(blocks, starts, strict=True))
@@ -133,12 +138,26 @@ def encode(
             progress(len(block))
 
 
+def _is_quick(recordings: Sequence[Recording], job: Job) -> bool:
+    """Whether the work would be done by the time that threads have started."""
+    n_samples = 0
+    for recording in recordings:
+        if not isinstance(recording.source, np.ndarray):
+            return False
+        if recording.sample_rate not in (None, job.sample_rate):
+            return False
+        n_samples += recording.source.size
+        if n_samples > QUICK:
+            return False
+    return True
+
+
 def _in_threads(
     job: Job, blocks: list[Any], starts: Sequence[int], place: Place | None, n_threads: int
 ) -> Iterator[list[np.ndarray]]:
     """Run blocks in threads of this process, a bounded number ahead of the consumer."""
     prepare = _use_one_torch_thread if job.analysis.uses_torch else None
-    with ThreadPoolExecutor(n_threads, initializer=prepare) as pool:
+    with _one_thread("blas"), ThreadPoolExecutor(n_threads, initializer=prepare) as pool:
         pending: deque[Future] = deque()
         try:
             for block, first in zip(blocks, starts, strict=True):
@@ -172,9 +191,33 @@ def _use_one_torch_thread() -> None:
     thread, which is therefore provoked before.
     """
     torch.get_num_threads()
-    _openmp().limit(limits=1)
+    _one_thread("openmp")
+
+
+def _one_thread(api: str) -> Any:
+    """Limit a kind of threads that libraries start by themselves; a context manager."""
+    return _thread_pools(api).limit(limits=1)
 
 
 @cache
-def _openmp() -> Any:
-    return ThreadpoolController().select(user_api="openmp")
+def _thread_pools(api: str) -> Any:
+    return ThreadpoolController().select(user_api=api)
+
+
+def check_finite(recordings: Sequence[Recording]) -> None:
+    """Look for NaN and infinity in the rows of an array; in threads, if it is large."""
+
+    def check(rows: Sequence[Recording]) -> None:
+        for row in rows:
+            if row.source.dtype.kind == "f":
+                check_samples(row.source, row.name)
+
+    n_threads = torch.get_num_threads()
+    if n_threads == 1 or sum(row.source.nbytes for row in recordings) < LARGE:
+        check(recordings)
+        return
+    size = math.ceil(len(recordings) / n_threads)
+    blocks = [recordings[i : i + size] for i in range(0, len(recordings), size)]
+    with _one_thread("blas"), ThreadPoolExecutor(n_threads) as pool:
+        for _ in pool.map(check, blocks):  # in order: the first error is that of the first row
+            pass

@@ -175,9 +175,10 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
             raise ValueError(f"n_mels={self.n_mels!r}: expected 2 or more with dct_type=1.")
         if self.dct_norm not in (None, "ortho"):
             raise ValueError(f"dct_norm={self.dct_norm!r}: expected 'ortho' or None.")
-        if not isinstance(self.lifter, numbers.Real) or not 0 <= self.lifter < math.inf:
+        lifter = float(self.lifter) if isinstance(self.lifter, numbers.Real) else math.nan
+        if not 0 <= lifter < math.inf:
             raise ValueError(f"lifter={self.lifter!r}: expected 0 or more.")
-        matrix = dct_matrix(n_mfcc, self.n_mels, self.dct_type, self.dct_norm, self.lifter)
+        matrix = dct_matrix(n_mfcc, self.n_mels, self.dct_type, self.dct_norm, lifter)
         return mel_analysis(self, dct=matrix)
 
     def _spectrum_analysis(self) -> Analysis:

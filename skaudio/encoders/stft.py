@@ -128,10 +128,16 @@ class STFT(FramedMixin, Encoder):
             zip(spectra, as_lengths(lengths, len(spectra)), strict=True)
         ):
             spectrum = np.asarray(spectrum)
+            if spectrum.ndim == 2 and spectrum.dtype.kind != "c":
+                raise TypeError(
+                    f"recording {i} has a spectrum of {spectrum.dtype}, expected complex numbers: "
+                    "the phases are missing. Spectrogram().inverse_transform estimates them."
+                )
             if spectrum.ndim != 2 or len(spectrum) != framing.n_bins or not spectrum.shape[1]:
                 raise ValueError(
                     f"recording {i} has a spectrum of shape {spectrum.shape}, expected "
-                    f"({framing.n_bins}, n_frames) with these parameters."
+                    f"({framing.n_bins}, n_frames) with these parameters. A single one goes in "
+                    "as [spectrum]."
                 )
             tensor = torch.from_numpy(spectrum.astype(np.complex64))
             waveforms.append(istft(tensor, framing, length).numpy())

@@ -33,11 +33,14 @@ class Samples:
         return 1.0
 
     def n_columns(self, n_samples: int) -> int:
+        """Return the number of samples that go on."""
+        """Every sample is a frame."""
         return n_samples if self.target_frames is None else self.target_frames
 
     def encode(
         self, waveform: np.ndarray, warp: float = 1.0, out: np.ndarray | None = None
     ) -> np.ndarray:
+        """Return the samples as one row."""
         if self.target_frames is not None:
             missing = max(self.target_frames - len(waveform), 0)
             waveform = np.pad(waveform[: self.target_frames], (0, missing))
@@ -46,6 +49,7 @@ class Samples:
     def encode_batch(
         self, waveforms: Sequence[np.ndarray], warps: Sequence[float], device: str
     ) -> list[torch.Tensor]:
+        """Return the samples of each recording as one row."""
         return [torch.from_numpy(self.encode(w).copy()) for w in waveforms]
 
 

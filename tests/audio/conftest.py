@@ -58,9 +58,7 @@ FORMATS = {
     "m4a-alac": Format(".m4a", "ipod", "alac", tolerance=2**-15, by_av=True),
     "3gp": Format(".3gp", "3gp", "aac", by_av=True),
     "mp4-video": Format(".mp4", "mp4", "aac", by_av=True, video=True),
-    "webm": Format(
-        ".webm", "webm", "libopus", part_tolerance=1e-6, by_av=True, sample_rate=48000
-    ),
+    "webm": Format(".webm", "webm", "libopus", part_tolerance=1e-6, by_av=True, sample_rate=48000),
 }
 
 

@@ -12,7 +12,7 @@ import soundfile as sf
 from scipy import sparse
 
 from skaudio.audio import AudioBatch
-from skaudio.encoders import MFCC, STFT, MelSpectrogram
+from skaudio.encoders import MFCC, STFT
 
 CLIP = np.random.default_rng(0).uniform(-0.5, 0.5, 8000).astype(np.float32)
 
@@ -90,7 +90,11 @@ FILES = {
         r"recording 1 \('nan.wav'\) contains NaN at sample 5 \(1 such",
     ),
     "bytes that are no audio": ([b"junk\x00\x01junk"], ValueError, "recording 0 is no audio"),
-    "empty bytes": ([{"bytes": b"", "path": "q.wav"}], ValueError, r"\('q.wav'\) is empty: 0 bytes"),
+    "empty bytes": (
+        [{"bytes": b"", "path": "q.wav"}],
+        ValueError,
+        r"\('q.wav'\) is empty: 0 bytes",
+    ),
     "bare path": (
         "ok.wav",
         ValueError,
@@ -120,10 +124,10 @@ CONTAINERS = {
     "bare waveform": (
         CLIP,
         ValueError,
-        r"X is one-dimensional, 8000 numbers.*pass \[waveform\] for a single recording",
+        r"X is one waveform of 8000 samples\? Pass \[waveform\]",
     ),
-    "bare list of numbers": ([0.1, 0.2], ValueError, r"X is one-dimensional, 2 numbers"),
-    "column of numbers": (pd.Series([0.1, 0.2]), ValueError, "X is one-dimensional, 2 numbers"),
+    "bare list of numbers": ([0.1, 0.2], ValueError, "X is one waveform of 2 samples"),
+    "column of numbers": (pd.Series([0.1, 0.2]), ValueError, "X is one waveform of 2 samples"),
     "bare mapping": (
         {"array": CLIP, "sampling_rate": 8000},
         ValueError,
@@ -145,6 +149,11 @@ CONTAINERS = {
         np.zeros((2, 20, 51)),
         ValueError,
         r"X has shape \(2, 20, 51\).*Are these features\? Then skip the encoder.*list\(X\)",
+    ),
+    "one recording, axes swapped": (
+        np.zeros((8000, 2)),
+        ValueError,
+        r"8000 clips of 2 samples.*A single recording, \(n_times, n_channels\)\? Pass \[X\.T\]",
     ),
     "complex, two-dimensional": (
         np.stack([CLIP, CLIP]) + 0j,
@@ -205,11 +214,6 @@ RECORDINGS = {
         ValueError,
         r"sampling_rate=44.1: expected Hz \(did you pass kHz\? 44.1 kHz is 44100\)",
     ),
-    "rate as text": (
-        {"array": CLIP, "sampling_rate": "16000"},
-        TypeError,
-        "sampling_rate='16000': expected a number of samples per second",
-    ),
     "other keys": (
         {"audio": {"array": CLIP}, "label": 0},
         ValueError,
@@ -219,75 +223,6 @@ RECORDINGS = {
         {"array": CLIP[:1], "sampling_rate": 96000},
         ValueError,
         "1 samples at 96000 Hz leave none at 16000 Hz",
-    ),
-}
-
-PARAMETERS = {
-    "offset, negative": ({"offset": -1}, ValueError, "offset=-1: expected seconds from the begin"),
-    "offset, NaN": ({"offset": np.nan}, ValueError, "offset=nan: expected seconds"),
-    "offset, past the end": (
-        {"offset": 9},
-        ValueError,
-        "recording 0: offset=9 s is past the end, the recording lasts 0.5 s",
-    ),
-    "duration, 0": ({"duration": 0}, ValueError, "duration=0: expected a positive number of sec"),
-    "sample_rate, kHz": (
-        {"sample_rate": 44.1},
-        ValueError,
-        r"sample_rate=44.1: expected Hz \(did you pass kHz\?",
-    ),
-    "sample_rate, 0": ({"sample_rate": 0}, ValueError, "sample_rate=0: expected a positive"),
-    "sample_rate, None": ({"sample_rate": None}, TypeError, "sample_rate=None: expected a number"),
-    "fmax, above Nyquist": (
-        {"fmax": 9000},
-        ValueError,
-        "fmax=9000: above 8000 Hz, half of sample_rate=16000.*is the sample rate right",
-    ),
-    "fmax, text": ({"fmax": "8k"}, TypeError, "fmax='8k': expected a number of Hz"),
-    "fmin, above fmax": ({"fmin": 500, "fmax": 400}, ValueError, "fmin=500: expected 0 <= fmin <"),
-    "n_mels, 0": ({"n_mels": 0}, ValueError, "n_mels=0: expected 1 or more"),
-    "n_mels, float": ({"n_mels": 40.0}, TypeError, "n_mels=40.0: expected an integer"),
-    "n_mels, text": ({"n_mels": "40"}, TypeError, "n_mels='40': expected an integer"),
-    "n_mfcc, too many": ({"n_mfcc": 50}, ValueError, "n_mfcc=50: more coefficients than n_mels=40"),
-    "lifter": ({"lifter": -1}, ValueError, "lifter=-1: expected 0 or more"),
-    "dct_type": ({"dct_type": 4}, ValueError, "dct_type=4: expected 1, 2 or 3"),
-    "dct_type 1 of one": (
-        {"dct_type": 1, "n_mels": 1, "n_mfcc": 1},
-        ValueError,
-        "n_mels=1: expected 2 or more with dct_type=1",
-    ),
-    "dct_norm": ({"dct_norm": "slaney"}, ValueError, "dct_norm='slaney': expected 'ortho' or None"),
-    "n_fft, too short": (
-        {"n_fft": 256},
-        ValueError,
-        r"n_fft=256 is shorter than win_length=400 \(25 ms, the default\).*or win_length=256",
-    ),
-    "hop_length, seconds": (
-        {"hop_length": 0.01},
-        TypeError,
-        r"hop_length=0.01: expected an integer \(did you pass seconds\?\)",
-    ),
-    "win_length, seconds": ({"win_length": 0.025}, TypeError, "win_length=0.025.*seconds"),
-    "hop_length, 0": ({"hop_length": 0}, ValueError, "hop_length=0: expected 1 or more"),
-    "window": ({"window": "hanming"}, ValueError, "window='hanming': expected a name, tuple"),
-    "window, length": (
-        {"window": np.ones(9)},
-        ValueError,
-        r"window has shape \(9,\), expected \(win_length,\) = \(400,\)",
-    ),
-    "pad_mode": ({"pad_mode": "wrap"}, ValueError, "pad_mode='wrap': expected one of constant"),
-    "power": ({"power": 0}, ValueError, "power=0: expected a positive number"),
-    "scale": ({"scale": "dB"}, ValueError, "scale='dB': expected 'linear', 'log' or 'db'"),
-    "norm": ({"norm": "slany"}, ValueError, "norm='slany': expected 'slaney', None or a number"),
-    "eps": ({"scale": "log", "eps": 0}, ValueError, "eps=0: expected a positive number"),
-    "top_db": ({"top_db": -80}, ValueError, "top_db=-80: expected a positive number"),
-    "normalize": ({"normalize": "peak"}, ValueError, "normalize='peak': expected None, 'max' or"),
-    "target_frames": ({"target_frames": 0.5}, TypeError, r"target_frames=0.5.*pass seconds\?"),
-    "device": ({"device": "gpu"}, ValueError, "device='gpu': expected a torch device"),
-    "too short for a frame": (
-        {"center": False, "n_fft": 16000},
-        ValueError,
-        "recording 0 has 8000 samples, expected at least n_fft=16000 with center=False.*center=True",
     ),
 }
 
@@ -312,13 +247,6 @@ def test_recordings(kind):
     item, exception, message = RECORDINGS[kind]
     with pytest.raises(exception, match=f"^recording 1.*{message}"):
         MFCC().fit_transform([CLIP, item])
-
-
-@pytest.mark.parametrize("kind", PARAMETERS)
-def test_parameters(kind):
-    parameters, exception, message = PARAMETERS[kind]
-    with pytest.raises(exception, match=message):
-        MFCC(**parameters).fit_transform([CLIP])
 
 
 @pytest.mark.parametrize("name", ["wav-pcm16", "wav-float", "aiff", "flac", "ogg-vorbis"])
@@ -358,12 +286,6 @@ def test_clips_of_another_length():
         mfcc.transform(np.zeros((2, 4000)))
 
 
-def test_empty_filters_warn():
-    message = "1 of n_mels=128 filters see no FFT bin.*fewer mels, a longer n_fft"
-    with pytest.warns(UserWarning, match=message):
-        MelSpectrogram(n_mels=128, htk=True).fit([CLIP])
-
-
 def test_wide_integers_warn():
     message = r"recording 0 holds int64 samples up to 99: .*np.asarray\(x, dtype=np.int16\)"
     with pytest.warns(UserWarning, match=message):
@@ -372,14 +294,5 @@ def test_wide_integers_warn():
 
 def test_warped_recording_needs_a_mel_bank():
     batch = AudioBatch([CLIP], warps=[0.9])
-    with pytest.raises(ValueError, match="recording 0 .*warp factor 0.9 by VTLP.*expected Mel"):
+    with pytest.raises(ValueError, match=r"recording 0 .*warp factor 0\.9 by VTLP.*expected Mel"):
         STFT().fit_transform(batch)
-
-
-def test_wrong_value_is_refused_after_the_right_one():
-    """40 == 40.0 and 1 == True: what was checked before must not stand in for them."""
-    MFCC(n_mels=40, hop_length=1).fit([CLIP])
-    with pytest.raises(TypeError, match="n_mels=40.0: expected an integer"):
-        MFCC(n_mels=40.0, hop_length=1).fit([CLIP])
-    with pytest.raises(TypeError, match="hop_length=True: expected an integer"):
-        MFCC(n_mels=40, hop_length=True).fit([CLIP])

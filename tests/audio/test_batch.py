@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -104,9 +107,35 @@ def test_pickle(batch, copy, tmp_path):
         back[0][0] = 1.0
 
 
-def test_hash_is_that_of_the_content(batch):
-    assert joblib.hash(batch) == joblib.hash(batch[:]) == joblib.hash(pickle.loads(pickle.dumps(batch)))
+def test_hash_is_that_of_the_content(batch, make_clip):
+    """What `Pipeline(memory=...)` goes by: neither identity nor process may matter."""
+    assert joblib.hash(batch) == joblib.hash(batch[:])
+    assert joblib.hash(batch) == joblib.hash(pickle.loads(pickle.dumps(batch)))
     assert joblib.hash(batch) != joblib.hash(batch[::-1])
+    assert joblib.hash(batch) != joblib.hash(batch.replace(warps=[None] * 4))
+    clip = make_clip()
+    once, twice = AudioBatch([clip, clip]), AudioBatch([clip, clip.copy()])
+    assert joblib.hash(once) == joblib.hash(twice)
+
+
+def test_hash_is_the_same_in_another_process():
+    program = (
+        "import joblib, numpy as np\n"
+        "from skaudio.audio import AudioBatch\n"
+        "from skaudio.encoders import MFCC\n"
+        "X = AudioBatch([np.arange(9.0), np.ones(5)], 8000, names=['a', None], labels=['x', 'y'])\n"
+        "found = joblib.hash((X, MFCC(fmax=4000), [MFCC()]))\n"
+    )
+    here: dict[str, str] = {}
+    exec(program, here)
+    other = subprocess.run(
+        [sys.executable, "-c", program + "print(found)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert other.stdout.strip() == here["found"]
 
 
 def test_scikit_learn_splits_and_shuffles(batch):
@@ -148,8 +177,7 @@ def test_replace(batch):
 
 def test_repr_says_what_is_in_it(batch):
     assert repr(batch) == (
-        "AudioBatch(4 recordings, 16000 Hz, 44100 Hz, 8000 Hz, rate unstated, "
-        "1600 to 6400 samples)"
+        "AudioBatch(4 recordings, 16000 Hz, 44100 Hz, 8000 Hz, rate unstated, 1600 to 6400 samples)"
     )
     assert repr(batch[[]]) == "AudioBatch(0 recordings)"
 
@@ -157,8 +185,14 @@ def test_repr_says_what_is_in_it(batch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"waveforms": [np.zeros((2, 9))]}, r"Waveform 0 has shape \(2, 9\), expected \(n_times,\)"),
-        ({"waveforms": [np.zeros(9)], "sample_rate": [8000, 8000]}, "2 rates given for 1 waveforms"),
+        (
+            {"waveforms": [np.zeros((2, 9))]},
+            r"Waveform 0 has shape \(2, 9\), expected \(n_times,\)",
+        ),
+        (
+            {"waveforms": [np.zeros(9)], "sample_rate": [8000, 8000]},
+            "2 rates given for 1 waveforms",
+        ),
         ({"waveforms": [np.zeros(9)], "names": []}, "0 names given for 1 waveforms"),
         ({"waveforms": [np.zeros(9)], "labels": [1, 2]}, "2 labels given for 1"),
         ({"waveforms": [np.zeros(9)], "warps": [1, 2]}, "2 warps given for 1"),

@@ -76,9 +76,7 @@ def test_istft_is_librosas(center, length, rng):
     spectrum = rng.standard_normal((257, 50)) + 1j * rng.standard_normal((257, 50))
     stft = STFT(center=center, **FRAMES)
     (ours,) = stft.inverse_transform(spectrum[np.newaxis], lengths=length)
-    theirs = librosa.istft(
-        spectrum.astype(np.complex64), center=center, length=length, **FRAMES
-    )
+    theirs = librosa.istft(spectrum.astype(np.complex64), center=center, length=length, **FRAMES)
     # At the ends librosa leaves the sum as it is where the windows fade; look where they do not.
     inner = slice(0 if center else 400, min(len(ours), len(theirs)) - 400)
     assert len(ours) == len(theirs)
@@ -192,9 +190,7 @@ def test_more_iterations_come_nearer(make_clip):
     frames = Spectrogram().fit_transform([clip])
     target = np.abs(librosa.stft(clip, **FRAMES))
     errors = [
-        convergence(
-            target, Spectrogram().inverse_transform(frames, lengths=len(clip), n_iter=n)[0]
-        )
+        convergence(target, Spectrogram().inverse_transform(frames, lengths=len(clip), n_iter=n)[0])
         for n in (1, 8, 64)
     ]
     assert errors[0] > errors[1] > errors[2]
@@ -216,7 +212,12 @@ def test_no_warning_of_numpy_or_torch(make_clip):
             {},
             "hop_length=400 with win_length=400.*leaves samples that no frame sees",
         ),
-        (STFT(), np.ones((1, 200, 9)), {}, r"recording 0 .*\(200, 9\), expected \(257, n_frames\)"),
+        (
+            STFT(),
+            np.ones((1, 200, 9), complex),
+            {},
+            r"recording 0 .*\(200, 9\), expected \(257, n_frames\)",
+        ),
         (Spectrogram(), np.ones((1, 200, 9)), {}, "Frames of 200 features, expected the 257 of"),
         (MFCC(), np.ones((1, 20, 9)), {"n_iter": 0}, "n_iter=0: expected 1 or more"),
         (MFCC(), np.ones((2, 20, 9)), {"lengths": [900]}, "1 lengths given for 2 recordings"),
@@ -226,3 +227,8 @@ def test_no_warning_of_numpy_or_torch(make_clip):
 def test_what_cannot_go_back_is_refused(encoder, X, options, message):
     with pytest.raises(ValueError, match=message):
         encoder.inverse_transform(X, **options)
+
+
+def test_magnitudes_are_no_stft():
+    with pytest.raises(TypeError, match=r"spectrum of float32, expected complex.*Spectrogram\(\)"):
+        STFT().inverse_transform(np.ones((1, 257, 9), np.float32))

@@ -123,7 +123,9 @@ def _make_butterfly(radix: int):
 
 def _make_windowed_butterfly(radix: int):
     @intrinsic
-    def butterfly(typing_context, signal, where, window, sample, apart, data, first, step, table, at):
+    def butterfly(
+        typing_context, signal, where, window, sample, apart, data, first, step, table, at
+    ):
         """One butterfly of the first stage, on samples fetched and windowed on the way.
 
         ``where[i]`` is the place in ``signal`` of sample i of the frames, ``window[i]`` its
@@ -146,7 +148,7 @@ def _make_windowed_butterfly(radix: int):
             return context.get_dummy_value()
 
         intp = types.intp
-        places = types.CPointer(types.intp)
+        places = types.CPointer(types.intp)  # type: ignore[attr-defined]
         return (
             types.void(Pointer, places, Pointer, intp, intp, Pointer, intp, intp, Pointer, intp),
             emit,
@@ -198,9 +200,7 @@ def _make_last_stage(kind: int):
             quarter = b.lshr(n_bins, ir.Constant(n_bins.type, 2))
             for j in range(4):
                 turn = _twiddle(b, turns, b.shl(k, ir.Constant(k.type, 1)))
-                _emit_split(
-                    context, b, kind, x[j], y[3 - j], turn, spectrum, k, b.sub(n_bins, k)
-                )
+                _emit_split(context, b, kind, x[j], y[3 - j], turn, spectrum, k, b.sub(n_bins, k))
                 k = b.add(k, quarter)
             return context.get_dummy_value()
 
@@ -219,9 +219,7 @@ def _make_last_stage(kind: int):
             k = zero
             for j in range(3):
                 turn = _twiddle(b, turns, b.shl(k, ir.Constant(k.type, 1)))
-                _emit_split(
-                    context, b, kind, x[j], x[-j], turn, spectrum, k, b.sub(n_bins, k)
-                )
+                _emit_split(context, b, kind, x[j], x[-j], turn, spectrum, k, b.sub(n_bins, k))
                 k = b.add(k, quarter)
             return context.get_dummy_value()
 

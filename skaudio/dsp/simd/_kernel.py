@@ -30,35 +30,44 @@ from skaudio.dsp.simd._lanes import (
 
 
 @njit(**OPTIONS)
-def fetch(signal, n_samples, first, apart, count):
-    """Copy samples from ``first`` on, zeros where there is no signal."""
-    for i in range(count):
-        p = first + i
-        apart[i] = signal[p] if 0 <= p < n_samples else np.float32(0)
+def fetch(signal, n_samples, first, n, target):
+    """Copy n samples from ``first`` on, zeros where there is no signal."""
+    if first >= 0 and first + n <= n_samples and n >= LANES:
+        for i in range(0, n, LANES):
+            i = min(i, n - LANES)
+            store(target, i, load(signal, first + i))
+    else:
+        for i in range(n):
+            p = first + i
+            target[i] = signal[p] if 0 <= p < n_samples else np.float32(0)
 
 
 @njit(**OPTIONS)
-def transpose_signal(signal, n_samples, first, hop, width, n_hops, rows, stride, spare):
-    """Write sample c of hop r, from sample ``first`` on, to ``rows[c * stride + r]``.
+def transpose_hops(signal, n_samples, first, hop, width, rows, stride, spare):
+    """Write sample c of LANES hops, the first beginning at ``first``, side by side to row c."""
+    source = at(signal, first)
+    if first < 0 or first + (LANES - 1) * hop + width > n_samples:
+        source = spare
+        apart = width + LANES
+        for i in range(LANES):
+            fetch(signal, n_samples, first + i * hop, width, at(spare, i * apart))
+        hop = apart
+    if width < LANES:
+        for c in range(width):
+            for i in range(LANES):
+                rows[c * stride + i] = source[i * hop + c]
+    else:
+        for c in range(0, width, LANES):
+            c = min(c, width - LANES)  # the last square overlaps the one before
+            transpose(source, c, hop, rows, c * stride, stride)
 
-    Returns a number that is zero if the samples are finite, else NaN.
-    """
-    for r in range(0, n_hops, LANES):
-        begin = first + r * hop
-        count = (LANES - 1) * hop + width
-        if begin >= 0 and begin + count <= n_samples:
-            source = at(signal, begin)
-        else:
-            fetch(signal, n_samples, begin, spare, count)
-            source = spare
-        if width < LANES:
-            for c in range(width):
-                for i in range(LANES):
-                    rows[c * stride + r + i] = source[i * hop + c]
-        else:
-            for c in range(0, width, LANES):
-                c = min(c, width - LANES)  # the last square overlaps the one before
-                transpose(source, c, hop, rows, c * stride + r, stride)
+
+@njit(**OPTIONS)
+def slide(rows, width, stride, n):
+    """Move the last n floats of every row to its beginning."""
+    for c in range(width):
+        for i in range(0, n, LANES):
+            store(rows, c * stride + i, load(rows, (c + 1) * stride - n + i))
 
 
 @njit(**OPTIONS)
@@ -139,28 +148,28 @@ def _fused(sources: str):
 
     def encode(
         signal,
-        n_frames,
+        n_frames,  # to compute; other columns of the result become silence
         hop,
-        sizes,
-        places,
-        where,
+        sizes,  # of `FramePlan` and `FourierPlan`
+        places,  # in the workspace: rows, transform, spectrum, spare
+        where,  # tables of `FramePlan`
         window,
-        radices,
+        radices,  # tables of `FourierPlan`
         twiddles,
         blocks,
         turns,
         kind,
-        starts,
+        starts,  # bands of a `FilterBank`, or empty
         stops,
         weights,
-        scale,
-        matrix,
+        scale,  # logarithm or not, eps, floor, factor, what silence becomes, top_db
+        matrix,  # of the cosine transform, or empty
         workspace,
-        bands,
-        out,
+        bands,  # result before the cosine transform
+        out,  # result; without a cosine transform the same array
     ):
         sources  # noqa: B018
-        start, width, extra, chunk, stride, gap, n_bins = sizes
+        start, width, reach, stride, gap, n_bins = sizes
         logarithmic, eps_, floor_, factor_, silence, top_db = scale
         eps, floor, factor = splat(eps_), splat(floor_), splat(factor_)
         base, source, target = pointer_to(workspace), pointer_to(signal), pointer_to(bands)
@@ -170,48 +179,54 @@ def _fused(sources: str):
         n_bands, n_columns = bands.shape
         n_filters = len(starts)
         peak = splat(np.float32(-np.inf))
-        for first in range(0, n_frames, chunk):
-            last = min(first + chunk, n_frames)
-            n_hops = -(-(last - first) // LANES) * LANES + extra
-            begin = start + first * hop
-            transpose_signal(source, signal.size, begin, hop, width, n_hops, rows, stride, spare)
-            for t in range(first, last, LANES):
-                count = min(LANES, n_frames - t)
-                transform(
-                    at(rows, t - first),
-                    pointer_to(where),
-                    pointer_to(window),
-                    radices,
-                    pointer_to(twiddles),
-                    pointer_to(blocks),
-                    pointer_to(turns),
-                    gap,
-                    data,
-                    spectrum,
-                    kind,
-                )
-                if kind == SPECTRUM:
-                    write_complex(spectrum, n_bins, target, n_columns, t, count)
-                    continue
-                w = 0
-                for band in range(n_bands):
-                    if n_filters:
-                        n = stops[band] - starts[band]
-                        value = weighted_sum(at(spectrum, starts[band] * LANES), at(weights_, w), n)
-                        w += n
-                    else:
-                        value = load(spectrum, band * LANES)
-                    if logarithmic:
-                        value = multiply(log(maximum(add(value, eps), floor)), factor)
-                    write(target, n_columns, band, t, value, count)
-                    peak = maximum(peak, first_of(count, value, peak))
+        for i in range(0, reach, LANES):
+            begin = start + i * hop
+            transpose_hops(source, signal.size, begin, hop, width, at(rows, i), stride, spare)
+        now = 0
+        for t in range(0, n_frames, LANES):
+            if now + reach == stride:
+                slide(rows, width, stride, reach)
+                now = 0
+            begin, newest = start + (t + reach) * hop, at(rows, now + reach)
+            transpose_hops(source, signal.size, begin, hop, width, newest, stride, spare)
+            count = min(LANES, n_frames - t)
+            transform(
+                at(rows, now),
+                pointer_to(where),
+                pointer_to(window),
+                radices,
+                pointer_to(twiddles),
+                pointer_to(blocks),
+                pointer_to(turns),
+                gap,
+                data,
+                spectrum,
+                kind,
+            )
+            now += LANES
+            if kind == SPECTRUM:
+                write_complex(spectrum, n_bins, target, n_columns, t, count)
+                continue
+            w = 0
+            for band in range(n_bands):
+                if n_filters:
+                    n = stops[band] - starts[band]
+                    value = weighted_sum(at(spectrum, starts[band] * LANES), at(weights_, w), n)
+                    w += n
+                else:
+                    value = load(spectrum, band * LANES)
+                if logarithmic:
+                    value = multiply(log(maximum(add(value, eps), floor)), factor)
+                write(target, n_columns, band, t, value, count)
+                peak = maximum(peak, first_of(count, value, peak))
         if kind == SPECTRUM:
             n_frames *= 2
         bands[:, n_frames:] = silence
         lowest = highest(peak, spare) - top_db
         if matrix.size:
+            result = pointer_to(out)
             cosine_transform(
-                target, n_bands, n_columns, lowest, pointer_to(matrix), pointer_to(out), len(matrix), spare
+                target, n_bands, n_columns, lowest, pointer_to(matrix), result, len(matrix), spare
             )
         elif top_db < np.inf:
             raise_to(bands, lowest)
@@ -229,25 +244,25 @@ def _signature() -> types.Type:
     output = types.Array(single, 2, "C")
     return types.void(
         table(single),  # signal
-        index,
-        index,
-        types.UniTuple(index, 7),
-        types.UniTuple(index, 4),
-        table(index),
-        table(single),
-        table(index),
-        table(single),
-        table(index),
-        table(single),
-        index,
-        table(index),
-        table(index),
-        table(single),
-        types.Tuple([types.boolean] + [single] * 5),
-        table(single, 2),
-        types.Array(single, 1, "C"),
-        output,
-        output,
+        index,  # n_frames
+        index,  # hop
+        types.UniTuple(index, 6),  # sizes
+        types.UniTuple(index, 4),  # places
+        table(index),  # where
+        table(single),  # window
+        table(index),  # radices
+        table(single),  # twiddles
+        table(index),  # blocks
+        table(single),  # turns
+        index,  # kind
+        table(index),  # starts
+        table(index),  # stops
+        table(single),  # weights
+        types.Tuple([types.boolean] + [single] * 5),  # scale
+        table(single, 2),  # matrix
+        types.Array(single, 1, "C"),  # workspace
+        output,  # bands
+        output,  # out
     )
 
 

@@ -33,7 +33,7 @@ INTS = ir.VectorType(INT, LANES)
 # Products and sums may become one fused instruction; the sign of a zero does not matter.
 FLAGS = ("contract", "nsz")
 
-Pointer = types.CPointer(types.float32)
+Pointer = types.CPointer(types.float32)  # type: ignore[attr-defined]
 
 
 class Lanes(types.Type):
@@ -91,7 +91,7 @@ def pointer_to(typing_context, array):
     def emit(context, b, signature, arguments):
         return context.make_array(signature.args[0])(context, b, arguments[0]).data
 
-    return types.CPointer(array.dtype)(array), emit
+    return types.CPointer(array.dtype)(array), emit  # type: ignore[attr-defined]
 
 
 @intrinsic

@@ -9,8 +9,9 @@ import numpy as np
 
 from skaudio.dsp.framing import Framing
 
-# Floats of transposed signal held at a time: a quarter of a small second-level cache.
-CHUNK = 1 << 16
+# Vectors of hops transposed before the rows slide on: sliding each time costs more, and rows that
+# fill the cache cost more again.
+VECTORS = 4
 
 
 @dataclass(frozen=True)
@@ -89,32 +90,33 @@ def fourier_plan(n: int, lanes: int) -> FourierPlan:
 
 @dataclass(frozen=True)
 class FramePlan:
-    """How frames are fetched from a signal that was turned into rows of a hop's length.
+    """How frames are fetched from a signal that was turned into rows.
 
-    The kernel works on ``chunk`` frames at a time. It transposes their part of the signal so that
-    sample ``c`` of every hop lies in row ``c``, one hop beside the next: neighbouring frames then
-    have their i-th samples side by side, which is what lanes load.
+    Row c holds sample c of one hop beside that of the next, so that neighbouring frames have their
+    samples side by side, which is what vectors load. The rows hold the hops that the
+    frames of a few vectors see, and slide on with them.
 
     Attributes
     ----------
     window : ndarray of shape (n_fft,)
         Half the window (the transform takes twice), zeros around it.
     where : ndarray of shape (n_fft,), int
-        Place of each sample of the first frame; any place outside the window, where the weight is 0.
+        Place of each sample of the first frame; any place where the window is zero.
     start : int
         Sample of the signal where the window of frame 0 begins.
-    width, extra : int
-        Samples of a hop that any window sees; hops that a window reaches beyond its first.
-    chunk, stride : int
-        Frames at a time; floats from one row of the transposed signal to the next.
+    width : int
+        Samples of a hop that any window sees: the number of rows.
+    reach : int
+        Hops that a window reaches beyond its first, in whole vectors.
+    stride : int
+        Floats from one row to the next.
     """
 
     window: np.ndarray
     where: np.ndarray
     start: int
     width: int
-    extra: int
-    chunk: int
+    reach: int
     stride: int
 
 
@@ -123,32 +125,19 @@ def frame_plan(framing: Framing, lanes: int, *, padded: bool, lead: int) -> Fram
 
     ``lead`` is where in its frame the window sits, which only phases can tell.
     """
-    chunk, stride, where = _rows(
-        framing.n_fft, framing.win_length, framing.hop_length, lead, lanes
-    )
+    hop, length = framing.hop_length, framing.win_length
+    reach = -(-((length - 1) // hop) // lanes) * lanes
+    stride = reach + VECTORS * lanes
+    samples = np.arange(length)
+    where = np.zeros(framing.n_fft, np.intp)
+    where[lead : lead + length] = samples % hop * stride + samples // hop
     window = np.zeros(framing.n_fft, np.float32)
-    window[lead : lead + framing.win_length] = framing.weights * np.float32(0.5)
+    window[lead : lead + length] = framing.weights * np.float32(0.5)
     return FramePlan(
         window=window,
         where=where,
         start=framing.lead - (0 if padded else framing.margin),
-        width=min(framing.hop_length, framing.win_length),
-        extra=(framing.win_length - 1) // framing.hop_length,
-        chunk=chunk,
+        width=min(hop, length),
+        reach=reach,
         stride=stride,
     )
-
-
-@lru_cache(maxsize=16)
-def _rows(
-    n_fft: int, win_length: int, hop_length: int, lead: int, lanes: int
-) -> tuple[int, int, np.ndarray]:
-    """How many frames at a time, the rows' stride, and where a frame's samples are."""
-    width, extra = min(hop_length, win_length), (win_length - 1) // hop_length
-    chunk = max(CHUNK // width // lanes, 1) * lanes
-    # An odd number of vectors per row: rows then spread over the cache instead of meeting.
-    stride = (-(-(chunk + extra) // lanes) | 1) * lanes
-    samples = np.arange(win_length)
-    where = np.zeros(n_fft, np.intp)
-    where[lead : lead + win_length] = samples % hop_length * stride + samples // hop_length
-    return chunk, stride, where

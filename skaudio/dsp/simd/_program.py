@@ -25,6 +25,7 @@ ALIGNMENT = 64  # bytes of a line of the cache, and of the widest vector
 
 NO_INDICES = np.empty(0, np.intp)
 NO_BANDS = (NO_INDICES, NO_INDICES, np.empty(0, np.float32))
+NO_SCALE = Scale()
 NO_MATRIX = np.empty((0, 0), np.float32)
 
 _local = threading.local()
@@ -44,7 +45,7 @@ def covers(framing: Framing, power: float | None, scale: Scale) -> bool:
 def prepare(
     framing: Framing,
     power: float | None = 2.0,
-    scale: Scale = Scale(),
+    scale: Scale = NO_SCALE,
     dct: np.ndarray | None = None,
     target_frames: int | None = None,
 ) -> Program | None:
@@ -92,7 +93,7 @@ class Program:
         self._complex = power is None
         self._clips = scale.clips and not self._complex
         self._dct = NO_MATRIX if dct is None else dct
-        self._scale = _scale_numbers(Scale() if self._complex else scale)
+        self._scale = _scale_numbers(NO_SCALE if self._complex else scale)
 
         lanes = kernel.LANES
         self._pads = framing.center and framing.pad_mode != "constant"
@@ -102,8 +103,7 @@ class Program:
         self._sizes = (
             frames.start,
             frames.width,
-            frames.extra,
-            frames.chunk,
+            frames.reach,
             frames.stride,
             fourier.gap,
             framing.n_bins,
@@ -119,8 +119,8 @@ class Program:
         )
         rows = frames.width * frames.stride
         bins = framing.n_bins * lanes * (2 if self._complex else 1)
-        spare = max((lanes - 1) * framing.hop_length + frames.width, self._dct.shape[1] * lanes)
-        self._places, self._room = _side_by_side(rows, fourier.size, bins, spare + lanes)
+        spare = max(lanes * (frames.width + lanes), self._dct.shape[1] * lanes)
+        self._places, self._room = _side_by_side(rows, fourier.size, bins, spare)
 
     def encode(
         self, waveform: np.ndarray, bank: FilterBank | None = None, out: np.ndarray | None = None
