@@ -157,8 +157,8 @@ def as_recording(item: Any, position: int) -> Recording:
 def _as_samples(item: Any, name: str) -> np.ndarray:
     if isinstance(item, tuple) and len(item) == 2 and sorted(map(np.ndim, item))[0] == 0:
         raise ValueError(
-            f"{name} is a pair, (waveform, sample_rate)? Expected the waveform alone, or a mapping: "
-            "{'array': waveform, 'sampling_rate': sample_rate}."
+            f"{name} is a pair, (waveform, sample_rate)? Expected the waveform alone, or a "
+            "mapping: {'array': waveform, 'sampling_rate': sample_rate}."
         )
     try:
         samples = np.asarray(item)

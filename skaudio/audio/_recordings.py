@@ -103,8 +103,8 @@ def _sequence(X: Any) -> tuple[Any, Any]:
 def _refuse_single(X: Any) -> None:
     if isinstance(X, (str, os.PathLike)):
         raise ValueError(
-            f"X is a single path ({str(os.fsdecode(X))!r}), expected a sequence of recordings: pass "
-            "[path], or those of a folder: skaudio.datasets.load_audio_files(folder).data."
+            f"X is a single path ({str(os.fsdecode(X))!r}), expected a sequence of recordings: "
+            "pass [path], or those of a folder: skaudio.datasets.load_audio_files(folder).data."
         )
     if isinstance(X, Mapping) and not {"array", "path", "bytes"} & set(X):
         raise ValueError(
@@ -233,8 +233,8 @@ def _check_array(estimator: Any, X: Any, reset: bool, finite: bool) -> Recording
         raise
     if len(X) > MANY_CLIPS and X.shape[1] <= FEW_SAMPLES:
         raise ValueError(
-            f"X has shape {X.shape}: {len(X)} clips of {X.shape[1]} samples. Expected clips in rows. "
-            "A single recording, (n_times, n_channels)? Pass [X.T]."
+            f"X has shape {X.shape}: {len(X)} clips of {X.shape[1]} samples. Expected clips in "
+            "rows. A single recording, (n_times, n_channels)? Pass [X.T]."
         )
     if X.dtype.kind == "b":
         raise TypeError("X is an array of bool, expected floating point or integer samples.")

@@ -10,7 +10,6 @@ from torch import nn
 from skaudio.nets._masking import MaskedBatchNorm, time_mask
 from skaudio.nets.pooling import TimePooling
 
-
 # Added to what is beyond a sequence's end, so that pooling does not choose it; finite, so that a
 # product with zero is zero.
 FAR_BELOW = 1e9

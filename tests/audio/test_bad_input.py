@@ -44,6 +44,16 @@ FILES = {
         ValueError,
         r"recording 1 \('gone.wav'\): no such file \(looked in /.*\)\. Check the path",
     ),
+    "missing, in the home folder": (
+        np.array(["~/gone.wav"]),
+        ValueError,
+        r"recording 0 \('~/gone.wav'\): no such file .*'~' is not expanded: pass os.path",
+    ),
+    "an address": (
+        ["https://example.org/gone.wav"],
+        ValueError,
+        r"recording 0 \(.*\): no such file .*Addresses are not fetched: download the file first",
+    ),
     "missing, absolute": (
         ["/nowhere/gone.wav"],
         ValueError,
@@ -114,6 +124,11 @@ FILES = {
 }
 
 CONTAINERS = {
+    "stereo, on its side": (
+        np.zeros((16000, 2)),
+        ValueError,
+        r"16000 clips of 2 samples.*\(n_times, n_channels\)\? Pass \[X.T\]",
+    ),
     "None": (None, ValueError, "X is None, expected a sequence of recordings"),
     "number": (3.0, ValueError, "X is 3.0, expected a sequence of recordings"),
     "generator": ((c for c in [CLIP]), TypeError, "X is a generator, .*list.* makes one"),
@@ -169,6 +184,16 @@ CONTAINERS = {
 }
 
 RECORDINGS = {
+    "waveform and rate": (
+        (CLIP, 16000),
+        ValueError,
+        r"is a pair, \(waveform, sample_rate\)\? .* or a mapping: {'array': waveform",
+    ),
+    "few frames of MFCC": (
+        np.zeros((20, 65)),
+        ValueError,
+        r"\(20, 65\): 20 channels of 65 samples.*features rather than audio: skip the encoder",
+    ),
     "None": (
         None,
         TypeError,
@@ -290,6 +315,18 @@ def test_wide_integers_warn():
     message = r"recording 0 holds int64 samples up to 99: .*np.asarray\(x, dtype=np.int16\)"
     with pytest.warns(UserWarning, match=message):
         MFCC().fit([np.arange(100)])
+
+
+def test_audio_batch_of_paths():
+    with pytest.raises(TypeError, match=r"Waveform 0 is a str.*which Waveform\(\).fit_transform"):
+        AudioBatch(["a.wav"])
+
+
+def test_magnitudes_are_no_spectra():
+    with pytest.raises(TypeError, match=r"recording 0 has .* phases are missing.*Spectrogram"):
+        STFT().inverse_transform(np.ones((1, 257, 5)))
+    with pytest.raises(ValueError, match=r"shape \(5,\).*goes in as \[spectrum\]"):
+        STFT().inverse_transform(np.ones((257, 5), np.complex64))
 
 
 def test_warped_recording_needs_a_mel_bank():
