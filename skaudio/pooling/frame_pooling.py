@@ -46,7 +46,7 @@ class FramePooling(TransformerMixin, BaseEstimator):
     ----------
     n_features_in_ : int
         Features per frame.
-    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+    feature_names_in_ : ndarray of str, shape (n_features,)
         Names of the features, where the input is a DataFrame.
 
     See Also
