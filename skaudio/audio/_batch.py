@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -176,7 +177,9 @@ class AudioBatch(Sequence):
 
 
 def _frozen(waveform: Any, position: int) -> np.ndarray:
-    if isinstance(waveform, (str, bytes, Mapping)) or hasattr(waveform, "__fspath__"):
+    if not isinstance(waveform, np.ndarray) and isinstance(
+        waveform, (str, bytes, os.PathLike, Mapping)
+    ):
         raise TypeError(
             f"Waveform {position} is a {type(waveform).__name__}, expected samples: an AudioBatch "
             "holds decoded recordings, which Waveform().fit_transform(X) returns."
