@@ -57,7 +57,7 @@ class FrameSource:
         return [self._frames[i] for i in index]
 
     def clean_frames(self, index: np.ndarray) -> list[np.ndarray]:
-        return [self._frames[i] for i in index]
+        return self.frames(index, 0)
 
 
 class AudioSource:

@@ -85,12 +85,12 @@ def prepare(estimator: Any, X: Any, y: Any, seed: int) -> Source:
     if not reads_audio(estimator):
         return FrameSource(encoded_frames(estimator, X, reset=True))
     recordings = check_recordings(estimator, X, reset=True)
-    path = TrainingPath(estimator.encoder)
     estimator.encoder_ = fit_encoder(estimator, X, y)
+    path = TrainingPath(estimator.encoder_)
     if not path.is_random:
         return FrameSource(as_frames(estimator.encoder_.transform(list(recordings))))
     audio = decode_once(recordings, _sample_rate(estimator.encoder_))
-    return AudioSource(audio, TrainingPath(estimator.encoder_), estimator.encoder_, seed)
+    return AudioSource(audio, path, estimator.encoder_, seed)
 
 
 def encoded_frames(estimator: Any, X: Any, *, reset: bool = False) -> list[np.ndarray]:

@@ -15,6 +15,8 @@ import numpy as np
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_array, validate_data
 
+from skaudio.audio._recordings import forget_table
+
 NAMES_KEY = "skaudio_feature_names"
 ENCODE_FIRST = "put an encoder (MFCC, MelSpectrogram...) before this step."
 
@@ -188,9 +190,7 @@ def check_frames(
             f"{len(frames[0])}: expected the same of all. Were they encoded differently?"
         )
     if reset and estimator is not None:
-        for learned in ("n_features_in_", "feature_names_in_"):
-            if hasattr(estimator, learned):
-                delattr(estimator, learned)
+        forget_table(estimator)
     return frames, names
 
 

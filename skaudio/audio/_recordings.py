@@ -73,10 +73,15 @@ def check_recordings(estimator: Any, X: Any, *, reset: bool, finite: bool = True
     recordings = [as_recording(item, i) for i, item in enumerate(items)]
     _warn_of_wide_integers(recordings)
     if reset:
-        for learned in ("n_features_in_", "feature_names_in_"):
-            if hasattr(estimator, learned):
-                delattr(estimator, learned)
+        forget_table(estimator)
     return Recordings(recordings, index=index)
+
+
+def forget_table(estimator: Any) -> None:
+    """Take away what a former fit on a table fixed: a sequence fixes no length."""
+    for learned in ("n_features_in_", "feature_names_in_"):
+        if hasattr(estimator, learned):
+            delattr(estimator, learned)
 
 
 def _sequence(X: Any) -> tuple[Any, Any]:
