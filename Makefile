@@ -36,7 +36,7 @@ types: $(STAMP) ## Check the types of the package
 	$(BIN)/python -m mypy
 
 doctest: $(STAMP) ## Run the examples in the docstrings and in the user guide
-	$(BIN)/python -m pytest --doctest-modules --doctest-glob='*.rst' skaudio docs/guide.rst
+	$(BIN)/python -m pytest --doctest-modules --doctest-glob='*.rst' skaudio docs/guide
 
 docs: $(STAMP) ## Build the documentation, examples included: docs/_build/html/index.html
 	$(BIN)/python -m sphinx -b html -W --keep-going docs docs/_build/html

@@ -53,4 +53,4 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"guide": [], "architecture": [], "changelog": []}
+html_sidebars = {"architecture": [], "changelog": []}

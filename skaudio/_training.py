@@ -1,42 +1,27 @@
-"""Training and running a torch module over recordings: the one file that talks to skorch.
+"""Training a torch module over recordings: the one file that talks to skorch.
 
-An estimator asks for three things: `prepare` turns X into a source of frames, `train` fits a module
-on it and returns the skorch net, `run` maps a trained module over frames.
+An estimator asks `_preparation.prepare` for a source of frames, and `fit_net` to train a module on
+it and to set ``net_``, ``history_`` and ``n_iter_``; `_running` maps what was trained over others.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import clone
-from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
 from torch import nn
 
-from skaudio._batches import (
-    AudioSource,
-    FrameSource,
-    Source,
-    TrainingBatches,
-    TrainingSet,
-    ValidationBatches,
-    as_frames,
-    decode_once,
-    prediction_batches,
-)
-from skaudio.audio import check_recordings
-from skaudio.augmentation import TrainingPath
-from skaudio.frames import check_frames
-from skaudio.nets import Standardize, StandardizedNet
+from skaudio._batches import Source, TrainingBatches, TrainingSet, ValidationBatches
+from skaudio._preparation import hold_out, standardization
+from skaudio._running import uses_bfloat16
+from skaudio.nets import StandardizedNet
 
 # torch's random state belongs to the process: one training at a time may hold it.
 _RANDOM_STATE = threading.RLock()
-
-STANDARDIZE = ("auto", "global", "recording", "both", None)
 
 
 @contextlib.contextmanager
@@ -48,108 +33,62 @@ def seeded(seed: int, device: str) -> Iterator[None]:
         yield
 
 
-def reads_audio(estimator: Any) -> bool:
-    """Whether an estimator takes recordings rather than frames."""
-    return estimator.encoder is not None
+def fit_net(
+    estimator: Any,
+    source: Source,
+    targets: np.ndarray,
+    *,
+    build: Callable[[int], nn.Module],
+    criterion: nn.Module,
+    seed: int,
+    groups: Any = None,
+    stratify: Any = None,
+) -> None:
+    """Train a new module, or the estimator's own again with ``warm_start``.
 
-
-def fit_encoder(estimator: Any, X: Any, y: Any) -> Any:
-    """Return the estimator's encoder, on its device, fitted if it learns anything."""
-    encoder = clone(estimator.encoder)
-    if torch.device(estimator.device).type == "cuda":
-        places = [name for name in encoder.get_params() if name.split("__")[-1] == "device"]
-        encoder.set_params(**dict.fromkeys(places, estimator.device))
-    if any(step.__sklearn_tags__().requires_fit for step in TrainingPath(encoder).steps):
-        encoder.fit(X, y)
-    return encoder
-
-
-def _sample_rate(encoder: Any) -> float:
-    for step in TrainingPath(encoder).steps:
-        # Augmentations have the parameter too; None there means the recordings' own.
-        rate = getattr(step, "sample_rate", None)
-        if rate is not None:
-            return rate
-    raise ValueError(
-        f"encoder={encoder!r} has no step with a sample_rate: expected an encoder of skaudio "
-        "(MFCC, MelSpectrogram...), or a Pipeline that ends in one."
-    )
-
-
-def prepare(estimator: Any, X: Any, y: Any, seed: int) -> Source:
-    """Return where training finds its frames; sets the estimator's ``encoder_``.
-
-    Everything is decoded here, so that a recording that cannot be is reported before the first
-    epoch. Without anything random in the encoder, frames are computed once.
+    Parameters
+    ----------
+    estimator : estimator
+        Has the parameters of training that every neural estimator spells out; gets ``net_``,
+        ``history_`` and ``n_iter_``.
+    source : Source
+        What `prepare` returned.
+    targets : ndarray of shape (n_recordings, ...)
+    build : callable
+        Makes the module from the number of features per frame.
+    criterion : torch module
+        Loss of the module's output and the targets.
+    seed : int
+    groups, stratify : array-like of shape (n_recordings,), optional
+        What ``early_stopping`` keeps together, and whose shares it keeps.
     """
-    if not reads_audio(estimator):
-        return FrameSource(encoded_frames(estimator, X, reset=True))
-    recordings = check_recordings(estimator, X, reset=True)
-    estimator.encoder_ = fit_encoder(estimator, X, y)
-    path = TrainingPath(estimator.encoder_)
-    if not path.is_random:
-        return FrameSource(as_frames(estimator.encoder_.transform(list(recordings))))
-    audio = decode_once(recordings, _sample_rate(estimator.encoder_))
-    return AudioSource(audio, path, estimator.encoder_, seed)
+    again = is_warm(estimator)
+    held_out = hold_out(estimator, len(targets), stratify, groups, seed)
+    with seeded(seed, estimator.device):
+        if again:
+            module = estimator.net_.module_
+        else:
+            standardize = standardization(estimator, source, held_out[0])
+            net = build(len(standardize.mean))
+            module = StandardizedNet(standardize, net, reduced=uses_bfloat16(estimator))
+        trained = estimator.n_iter_ if again else 0
+        estimator.net_ = train(
+            estimator,
+            module,
+            source,
+            targets,
+            criterion=criterion,
+            seed=seed,
+            held_out=held_out,
+            first_epoch=trained,
+        )
+    estimator.history_ = estimator.net_.history
+    estimator.n_iter_ = len(estimator.history_) + trained
 
 
-def encoded_frames(estimator: Any, X: Any, *, reset: bool = False) -> list[np.ndarray]:
-    """Return the frames of X on the clean path, for prediction."""
-    if reads_audio(estimator):
-        recordings = check_recordings(estimator, X, reset=reset)
-        return as_frames(estimator.encoder_.transform(list(recordings)))
-    cause = f"pass encoder= to {type(estimator).__name__} for recordings (encoder=MFCC())."
-    return check_frames(estimator, X, reset=reset, advice=cause)[0]
-
-
-def standardization(estimator: Any, source: Source, index: np.ndarray) -> Standardize:
-    """Learn the standardisation of frames on the training recordings, without augmentation."""
-    how = estimator.standardize
-    if how not in STANDARDIZE:
-        choices = ", ".join(map(repr, STANDARDIZE))
-        raise ValueError(f"standardize={how!r}: expected one of {choices}.")
-    if how == "auto":
-        how = "both" if reads_audio(estimator) else "global"
-    per_recording = how in ("recording", "both")
-    total: Any = 0.0
-    squares: Any = 0.0
-    count = 0
-    for start in range(0, len(index), 256):
-        for item in source.clean_frames(index[start : start + 256]):
-            frames = item.astype(np.float64)
-            if per_recording:
-                frames -= frames.mean(axis=1, keepdims=True)
-            total = total + frames.sum(axis=1)
-            squares = squares + np.square(frames).sum(axis=1)
-            count += frames.shape[1]
-    mean = total / count
-    std = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
-    if how not in ("global", "both"):
-        mean, std = np.zeros_like(mean), np.ones_like(std)
-    as_tensor = [torch.from_numpy(np.asarray(v, dtype=np.float32)) for v in (mean, std)]
-    return Standardize(*as_tensor, per_recording=per_recording)
-
-
-def hold_out(
-    estimator: Any, n: int, stratify: Any, groups: Any, seed: int
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Split positions into training and, with ``early_stopping``, validation.
-
-    Whole groups are held out where groups are given; else classes keep their shares.
-    """
-    if not estimator.early_stopping:
-        return np.arange(n), None
-    fraction = estimator.validation_fraction
-    if not 0 < fraction < 1:
-        raise ValueError(f"validation_fraction={fraction!r}: expected a number between 0 and 1.")
-    sizes = {"n_splits": 1, "test_size": fraction, "random_state": seed % (1 << 32)}
-    if groups is not None:
-        splitter: Any = GroupShuffleSplit(**sizes)
-    elif stratify is not None and np.unique(stratify, return_counts=True)[1].min() > 1:
-        splitter = StratifiedShuffleSplit(**sizes)
-    else:
-        splitter = ShuffleSplit(**sizes)
-    return next(splitter.split(np.zeros(n), stratify, groups))
+def is_warm(estimator: Any) -> bool:
+    """Whether `fit` goes on from the weights of the previous one."""
+    return estimator.warm_start and hasattr(estimator, "net_")
 
 
 def train(
@@ -246,43 +185,3 @@ def _progress_bar(total: int) -> Any:
             del self.bar_
 
     return EpochBar()
-
-
-def uses_bfloat16(estimator: Any) -> bool:
-    """Decide ``precision``: "auto" takes bfloat16 where the hardware multiplies matrices in it."""
-    if estimator.precision not in ("auto", "float32", "bfloat16"):
-        raise ValueError(
-            f"precision={estimator.precision!r}: expected 'auto', 'float32' or 'bfloat16'."
-        )
-    if estimator.precision != "auto":
-        return estimator.precision == "bfloat16"
-    if torch.device(estimator.device).type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return torch.device(estimator.device).type == "cpu" and torch.cpu._is_amx_tile_supported()
-
-
-@torch.inference_mode()
-def run(
-    module: StandardizedNet,
-    frames: Sequence[np.ndarray],
-    device: str,
-    call: Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
-) -> np.ndarray:
-    """Map a trained module over sequences; one row each, in their order."""
-    module.eval()
-    expected = len(module.standardize.mean)
-    if len(frames[0]) != expected:
-        raise ValueError(
-            f"X has {len(frames[0])} features per frame, expected the {expected} of fit. Were the "
-            "recordings encoded differently?"
-        )
-    out: np.ndarray | None = None
-    for positions, x, lengths in prediction_batches(frames):
-        x, lengths = x.to(device), lengths.to(device)
-        rows = module(x, lengths) if call is None else call(module, x, lengths)
-        rows = rows[: len(positions)].float().cpu().numpy()
-        if out is None:
-            out = np.empty((len(frames), *rows.shape[1:]), np.float32)
-        out[positions] = rows
-    assert out is not None
-    return out

@@ -21,11 +21,11 @@ PACKAGE = ROOT / "skaudio"
 LAYERS = [
     {"display", "datasets"},
     {"classifiers", "embedders", "detectors", "pretrained", "caching"},
-    {"_training", "_batches"},
+    {"_training", "_preparation", "_running", "_batches"},
     {"encoders", "augmentation", "pooling", "nets"},
     {"frames"},
     {"metrics", "events"},
-    {"audio", "dsp"},
+    {"audio", "dsp", "_downloads", "_data_home"},
 ]
 HEIGHT = {room: len(LAYERS) - i for i, layer in enumerate(LAYERS) for room in layer} | {"": 0}
 

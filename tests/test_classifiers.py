@@ -157,7 +157,7 @@ def test_a_dead_recording_stops_before_the_first_epoch(encoder, tones, tmp_path)
 
 
 def test_early_stopping_holds_out_whole_groups(tones, monkeypatch):
-    from skaudio import _training
+    from skaudio import _running, _training
 
     X, y, groups = tones
     held = []
@@ -182,7 +182,7 @@ def test_early_stopping_holds_out_whole_groups(tones, monkeypatch):
     assert len(losses) < 30
     # The best epoch's weights are back: its loss is that of the net as it stands.
     frames = MelSpectrogram().fit_transform([X[i] for i in validation])
-    logits = torch.from_numpy(_training.run(clf.net_.module_, list(frames), "cpu"))
+    logits = torch.from_numpy(_running.run(clf.net_.module_, list(frames), "cpu"))
     codes = torch.from_numpy(np.searchsorted(clf.classes_, y[validation]))
     loss = torch.nn.functional.cross_entropy(logits, codes, label_smoothing=clf.label_smoothing)
     assert float(loss) == pytest.approx(min(losses), abs=1e-5)

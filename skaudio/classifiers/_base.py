@@ -12,8 +12,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_consistent_length, check_is_fitted
 from torch import nn
 
-from skaudio import _training
-from skaudio.nets import StandardizedNet
+from skaudio._preparation import prepare
+from skaudio._running import encoded_frames, run
+from skaudio._training import fit_net, is_warm
 
 
 class NeuralClassifier(ClassifierMixin, BaseEstimator):
@@ -44,25 +45,19 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
-        again = self.warm_start and hasattr(self, "net_")
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        source = _training.prepare(self, X, y, seed)
-        codes = self._encode_labels(source, y, again)
-        held_out = _training.hold_out(self, len(codes), codes, groups, seed)
-        with _training.seeded(seed, self.device):
-            module = self.net_.module_ if again else self._module(source, held_out[0])
-            self.net_ = _training.train(
-                self,
-                module,
-                source,
-                codes,
-                criterion=self._criterion(codes),
-                seed=seed,
-                held_out=held_out,
-                first_epoch=self.n_iter_ if again else 0,
-            )
-        self.history_ = self.net_.history
-        self.n_iter_ = len(self.history_) + (self.n_iter_ if again else 0)
+        source = prepare(self, X, y, seed)
+        codes = self._encode_labels(source, y, is_warm(self))
+        fit_net(
+            self,
+            source,
+            codes,
+            build=lambda n_features: self._build(n_features, len(self.classes_)),
+            criterion=self._criterion(codes),
+            seed=seed,
+            groups=groups,
+            stratify=codes,
+        )
         return self
 
     def _encode_labels(self, source: Any, y: Any, again: bool) -> np.ndarray:
@@ -82,11 +77,6 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
             )
         self.classes_ = classes
         return codes.astype(np.int64)
-
-    def _module(self, source: Any, index: np.ndarray) -> nn.Module:
-        standardize = _training.standardization(self, source, index)
-        net = self._build(len(standardize.mean), len(self.classes_))
-        return StandardizedNet(standardize, net, reduced=_training.uses_bfloat16(self))
 
     def _criterion(self, codes: np.ndarray) -> nn.Module:
         weight = None
@@ -139,8 +129,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        frames = _training.encoded_frames(self, X)
-        return _training.run(self.net_.module_, frames, self.device)
+        return run(self.net_.module_, encoded_frames(self, X), self.device)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

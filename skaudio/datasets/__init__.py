@@ -18,9 +18,9 @@ the speaker (or whatever must not be split) for ``GroupKFold``.
 - :func:`get_data_home`: the folder where fetched data lives.
 """
 
+from skaudio._data_home import get_data_home
 from skaudio.datasets._audio_files import load_audio_files
 from skaudio.datasets._fsdd import fetch_fsdd
-from skaudio.datasets._home import get_data_home
 from skaudio.datasets._spoken_digits import load_spoken_digits
 
 __all__ = [

@@ -61,5 +61,10 @@ class StandardizedNet(nn.Module):
                 return self.net(x, lengths).float()
         return self.net(x, lengths)
 
+    def forward_frames(
+        self, x: torch.Tensor, lengths: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.net.forward_frames(self.standardize(x, lengths), lengths)
+
     def forward_features(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         return self.net.forward_features(self.standardize(x, lengths), lengths)

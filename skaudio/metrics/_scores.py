@@ -1,10 +1,4 @@
-"""Measures that scikit-learn has no word for.
-
-scores_by
-    Accuracy per class, per speaker, per anything, with standard errors.
-worst_classified
-    The recordings a classifier is most wrong about.
-"""
+"""Tables of a classifier's successes and failures."""
 
 from __future__ import annotations
 
@@ -14,8 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_consistent_length, column_or_1d
-
-__all__ = ["scores_by", "worst_classified"]
 
 
 def scores_by(y_true: Any, y_pred: Any, by: Any = None) -> pd.DataFrame:

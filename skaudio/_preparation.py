@@ -1,0 +1,108 @@
+"""What comes before training: encoder, source of frames, standardisation, held-out part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
+
+from skaudio._batches import AudioSource, FrameSource, Source, as_frames, decode_once
+from skaudio._running import encoded_frames, reads_audio
+from skaudio.audio import check_recordings
+from skaudio.augmentation import TrainingPath
+from skaudio.nets import Standardize
+
+STANDARDIZE = ("auto", "global", "recording", "both", None)
+
+
+def fit_encoder(estimator: Any, X: Any, y: Any) -> Any:
+    """Return the estimator's encoder, on its device, fitted if it learns anything."""
+    encoder = clone(estimator.encoder)
+    if torch.device(estimator.device).type == "cuda":
+        places = [name for name in encoder.get_params() if name.split("__")[-1] == "device"]
+        encoder.set_params(**dict.fromkeys(places, estimator.device))
+    if any(step.__sklearn_tags__().requires_fit for step in TrainingPath(encoder).steps):
+        encoder.fit(X, y)
+    return encoder
+
+
+def _sample_rate(encoder: Any) -> float:
+    for step in TrainingPath(encoder).steps:
+        # Augmentations have the parameter too; None there means the recordings' own.
+        rate = getattr(step, "sample_rate", None)
+        if rate is not None:
+            return rate
+    raise ValueError(
+        f"encoder={encoder!r} has no step with a sample_rate: expected an encoder of skaudio "
+        "(MFCC, MelSpectrogram...), or a Pipeline that ends in one."
+    )
+
+
+def prepare(estimator: Any, X: Any, y: Any, seed: int) -> Source:
+    """Return where training finds its frames; sets the estimator's ``encoder_``.
+
+    Everything is decoded here, so that a recording that cannot be is reported before the first
+    epoch. Without anything random in the encoder, frames are computed once.
+    """
+    if not reads_audio(estimator):
+        return FrameSource(encoded_frames(estimator, X, reset=True))
+    recordings = check_recordings(estimator, X, reset=True)
+    estimator.encoder_ = fit_encoder(estimator, X, y)
+    path = TrainingPath(estimator.encoder_)
+    if not path.is_random:
+        return FrameSource(as_frames(estimator.encoder_.transform(list(recordings))))
+    audio = decode_once(recordings, _sample_rate(estimator.encoder_))
+    return AudioSource(audio, path, estimator.encoder_, seed)
+
+
+def standardization(estimator: Any, source: Source, index: np.ndarray) -> Standardize:
+    """Learn the standardisation of frames on the training recordings, without augmentation."""
+    how = estimator.standardize
+    if how not in STANDARDIZE:
+        choices = ", ".join(map(repr, STANDARDIZE))
+        raise ValueError(f"standardize={how!r}: expected one of {choices}.")
+    if how == "auto":
+        how = "both" if reads_audio(estimator) else "global"
+    per_recording = how in ("recording", "both")
+    total: Any = 0.0
+    squares: Any = 0.0
+    count = 0
+    for start in range(0, len(index), 256):
+        for item in source.clean_frames(index[start : start + 256]):
+            frames = item.astype(np.float64)
+            if per_recording:
+                frames -= frames.mean(axis=1, keepdims=True)
+            total = total + frames.sum(axis=1)
+            squares = squares + np.square(frames).sum(axis=1)
+            count += frames.shape[1]
+    mean = total / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
+    if how not in ("global", "both"):
+        mean, std = np.zeros_like(mean), np.ones_like(std)
+    as_tensor = [torch.from_numpy(np.asarray(v, dtype=np.float32)) for v in (mean, std)]
+    return Standardize(*as_tensor, per_recording=per_recording)
+
+
+def hold_out(
+    estimator: Any, n: int, stratify: Any, groups: Any, seed: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Split positions into training and, with ``early_stopping``, validation.
+
+    Whole groups are held out where groups are given; else classes keep their shares.
+    """
+    if not estimator.early_stopping:
+        return np.arange(n), None
+    fraction = estimator.validation_fraction
+    if not 0 < fraction < 1:
+        raise ValueError(f"validation_fraction={fraction!r}: expected a number between 0 and 1.")
+    sizes = {"n_splits": 1, "test_size": fraction, "random_state": seed % (1 << 32)}
+    if groups is not None:
+        splitter: Any = GroupShuffleSplit(**sizes)
+    elif stratify is not None and np.unique(stratify, return_counts=True)[1].min() > 1:
+        splitter = StratifiedShuffleSplit(**sizes)
+    else:
+        splitter = ShuffleSplit(**sizes)
+    return next(splitter.split(np.zeros(n), stratify, groups))
