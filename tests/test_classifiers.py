@@ -313,6 +313,31 @@ def test_bad_parameters(tones):
         SMALL["gru"]().fit(frames, y).predict([f[:7] for f in frames])
 
 
+@pytest.mark.parametrize("supported", [False, True])
+def test_auto_precision_is_for_convolutions_where_the_cpu_has_it(supported, tones, monkeypatch):
+    X, y, _ = tones
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: supported)
+    frames = list(MelSpectrogram().fit_transform(X))
+    reduced = {
+        name: make(max_epochs=1).fit(frames, y).net_.module_.reduced for name, make in SMALL.items()
+    }
+    assert reduced == {"lenet": supported, "gru": False, "net": False}
+
+
+def test_bfloat16_learns_and_predicts_in_float32(tones):
+    X, y, _ = tones
+    frames = list(MelSpectrogram().fit_transform(X))
+    nets = [
+        SMALL["lenet"](precision=precision, max_epochs=15).fit(frames, y)
+        for precision in ("float32", "bfloat16")
+    ]
+    losses = [net.history_[:, "train_loss"] for net in nets]
+    assert losses[0] != losses[1]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=0.1)
+    assert nets[1].score(frames, y) > 0.9
+    assert {p.dtype for p in nets[1].net_.module_.parameters()} == {torch.float32}
+
+
 def test_progress_bar(tones, capsys):
     X, y, _ = tones
     frames = list(MFCC().fit_transform(X))

@@ -42,7 +42,8 @@ class NetClassifier(NeuralClassifier):
     n_iter_no_change : int, default=10
         Epochs without improvement before stopping.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Of training; "auto" is bfloat16 on hardware with matrix units for it. Prediction is float32.
+        Of training; "auto" is bfloat16 on GPUs that have it, and for convolutions on CPUs that have
+        it. Prediction is float32.
     device : str, default="cpu"
         torch device.
     random_state : int, RandomState instance or None, default=None
