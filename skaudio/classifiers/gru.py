@@ -30,7 +30,7 @@ class GRUClassifier(NeuralClassifier):
         Share of features hidden from the net in a whole recording, while training.
     dropout : float, default=0.3
         Between layers and before the head.
-    max_epochs : int, default=40
+    max_epochs : int, default=30
         Passes over the training recordings.
     batch_size : int, default=32
         Recordings per step; batches hold recordings of similar length.
@@ -103,7 +103,7 @@ class GRUClassifier(NeuralClassifier):
         pooling="mean_max",
         input_dropout=0.1,
         dropout=0.3,
-        max_epochs=40,
+        max_epochs=30,
         batch_size=32,
         lr=3e-3,
         class_weight=None,

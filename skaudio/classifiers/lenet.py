@@ -28,7 +28,7 @@ class LeNetClassifier(NeuralClassifier):
         How frames become one vector.
     dropout : float, default=0.3
         Before the embedding and before the head.
-    max_epochs : int, default=40
+    max_epochs : int, default=30
         Passes over the training recordings.
     batch_size : int, default=32
         Recordings per step; batches hold recordings of similar length.
@@ -100,7 +100,7 @@ class LeNetClassifier(NeuralClassifier):
         embedding_size=128,
         pooling="mean_max",
         dropout=0.3,
-        max_epochs=40,
+        max_epochs=30,
         batch_size=32,
         lr=3e-3,
         class_weight=None,

@@ -21,7 +21,7 @@ class NetClassifier(NeuralClassifier):
     encoder : transformer or Pipeline, default=None
         Turns recordings into frames; augmentations in it act in training only, drawn afresh for
         every batch. None: X holds frames, what encoders and embedders return.
-    max_epochs : int, default=40
+    max_epochs : int, default=30
         Passes over the training recordings.
     batch_size : int, default=32
         Recordings per step; batches hold recordings of similar length.
@@ -104,7 +104,7 @@ class NetClassifier(NeuralClassifier):
         *,
         module_params=None,
         encoder=None,
-        max_epochs=40,
+        max_epochs=30,
         batch_size=32,
         lr=3e-3,
         class_weight=None,
