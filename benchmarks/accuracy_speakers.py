@@ -1,4 +1,4 @@
-"""Accuracy on speakers never heard: each speaker of the Free Spoken Digit Dataset is left out in turn.
+"""Accuracy on speakers never heard: each of FSDD's speakers is left out in turn.
 
     python benchmarks/accuracy_speakers.py [--nets lenet gru] [--seeds 0 1 2 3 4] [--results FILE]
 

@@ -16,6 +16,19 @@ Standardize, StandardizedNet
 from skaudio.nets.gru import GRU
 from skaudio.nets.lenet import LeNet
 from skaudio.nets.pooling import TimePooling
-from skaudio.nets.standardization import Standardize, StandardizedNet
+from skaudio.nets.standardization import (
+    LOUDNESS_WEIGHT,
+    Standardize,
+    StandardizedNet,
+    recording_mean,
+)
 
-__all__ = ["GRU", "LeNet", "Standardize", "StandardizedNet", "TimePooling"]
+__all__ = [
+    "GRU",
+    "LOUDNESS_WEIGHT",
+    "LeNet",
+    "Standardize",
+    "StandardizedNet",
+    "TimePooling",
+    "recording_mean",
+]
