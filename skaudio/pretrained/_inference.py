@@ -64,7 +64,9 @@ def _rewrite(module: nn.Module, fold: bool) -> None:
         elif isinstance(child, (nn.ReLU, nn.ReLU6, nn.Hardswish)):
             child.inplace = fold  # a hook on a layer must not see what comes after it
     if fold and isinstance(module, nn.Sequential):
-        for (name, conv), (after, norm) in zip(children, children[1:], strict=False):
+        # An average over full windows commutes with the normalisation.
+        chain = [(n, c) for n, c in children if not isinstance(c, nn.AvgPool2d)]
+        for (name, conv), (after, norm) in zip(chain, chain[1:], strict=False):
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(module, name, fuse_conv_bn_eval(conv, norm))
                 setattr(module, after, nn.Identity())

@@ -58,8 +58,7 @@ class PretrainedNet(nn.Module):
     # Name, parameters and files that the weights came from.
     origin: tuple = ()
 
-    @staticmethod
-    def convert(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def convert(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return the tensors of an official file under the names of ``state_dict``."""
         return dict(tensors)
 

@@ -10,6 +10,10 @@ from typing import Any
 
 from skaudio.pretrained._net import PretrainedNet
 from skaudio.pretrained.efficientat import EfficientAT
+from skaudio.pretrained.panns_cnn14 import Cnn14, Cnn14DecisionLevelMax
+from skaudio.pretrained.panns_mobilenetv2 import MobileNetV2
+from skaudio.pretrained.vggish import VGGish
+from skaudio.pretrained.yamnet import YAMNet
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,15 @@ def efficientat(width: float, file: str, size: int, known_hash: str | None = Non
     return Model(EfficientAT, files, "MIT", {"width": width})
 
 
+def pann(net: type[PretrainedNet], score: str, **facts: Any) -> Model:
+    """Return an entry of PANNs."""
+    file = f"{score}.pth"
+    url = f"https://zenodo.org/record/3987831/files/{file.replace('=', '%3D')}"
+    return Model(net, (WeightsFile(file, url, **facts),), "CC BY 4.0")
+
+
+TORCHVGGISH = "https://github.com/harritaylor/torchvggish/releases/download/v0.1"
+
 MODELS: dict[str, Model] = {
     "mn01_as": efficientat(0.1, "mn01_as_mAP_298.pt", 612421),
     "mn02_as": efficientat(0.2, "mn02_as_mAP_378.pt", 1432101),
@@ -69,6 +82,39 @@ MODELS: dict[str, Model] = {
         "mn10_as_mAP_471.pt",
         19708753,
         "sha256:0bd7dc2443af498c289a2e739f02ebb515d6aa3fd3ab9db539c86123ae368a4e",
+    ),
+    "yamnet": Model(
+        YAMNet,
+        (
+            WeightsFile(
+                "yamnet.h5",
+                "https://storage.googleapis.com/audioset/yamnet.h5",
+                15296092,
+                "sha256:13c3308955bbfaef262f175ac9c40e47b134573a93984f009220dd7cc12a1744",
+            ),
+        ),
+        "Apache-2.0",
+        labels="yamnet",
+    ),
+    "panns_mobilenetv2": pann(MobileNetV2, "MobileNetV2_mAP=0.383"),
+    "panns_cnn14": pann(
+        Cnn14, "Cnn14_mAP=0.431", size=327428481, known_hash="md5:541141fa2ee191a88f24a3219fff024e"
+    ),
+    "panns_cnn14_decision_level_max": pann(
+        Cnn14DecisionLevelMax,
+        "Cnn14_DecisionLevelMax_mAP=0.385",
+        known_hash="md5:70539c43c18b6a289b3199c503a82c5a",
+    ),
+    "vggish": Model(
+        VGGish,
+        (WeightsFile("vggish-10086976.pth", f"{TORCHVGGISH}/vggish-10086976.pth"),),
+        "Apache-2.0",
+        labels=None,
+        extras={
+            "pca": WeightsFile(
+                "vggish_pca_params-970ea276.pth", f"{TORCHVGGISH}/vggish_pca_params-970ea276.pth"
+            )
+        },
     ),
 }
 

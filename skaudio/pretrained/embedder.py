@@ -24,8 +24,9 @@ class PretrainedEmbedder(PretrainedTransformer):
     Parameters
     ----------
     model : str, default="mn04_as"
-        Name of the net. "mn01_as", "mn02_as", "mn04_as", "mn05_as" and "mn10_as" are EfficientAT,
-        from the smallest to the largest.
+        Name of the net: "mn01_as", "mn02_as", "mn04_as", "mn05_as" and "mn10_as" are EfficientAT,
+        from the smallest to the largest; "yamnet"; "panns_mobilenetv2", "panns_cnn14" and
+        "panns_cnn14_decision_level_max"; "vggish".
     weights : path, sequence of paths or "random", default=None
         None takes the official file from the folder ``pretrained`` of the data home, and downloads
         it if it is not there. A path is that of a state dict as .pt, .pth, .npz or .h5. "random"
@@ -85,7 +86,9 @@ class PretrainedEmbedder(PretrainedTransformer):
     References
     ----------
     Schmid, Koutini & Widmer 2023, "Efficient large-scale audio tagging via transformer-to-CNN
-    knowledge distillation" (EfficientAT).
+    knowledge distillation" (EfficientAT). Plakal & Ellis 2020 (YAMNet). Kong et al. 2020,
+    "PANNs: Large-scale pretrained audio neural networks for audio pattern recognition". Hershey et
+    al. 2017, "CNN architectures for large-scale audio classification" (VGGish).
 
     Examples
     --------
