@@ -100,7 +100,8 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
     def _check(self) -> None:
         find_model(self.model)
-        check_count("batch_size", self.batch_size)
+        if self.batch_size is not None:
+            check_count("batch_size", self.batch_size)
         check_device(self.device)
         if self.precision not in DTYPES:
             raise ValueError(f"precision={self.precision!r}: expected 'float32' or 'bfloat16'.")

@@ -40,7 +40,7 @@ class Chunking:
             return 1
         beyond = n_samples - self.length
         if self.fixed:
-            return 1 + math.ceil(beyond / self.hop)
+            return min(1 + math.ceil(beyond / self.hop), math.ceil(n_samples / self.hop))
         return 1 + int((beyond + min(self.hop, self.length) / 2) // self.hop)
 
     def cut(self, waveform: np.ndarray) -> list[np.ndarray]:

@@ -3,6 +3,10 @@
 Recordings are decoded and analysed in threads, a bounded number ahead; chunks of one length, of
 whichever recordings, make a batch. What is held is some recordings' spectrograms, however many
 recordings there are.
+
+On the CPU a result depends on its chunk alone, bit for bit: batches of one length of chunk have one
+number of rows, the last one filled up with zeros, since sums are rounded by the shape of a batch.
+Each batch is computed by one thread, several batches by several.
 """
 
 from __future__ import annotations
@@ -25,6 +29,10 @@ from skaudio.pretrained._net import Output, PretrainedNet
 GATHERED = 64
 # Recordings, per thread, that may be analysed before they are needed.
 AHEAD = 4
+# Chunks in a batch: as many as have so many frames together, in a power of two.
+CPU_FRAMES = 1024
+CPU_ROWS = 8
+GPU_ROWS = 32
 
 
 @dataclass(frozen=True)
@@ -38,14 +46,14 @@ class Extraction:
     chunking : Chunking
     pick : callable
         Maps the net's `Output` for a batch to one tensor with a row per chunk.
-    batch_size : int
-        Chunks per call of the net.
+    batch_size : int or None
+        Chunks per call of the net; None decides by their length.
     """
 
     net: PretrainedNet
     chunking: Chunking
     pick: Callable[[Output], torch.Tensor]
-    batch_size: int
+    batch_size: int | None = None
 
     def __call__(self, recordings: Sequence[Recording]) -> Iterator[list[np.ndarray]]:
         """Yield the results of each recording's chunks, in order."""
@@ -75,13 +83,12 @@ class Extraction:
             for j, spectrum in enumerate(spectra):
                 places.setdefault(spectrum.shape[1], []).append((i, j))
         batches = [
-            same[start : start + self.batch_size]
-            for same in places.values()
-            for start in range(0, len(same), self.batch_size)
+            same[start : start + self._n_rows(n_frames)]
+            for n_frames, same in places.items()
+            for start in range(0, len(same), self._n_rows(n_frames))
         ]
         inputs = [[gathered[i][j] for i, j in batch] for batch in batches]
-        parameter = next(self.net.parameters())
-        run = pool.map if parameter.device.type == "cpu" else map
+        run = pool.map if self._on_cpu else map
         for batch, rows in zip(batches, run(self.infer, inputs), strict=True):
             for (i, j), row in zip(batch, rows, strict=True):
                 results[i][j] = row
@@ -91,8 +98,24 @@ class Extraction:
     def infer(self, spectra: list[np.ndarray]) -> np.ndarray:
         """Return the results of one batch of spectrograms of one length."""
         like = next(self.net.parameters())
-        x = torch.from_numpy(np.stack(spectra)).to(device=like.device, dtype=like.dtype)
-        return self.pick(self.net(x)).float().cpu().numpy()
+        n_frames = spectra[0].shape[1]
+        n_rows = self._n_rows(n_frames) if self._on_cpu else len(spectra)
+        x = np.zeros((n_rows, *spectra[0].shape), np.float32)
+        x[: len(spectra)] = spectra
+        rows = self.pick(self.net(torch.from_numpy(x).to(device=like.device, dtype=like.dtype)))
+        return rows[: len(spectra)].float().cpu().numpy()
+
+    def _n_rows(self, n_frames: int) -> int:
+        """Return the number of chunks of such a length in a batch."""
+        if self.batch_size is not None:
+            return self.batch_size
+        if not self._on_cpu:
+            return GPU_ROWS
+        return 1 << int(np.log2(min(max(CPU_FRAMES / n_frames, 1), CPU_ROWS)))
+
+    @property
+    def _on_cpu(self) -> bool:
+        return next(self.net.parameters()).device.type == "cpu"
 
 
 def _ahead(pool: Executor, call: Callable, items: Sequence[Any], n: int) -> Iterator[Any]:

@@ -1,10 +1,4 @@
-"""A net for inference: batch normalisation folded, channels last, results independent of batches.
-
-Of the operations of these nets, on the CPU, two round by the number of their rows: a matrix product
-(a vector times a matrix is summed in another order), and an exponential (the last few values are
-not computed as vectors). Linear layers and sigmoids are therefore computed in blocks of one number
-of rows, and each batch by one thread; batches go to several threads.
-"""
+"""A net for inference: normalisation folded, channels last, rows independent of their place."""
 
 from __future__ import annotations
 
@@ -43,7 +37,9 @@ def inference_net(
 def fingerprint(net: nn.Module) -> tuple:
     """Return what differs after any change of the weights: torch counts them."""
     tensors = [*net.parameters(), *net.buffers()]
-    return tuple((id(t), t.data_ptr(), t._version) for t in tensors)
+    # Tensors made in inference mode are not counted: such weights may always have changed.
+    counts = [object() if t.is_inference() else t._version for t in tensors]
+    return tuple((id(t), t.data_ptr(), n) for t, n in zip(tensors, counts, strict=True))
 
 
 def _make(net: PretrainedNet, device: str, dtype: torch.dtype, fold: bool) -> PretrainedNet:
@@ -59,8 +55,8 @@ def _make(net: PretrainedNet, device: str, dtype: torch.dtype, fold: bool) -> Pr
 def _rewrite(module: nn.Module, fold: bool) -> None:
     children = list(module.named_children())
     for name, child in children:
-        if isinstance(child, (nn.Linear, nn.Sigmoid)):
-            setattr(module, name, Steady(child))
+        if isinstance(child, nn.Sigmoid):
+            setattr(module, name, SteadySigmoid())
         elif isinstance(child, (nn.ReLU, nn.ReLU6, nn.Hardswish)):
             child.inplace = fold  # a hook on a layer must not see what comes after it
     if fold and isinstance(module, nn.Sequential):
@@ -72,17 +68,12 @@ def _rewrite(module: nn.Module, fold: bool) -> None:
                 setattr(module, after, nn.Identity())
 
 
-class Steady(nn.Module):
-    """A module over rows, in blocks of `ROWS`: no row depends on how many there are."""
+class SteadySigmoid(nn.Module):
+    """A sigmoid that rounds alike in every row.
 
-    def __init__(self, module: nn.Module):
-        super().__init__()
-        self.module = module
+    The values after the last whole vector of a tensor are computed by another exponential, so there
+    must not be any: rows, whose length is a multiple of eight, are filled up to eight of them.
+    """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if x.device.type != "cpu":
-            return self.module(x)
-        rows = x.reshape(-1, x.shape[-1])
-        padded = functional.pad(rows, (0, 0, 0, -len(rows) % ROWS))
-        blocks = [self.module(block) for block in padded.split(ROWS)]
-        return torch.cat(blocks)[: len(rows)].reshape(*x.shape[:-1], -1)
+        return functional.pad(x, (0, 0, 0, -len(x) % ROWS)).sigmoid()[: len(x)]

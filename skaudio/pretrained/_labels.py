@@ -66,6 +66,8 @@ def load_ontology(data_home: Any = None) -> list[dict[str, Any]]:
 def _read_ontology(path: str, size: int, mtime_ns: int) -> list[dict[str, Any]]:
     try:
         sounds = json.loads(Path(path).read_text("utf-8"))
+        if not isinstance(sounds, list) or not sounds:
+            raise ValueError("it is no list of sounds")
         for sound in sounds:
             sound["id"], sound["name"], sound["child_ids"]
     except (ValueError, TypeError, KeyError) as error:

@@ -62,6 +62,12 @@ class PretrainedNet(nn.Module):
         """Return the tensors of an official file under the names of ``state_dict``."""
         return dict(tensors)
 
+    def reset(self) -> None:
+        """Draw weights that keep the signal's size from layer to layer, from torch's generator."""
+        for module in self.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                nn.init.kaiming_normal_(module.weight)
+
     def fold(self) -> None:
         """Fold what the general way, a convolution before its normalisation, does not reach."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -111,6 +112,8 @@ def load_net(name: str, weights: Any, model_params: Any, data_home: Any) -> Pret
             net = model.net(**params)
         except TypeError as error:
             raise TypeError(f"model_params={model_params!r}: {error}.") from error
+        if random:
+            net.reset()
     if not random:
         paths = find_weights(name, weights, model_params, data_home)
         tensors: dict[str, torch.Tensor] = {}
@@ -150,10 +153,11 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
             if all(name.endswith(".npy") for name in archive.namelist()):
                 return _read_npz(path)
     try:
-        with torch.serialization.safe_globals(NUMBERS):
+        with torch.serialization.safe_globals(NUMBERS), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickle's version, before it is refused
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        reason = str(error).partition("Unsupported")[2].partition(". ")[0].strip()
+        reason = str(error).partition("Unsupported ")[2].partition("\n")[0].partition(" was ")[0]
         raise ValueError(
             f"{path} was refused: it is no file of weights, or a pickle that holds more than "
             f"numbers{f' ({reason})' if reason else ''}, and loading it could run anything. "

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from skaudio.dsp.analysis import Analysis
 from skaudio.dsp.framing import Framing
@@ -91,8 +92,9 @@ class EfficientAT(PretrainedNet):
         )
 
     def forward(self, x: torch.Tensor) -> Output:
-        embedding = self.classifier[:2](self.features(x.unsqueeze(1)))
-        return Output(embedding, self.classifier[2:](embedding))
+        maps = self.features(x.unsqueeze(1))
+        embedding = functional.adaptive_avg_pool2d(maps, 1).flatten(1)
+        return Output(embedding, self.classifier(maps))
 
 
 class Block(nn.Module):

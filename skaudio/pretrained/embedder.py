@@ -46,8 +46,8 @@ class PretrainedEmbedder(PretrainedTransformer):
         with a ``chunk_duration`` in seconds, the same: no overlap.
     normalize : bool, default=False
         Scale rows to Euclidean length 1: distances then order as cosines do.
-    batch_size : int, default=8
-        Chunks per call of the net.
+    batch_size : int, default=None
+        Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
     precision : {"float32", "bfloat16"}, default="float32"
         Of the net; the front end is always float32.
     device : str, default="cpu"
@@ -80,8 +80,8 @@ class PretrainedEmbedder(PretrainedTransformer):
     others, and only what is shorter than the net's minimum is padded with zeros; for the others
     the last chunk ends in zeros.
 
-    On the CPU a recording's result is the same, bit for bit, whatever is computed with it and in
-    batches of whatever size.
+    On the CPU a recording's result is the same, bit for bit, whatever is computed with it; with
+    another ``batch_size`` or number of threads it differs by rounding.
 
     References
     ----------
@@ -97,7 +97,7 @@ class PretrainedEmbedder(PretrainedTransformer):
     >>> digits = load_spoken_digits()
     >>> embedder = PretrainedEmbedder("mn01_as", weights="random")  # without: downloads them
     >>> embedder.fit_transform(digits.data[:3]).shape
-    (3, 192)
+    (3, 96)
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         chunk_duration="auto",
         chunk_hop="auto",
         normalize=False,
-        batch_size=8,
+        batch_size=None,
         precision="float32",
         device="cpu",
         model_params=None,
@@ -232,7 +232,12 @@ class PretrainedEmbedder(PretrainedTransformer):
             seen.output = output
 
         def take(output: Output) -> torch.Tensor:
-            kept = seen.output
+            kept = getattr(seen, "output", None)
+            if not isinstance(kept, torch.Tensor):
+                raise ValueError(
+                    f"layer={self.layer!r} puts nothing out: expected a module through which the "
+                    "net's forward goes."
+                )
             return kept.flatten(2).mean(dim=2) if kept.ndim > 2 else kept
 
         fast = inference_net(self._net(), self.device, DTYPES[self.precision], fold=False)

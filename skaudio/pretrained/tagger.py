@@ -52,8 +52,8 @@ class AudioTagger(PretrainedTransformer):
         recording.
     chunk_hop : float or "auto", default="auto"
         From the beginning of a chunk to the next one's, in seconds.
-    batch_size : int, default=8
-        Chunks per call of the net.
+    batch_size : int, default=None
+        Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
     precision : {"float32", "bfloat16"}, default="float32"
         Of the net; the front end is always float32.
     device : str, default="cpu"
@@ -110,7 +110,7 @@ class AudioTagger(PretrainedTransformer):
         labels=None,
         chunk_duration="auto",
         chunk_hop="auto",
-        batch_size=8,
+        batch_size=None,
         precision="float32",
         device="cpu",
         model_params=None,
