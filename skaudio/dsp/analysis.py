@@ -102,6 +102,11 @@ class Analysis:
         """Whether `encode` computes by torch, which has threads of its own."""
         return self._program is None
 
+    @property
+    def finds_nan(self) -> bool:
+        """Whether `encode_block` notices waveforms that are not finite."""
+        return self._program is not None
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave the program behind: it is made faster than it is sent."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -110,16 +115,44 @@ class Analysis:
         self, waveform: np.ndarray, warp: float = 1.0, out: np.ndarray | None = None
     ) -> np.ndarray:
         """Return the features of one recording, (n_features, n_frames), in ``out`` if given."""
-        bank = None if self.filters is None else self.filters(warp)
-        if self._program is not None:
-            return self._program.encode(waveform, bank, out)
-        features = self._encode_by_torch(waveform, bank)
-        if out is None:
-            return features.contiguous().numpy()
-        out[...] = features.numpy()
-        return out
+        return self.encode_block([waveform], [warp], [out])[0][0]
 
-    def _encode_by_torch(self, waveform: np.ndarray, bank: FilterBank | None) -> torch.Tensor:
+    def encode_block(
+        self,
+        waveforms: Sequence[np.ndarray],
+        warps: Sequence[float],
+        outs: Sequence[np.ndarray | None],
+    ) -> tuple[list[np.ndarray], list[int]]:
+        """Encode some recordings, on the CPU.
+
+        Returns
+        -------
+        features : list of ndarray of shape (n_features, n_frames)
+            Those of ``outs`` that are given.
+        doubtful : list of int
+            Which waveforms may hold NaN or infinity, if `finds_nan`; else empty.
+        """
+        if self._program is None:
+            facts = zip(waveforms, warps, outs, strict=True)
+            return [self._encode_by_torch(*one) for one in facts], []
+        features: list[Any] = [None] * len(waveforms)
+        doubtful: list[int] = []
+        for warp in dict.fromkeys(warps):
+            which = [i for i, other in enumerate(warps) if other == warp]
+            found, doubts = self._program.encode(
+                [waveforms[i] for i in which],
+                None if self.filters is None else self.filters(warp),
+                [outs[i] for i in which],
+            )
+            for i, one in zip(which, found, strict=True):
+                features[i] = one
+            doubtful += [which[k] for k in np.flatnonzero(doubts)]
+        return features, sorted(doubtful)
+
+    def _encode_by_torch(
+        self, waveform: np.ndarray, warp: float, out: np.ndarray | None
+    ) -> np.ndarray:
+        bank = None if self.filters is None else self.filters(warp)
         signal = _tensor(self.framing.pad(waveform))
         n_frames = self.framing.n_frames(len(waveform))
         parts = []
@@ -127,8 +160,11 @@ class Analysis:
             spectra = self._linear(signal, start, min(start + CHUNK, n_frames))
             parts.append(self._scaled(spectra if bank is None else bank.apply(spectra)))
         # Each part is (frames, features); one transposing copy makes librosa's axis order.
-        frames = torch.cat(parts) if len(parts) > 1 else parts[0]
-        return self._finish(frames.T)
+        features = self._finish((torch.cat(parts) if len(parts) > 1 else parts[0]).T)
+        if out is None:
+            return features.contiguous().numpy()
+        out[...] = features.numpy()
+        return out
 
     def encode_batch(
         self,

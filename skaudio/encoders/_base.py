@@ -54,9 +54,23 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
             A 1-D object array of ``(n_features, n_frames)`` arrays if lengths differ.
         """
         job = self._job()
-        recordings = check_recordings(self, X, reset=False, finite=False)
-        with _run.progress_bar(len(recordings), self.verbose) as progress:
-            return self._encode(recordings, job, progress)
+        return self._encode_all(check_recordings(self, X, reset=False, finite=False), job)
+
+    def fit_transform(self, X, y=None):
+        """Do what `fit` and `transform` do, but look at the samples once.
+
+        Parameters
+        ----------
+        X : sequence of recordings
+        y : ignored
+
+        Returns
+        -------
+        frames : ndarray
+            See `transform`.
+        """
+        job = self._job()
+        return self._encode_all(check_recordings(self, X, reset=True, finite=False), job)
 
     def transform_batches(self, X, *, batch_size=1000):
         """Encode more recordings than fit into memory: batch after batch, in order.
@@ -106,6 +120,10 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
                     yield self._encode(batch, job, progress)
 
         return batches()  # a generator of its own: what is wrong with X is said at once
+
+    def _encode_all(self, recordings: Recordings, job: _run.Job) -> Any:
+        with _run.progress_bar(len(recordings), self.verbose) as progress:
+            return self._encode(recordings, job, progress)
 
     def _encode(self, recordings: Recordings, job: _run.Job, progress: Any) -> Any:
         stack = FrameStack(len(recordings), job.analysis.dtype)

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any, Protocol
 
 import joblib
@@ -45,15 +46,21 @@ class Analysis(Protocol):
     @property
     def uses_torch(self) -> bool: ...
 
+    @property
+    def finds_nan(self) -> bool: ...
+
     def check_length(self, n_samples: int, name: str) -> None: ...
 
     def check_warp(self, warp: float | None, name: str) -> float: ...
 
     def n_columns(self, n_samples: int) -> int: ...
 
-    def encode(
-        self, waveform: np.ndarray, warp: float = 1.0, out: np.ndarray | None = None
-    ) -> np.ndarray: ...
+    def encode_block(
+        self,
+        waveforms: Sequence[np.ndarray],
+        warps: Sequence[float],
+        outs: Sequence[np.ndarray | None],
+    ) -> tuple[list[np.ndarray], list[int]]: ...
 
     def encode_batch(
         self, waveforms: Sequence[np.ndarray], warps: Sequence[float], device: str
@@ -76,13 +83,14 @@ class Job:
     resample_quality: str
     device: str
 
-    def read(self, recording: Recording) -> np.ndarray:
+    def read(self, recording: Recording, *, finite: bool) -> np.ndarray:
         waveform, _ = recording.read(
             self.sample_rate,
             offset=self.offset,
             duration=self.duration,
             normalize=self.normalize,
             resample_quality=self.resample_quality,
+            finite=finite,
         )
         self.analysis.check_length(len(waveform), recording.name)
         return np.ascontiguousarray(waveform)  # a row or channel may be strided; no copy otherwise
@@ -94,16 +102,36 @@ class Job:
         analysis = self.analysis
         warps = [analysis.check_warp(r.warp, r.name) for r in recordings]
         if torch.device(self.device).type != "cpu":
-            waveforms = [self.read(recording) for recording in recordings]
+            waveforms = [self.read(recording, finite=True) for recording in recordings]
             tensors = analysis.encode_batch(waveforms, warps, self.device)
             return [tensor.cpu().numpy() for tensor in tensors]
-        frames = []
-        for i, (recording, warp) in enumerate(zip(recordings, warps, strict=True), first):
-            waveform = self.read(recording)
-            shape = (analysis.n_features, analysis.n_columns(len(waveform)))
-            out = None if place is None else place(i, shape)
-            frames.append(analysis.encode(waveform, warp, out))
+        n_features = analysis.n_features
+        frames: list[np.ndarray] = []
+        for waveforms in self._read_some(recordings):
+            done = len(frames)
+            outs: list[np.ndarray | None] = [None] * len(waveforms)
+            if place is not None:
+                shapes = [(n_features, analysis.n_columns(len(w))) for w in waveforms]
+                outs = [place(i, shape) for i, shape in enumerate(shapes, first + done)]
+            found, doubtful = analysis.encode_block(waveforms, warps[done : done + len(outs)], outs)
+            for i in doubtful:
+                check_samples(waveforms[i], recordings[done + i].name)
+            frames += found
         return frames
+
+    def _read_some(self, recordings: Sequence[Recording]) -> Iterator[list[np.ndarray]]:
+        """Yield waveforms: a file's alone, while it is in the cache; others, some at a time."""
+        finite = not self.analysis.finds_nan
+        waveforms: list[np.ndarray] = []
+        n_samples = 0
+        for recording in recordings:
+            waveforms.append(self.read(recording, finite=finite))
+            n_samples += len(waveforms[-1])
+            if n_samples > QUICK or not isinstance(recording.source, np.ndarray):
+                yield waveforms
+                waveforms, n_samples = [], 0
+        if waveforms:
+            yield waveforms
 
 
 def encode(
@@ -121,10 +149,7 @@ def encode(
     """
     n_jobs = joblib.effective_n_jobs(n_jobs)
     n_workers = n_jobs if n_jobs > 1 else torch.get_num_threads()
-    size = math.ceil(len(recordings) / (BLOCKS_PER_WORKER * n_workers))
-    size = min(max(size, 1), LARGEST_BLOCK)
-    starts = range(0, len(recordings), size)
-    blocks = [recordings[i : i + size] for i in starts]
+    starts, blocks = _blocks(recordings, n_workers)
     if n_jobs > 1:
         parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
         results = parallel(joblib.delayed(job)(block) for block in blocks)
@@ -136,6 +161,15 @@ def encode(
         yield from block
         if progress is not None:
             progress(len(block))
+
+
+def _blocks(recordings: Sequence[Recording], n_workers: int) -> tuple[list[int], list[Any]]:
+    """Cut a sequence so that all workers get the same number of recordings, or one more."""
+    n = len(recordings)
+    n_blocks = n_workers * max(BLOCKS_PER_WORKER, math.ceil(n / (n_workers * LARGEST_BLOCK)))
+    bounds = [n * i // n_blocks for i in range(n_blocks + 1)]
+    parts = [(a, b) for a, b in pairwise(bounds) if a < b]
+    return [a for a, _ in parts], [recordings[a:b] for a, b in parts]
 
 
 def _is_quick(recordings: Sequence[Recording], job: Job) -> bool:

@@ -30,6 +30,7 @@ from skaudio.dsp.simd._lanes import (
     emit_load,
     emit_splat,
     emit_store,
+    prefetch,
     shift,
 )
 
@@ -241,11 +242,27 @@ _to_spectrum, _to_magnitude, _to_power = map(_make_last_stage, (SPECTRUM, MAGNIT
 
 
 @njit(**OPTIONS)
-def transform(signal, where, window, radices, twiddles, blocks, turns, gap, data, spectrum, kind):
+def transform(
+    signal,
+    where,
+    window,
+    radices,
+    twiddles,
+    blocks,
+    turns,
+    gap,
+    data,
+    spectrum,
+    kind,
+    next_samples,
+    n_next,
+):
     """Transform one frame per lane; everything but ``radices`` and numbers is a pointer.
 
     The arguments are those of `_plan.Plan`; ``data`` holds the complex vectors, ``spectrum``
-    receives the bins, and ``signal`` points at the frames' samples.
+    receives the bins, and ``signal`` points at the frames' samples. The ``n_next`` floats at
+    ``next_samples``, which come from memory, are called into the cache meanwhile, a few at a
+    time: so many at once would have to be waited for.
     """
     n = 4
     for r in radices:
@@ -255,7 +272,10 @@ def transform(signal, where, window, radices, twiddles, blocks, turns, gap, data
     r = radices[0]
     size = n // r
     apart = size * COMPLEX + gap
+    share = (n_next + size - 1) // size
     for j in range(size):
+        for i in range(j * share, min((j + 1) * share, n_next), LANES):
+            prefetch(next_samples, i)
         if r == 8:
             _windowed8(
                 signal, where, window, 2 * j, 2 * size, data, j * COMPLEX, apart, twiddles, 14 * j

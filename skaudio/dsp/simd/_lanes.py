@@ -95,6 +95,16 @@ def pointer_to(typing_context, array):
 
 
 @intrinsic
+def pointer_from(typing_context, address):
+    """Pointer to floats at an address."""
+
+    def emit(context, b, signature, arguments):
+        return b.inttoptr(arguments[0], ir.FloatType().as_pointer())
+
+    return Pointer(types.intp), emit
+
+
+@intrinsic
 def at(typing_context, pointer, offset):
     """Pointer moved by an offset in items."""
 
@@ -119,6 +129,19 @@ def store(typing_context, pointer, offset, value):
         return context.get_dummy_value()
 
     return types.void(pointer, types.intp, lanes), emit
+
+
+@intrinsic
+def prefetch(typing_context, pointer, offset):
+    """Ask for the line of the cache at an address, which may lie anywhere."""
+
+    def emit(context, b, signature, arguments):
+        address = b.bitcast(b.gep(arguments[0], [arguments[1]]), ir.IntType(8).as_pointer())
+        function = declared(b, "llvm.prefetch.p0", ir.VoidType(), address.type, INT, INT, INT)
+        b.call(function, [address, *(ir.Constant(INT, x) for x in (0, 2, 1))])
+        return context.get_dummy_value()
+
+    return types.void(pointer, types.intp), emit
 
 
 @intrinsic
