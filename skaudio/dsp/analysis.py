@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -48,7 +50,7 @@ class Analysis:
     dct: np.ndarray | None = None
     target_frames: int | None = None
 
-    @property
+    @cached_property
     def n_features(self) -> int:
         """Rows of the result."""
         if self.dct is not None:
@@ -60,7 +62,7 @@ class Analysis:
         """Complex where phases are kept."""
         return np.complex64 if self.power is None else np.float32
 
-    @property
+    @cached_property
     def caution(self) -> str:
         """What users should be warned of, if anything."""
         if self.filters is None:
@@ -135,19 +137,16 @@ class Analysis:
         if self._program is None:
             facts = zip(waveforms, warps, outs, strict=True)
             return [self._encode_by_torch(*one) for one in facts], []
-        features: list[Any] = [None] * len(waveforms)
+        features: list[np.ndarray] = []
         doubtful: list[int] = []
-        for warp in dict.fromkeys(warps):
-            which = [i for i, other in enumerate(warps) if other == warp]
-            found, doubts = self._program.encode(
-                [waveforms[i] for i in which],
-                None if self.filters is None else self.filters(warp),
-                [outs[i] for i in which],
-            )
-            for i, one in zip(which, found, strict=True):
-                features[i] = one
-            doubtful += [which[k] for k in np.flatnonzero(doubts)]
-        return features, sorted(doubtful)
+        for warp, group in groupby(zip(warps, waveforms, outs, strict=True), itemgetter(0)):
+            _, some, places = zip(*group, strict=True)
+            bank = None if self.filters is None else self.filters(warp)
+            found, doubts = self._program.encode(some, bank, places)
+            if doubts.any():
+                doubtful += [int(i) + len(features) for i in np.flatnonzero(doubts)]
+            features += found
+        return features, doubtful
 
     def _encode_by_torch(
         self, waveform: np.ndarray, warp: float, out: np.ndarray | None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -150,7 +152,7 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
     def _job(self) -> _run.Job:
         """Return the work as one picklable object, its parameters checked."""
         kind: Any = type(self)
-        values = tuple(getattr(self, name) for name in _parameter_names(kind))
+        values = _parameters_of(kind)(self)
         try:
             hash(values)
         except TypeError:  # a window given as an array
@@ -193,14 +195,14 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
 
 @cache
-def _parameter_names(kind: Any) -> list[str]:
-    return kind._get_param_names()
+def _parameters_of(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
+    return attrgetter(*kind._get_param_names())
 
 
 @lru_cache(maxsize=64, typed=True)
 def _made_job(kind: Any, *values: Any) -> _run.Job:
     """Check parameters and make tables once; for a short recording they would cost the most."""
-    return kind(**dict(zip(_parameter_names(kind), values, strict=True)))._make_job()
+    return kind(**dict(zip(kind._get_param_names(), values, strict=True)))._make_job()
 
 
 def check_device(device: Any) -> str:

@@ -167,9 +167,9 @@ def _blocks(recordings: Sequence[Recording], n_workers: int) -> tuple[list[int],
     """Cut a sequence so that all workers get the same number of recordings, or one more."""
     n = len(recordings)
     n_blocks = n_workers * max(BLOCKS_PER_WORKER, math.ceil(n / (n_workers * LARGEST_BLOCK)))
+    n_blocks = min(n_blocks, n)
     bounds = [n * i // n_blocks for i in range(n_blocks + 1)]
-    parts = [(a, b) for a, b in pairwise(bounds) if a < b]
-    return [a for a, _ in parts], [recordings[a:b] for a, b in parts]
+    return bounds[:-1], [recordings[a:b] for a, b in pairwise(bounds)]
 
 
 def _is_quick(recordings: Sequence[Recording], job: Job) -> bool:
