@@ -37,9 +37,7 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
         self : estimator
         """
         self._job()
-        recordings = check_recordings(self, X, reset=True, finite=False)
-        if recordings.is_array:
-            _run.check_finite(recordings)
+        check_recordings(self, X, reset=True)
         return self
 
     def transform(self, X):

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, Protocol
 
 import joblib
@@ -24,11 +24,9 @@ from skaudio.audio._signal import check_samples
 # Recordings per unit of work: enough to hide the cost of handing it over, few enough that
 # workers finish together.
 LARGEST_BLOCK = 32
-BLOCKS_PER_WORKER = 4
+BLOCKS_PER_WORKER = 8
 # Samples that are encoded, without resampling, in about a millisecond.
 QUICK = 1 << 20
-# Bytes from which looking for NaN is worth a thread.
-LARGE = 1 << 24
 
 
 class Analysis(Protocol):
@@ -189,20 +187,41 @@ def _is_quick(recordings: Sequence[Recording], job: Job) -> bool:
 def _in_threads(
     job: Job, blocks: list[Any], starts: Sequence[int], place: Place | None, n_threads: int
 ) -> Iterator[list[np.ndarray]]:
-    """Run blocks in threads of this process, a bounded number ahead of the consumer."""
-    prepare = _use_one_torch_thread if job.analysis.uses_torch else None
-    with _one_thread("blas"), ThreadPoolExecutor(n_threads, initializer=prepare) as pool:
-        pending: deque[Future] = deque()
+    """Run blocks in threads of this process, a bounded number ahead of the consumer.
+
+    The calling thread is one of them, as far as it is not busy with the results: it is there
+    already, and would have to be woken for every block otherwise.
+    """
+    helps = not job.analysis.uses_torch  # it has thread counts that would have to be put back
+    prepare = None if helps else _use_one_torch_thread
+    with _one_thread("blas"), ThreadPoolExecutor(n_threads - helps, initializer=prepare) as pool:
+        work = zip(blocks, starts, strict=True)
+        pending: deque[tuple[Future, Any]] = deque()
         try:
-            for block, first in zip(blocks, starts, strict=True):
-                pending.append(pool.submit(job, block, first, place))
-                if len(pending) > 2 * n_threads:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
+            while True:
+                for task in islice(work, 2 * n_threads - len(pending)):
+                    pending.append((pool.submit(job, *task, place), task))
+                if not pending:
+                    return
+                if not helps or pending[0][0].done() or not _help(pending, job, place):
+                    yield pending.popleft()[0].result()
         finally:
-            for future in pending:
+            for future, _ in pending:
                 future.cancel()
+
+
+def _help(pending: deque[tuple[Future, Any]], job: Job, place: Place | None) -> bool:
+    """Run the first of the blocks that no thread has begun; say whether there was one."""
+    for i, (future, task) in enumerate(pending):
+        if future.cancel():
+            here: Future = Future()
+            pending[i] = (here, task)
+            try:
+                here.set_result(job(*task, place))
+            except Exception as error:  # its turn is when the blocks before are done
+                here.set_exception(error)
+            return True
+    return False
 
 
 @contextmanager
@@ -236,22 +255,3 @@ def _one_thread(api: str) -> Any:
 @cache
 def _thread_pools(api: str) -> Any:
     return ThreadpoolController().select(user_api=api)
-
-
-def check_finite(recordings: Sequence[Recording]) -> None:
-    """Look for NaN and infinity in the rows of an array; in threads, if it is large."""
-
-    def check(rows: Sequence[Recording]) -> None:
-        for row in rows:
-            if row.source.dtype.kind == "f":
-                check_samples(row.source, row.name)
-
-    n_threads = torch.get_num_threads()
-    if n_threads == 1 or sum(row.source.nbytes for row in recordings) < LARGE:
-        check(recordings)
-        return
-    size = math.ceil(len(recordings) / n_threads)
-    blocks = [recordings[i : i + size] for i in range(0, len(recordings), size)]
-    with _one_thread("blas"), ThreadPoolExecutor(n_threads) as pool:
-        for _ in pool.map(check, blocks):  # in order: the first error is that of the first row
-            pass

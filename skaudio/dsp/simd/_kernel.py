@@ -15,7 +15,6 @@ from skaudio.dsp.simd._lanes import (
     at,
     first_of,
     load,
-    log,
     maximum,
     multiply,
     multiply_add,
@@ -24,13 +23,14 @@ from skaudio.dsp.simd._lanes import (
     splat,
     store,
 )
+from skaudio.dsp.simd._log import log
 from skaudio.dsp.simd._output import (
-    any_nan,
     cosine_transform,
     fill,
     finish_tile,
     highest,
     raise_to,
+    total,
     weighted_sum,
     write,
     write_complex,
@@ -131,7 +131,7 @@ def _fused(sources: str):
                         store(tiles, t * n_bands + band * LANES, value)
                     elif t < n_columns:
                         write(target, n_columns, band, t, value, min(count, n_columns - t))
-            poisoned[recording] = any_nan(poison, spare)
+            poisoned[recording] = np.isnan(total(poison, spare))
             lowest = highest(peak, spare) - top_db
             for t in range(0, n_columns if n_coefficients else 0, LANES):
                 tile = at(tiles, t * n_bands)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from skaudio.dsp.simd._fft import COMPLEX, OPTIONS
+from skaudio.dsp.simd._complex import COMPLEX
+from skaudio.dsp.simd._fft import OPTIONS
 from skaudio.dsp.simd._lanes import (
     LANES,
     add,
@@ -36,12 +37,12 @@ def highest(x, spare):
 
 
 @njit(**OPTIONS)
-def any_nan(x, spare):
+def total(x, spare):
     store(spare, 0, x)
-    for i in range(LANES):
-        if np.isnan(spare[i]):
-            return True
-    return False
+    result = spare[0]
+    for i in range(1, LANES):
+        result += spare[i]
+    return result
 
 
 @njit(**OPTIONS)
