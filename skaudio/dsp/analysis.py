@@ -19,7 +19,7 @@ import torch
 
 from skaudio.dsp import simd
 from skaudio.dsp.framing import Framing
-from skaudio.dsp.mel import FilterBank
+from skaudio.dsp.mel import FilterBank, Product
 from skaudio.dsp.scaling import Scale
 
 # Frames per chunk: a chunk's frames and spectra together fit a core's second-level cache.
@@ -157,9 +157,10 @@ class Analysis:
         parts = []
         for start in range(0, n_frames, CHUNK):
             spectra = self._linear(signal, start, min(start + CHUNK, n_frames))
-            parts.append(self._scaled(spectra if bank is None else bank.apply(spectra)))
+            parts.append(self._scaled(spectra if bank is None else bank.apply(spectra, _by_numpy)))
         # Each part is (frames, features); one transposing copy makes librosa's axis order.
-        features = self._finish((torch.cat(parts) if len(parts) > 1 else parts[0]).T)
+        frames = torch.cat(parts) if len(parts) > 1 else parts[0]
+        features = self._finish(frames.T, _by_numpy)
         if out is None:
             return features.contiguous().numpy()
         out[...] = features.numpy()
@@ -208,7 +209,7 @@ class Analysis:
     def _scaled(self, spectra: torch.Tensor) -> torch.Tensor:
         return spectra if self.power is None else self.scale.apply(spectra)
 
-    def _finish(self, features: torch.Tensor) -> torch.Tensor:
+    def _finish(self, features: torch.Tensor, product: Product = torch.matmul) -> torch.Tensor:
         """Do what needs the whole recording (n_features, n_frames): length, clip, cosines."""
         missing = 0 if self.target_frames is None else self.target_frames - features.shape[1]
         if missing > 0:
@@ -217,8 +218,13 @@ class Analysis:
         if self.power is not None:
             features = self.scale.clip(features)
         if self.dct is not None:
-            features = _tensor(self.dct).to(features.device) @ features
+            features = product(_tensor(self.dct).to(features.device), features)
         return features[:, : self.target_frames]
+
+
+def _by_numpy(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Matrix product whose bits depend on no thread count; those of torch's (MKL) do."""
+    return torch.from_numpy(x.numpy() @ y.numpy())
 
 
 def _tensor(array: np.ndarray) -> torch.Tensor:

@@ -182,7 +182,8 @@ class Program:
             _workspace(room),
         )
         for i in unseen:
-            doubtful[i] |= not math.isfinite(np.dot(waveforms[i], waveforms[i]))
+            with np.errstate(over="ignore", invalid="ignore"):
+                doubtful[i] |= not math.isfinite(np.dot(waveforms[i], waveforms[i]))
         return features, doubtful
 
     def _counts(self, n_samples: int) -> tuple[int, int, bool]:
