@@ -7,6 +7,8 @@ LeNet
     Convolution and pooling blocks over features and time.
 GRU
     Stacked recurrent layers, in one or both directions.
+ContrastiveLoss
+    Loss of pairs of embeddings.
 TimePooling
     Frames to one vector: mean, max, both, last, attention.
 Standardize, StandardizedNet
@@ -15,7 +17,8 @@ Standardize, StandardizedNet
 
 from skaudio.nets.gru import GRU
 from skaudio.nets.lenet import LeNet
+from skaudio.nets.losses import ContrastiveLoss
 from skaudio.nets.pooling import TimePooling
 from skaudio.nets.standardization import Standardize, StandardizedNet
 
-__all__ = ["GRU", "LeNet", "Standardize", "StandardizedNet", "TimePooling"]
+__all__ = ["GRU", "ContrastiveLoss", "LeNet", "Standardize", "StandardizedNet", "TimePooling"]
