@@ -97,7 +97,7 @@ def r_precision(X: Any, y: Any, *, metric: Any = "euclidean") -> float:
     --------
     >>> from skaudio.metrics import r_precision
     >>> r_precision([[0.0], [0.2], [0.3], [0.9]], ["a", "a", "b", "b"])
-    0.25
+    0.5
     """
 
     def of_row(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
@@ -145,7 +145,7 @@ def map_at_r(X: Any, y: Any, *, metric: Any = "euclidean") -> float:
     >>> from skaudio.metrics import map_at_r
     >>> X, y = [[0.0], [0.1], [0.3], [0.9]], ["a", "b", "a", "a"]
     >>> round(map_at_r(X, y), 4)
-    0.4167
+    0.3333
     """
 
     def of_row(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
@@ -185,8 +185,7 @@ def _mean_over_queries(
         hits = codes[rows, np.newaxis] == codes
         itself = np.arange(len(codes)) == rows[:, np.newaxis]
         order = np.lexsort((hits, distances, itself))[:, :-1]
-        asked = n_relevant[rows] > 0
-        return of_row(np.take_along_axis(hits, order, 1)[asked], n_relevant[rows][asked])
+        return of_row(np.take_along_axis(hits, order, 1), np.maximum(n_relevant[rows], 1))
 
     blocks = pairwise_distances_chunked(X, metric=metric, reduce_func=reduce)
-    return float(np.concatenate(list(blocks)).mean())
+    return float(np.concatenate(list(blocks))[n_relevant > 0].mean())

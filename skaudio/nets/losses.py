@@ -71,11 +71,11 @@ class ContrastiveLoss(nn.Module):
 def pair_distance(
     left: torch.Tensor, right: torch.Tensor, distance: str = "euclidean"
 ) -> torch.Tensor:
-    """Return the distance (n_pairs,) of each row of one tensor to the same row of the other."""
+    """Return the distance of each row of one tensor to the same row of the other."""
     if distance == "cosine":
-        return 1.0 - nn.functional.cosine_similarity(left, right, dim=1)
+        return 1.0 - nn.functional.cosine_similarity(left, right, dim=-1)
     # Its gradient is 0, not NaN, where both rows are equal.
-    return torch.linalg.vector_norm(left - right, dim=1)
+    return torch.linalg.vector_norm(left - right, dim=-1)
 
 
 class PairLoss(nn.Module):
@@ -83,8 +83,7 @@ class PairLoss(nn.Module):
 
     Parameters
     ----------
-    loss : torch module
-        ``loss(left, right, same)``, such as `ContrastiveLoss`.
+    loss : ContrastiveLoss
     normalize : bool
         Scale embeddings to length 1 first.
     mining : bool
@@ -92,7 +91,7 @@ class PairLoss(nn.Module):
         own class and the nearest of the others, both kinds counting half.
     """
 
-    def __init__(self, loss: nn.Module, *, normalize: bool = False, mining: bool = False):
+    def __init__(self, loss: ContrastiveLoss, *, normalize: bool = False, mining: bool = False):
         super().__init__()
         self.loss = loss
         self.normalize = normalize
@@ -112,9 +111,9 @@ class PairLoss(nn.Module):
 
     def _mined(self, embeddings: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
-            distance = torch.cdist(embeddings, embeddings)
+            distance = pair_distance(embeddings[:, None], embeddings, self.loss.distance)
             same = codes[:, None] == codes
-            own = same & (distance > 0)
+            own = same & ~torch.eye(len(same), dtype=torch.bool, device=same.device)
             positive = distance.masked_fill(~own, -1.0).max(1)
             negative = distance.masked_fill(same, float("inf")).min(1)
         kinds = []
