@@ -7,7 +7,6 @@ import pytest
 import sklearn
 import torch
 from scipy.spatial.distance import pdist
-from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, GroupKFold, LeaveOneGroupOut, cross_validate
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.pipeline import make_pipeline
@@ -17,6 +16,8 @@ from skaudio.augmentation import Noise, Speed
 from skaudio.embedders import SiameseEmbedder
 from skaudio.encoders import MFCC, MelSpectrogram
 from skaudio.metrics import equal_error_rate, precision_at_k
+
+NEW = ["joe", "kim"]
 
 
 def small(encoder=None, **params):
@@ -36,10 +37,10 @@ def all_pairs(X, y):
 
 @pytest.fixture(scope="module")
 def split(voices):
-    """Frames of three speakers to learn from, and of all four."""
+    """Frames of four speakers to learn from, and of all six."""
     X, speakers, _ = voices
     frames = list(MelSpectrogram(n_mels=20).fit_transform(X))
-    known = np.flatnonzero(speakers != "joe")
+    known = np.flatnonzero(~np.isin(speakers, NEW))
     return [frames[i] for i in known], speakers[known], frames, speakers
 
 
@@ -52,15 +53,13 @@ def fitted(split):
 def test_speakers_never_heard(fitted, split):
     _, _, X, y = split
     rows = fitted.transform(X)
-    assert rows.shape == (64, 8)
+    assert rows.shape == (96, 8)
     assert rows.dtype == np.float32
     assert rows.flags.c_contiguous
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
-    new = y == "joe"
-    neighbours = NearestNeighbors().fit(rows[~new])
-    assert fitted.score(X, y) > 0.9
-    # The new speaker's recordings are nearer to each other than to those of anybody else.
-    assert np.median(pdist(rows[new])) < np.median(neighbours.kneighbors(rows[new], 1)[0])
+    new = np.isin(y, NEW)
+    assert fitted.score([X[i] for i in np.flatnonzero(new)], y[new]) > 0.9
+    assert precision_at_k(rows, y, k=5) > 0.9
     assert fitted.get_feature_names_out().tolist() == [f"siameseembedder{i}" for i in range(8)]
 
 
@@ -96,17 +95,14 @@ def test_mining_and_free_lengths_learn_too(split):
     assert np.linalg.norm(free.transform(X), axis=1).std() > 0.01
 
 
-def test_permuted_labels_teach_nothing(split):
-    """What is measured on new speakers comes from the labels, not from the network."""
+def test_labels_decide_what_is_learned(split):
+    """Two speakers never heard, told apart if speakers were learned, and not if words were."""
     X, y, frames, speakers = split
-    new = [i for i in range(64) if speakers[i] in ("joe", "eve")]
-    known = [i for i in range(48) if y[i] != "eve"]
-    training = [X[i] for i in known]
-    shuffled = np.random.default_rng(0).permutation(y[known])
+    new = np.flatnonzero(np.isin(speakers, NEW))
     test = [frames[i] for i in new], speakers[new]
-    assert small().fit(training, y[known]).score(*test) > small().fit(
-        training, shuffled
-    ).score(*test) + 0.1
+    assert small().fit(X, y).score(*test) > 0.95
+    words = np.tile(["low", "high"], 32)
+    assert small().fit(X, words).score(*test) < 0.8
 
 
 def test_threshold(fitted, split):
@@ -141,22 +137,20 @@ def test_score_where_all_pairs_are_of_one_kind(fitted, split):
 
 def test_search_with_classes_left_out(split):
     _, _, X, y = split
-    grid = {"margin": [0.5, 1.0], "module_params__channels": [(4,)]}
     search = GridSearchCV(
         small(max_epochs=2), {"margin": [0.5, 1.0]}, cv=GroupKFold(2), error_score="raise"
     )
     search.fit(X, y, groups=y)
     scores = search.cv_results_["mean_test_score"]
-    assert ((0 <= scores) & (scores <= 1)).all()
+    assert ((scores >= 0) & (scores <= 1)).all()
     # One class in each test fold: nothing to say, but nothing breaks.
     search.set_params(cv=LeaveOneGroupOut()).fit(X, y, groups=y)
     assert search.cv_results_["mean_test_score"].tolist() == [0.5, 0.5]
-    assert grid
 
 
 def test_nested_search_with_groups(split):
     _, _, X, y = split
-    rooms = np.tile([0, 1, 2, 3], 16)
+    rooms = np.tile([0, 1, 2, 3], 24)
     search = GridSearchCV(small(max_epochs=1), {"hinge": ["linear"]}, cv=GroupKFold(2))
     with sklearn.config_context(enable_metadata_routing=True):
         out = cross_validate(search, X, y, params={"groups": rooms}, cv=GroupKFold(2))
@@ -187,6 +181,7 @@ def test_early_stopping_needs_pairs_in_the_part_held_out(split):
     embedder.set_params(max_epochs=20).fit(X, y)
     losses = [row["valid_loss"] for row in embedder.history_]
     assert len(losses) <= 20
+    embedder.set_params(validation_fraction=0.2)  # one of the four speakers
     with pytest.raises(ValueError, match=r"y, .*in the part held out, holds one class alone"):
         embedder.fit(X, y, groups=y)
 
@@ -274,7 +269,8 @@ def test_class_augmentation_is_alike_within_a_class_variant(voices, monkeypatch)
 
     monkeypatch.setattr(Speed, "augment", spy)
     whose = {len(x): speaker for x, speaker in zip(X, speakers, strict=True)}
-    assert len(whose) == len(X)
+    alone = [i for i, x in enumerate(X) if sum(len(x) == len(other) for other in X) == 1]
+    X, speakers = [X[i] for i in alone], speakers[alone]
     embedder = small(MFCC(), class_augmentation=Speed((0.7, 1.4)), n_variants=3, max_epochs=2)
     embedder.fit(X, speakers)
     owners, variants = {}, {}
@@ -299,8 +295,7 @@ def test_warm_start_goes_on(split):
 
 
 def test_neighbours_keep_the_embedding_without_a_copy(fitted, split):
-    X, y, _, _ = split
-    rows = fitted.transform(X)
+    rows = fitted.transform(split[0])
     neighbours = NearestNeighbors().fit(rows)
     assert np.shares_memory(neighbours._fit_X, rows)
     # The furthest of unit rows are the nearest of their opposites.
@@ -316,10 +311,13 @@ def test_in_a_pipeline_before_neighbours(split):
     pipe = make_pipeline(small(), KNeighborsClassifier(1))
     assert pipe.fit(X, y).score(X, y) > 0.9
     rows = pipe[:-1].set_output(transform="pandas").transform(frames)
-    assert rows.shape == (64, 8)
-    assert precision_at_k(rows, speakers) > 0.8
+    assert rows.shape == (96, 8)
+    assert precision_at_k(rows, speakers) > 0.9
 
 
-def test_pickled_size(fitted):
-    assert len(pickle.dumps(fitted)) < 200_000
-    assert clone(fitted).get_params()["max_epochs"] == 15
+def test_a_pickled_embedder_does_not_carry_its_data(voices):
+    X, speakers, _ = voices
+    embedder = small(make_pipeline(Noise(), MFCC()), max_epochs=1, class_augmentation=Speed())
+    embedder.fit(X, speakers)
+    weights = sum(p.nbytes for p in embedder.net_.module_.parameters())
+    assert len(pickle.dumps(embedder)) < 20 * weights + 50_000 < sum(x.nbytes for x in X)
