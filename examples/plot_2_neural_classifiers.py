@@ -31,7 +31,7 @@ from sklearn.metrics import ConfusionMatrixDisplay
 from sklearn.model_selection import GroupShuffleSplit, LeaveOneGroupOut
 from sklearn.pipeline import Pipeline
 
-from skaudio.augmentation import VTLP, Noise, Speed
+from skaudio.augmentation import VTLP, Noise, Speed, TimeShift
 from skaudio.classifiers import GRUClassifier, LeNetClassifier
 from skaudio.datasets import fetch_fsdd, load_spoken_digits
 from skaudio.encoders import MelSpectrogram
@@ -56,12 +56,14 @@ folds = list(new_speakers.split(X, y, speakers))
 # Estimators
 # ----------
 # ``encoder`` is a transformer, or a Pipeline of augmentations and a transformer. The augmentations
-# act in ``fit`` alone, drawn anew for each recording in each epoch: vocal tracts up to a tenth
-# longer or shorter, speech up to a tenth faster or slower, some noise.
+# act in ``fit`` alone, drawn anew for each recording in each epoch: the word up to a third of the
+# recording earlier or later, which takes away how closely one speaker's recordings were trimmed;
+# vocal tracts up to a tenth longer or shorter; speech up to a tenth faster or slower; some noise.
 
 mel = MelSpectrogram(sample_rate=sample_rate, n_mels=40)
 augmented = Pipeline(
     [
+        ("shift", TimeShift(shift=(-0.3, 0.3))),
         ("vtlp", VTLP(warp=(0.9, 1.1))),
         ("speed", Speed(rate=(0.9, 1.1))),
         ("noise", Noise(snr_db=(15, 40))),

@@ -75,7 +75,7 @@ def fit_net(
         else:
             standardize = standardization(estimator, source, held_out[0])
             net = build(len(standardize.mean))
-            module = StandardizedNet(standardize, net, reduced=uses_bfloat16(estimator))
+            module = StandardizedNet(standardize, net, reduced=uses_bfloat16(estimator, net))
         trained = estimator.n_iter_ if again else 0
         estimator.net_ = train(
             estimator,

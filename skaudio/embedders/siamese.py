@@ -12,7 +12,7 @@ from skaudio._running import encoded_frames, run
 from skaudio.embedders._learning import PairLearner
 from skaudio.embedders._verification import PairVerifier
 
-MODULES = {"lenet": nets.LeNet, "gru": nets.GRU}
+MODULES = {"lenet": nets.LeNet, "gru": nets.GRU, "statistics": nets.Statistics}
 
 
 class SiameseEmbedder(
@@ -28,8 +28,10 @@ class SiameseEmbedder(
     encoder : transformer or Pipeline, default=None
         Turns recordings into frames; augmentations in it act in training only, drawn afresh for
         every recording and batch. None: X holds frames, what encoders and embedders return.
-    module : {"lenet", "gru"} or class, default="lenet"
-        The network: called as ``module(n_features, embedding_size, **module_params)``; its
+    module : {"lenet", "gru", "statistics"} or class, default="lenet"
+        "statistics", mean and deviation over time mapped linearly, has the fewest weights and
+        suits voices and machines; the others see what comes first and what after. A class is
+        called as ``module(n_features, embedding_size, **module_params)``; its
         ``forward(x, lengths)`` takes padded frames (n_recordings, n_features, n_frames) and their
         lengths, and returns (n_recordings, embedding_size).
     module_params : dict, default=None

@@ -7,6 +7,8 @@ LeNet
     Convolution and pooling blocks over features and time.
 GRU
     Stacked recurrent layers, in one or both directions.
+Statistics
+    Mean and deviation over time, mapped linearly.
 ContrastiveLoss
     Loss of pairs of embeddings.
 TimePooling
@@ -19,6 +21,22 @@ from skaudio.nets.gru import GRU
 from skaudio.nets.lenet import LeNet
 from skaudio.nets.losses import ContrastiveLoss
 from skaudio.nets.pooling import TimePooling
-from skaudio.nets.standardization import Standardize, StandardizedNet
+from skaudio.nets.standardization import (
+    LOUDNESS_WEIGHT,
+    Standardize,
+    StandardizedNet,
+    recording_mean,
+)
+from skaudio.nets.statistics import Statistics
 
-__all__ = ["GRU", "ContrastiveLoss", "LeNet", "Standardize", "StandardizedNet", "TimePooling"]
+__all__ = [
+    "GRU",
+    "LOUDNESS_WEIGHT",
+    "ContrastiveLoss",
+    "LeNet",
+    "Standardize",
+    "StandardizedNet",
+    "Statistics",
+    "TimePooling",
+    "recording_mean",
+]

@@ -235,7 +235,9 @@ def test_given_pairs_that_do_not_do(split):
 
 def test_bad_parameters(split, voices):
     X, y, _, _ = split
-    with pytest.raises(ValueError, match=r"module='cnn': expected 'lenet', 'gru' or a torch mod"):
+    with pytest.raises(
+        ValueError, match=r"module='cnn': expected 'lenet', 'gru', 'statistics' or a"
+    ):
         small(module="cnn").fit(X, y)
     with pytest.raises(ValueError, match=r"mining='semi': expected None or 'hard'"):
         small(mining="semi").fit(X, y)
