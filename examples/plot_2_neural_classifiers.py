@@ -60,8 +60,8 @@ folds = list(new_speakers.split(X, y, speakers))
 # recording earlier or later, which takes away how closely one speaker's recordings were trimmed;
 # vocal tracts up to a tenth longer or shorter; speech up to a tenth faster or slower; some noise.
 #
-# ``top_db=35`` is the most important setting here: what lies further below the loudest moment is the
-# microphone and the room, by which a net would tell the speakers apart before it listens.
+# ``top_db=35`` is the most important setting here: what lies further below the loudest moment is
+# the microphone and the room, by which a net would tell the speakers apart before it listens.
 
 mel = MelSpectrogram(sample_rate=sample_rate, n_mels=40, scale="db", top_db=35)
 augmented = Pipeline(
