@@ -18,7 +18,7 @@ class GRUClassifier(NeuralClassifier):
     encoder : transformer or Pipeline, default=None
         Turns recordings into frames; augmentations in it act in training only, drawn afresh for
         every batch. None: X holds frames, what encoders and embedders return.
-    hidden_size : int, default=128
+    hidden_size : int, default=64
         Of each layer and direction.
     n_layers : int, default=2
         Stacked, each reading the one before.
@@ -42,8 +42,8 @@ class GRUClassifier(NeuralClassifier):
         Share of probability the loss spreads over all classes.
     standardize : {"auto", "global", "recording", "both", None}, default="auto"
         "global" learns each feature's mean and deviation on the training data; "recording" takes
-        each recording's own mean over time away; "both" does both. "auto" is "both" with an
-        encoder and "global" without.
+        each recording's own mean over time away, in which loud frames weigh most; "both" does
+        both. "auto" is "both" with an encoder and "global" without.
     early_stopping : bool, default=False
         Hold out a part, stop when its loss no longer falls, restore the best epoch.
     validation_fraction : float, default=0.1
@@ -97,7 +97,7 @@ class GRUClassifier(NeuralClassifier):
         self,
         encoder=None,
         *,
-        hidden_size=128,
+        hidden_size=64,
         n_layers=2,
         bidirectional=True,
         pooling="mean_max",

@@ -33,8 +33,8 @@ class NetClassifier(NeuralClassifier):
         Share of probability the loss spreads over all classes.
     standardize : {"auto", "global", "recording", "both", None}, default="auto"
         "global" learns each feature's mean and deviation on the training data; "recording" takes
-        each recording's own mean over time away; "both" does both. "auto" is "both" with an
-        encoder and "global" without.
+        each recording's own mean over time away, in which loud frames weigh most; "both" does
+        both. "auto" is "both" with an encoder and "global" without.
     early_stopping : bool, default=False
         Hold out a part, stop when its loss no longer falls, restore the best epoch.
     validation_fraction : float, default=0.1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -57,6 +58,9 @@ def warp_frequencies(hz: np.ndarray, warp: float, sample_rate: float) -> np.ndar
     return np.where(hz <= knee, hz * warp, above)
 
 
+Product = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
 @dataclass(frozen=True)
 class FilterBank:
     """Triangular filters over FFT bins, dense and in the blocks the products run on.
@@ -86,10 +90,10 @@ class FilterBank:
         starts, stops, _ = self.bands
         return np.flatnonzero(starts == stops)
 
-    def apply(self, spectrum: torch.Tensor) -> torch.Tensor:
+    def apply(self, spectrum: torch.Tensor, product: Product = torch.matmul) -> torch.Tensor:
         """Map spectra of shape (..., n_bins) to (..., n_filters)."""
         parts = [
-            spectrum[..., start:stop] @ weights.to(spectrum.device)
+            product(spectrum[..., start:stop], weights.to(spectrum.device))
             for start, stop, weights in self.blocks
         ]
         return torch.cat(parts, dim=-1)

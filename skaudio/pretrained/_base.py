@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from skaudio.audio import Recordings, check_recordings
 from skaudio.encoders._base import check_count, check_device
-from skaudio.encoders._run import check_finite, progress_bar
+from skaudio.encoders._run import progress_bar
 from skaudio.frames import FrameOutputMixin
 from skaudio.pretrained._chunks import Chunking, chunking_of
 from skaudio.pretrained._extraction import Extraction
@@ -39,9 +39,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         self : estimator
         """
         self._check()
-        recordings = check_recordings(self, X, reset=True, finite=False)
-        if recordings.is_array:
-            check_finite(recordings)
+        check_recordings(self, X, reset=True)
         net = load_net(self.model, self.weights, self.model_params, self.data_home)
         net.origin = self._origin()
         self._check_net(net)

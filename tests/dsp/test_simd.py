@@ -18,9 +18,10 @@ from skaudio.dsp.cepstrum import dct_matrix
 from skaudio.dsp.framing import PAD_MODES, Framing
 from skaudio.dsp.mel import mel_filterbank
 from skaudio.dsp.scaling import Scale
-from skaudio.dsp.simd import _kernel, _plan, _program, prepare
+from skaudio.dsp.simd import _kernel, _plan, _program, _rows, prepare
 from skaudio.dsp.simd._fft import MAGNITUDE, POWER, SPECTRUM, transform
-from skaudio.dsp.simd._lanes import LANES, lanes_of, load, log, pointer_to, store
+from skaudio.dsp.simd._lanes import LANES, lanes_of, load, pointer_to, store
+from skaudio.dsp.simd._log import log
 from skaudio.encoders import MFCC, STFT, MelSpectrogram, Spectrogram, Waveform
 
 LENGTHS = [1 << bits for bits in range(5, 14)]  # of n_fft
@@ -127,6 +128,8 @@ def run_transform(frames, window, where, radices, twiddles, blocks, turns, gap, 
         pointer_to(data),
         pointer_to(out),
         kind,
+        pointer_to(frames),
+        0,
     )
 
 
@@ -179,10 +182,10 @@ class TestTransform:
 def run_transpose(signal, first, hop, width, rows, spare):
     where = pointer_to(rows)
     stride = rows.shape[1]
-    _kernel.transpose_hops(
+    _rows.transpose_hops(
         pointer_to(signal), signal.size, first, hop, width, where, stride, pointer_to(spare)
     )
-    _kernel.slide(where, 1, stride, LANES)
+    _rows.slide(where, 1, stride, LANES)
 
 
 @pytest.mark.parametrize("hop_length", [1, 3, LANES, LANES + 1, 160, 256])
