@@ -31,6 +31,7 @@ def decode(
     sample_rate : int
         The file's own, in Hz.
     """
+    handle: int | io.BytesIO
     if isinstance(source, bytes):
         head, handle = source[:16], io.BytesIO(source)
         _check_head(head, name)
