@@ -18,6 +18,10 @@ nets
     torch modules for sequences of any length: `LeNet`, `GRU`.
 classifiers
     Neural classifiers: `LeNetClassifier`, `GRUClassifier`, `NetClassifier`.
+embedders
+    Recordings -> rows to measure distances between: `NetEmbedder`, `SiameseEmbedder`.
+pretrained
+    Nets that have heard AudioSet: `PretrainedEmbedder` (features), `AudioTagger` (classes).
 metrics
     Tables of scores: `scores_by`, `worst_classified`.
 datasets

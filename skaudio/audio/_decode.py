@@ -10,6 +10,7 @@ import io
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile as sf
@@ -31,7 +32,7 @@ def decode(
     sample_rate : int
         The file's own, in Hz.
     """
-    handle: int | io.BytesIO
+    handle: Any
     if isinstance(source, bytes):
         head, handle = source[:16], io.BytesIO(source)
         _check_head(head, name)

@@ -128,6 +128,28 @@ def mel_filterbank(
     elif norm is not None:
         lengths = np.linalg.norm(weights, ord=float(norm), axis=1, keepdims=True)
         weights /= np.where(lengths > 0, lengths, 1.0).astype(np.float32)
+    return _bank(weights)
+
+
+@lru_cache(maxsize=16)
+def mel_domain_filterbank(
+    sample_rate: float, n_fft: int, n_mels: int, fmin: float, fmax: float, warp: float = 1.0
+) -> FilterBank:
+    """Return triangles that are straight on HTK's mel scale, with peaks of 1.
+
+    Kaldi and TensorFlow make them so; librosa's and HTK's are straight in Hz.
+    """
+    low, high = hz_to_mel(np.array([fmin, fmax]), htk=True)
+    edges = mel_to_hz(np.linspace(low, high, n_mels + 2), htk=True)
+    edges = hz_to_mel(warp_frequencies(edges, warp, sample_rate), htk=True)
+    bins = hz_to_mel(np.fft.rfftfreq(n_fft, 1.0 / sample_rate), htk=True)
+    widths = np.diff(edges)[:, None]
+    rising = (bins - edges[:-2, None]) / widths[:-1]
+    falling = (edges[2:, None] - bins) / widths[1:]
+    return _bank(np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32))
+
+
+def _bank(weights: np.ndarray) -> FilterBank:
     weights.flags.writeable = False
     return FilterBank(weights, tuple(_blocks(weights)), _bands(weights))
 

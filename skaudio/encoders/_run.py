@@ -217,8 +217,8 @@ def _help(pending: deque[tuple[Future, Any]], job: Job, place: Place | None) -> 
             here: Future = Future()
             pending[i] = (here, task)
             try:
-                block, first = task
-                here.set_result(job(block, first, place))
+                recordings, first = task
+                here.set_result(job(recordings, first, place))
             except Exception as error:  # its turn is when the blocks before are done
                 here.set_exception(error)
             return True

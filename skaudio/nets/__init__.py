@@ -7,6 +7,10 @@ LeNet
     Convolution and pooling blocks over features and time.
 GRU
     Stacked recurrent layers, in one or both directions.
+Statistics
+    Mean and deviation over time, mapped linearly.
+ContrastiveLoss
+    Loss of pairs of embeddings.
 TimePooling
     Frames to one vector: mean, max, both, last, attention.
 Standardize, StandardizedNet
@@ -15,7 +19,24 @@ Standardize, StandardizedNet
 
 from skaudio.nets.gru import GRU
 from skaudio.nets.lenet import LeNet
+from skaudio.nets.losses import ContrastiveLoss
 from skaudio.nets.pooling import TimePooling
-from skaudio.nets.standardization import Standardize, StandardizedNet
+from skaudio.nets.standardization import (
+    LOUDNESS_WEIGHT,
+    Standardize,
+    StandardizedNet,
+    recording_mean,
+)
+from skaudio.nets.statistics import Statistics
 
-__all__ = ["GRU", "LeNet", "Standardize", "StandardizedNet", "TimePooling"]
+__all__ = [
+    "GRU",
+    "LOUDNESS_WEIGHT",
+    "ContrastiveLoss",
+    "LeNet",
+    "Standardize",
+    "StandardizedNet",
+    "Statistics",
+    "TimePooling",
+    "recording_mean",
+]
