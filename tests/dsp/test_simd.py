@@ -280,6 +280,47 @@ class TestFusedPass:
         assert analysis.encode(np.full(8000, 1e25, np.float32)).max() == np.inf
 
 
+class TestBlock:
+    """Several recordings in one call."""
+
+    @pytest.mark.parametrize("framing", FRAMINGS, ids=lambda f: f"{f.n_fft}-{f.hop_length}")
+    @pytest.mark.parametrize("stages", STAGES, ids=lambda s: "-".join(s))
+    @pytest.mark.usefixtures("poisoned")
+    def test_equals_one_by_one(self, framing, stages, make_clip):
+        stages = dict(stages)
+        if stages.pop("filters", None):
+            stages["filters"] = filters_for(framing)
+        analysis = Analysis(framing, **stages)
+        clips = [make_clip(0.1 + 0.03 * (i % 4), seed=i) for i in range(6)]
+        outs = [None, *(np.full_like(analysis.encode(clip), np.nan) for clip in clips[1:])]
+        features, doubtful = analysis.encode_block(clips, [1.0] * 6, outs)
+        assert doubtful == []
+        assert all(f is out for f, out in zip(features[1:], outs[1:], strict=True))
+        for clip, found in zip(clips, features, strict=True):
+            np.testing.assert_array_equal(found, analysis.encode(clip))
+
+    def test_each_has_its_filters(self, make_clip):
+        analysis = Analysis(FRAMING, filters=filters_for(FRAMING))
+        clips = [make_clip(0.2, seed=i) for i in range(5)]
+        clips[3][5] = np.nan
+        warps = [0.9, 0.9, 1.0, 1.1, 0.9]
+        features, doubtful = analysis.encode_block(clips, warps, [None] * 5)
+        assert doubtful == [3]
+        for clip, warp, found in zip(clips, warps, features, strict=True):
+            np.testing.assert_array_equal(found, analysis.encode(clip, warp))
+
+    def test_nothing(self):
+        assert Analysis(FRAMING).encode_block([], [], []) == ([], [])
+
+    def test_large_workspaces_are_given_back(self, monkeypatch, make_clip):
+        analysis = Analysis(FRAMING, filters=filters_for(FRAMING), dct=dct_matrix(13, 40))
+        analysis.encode(make_clip(0.1))
+        usual = len(_program._local.workspace)
+        monkeypatch.setattr(_program, "KEPT", usual)
+        analysis.encode(make_clip(2.0))
+        assert len(_program._local.workspace) == usual
+
+
 class TestCoverage:
     @pytest.mark.parametrize(
         ("framing", "stages"),
