@@ -18,6 +18,8 @@ nets
     torch modules for sequences of any length: `LeNet`, `GRU`.
 classifiers
     Neural classifiers: `LeNetClassifier`, `GRUClassifier`, `NetClassifier`.
+caching
+    Results on disk, one file per recording: `CachedTransformer`.
 metrics
     Tables of scores: `scores_by`, `worst_classified`.
 datasets

@@ -8,9 +8,10 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 
 from skaudio.caching._identity import inside
+from skaudio.pooling import FrameUnion
 
 # Their own tags do not tell; their parts do.
-COMPOSITES = (Pipeline, FeatureUnion)
+COMPOSITES = (Pipeline, FeatureUnion, FrameUnion)
 
 
 def check_stateless(transformer: Any) -> None:

@@ -207,12 +207,12 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
         def compute(positions: list[int]) -> list[np.ndarray]:
             nonlocal worker
-            if recordings.is_array or not first_step(self.transformer).__module__.startswith(
-                "skaudio."
-            ):
+            part: Any = Recordings([recordings[i] for i in positions])
+            if recordings.is_array:
+                part = np.stack([recording.source for recording in part])
+            elif not first_step(self.transformer).__module__.startswith("skaudio."):
+                # Ours take a Recording, which knows its name for messages; others what X held.
                 part = _safe_indexing(X, positions)
-            else:  # these know their names in X, which messages need
-                part = Recordings([recordings[i] for i in positions])
             if worker is None:
                 worker = clone(self.transformer)
                 # Not fit: that of a Pipeline transforms in all steps but the last.
@@ -244,8 +244,8 @@ def _items_of(output: Any, n: int, name: str) -> list[np.ndarray]:
     expected = "expected rows or frames, an array of numbers for every recording"
     if isinstance(output, AudioBatch) or sparse.issparse(output):
         raise TypeError(
-            f"{name} returns a {type(output).__name__}, {expected}: cache the steps up to an "
-            "encoder or a pooling."
+            f"{name} returns {type(output).__name__}, {expected}: cache the steps up to an encoder "
+            "or a pooling."
         )
     if hasattr(output, "iloc"):
         cells = output.shape[1] == 1 and output.dtypes.iloc[0].kind == "O"
