@@ -159,10 +159,10 @@ def _describe_callable(value: Any, where: str) -> Any:
             "bound": _describe(bound, where),
             "version": _version_of(value.__module__),
         }
-    if callable(value) and hasattr(value, "__name__"):  # written in C, such as numpy's
-        module = getattr(value, "__module__", None) or "numpy"
-        if getattr(sys.modules.get(module), value.__name__, None) is value:
-            return {"function": f"{module}.{value.__name__}", "version": _version_of(module)}
+    name = getattr(value, "__name__", None)
+    module = getattr(value, "__module__", None) or "numpy"  # its ufuncs state none
+    if name is not None and getattr(sys.modules.get(module), name, None) is value:
+        return {"function": f"{module}.{name}", "version": _version_of(module)}
     raise TypeError(
         f"{where} is a {type(value).__name__}, of which cannot be told whether it is the same in "
         "another process: a cached transformer takes numbers, texts, paths, arrays, functions, "
