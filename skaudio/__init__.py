@@ -22,6 +22,8 @@ embedders
     Recordings -> rows to measure distances between: `NetEmbedder`, `SiameseEmbedder`.
 pretrained
     Nets that have heard AudioSet: `PretrainedEmbedder` (features), `AudioTagger` (classes).
+caching
+    Results on disk, one file per recording: `CachedTransformer`.
 metrics
     Tables of scores: `scores_by`, `worst_classified`.
 datasets
