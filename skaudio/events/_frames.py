@@ -156,14 +156,13 @@ def find_runs(
     """
     edges = np.diff(np.concatenate([[False], values >= low, [False]]).astype(np.int8))
     starts, stops = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    if not len(starts):
-        return starts, stops
-    peaks = np.maximum.reduceat(np.append(values, -np.inf), np.stack([starts, stops], 1).ravel())
-    reached = peaks[::2] >= high
-    starts, stops = starts[reached], stops[reached]
-    apart = starts[1:] - stops[:-1] > max_gap + ROUNDING
-    starts = starts[np.append(True, apart)[: len(starts)]]
-    stops = stops[np.append(apart, True)[-len(stops) or None :]]
+    if len(starts):
+        ends = np.stack([starts, stops], axis=1).ravel()
+        reached = np.maximum.reduceat(np.append(values, -np.inf), ends)[::2] >= high
+        starts, stops = starts[reached], stops[reached]
+    if len(starts):
+        apart = starts[1:] - stops[:-1] > max_gap + ROUNDING
+        starts, stops = starts[np.append(True, apart)], stops[np.append(apart, True)]
     long = stops - starts >= min_frames - ROUNDING
     return starts[long], stops[long]
 
