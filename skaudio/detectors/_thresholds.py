@@ -12,8 +12,8 @@ import pandas as pd
 from skaudio.events._frames import find_runs, smooth
 from skaudio.metrics._matching import active_segments, f1_of, n_matched
 
-# Tried for each label: evenly spaced in log-odds, from 0.007 to 0.993.
-CANDIDATES = 1.0 / (1.0 + np.exp(-np.linspace(-5, 5, 41)))
+# Tried for each label: evenly spaced in log-odds, from 0.001 to 0.999.
+CANDIDATES = 1.0 / (1.0 + np.exp(-np.linspace(-7, 7, 57)))
 METRICS = ("segment", "event")
 
 

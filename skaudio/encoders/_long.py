@@ -19,7 +19,7 @@ from skaudio.encoders.mfcc import MFCC
 from skaudio.encoders.spectrogram import Spectrogram
 
 # Samples that are read at once, at the recording's rate.
-BLOCK = 1 << 21
+BLOCK = 1 << 18
 
 
 def can_stream(encoder: Any) -> bool:

@@ -143,7 +143,13 @@ def _as_seconds(table: pd.DataFrame, name: str) -> pd.Series:
 
 def _row(table: pd.DataFrame, i: int) -> str:
     row = table.iloc[i]
-    return f"events: row {table.index[i]} ({row['event_label']!r} in {row['file']!r})"
+    label, file = _plain(row["event_label"]), _plain(row["file"])
+    return f"events: row {table.index[i]} ({label!r} in {file!r})"
+
+
+def _plain(value: Any) -> Any:
+    """Return what numpy's numbers and strings are in Python, which is shorter to print."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _first(bad: Any) -> int | None:
@@ -172,7 +178,8 @@ def _check_known(table: pd.DataFrame, column: str, known: list[Any], cause: str)
     if (i := _first(~table[column].isin(known))) is not None:
         some = ", ".join(map(repr, known[:8])) + (", ..." if len(known) > 8 else "")
         raise ValueError(
-            f"{_row(table, i)} has {column}={table[column].iloc[i]!r}, expected one of {some}. "
+            f"{_row(table, i)} has {column}={_plain(table[column].iloc[i])!r}, expected one of "
+            f"{some}. "
             f"{cause}"
         )
 

@@ -40,7 +40,10 @@ def test_touching_events_and_other_labels_and_files_do_not_overlap():
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([("a", 2, 1, "dog")], r"row 0 \('dog' in 'a'\) has offset=1 before its onset=2.*exchanged"),
+        (
+            [("a", 2, 1, "dog")],
+            r"row 0 \('dog' in 'a'\) has offset=1 before its onset=2.*exchanged",
+        ),
         ([("a", 0, 1, "dog"), ("a", -1, 1, "cat")], r"row 1 \('cat' in 'a'\) has onset=-1"),
         ([("a", np.nan, 1, "dog")], r"has onset=nan, offset=1: expected seconds"),
         ([("a", 0, 1, None)], "has no label"),

@@ -57,9 +57,10 @@ def cases():
 
 
 def by_sed_eval(evaluator, true, pred):
-    as_items = [
-        {"filename": f, "onset": a, "offset": b, "event_label": label} for f, a, b, label in true
-    ], [{"filename": f, "onset": a, "offset": b, "event_label": label} for f, a, b, label in pred]
+    as_items = (
+        [{"filename": f, "onset": a, "offset": b, "event_label": label} for f, a, b, label in true],
+        [{"filename": f, "onset": a, "offset": b, "event_label": label} for f, a, b, label in pred],
+    )
     evaluator.empty_system_output_handling = "zero_score"
     for file in sorted({row[0] for row in [*true, *pred]}):
         lists = [[row for row in rows if row["filename"] == file] for rows in as_items]
