@@ -211,7 +211,7 @@ def test_bad_labels(tones):
     X, _ = tones
     detector = EventDetector(**SMALL)
     n = len(X)
-    with pytest.raises(ValueError, match="only one class is present.*'dog'.*some of them empty"):
+    with pytest.raises(ValueError, match=r"only one class is present.*'dog'.*some of them empty"):
         detector.fit(X, ["dog"] * n)
     with pytest.raises(ValueError, match=r"y holds 2 in its columns of labels, expected 0"):
         detector.fit(X, np.full((n, 2), 2))
