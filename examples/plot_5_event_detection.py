@@ -114,8 +114,9 @@ events.assign(file=[Path(str(name)).name for name in events["file"]]).round(2).h
 # %%
 # Where each is heard
 # -------------------
-# In silence, no label is probable: each frame has a probability of its own for each label. The bars
-# below are the events, hatched where the truth is known.
+# Each frame has a probability of its own for each label, so that in silence all can be low. Weak
+# labels do not demand it: a label may spread beyond its event. The bars below are the events, hatched
+# where the truth is known.
 
 shown = range(2) if truth is not None else [list(y_test).index(name) for name in ("cat", "dog")]
 pictures = {}

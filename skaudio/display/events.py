@@ -157,7 +157,9 @@ class EventsDisplay:
             )
         self.axes_ = np.ravel(axes)
         if len(self.axes_) != n_parts:
-            raise ValueError(f"{len(self.axes_)} axes given, expected {n_parts}, one for each part.")
+            raise ValueError(
+                f"{len(self.axes_)} axes given, expected {n_parts}, one for each part."
+            )
         self.figure_ = self.axes_[0].figure
         remaining = list(self.axes_)
         colors = {label: f"C{i % 10}" for i, label in enumerate(self.labels)}
