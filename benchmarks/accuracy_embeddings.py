@@ -140,8 +140,8 @@ def main():
         left_out = [(name,) for name in names]
         raw = raw_rows(data)
         print(
-            f"MFCC, mean and deviation: silhouette by digit {silhouette_score(raw, data.target):.3f}, "
-            f"by speaker {silhouette_score(raw, data.groups):.3f}; probe of digit "
+            "MFCC, mean and deviation: "
+            f"silhouette by digit {silhouette_score(raw, data.target):.3f}, by speaker {silhouette_score(raw, data.groups):.3f}; probe of digit "
             f"{probe(raw, data.target):.3f}, of speaker {probe(raw, data.groups):.4f}"
         )
     else:
