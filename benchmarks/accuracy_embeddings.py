@@ -139,10 +139,11 @@ def main():
     if arguments.what == "digits":
         left_out = [(name,) for name in names]
         raw = raw_rows(data)
+        by_digit, by_speaker = (silhouette_score(raw, y) for y in (data.target, data.groups))
         print(
-            "MFCC, mean and deviation: "
-            f"silhouette by digit {silhouette_score(raw, data.target):.3f}, by speaker {silhouette_score(raw, data.groups):.3f}; probe of digit "
-            f"{probe(raw, data.target):.3f}, of speaker {probe(raw, data.groups):.4f}"
+            f"MFCC, mean and deviation: silhouette by digit {by_digit:.3f}, by speaker "
+            f"{by_speaker:.3f}; probe of digit {probe(raw, data.target):.3f}, of speaker "
+            f"{probe(raw, data.groups):.4f}"
         )
     else:
         left_out = list(itertools.combinations(names, 2))
