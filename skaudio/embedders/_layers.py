@@ -29,13 +29,14 @@ class LayerReader:
 
     def __init__(self, module: Any, layer: str):
         self._module = module.eval()
+        self._layer = layer
         self._inner = find_layer(module.net, layer)
         self._counts: dict[int, int] = {}
         self._time_axis: int | None = None
         if self._inner is None:
             self.has_frames = hasattr(module.net, "forward_frames")
         else:
-            self._time_axis = self._find_time(layer)
+            self._time_axis = self._find_time()
             self.has_frames = self._time_axis is not None
 
     def rows(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
@@ -77,17 +78,19 @@ class LayerReader:
         finally:
             handle.remove()
         if not seen:
-            raise ValueError("this layer is not run when the network is: expected one that is.")
+            raise ValueError(
+                f"layer={self._layer!r} is not run when the network is: expected one that is."
+            )
         return seen[-1].float()
 
     @torch.inference_mode()
-    def _find_time(self, layer: str) -> int | None:
+    def _find_time(self) -> int | None:
         """Return the axis that grows with the number of frames, or None."""
         shapes = [self._read(*self._trial(n)).shape for n in TRIALS]
         grows = [i for i, sizes in enumerate(zip(*shapes, strict=True)) if sizes[0] != sizes[1]]
         if len(grows) > 1 or 0 in grows or shapes[0][0] != 1:
             raise ValueError(
-                f"layer={layer!r} puts out shape {tuple(shapes[0])} for one sequence of "
+                f"layer={self._layer!r} puts out shape {tuple(shapes[0])} for one sequence of "
                 f"{TRIALS[0]} frames, {tuple(shapes[1])} for one of {TRIALS[1]}: expected the "
                 "sequences along the first axis, and one axis of time at most."
             )

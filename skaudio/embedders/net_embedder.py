@@ -169,7 +169,9 @@ class NetEmbedder(
         return self.estimator.estimator if self._is_frozen() else self.estimator_
 
     def _reader(self) -> LayerReader:
-        reader = LayerReader(_last(self._fitted()).net_.module_, self.layer)
+        net = _last(self._fitted())
+        check_is_fitted(net)
+        reader = LayerReader(net.net_.module_, self.layer)
         if self.frames and not reader.has_frames:
             raise ValueError(
                 f"layer={self.layer!r} has no frames: expected a layer before the pooling over "

@@ -28,7 +28,7 @@ class SiameseEmbedder(
     encoder : transformer or Pipeline, default=None
         Turns recordings into frames; augmentations in it act in training only, drawn afresh for
         every recording and batch. None: X holds frames, what encoders and embedders return.
-    module : {"lenet", "gru", "statistics"} or class, default="lenet"
+    module : {"lenet", "gru", "statistics"} or class, default="statistics"
         "statistics", mean and deviation over time mapped linearly, has the fewest weights and
         suits voices and machines; the others see what comes first and what after. A class is
         called as ``module(n_features, embedding_size, **module_params)``; its
@@ -36,14 +36,15 @@ class SiameseEmbedder(
         lengths, and returns (n_recordings, embedding_size).
     module_params : dict, default=None
         Passed on to the module.
-    embedding_size : int, default=64
+    embedding_size : int, default=128
         Number of columns.
-    normalize : bool, default=True
+    normalize : bool, default=False
         Scale embeddings to length 1, in training too; their distances are at most 2 then.
     hinge : {"squared", "linear"}, default="squared"
         Of the loss, see `skaudio.nets.ContrastiveLoss`.
     margin : float, default=1.0
-        Distance from which on a pair of different classes costs nothing.
+        Distance from which on a pair of different classes costs nothing. "statistics" begins with
+        distances around 1.
     distance : {"euclidean", "cosine"}, default="euclidean"
         Between embeddings: of the loss, of pairs and of `score`.
     class_augmentation : augmentation or Pipeline of augmentations, default=None
@@ -57,11 +58,11 @@ class SiameseEmbedder(
     mining : {"hard", None}, default=None
         "hard" pairs the recordings of a batch anew, each with the furthest of its class and the
         nearest of the others.
-    max_epochs : int, default=40
+    max_epochs : int, default=20
         Number of times that pairs are drawn.
     batch_size : int, default=32
         Pairs per step; batches hold pairs of similar length.
-    lr : float, default=3e-3
+    lr : float, default=1e-3
         Highest learning rate of the one-cycle schedule.
     standardize : {"auto", "global", "recording", "both", None}, default="global"
         "global" learns each feature's mean and deviation on the training data; "recording" takes
@@ -132,13 +133,11 @@ class SiameseEmbedder(
     >>> from skaudio.encoders import MelSpectrogram
     >>> digits = load_spoken_digits()
     >>> known = np.isin(digits.groups, ["alba", "brook", "clive"])
-    >>> siamese = SiameseEmbedder(
-    ...     MelSpectrogram(), module_params={"channels": (8, 16)}, max_epochs=3, random_state=0
-    ... )
+    >>> siamese = SiameseEmbedder(MelSpectrogram(), max_epochs=5, random_state=0)
     >>> siamese.fit(digits.data[known], digits.groups[known])
     SiameseEmbedder(...)
     >>> siamese.transform(digits.data[~known]).shape
-    (210, 64)
+    (210, 128)
     >>> siamese.pair_distance(digits.data[:2], digits.data[2:4]).shape
     (2,)
     """
@@ -147,10 +146,10 @@ class SiameseEmbedder(
         self,
         encoder=None,
         *,
-        module="lenet",
+        module="statistics",
         module_params=None,
-        embedding_size=64,
-        normalize=True,
+        embedding_size=128,
+        normalize=False,
         hinge="squared",
         margin=1.0,
         distance="euclidean",
@@ -158,9 +157,9 @@ class SiameseEmbedder(
         n_variants=8,
         n_pairs=None,
         mining=None,
-        max_epochs=40,
+        max_epochs=20,
         batch_size=32,
-        lr=3e-3,
+        lr=1e-3,
         standardize="global",
         early_stopping=False,
         validation_fraction=0.1,

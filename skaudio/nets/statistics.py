@@ -15,7 +15,8 @@ class Statistics(nn.Module):
     the whole of a recording, such as a voice, is in these numbers; what comes first and what
     after is not. There are so few weights that a handful of classes teach something about others.
 
-    The linear map begins as an orthogonal one, which keeps distances as they are.
+    The linear map begins as an orthogonal one. What it returns is divided by the root of
+    ``n_features``, so that distances between standardised recordings begin around 1.
 
     Parameters
     ----------
@@ -39,4 +40,4 @@ class Statistics(nn.Module):
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return (n_sequences, n_classes) of frames (n_sequences, n_features, n_frames)."""
-        return self.head(self.forward_features(x.float(), lengths))
+        return self.head(self.forward_features(x.float(), lengths)) / x.shape[1] ** 0.5

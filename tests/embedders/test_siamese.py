@@ -22,6 +22,9 @@ NEW = ["joe", "kim"]
 
 def small(encoder=None, **params):
     defaults = {
+        "module": "lenet",
+        "normalize": True,
+        "lr": 3e-3,
         "module_params": {"channels": (4, 8), "dropout": 0.0},
         "embedding_size": 8,
         "max_epochs": 8,
