@@ -9,7 +9,7 @@ bit-equal whatever else is predicted with it.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,8 +26,10 @@ from skaudio.frames import check_frames
 MEMORY_LIMIT = 2 << 30
 DECODE_BLOCK = 256
 
-# Rows of a batch in prediction, always as many: a matrix product may round by its shape.
+# Rows of a batch in prediction, as many for all sequences of one length: a matrix product may
+# round by its shape. Long sequences come in fewer rows: padding makes up for missing ones.
 PREDICT_ROWS = 32
+PREDICT_FRAMES = 1 << 15
 
 # Lengths of sequences in one batch differ by about this fraction, at random: the same neighbours
 # do not meet in every epoch.
@@ -61,18 +63,33 @@ class FrameSource:
 
 
 class AudioSource:
-    """Decoded recordings that are augmented and encoded anew in every epoch."""
+    """Decoded recordings that are augmented and encoded anew in every epoch.
 
-    def __init__(self, audio: AudioBatch, path: TrainingPath, encoder: Any, seed: int):
+    ``before(audio, index, epoch)`` changes the recordings of a batch ahead of the path, with draws
+    of its own.
+    """
+
+    def __init__(
+        self,
+        audio: AudioBatch,
+        path: TrainingPath,
+        encoder: Any,
+        seed: int,
+        before: Callable[[AudioBatch, np.ndarray, int], Any] | None = None,
+    ):
         self._audio = audio
         self._path = path
         self._encoder = encoder
         self._seed = seed
+        self._before = before
         self.lengths = np.array([len(w) for w in audio])
 
     def frames(self, index: np.ndarray, epoch: int) -> list[np.ndarray]:
         seeds = epoch_seeds(self._seed, epoch, index)
-        return as_frames(self._path(self._audio[index], seeds))
+        audio = self._audio[index]
+        if self._before is not None:
+            audio = self._before(audio, index, epoch)
+        return as_frames(self._path(audio, seeds))
 
     def clean_frames(self, index: np.ndarray) -> list[np.ndarray]:
         return as_frames(self._encoder.transform(self._audio[index]))
@@ -219,7 +236,8 @@ def prediction_batches(
     lengths = np.array([padded_length(f.shape[1]) for f in frames])
     for n_frames in np.unique(lengths):
         bucket = np.flatnonzero(lengths == n_frames)
-        for part in gen_batches(len(bucket), PREDICT_ROWS):
+        n_rows = min(max(PREDICT_FRAMES // int(n_frames), 1), PREDICT_ROWS)
+        for part in gen_batches(len(bucket), n_rows):
             positions = bucket[part]
-            x, counts = pad([frames[i] for i in positions], int(n_frames), PREDICT_ROWS)
+            x, counts = pad([frames[i] for i in positions], int(n_frames), n_rows)
             yield positions, x, counts

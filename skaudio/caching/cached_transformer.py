@@ -109,9 +109,7 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         self : estimator
         """
         self._store()
-        recordings = check_recordings(self, X, reset=True, finite=False)
-        if recordings.is_array:
-            _run.check_finite(recordings)
+        check_recordings(self, X, reset=True)
         return self
 
     def transform(self, X):
