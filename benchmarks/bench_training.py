@@ -1,10 +1,11 @@
-"""One epoch of training: ours, skorch's default loader over padded features, a bare torch loop.
+"""Training and predicting: ours, skorch's default loader over padded features, a bare torch loop.
 
     python benchmarks/bench_training.py [--repeats 5] [--json FILE]
 
 Same net, same optimiser, same precision, same number of steps. The bare loop walks over the very
 batches ours walks over, padded beforehand; skorch's default pads everything to the longest
 recording and draws batches at random. Augmentation is timed by the epoch with and without it.
+Prediction is compared with a bare loop over batches of similar length.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import torch
 from sklearn.pipeline import make_pipeline
 from skorch import NeuralNet
 
-from skaudio._batches import FrameSource, TrainingBatches, TrainingSet
+from skaudio._batches import FrameSource, TrainingBatches, TrainingSet, pad
 from skaudio.augmentation import VTLP, Noise, Speed
 from skaudio.classifiers import GRUClassifier, LeNetClassifier
 from skaudio.encoders import MelSpectrogram
@@ -78,6 +79,20 @@ def bare_loop(module, frames, y):
     return run
 
 
+def prediction(estimator, frames, y):
+    """Two ways to predict with one trained net: the estimator's, and a bare bucketed loop."""
+    fitted = estimator(max_epochs=1, random_state=0).fit(frames, y)
+    net = fitted.net_.module_
+    order = np.argsort([f.shape[1] for f in frames], kind="stable")
+    batches = [pad([frames[i] for i in part]) for part in np.array_split(order, len(order) // 32)]
+
+    def bare():
+        with torch.inference_mode():
+            return torch.cat([net(x, lengths) for x, lengths in batches])
+
+    return {"skaudio": lambda: fitted.decision_function(frames), "bare loop": bare}
+
+
 def skorch_default(module, frames, y):
     longest = max(f.shape[1] for f in frames)
     x = np.zeros((len(frames), len(frames[0]), longest), np.float32)
@@ -102,18 +117,36 @@ def skorch_default(module, frames, y):
     return run
 
 
+def seconds_each(ways, repeats, clock):
+    """Return the median of each way's seconds, the ways taken in turn."""
+    seconds = {way: [] for way in ways}
+    for _ in range(repeats):
+        for way, run in ways.items():
+            seconds[way].append(clock(run))
+    return {way: statistics.median(times) for way, times in seconds.items()}
+
+
+def per_call(run):
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--collections", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--nets", nargs="+", choices=list(ESTIMATORS), default=list(ESTIMATORS))
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     mel = MelSpectrogram(n_mels=40)
     augmented = make_pipeline(Noise(), VTLP(), Speed(), MelSpectrogram(n_mels=40))
     rows = []
-    for collection, facts in COLLECTIONS.items():
-        X, y = recordings(*facts)
+    for collection in [list(COLLECTIONS)[i] for i in arguments.collections]:
+        X, y = recordings(*COLLECTIONS[collection])
         frames = list(mel.fit_transform(X))
-        for name, (estimator, module) in ESTIMATORS.items():
+        for name in arguments.nets:
+            estimator, module = ESTIMATORS[name]
 
             def with_encoder(**params):
                 return estimator(augmented, **params)  # noqa: B023
@@ -124,16 +157,15 @@ def main():
                 "bare loop": bare_loop(module, frames, y),
                 "skaudio, augmented": ours(with_encoder, X, y),
             }
-            seconds = {way: [] for way in ways}
-            for _ in range(arguments.repeats):
-                for way, run in ways.items():
-                    seconds[way].append(per_epoch(run))
-            medians = {way: statistics.median(times) for way, times in seconds.items()}
-            rows.append({"collection": collection, "net": name, **medians})
+            row = seconds_each(ways, arguments.repeats, per_epoch)
+            ways = prediction(estimator, frames, y)
+            predicting = seconds_each(ways, arguments.repeats, per_call)
+            row["predicting / bare loop"] = predicting["skaudio"] / predicting["bare loop"]
+            rows.append({"collection": collection, "net": name, **row})
     print(f"seconds per epoch, {torch.get_num_threads()} threads, medians of {arguments.repeats}")
     print(
         f"{'':38}{'skaudio':>9}{'skorch':>9}{'bare':>9}{'augm.':>9}"
-        f"{'skorch/ours':>13}{'ours/bare':>11}{'augmenting':>12}"
+        f"{'skorch/ours':>13}{'ours/bare':>11}{'augmenting':>12}{'predicting':>12}"
     )
     for row in rows:
         ours_, default = row["skaudio"], row["skorch default"]
@@ -141,7 +173,7 @@ def main():
         print(
             f"{row['collection'] + ', ' + row['net']:38}{ours_:9.2f}{default:9.2f}{bare:9.2f}"
             f"{augmented_:9.2f}{default / ours_:12.2f}x{ours_ / bare:10.2f}x"
-            f"{augmented_ - ours_:+11.2f}s"
+            f"{augmented_ - ours_:+11.2f}s{row['predicting / bare loop']:11.2f}x"
         )
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=2))

@@ -2,8 +2,8 @@
 Where is it heard? Events from weak labels
 ==========================================
 
-A label says that a cat, or a word, is somewhere in a recording, not where. A detector that gives each
-moment a probability, and learns from the labels of whole recordings alone, finds the places by
+A label says that a cat, or a word, is somewhere in a recording, not where. A detector that gives
+each moment a probability, and learns from the labels of whole recordings alone, finds the places by
 itself.
 
 As a script::
@@ -75,8 +75,8 @@ y_train[:5]
 # %%
 # The detector
 # ------------
-# ``encoder`` holds the augmentations, which act in ``fit`` alone: ``predict_events`` takes the clean
-# path by itself. The last five parameters turn probabilities into events.
+# ``encoder`` holds the augmentations, which act in ``fit`` alone: ``predict_events`` takes the
+# clean path by itself. The last five parameters turn probabilities into events.
 
 encoder = Pipeline(
     [
@@ -115,8 +115,8 @@ events.assign(file=[Path(str(name)).name for name in events["file"]]).round(2).h
 # Where each is heard
 # -------------------
 # Each frame has a probability of its own for each label, so that in silence all can be low. Weak
-# labels do not demand it: a label may spread beyond its event. The bars below are the events, hatched
-# where the truth is known.
+# labels do not demand it: a label may spread beyond its event. The bars below are the events,
+# hatched where the truth is known.
 
 shown = range(2) if truth is not None else [list(y_test).index(name) for name in ("cat", "dog")]
 pictures = {}

@@ -22,6 +22,10 @@ detectors
     Events from weak labels: `EventDetector`.
 classifiers
     Neural classifiers: `LeNetClassifier`, `GRUClassifier`, `NetClassifier`.
+embedders
+    Recordings -> rows to measure distances between: `NetEmbedder`, `SiameseEmbedder`.
+pretrained
+    Nets that have heard AudioSet: `PretrainedEmbedder` (features), `AudioTagger` (classes).
 metrics
     Tables of scores, F1 of events: `scores_by`, `worst_classified`, `event_based_f1`.
 datasets

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
+from sklearn.utils import gen_batches
 
 from skaudio._batches import AudioSource, FrameSource, Source, as_frames, decode_once
 from skaudio._running import encoded_frames, reads_audio
-from skaudio.audio import check_recordings
+from skaudio.audio import AudioBatch, check_recordings
 from skaudio.augmentation import TrainingPath
-from skaudio.nets import Standardize
+from skaudio.nets import LOUDNESS_WEIGHT, Standardize, recording_mean
 
 STANDARDIZE = ("auto", "global", "recording", "both", None)
 
@@ -41,21 +43,28 @@ def _sample_rate(encoder: Any) -> float:
     )
 
 
-def prepare(estimator: Any, X: Any, y: Any, seed: int) -> Source:
+def prepare(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    seed: int,
+    before: Callable[[AudioBatch, np.ndarray, int], Any] | None = None,
+) -> Source:
     """Return where training finds its frames; sets the estimator's ``encoder_``.
 
     Everything is decoded here, so that a recording that cannot be is reported before the first
-    epoch. Without anything random in the encoder, frames are computed once.
+    epoch. Without anything random in the encoder or ahead of it (``before``, see `AudioSource`),
+    frames are computed once.
     """
     if not reads_audio(estimator):
         return FrameSource(encoded_frames(estimator, X, reset=True))
     recordings = check_recordings(estimator, X, reset=True)
     estimator.encoder_ = fit_encoder(estimator, X, y)
     path = TrainingPath(estimator.encoder_)
-    if not path.is_random:
+    if not path.is_random and before is None:
         return FrameSource(as_frames(estimator.encoder_.transform(list(recordings))))
     audio = decode_once(recordings, _sample_rate(estimator.encoder_))
-    return AudioSource(audio, path, estimator.encoder_, seed)
+    return AudioSource(audio, path, estimator.encoder_, seed, before)
 
 
 def standardization(estimator: Any, source: Source, index: np.ndarray) -> Standardize:
@@ -66,24 +75,43 @@ def standardization(estimator: Any, source: Source, index: np.ndarray) -> Standa
         raise ValueError(f"standardize={how!r}: expected one of {choices}.")
     if how == "auto":
         how = "both" if reads_audio(estimator) else "global"
-    per_recording = how in ("recording", "both")
+    sharpness = None
+    if how in ("recording", "both"):
+        _, deviation = _statistics(f.mean(axis=0, keepdims=True) for f in _clean(source, index))
+        sharpness = LOUDNESS_WEIGHT / float(deviation[0]) if deviation[0] > 1e-6 else 0.0
+    centred = (_centre(f, sharpness) for f in _clean(source, index))
+    mean, std = _statistics(centred)
+    if how not in ("global", "both"):
+        mean, std = np.zeros_like(mean), np.ones_like(std)
+    as_tensor = [torch.from_numpy(v.astype(np.float32)) for v in (mean, std)]
+    return Standardize(*as_tensor, sharpness=sharpness)
+
+
+def _clean(source: Source, index: np.ndarray) -> Iterator[np.ndarray]:
+    for part in gen_batches(len(index), 256):
+        yield from source.clean_frames(index[part])
+
+
+def _centre(frames: np.ndarray, sharpness: float | None) -> np.ndarray:
+    if sharpness is None:
+        return frames
+    x = torch.from_numpy(frames)[None]
+    mask = torch.ones(1, frames.shape[1], dtype=torch.bool)
+    return (x - recording_mean(x, mask, sharpness))[0].numpy()
+
+
+def _statistics(sequences: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of each feature over all frames."""
     total: Any = 0.0
     squares: Any = 0.0
     count = 0
-    for start in range(0, len(index), 256):
-        for item in source.clean_frames(index[start : start + 256]):
-            frames = item.astype(np.float64)
-            if per_recording:
-                frames -= frames.mean(axis=1, keepdims=True)
-            total = total + frames.sum(axis=1)
-            squares = squares + np.square(frames).sum(axis=1)
-            count += frames.shape[1]
+    for sequence in sequences:
+        frames = sequence.astype(np.float64)
+        total = total + frames.sum(axis=1)
+        squares = squares + np.square(frames).sum(axis=1)
+        count += frames.shape[1]
     mean = total / count
-    std = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
-    if how not in ("global", "both"):
-        mean, std = np.zeros_like(mean), np.ones_like(std)
-    as_tensor = [torch.from_numpy(np.asarray(v, dtype=np.float32)) for v in (mean, std)]
-    return Standardize(*as_tensor, per_recording=per_recording)
+    return mean, np.sqrt(np.maximum(squares / count - mean**2, 0.0))
 
 
 def hold_out(

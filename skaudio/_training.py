@@ -43,6 +43,8 @@ def fit_net(
     seed: int,
     groups: Any = None,
     stratify: Any = None,
+    batches: Any = TrainingBatches,
+    validation_batches: Any = ValidationBatches,
 ) -> None:
     """Train a new module, or the estimator's own again with ``warm_start``.
 
@@ -61,6 +63,9 @@ def fit_net(
     seed : int
     groups, stratify : array-like of shape (n_recordings,), optional
         What ``early_stopping`` keeps together, and whose shares it keeps.
+    batches, validation_batches : callable
+        Make the batches of training and of the held-out part: called with a `TrainingSet` and
+        ``batch_size``, they return what has a length and is iterated once per epoch.
     """
     again = is_warm(estimator)
     held_out = hold_out(estimator, len(targets), stratify, groups, seed)
@@ -70,7 +75,7 @@ def fit_net(
         else:
             standardize = standardization(estimator, source, held_out[0])
             net = build(len(standardize.mean))
-            module = StandardizedNet(standardize, net, reduced=uses_bfloat16(estimator))
+            module = StandardizedNet(standardize, net, reduced=uses_bfloat16(estimator, net))
         trained = estimator.n_iter_ if again else 0
         estimator.net_ = train(
             estimator,
@@ -81,6 +86,8 @@ def fit_net(
             seed=seed,
             held_out=held_out,
             first_epoch=trained,
+            batches=batches,
+            validation_batches=validation_batches,
         )
     estimator.history_ = estimator.net_.history
     estimator.n_iter_ = len(estimator.history_) + trained
@@ -101,6 +108,8 @@ def train(
     seed: int,
     held_out: tuple[np.ndarray, np.ndarray | None],
     first_epoch: int = 0,
+    batches: Any = TrainingBatches,
+    validation_batches: Any = ValidationBatches,
 ) -> Any:
     """Train a module and return the skorch net that holds it.
 
@@ -114,7 +123,7 @@ def train(
 
     index, validation = held_out
     training = TrainingSet(source, targets, index, seed, first_epoch)
-    n_steps = len(TrainingBatches(training, estimator.batch_size)) * estimator.max_epochs
+    n_steps = len(batches(training, estimator.batch_size)) * estimator.max_epochs
     callbacks: list[Any] = [
         (
             "schedule",
@@ -143,8 +152,8 @@ def train(
         "batch_size": estimator.batch_size,
         "device": estimator.device,
         "criterion": criterion,
-        "iterator_train": TrainingBatches,
-        "iterator_valid": ValidationBatches,
+        "iterator_train": batches,
+        "iterator_valid": validation_batches,
         "train_split": None
         if validation is None
         else predefined_split(TrainingSet(source, targets, validation, seed)),

@@ -9,9 +9,10 @@ import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skaudio.audio import AudioBatch
-from skaudio.augmentation import VTLP, Noise
+from skaudio.augmentation import VTLP, Noise, TimeShift
 from skaudio.classifiers import GRUClassifier, LeNetClassifier, NetClassifier
 from skaudio.encoders import MFCC, MelSpectrogram
 from skaudio.nets import GRU
@@ -53,6 +54,18 @@ def augmented():
             ("mfcc", MFCC(n_mfcc=13)),
         ]
     )
+
+
+# Whole numbers of 64 bits are what some checks pass on; as samples they deserve the warning.
+@pytest.mark.filterwarnings("ignore:recording .* holds int64 samples:UserWarning")
+@parametrize_with_checks(
+    [
+        make(encoder=make_pipeline(TimeShift(), Noise(), MelSpectrogram(n_mels=16)), max_epochs=1)
+        for make in SMALL.values()
+    ]
+)
+def test_scikit_learn_checks_with_a_pipeline_inside(estimator, check):
+    check(estimator)
 
 
 @every_net
@@ -153,6 +166,16 @@ def test_a_dead_recording_stops_before_the_first_epoch(encoder, tones, tmp_path)
     clf = SMALL["gru"](encoder=encoder)
     with pytest.raises(ValueError, match=r"recording 20 \('.*gone\.wav'\): no such file"):
         clf.fit(X, y)
+    assert not hasattr(clf, "net_")
+
+
+@pytest.mark.parametrize("encoder", [MFCC(), augmented()], ids=["plain", "augmented"])
+def test_a_dead_recording_among_many(encoder, rng):
+    X = list(rng.standard_normal((2000, 800)).astype(np.float32))
+    X[1234][567] = np.nan
+    clf = SMALL["gru"](encoder=encoder)
+    with pytest.raises(ValueError, match="recording 1234 contains NaN at sample 567"):
+        clf.fit(X, np.arange(2000) % 2)
     assert not hasattr(clf, "net_")
 
 
@@ -290,6 +313,31 @@ def test_bad_parameters(tones):
         SMALL["gru"]().fit(frames, y).predict([f[:7] for f in frames])
 
 
+@pytest.mark.parametrize("supported", [False, True])
+def test_auto_precision_is_for_convolutions_where_the_cpu_has_it(supported, tones, monkeypatch):
+    X, y, _ = tones
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: supported)
+    frames = list(MelSpectrogram().fit_transform(X))
+    reduced = {
+        name: make(max_epochs=1).fit(frames, y).net_.module_.reduced for name, make in SMALL.items()
+    }
+    assert reduced == {"lenet": supported, "gru": False, "net": False}
+
+
+def test_bfloat16_learns_and_predicts_in_float32(tones):
+    X, y, _ = tones
+    frames = list(MelSpectrogram().fit_transform(X))
+    nets = [
+        SMALL["lenet"](precision=precision, max_epochs=15).fit(frames, y)
+        for precision in ("float32", "bfloat16")
+    ]
+    losses = [net.history_[:, "train_loss"] for net in nets]
+    assert losses[0] != losses[1]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=0.1)
+    assert nets[1].score(frames, y) > 0.9
+    assert {p.dtype for p in nets[1].net_.module_.parameters()} == {torch.float32}
+
+
 def test_progress_bar(tones, capsys):
     X, y, _ = tones
     frames = list(MFCC().fit_transform(X))
@@ -320,3 +368,18 @@ def test_works_in_a_pipeline_after_an_encoder(tones):
     X, y, _ = tones
     pipe = make_pipeline(MFCC(), SMALL["gru"](max_epochs=15))
     assert pipe.fit(X, y).score(X, y) > 0.9
+
+
+@pytest.mark.gpu
+@every_net
+def test_on_a_gpu_as_on_the_cpu(make, tones):
+    if not torch.cuda.is_available():
+        pytest.skip("torch finds no CUDA device")
+    X, y, _ = tones
+    clf = make(encoder=augmented(), max_epochs=15, device="cuda", precision="float32").fit(X, y)
+    assert clf.score(X, y) > 0.9
+    assert next(clf.net_.module_.parameters()).is_cuda
+    on_gpu = clf.decision_function(X)
+    clf.net_.module_.cpu()
+    on_cpu = clf.set_params(device="cpu").decision_function(X)
+    np.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-3, atol=1e-3)

@@ -20,6 +20,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skaudio
+from skaudio.classifiers import GRUClassifier
 from skaudio.encoders import MFCC, MelSpectrogram, Waveform
 from skaudio.encoders._base import Encoder
 from skaudio.pooling import FramePooling
@@ -37,9 +38,12 @@ class MeanNet(torch.nn.Module):
         return self.output(torch.relu(self.hidden(x.sum(dim=2) / lengths[:, None])))
 
 
-# Instances of what has no default one.
+# Instances of what has no default one, or whose default one needs files that may not be there.
 REQUIRED = {
     "NetClassifier": lambda kind: kind(MeanNet),
+    "PretrainedEmbedder": lambda kind: kind("mn01_as", weights="random"),
+    "AudioTagger": lambda kind: kind("mn01_as", weights="random"),
+    "NetEmbedder": lambda kind: kind(GRUClassifier(hidden_size=8, max_epochs=2, random_state=0)),
     "FrameUnion": lambda kind: kind([("mel", MelSpectrogram(n_mels=8)), ("mfcc", MFCC(n_mfcc=4))]),
 }
 # Rooms whose estimators go through scikit-learn's checks in a test of their own -> that test.

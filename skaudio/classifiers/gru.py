@@ -18,7 +18,7 @@ class GRUClassifier(NeuralClassifier):
     encoder : transformer or Pipeline, default=None
         Turns recordings into frames; augmentations in it act in training only, drawn afresh for
         every batch. None: X holds frames, what encoders and embedders return.
-    hidden_size : int, default=128
+    hidden_size : int, default=64
         Of each layer and direction.
     n_layers : int, default=2
         Stacked, each reading the one before.
@@ -30,7 +30,7 @@ class GRUClassifier(NeuralClassifier):
         Share of features hidden from the net in a whole recording, while training.
     dropout : float, default=0.3
         Between layers and before the head.
-    max_epochs : int, default=40
+    max_epochs : int, default=30
         Passes over the training recordings.
     batch_size : int, default=32
         Recordings per step; batches hold recordings of similar length.
@@ -42,8 +42,8 @@ class GRUClassifier(NeuralClassifier):
         Share of probability the loss spreads over all classes.
     standardize : {"auto", "global", "recording", "both", None}, default="auto"
         "global" learns each feature's mean and deviation on the training data; "recording" takes
-        each recording's own mean over time away; "both" does both. "auto" is "both" with an
-        encoder and "global" without.
+        each recording's own mean over time away, in which loud frames weigh most; "both" does
+        both. "auto" is "both" with an encoder and "global" without.
     early_stopping : bool, default=False
         Hold out a part, stop when its loss no longer falls, restore the best epoch.
     validation_fraction : float, default=0.1
@@ -51,7 +51,8 @@ class GRUClassifier(NeuralClassifier):
     n_iter_no_change : int, default=10
         Epochs without improvement before stopping.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Of training; "auto" is bfloat16 on hardware with matrix units for it. Prediction is float32.
+        Of training; "auto" is bfloat16 on GPUs that have it, and for convolutions on CPUs that have
+        it. Prediction is float32.
     device : str, default="cpu"
         torch device.
     random_state : int, RandomState instance or None, default=None
@@ -96,13 +97,13 @@ class GRUClassifier(NeuralClassifier):
         self,
         encoder=None,
         *,
-        hidden_size=128,
+        hidden_size=64,
         n_layers=2,
         bidirectional=True,
         pooling="mean_max",
         input_dropout=0.1,
         dropout=0.3,
-        max_epochs=40,
+        max_epochs=30,
         batch_size=32,
         lr=3e-3,
         class_weight=None,

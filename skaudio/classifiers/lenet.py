@@ -28,7 +28,7 @@ class LeNetClassifier(NeuralClassifier):
         How frames become one vector.
     dropout : float, default=0.3
         Before the embedding and before the head.
-    max_epochs : int, default=40
+    max_epochs : int, default=30
         Passes over the training recordings.
     batch_size : int, default=32
         Recordings per step; batches hold recordings of similar length.
@@ -40,8 +40,8 @@ class LeNetClassifier(NeuralClassifier):
         Share of probability the loss spreads over all classes.
     standardize : {"auto", "global", "recording", "both", None}, default="auto"
         "global" learns each feature's mean and deviation on the training data; "recording" takes
-        each recording's own mean over time away; "both" does both. "auto" is "both" with an
-        encoder and "global" without.
+        each recording's own mean over time away, in which loud frames weigh most; "both" does
+        both. "auto" is "both" with an encoder and "global" without.
     early_stopping : bool, default=False
         Hold out a part, stop when its loss no longer falls, restore the best epoch.
     validation_fraction : float, default=0.1
@@ -49,7 +49,8 @@ class LeNetClassifier(NeuralClassifier):
     n_iter_no_change : int, default=10
         Epochs without improvement before stopping.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Of training; "auto" is bfloat16 on hardware with matrix units for it. Prediction is float32.
+        Of training; "auto" is bfloat16 on GPUs that have it, and for convolutions on CPUs that have
+        it. Prediction is float32.
     device : str, default="cpu"
         torch device.
     random_state : int, RandomState instance or None, default=None
@@ -99,7 +100,7 @@ class LeNetClassifier(NeuralClassifier):
         embedding_size=128,
         pooling="mean_max",
         dropout=0.3,
-        max_epochs=40,
+        max_epochs=30,
         batch_size=32,
         lr=3e-3,
         class_weight=None,

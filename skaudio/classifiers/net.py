@@ -21,7 +21,7 @@ class NetClassifier(NeuralClassifier):
     encoder : transformer or Pipeline, default=None
         Turns recordings into frames; augmentations in it act in training only, drawn afresh for
         every batch. None: X holds frames, what encoders and embedders return.
-    max_epochs : int, default=40
+    max_epochs : int, default=30
         Passes over the training recordings.
     batch_size : int, default=32
         Recordings per step; batches hold recordings of similar length.
@@ -33,8 +33,8 @@ class NetClassifier(NeuralClassifier):
         Share of probability the loss spreads over all classes.
     standardize : {"auto", "global", "recording", "both", None}, default="auto"
         "global" learns each feature's mean and deviation on the training data; "recording" takes
-        each recording's own mean over time away; "both" does both. "auto" is "both" with an
-        encoder and "global" without.
+        each recording's own mean over time away, in which loud frames weigh most; "both" does
+        both. "auto" is "both" with an encoder and "global" without.
     early_stopping : bool, default=False
         Hold out a part, stop when its loss no longer falls, restore the best epoch.
     validation_fraction : float, default=0.1
@@ -42,7 +42,8 @@ class NetClassifier(NeuralClassifier):
     n_iter_no_change : int, default=10
         Epochs without improvement before stopping.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Of training; "auto" is bfloat16 on hardware with matrix units for it. Prediction is float32.
+        Of training; "auto" is bfloat16 on GPUs that have it, and for convolutions on CPUs that have
+        it. Prediction is float32.
     device : str, default="cpu"
         torch device.
     random_state : int, RandomState instance or None, default=None
@@ -103,7 +104,7 @@ class NetClassifier(NeuralClassifier):
         *,
         module_params=None,
         encoder=None,
-        max_epochs=40,
+        max_epochs=30,
         batch_size=32,
         lr=3e-3,
         class_weight=None,

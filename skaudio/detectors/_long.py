@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import softmax
 
 from skaudio.audio import Recording
 from skaudio.detectors._store import FrameFile, Frames
@@ -103,13 +104,19 @@ def _local(
 
 
 def _own_mean(standardize: Standardize, frames: Frames, block: int) -> np.ndarray:
-    """Return what the per-recording standardisation takes away, of the whole recording."""
-    if not standardize.per_recording:
-        return np.zeros(len(standardize.mean), np.float32)
-    total = np.zeros(len(standardize.mean))
-    for start, stop in _blocks(frames.n_frames, block):
-        total += frames.read(start, stop).sum(axis=0, dtype=np.float64)
-    return (total / frames.n_frames).astype(np.float32)
+    """Return what the per-recording standardisation takes away, of the whole recording.
+
+    `skaudio.nets.recording_mean` in two passes: the levels of all frames, then their weighted mean.
+    """
+    mean = np.zeros(len(standardize.mean))
+    if standardize.sharpness is None:
+        return mean.astype(np.float32)
+    blocks = list(_blocks(frames.n_frames, block))
+    levels = np.concatenate([frames.read(*b).mean(axis=1, dtype=np.float64) for b in blocks])
+    weights = softmax(standardize.sharpness * levels)
+    for start, stop in blocks:
+        mean += weights[start:stop] @ frames.read(start, stop)
+    return mean.astype(np.float32)
 
 
 def _recur(

@@ -18,8 +18,8 @@ BAR = 0.38  # height of a bar, of the distance between two labels
 class EventsDisplay:
     """Picture of the events in one recording, with what they were made of.
 
-    From top to bottom: the spectrogram, the probability of each label over time, and bars where each
-    label was found; true events beside them where they are known.
+    From top to bottom: the spectrogram, the probability of each label over time, and bars where
+    each label was found; true events beside them where they are known.
 
     Parameters
     ----------

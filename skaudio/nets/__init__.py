@@ -9,6 +9,10 @@ GRU
     Stacked recurrent layers, in one or both directions.
 CRNN
     Convolutions, recurrent layers, and a probability for each frame, pooled for each sequence.
+Statistics
+    Mean and deviation over time, mapped linearly.
+ContrastiveLoss
+    Loss of pairs of embeddings.
 TimePooling
     Frames to one vector: mean, max, both, last, attention.
 WeakPooling, WeakLabelLoss
@@ -20,17 +24,28 @@ Standardize, StandardizedNet
 from skaudio.nets.crnn import CRNN
 from skaudio.nets.gru import GRU
 from skaudio.nets.lenet import LeNet
+from skaudio.nets.losses import ContrastiveLoss
 from skaudio.nets.pooling import TimePooling
-from skaudio.nets.standardization import Standardize, StandardizedNet
+from skaudio.nets.standardization import (
+    LOUDNESS_WEIGHT,
+    Standardize,
+    StandardizedNet,
+    recording_mean,
+)
+from skaudio.nets.statistics import Statistics
 from skaudio.nets.weak_pooling import WeakLabelLoss, WeakPooling
 
 __all__ = [
     "CRNN",
     "GRU",
+    "LOUDNESS_WEIGHT",
+    "ContrastiveLoss",
     "LeNet",
     "Standardize",
     "StandardizedNet",
+    "Statistics",
     "TimePooling",
     "WeakLabelLoss",
     "WeakPooling",
+    "recording_mean",
 ]

@@ -9,6 +9,33 @@ from torch import nn
 
 from skaudio.nets._masking import time_mask
 
+# How much more a frame counts that is one standard deviation louder, as a natural logarithm.
+LOUDNESS_WEIGHT = 1.25
+
+
+def recording_mean(x: torch.Tensor, mask: torch.Tensor, sharpness: float) -> torch.Tensor:
+    """Return each recording's mean over time, its loud frames weighing most.
+
+    A frame's level is the mean of its features, which for logarithmic spectra and cepstra follows
+    loudness; weights are the softmax over time of ``sharpness`` times the level. The silence around
+    a sound hardly moves this mean, the plain one depends on how closely the sound was trimmed.
+
+    Parameters
+    ----------
+    x : tensor of shape (n_sequences, n_features, n_frames)
+    mask : boolean tensor of shape (n_sequences, n_frames)
+        Which frames count.
+    sharpness : float
+        0 gives the plain mean.
+
+    Returns
+    -------
+    mean : tensor of shape (n_sequences, n_features, 1)
+    """
+    level = (sharpness * x.mean(1)).masked_fill(~mask, float("-inf"))
+    weights = level.softmax(-1)[:, None]
+    return (x.masked_fill(~mask[:, None], 0.0) * weights).sum(-1, keepdim=True)
+
 
 class Standardize(nn.Module):
     """Centre and scale frames (n_sequences, n_features, n_frames); padding comes out as zeros.
@@ -17,27 +44,27 @@ class Standardize(nn.Module):
     ----------
     mean, std : tensor of shape (n_features,)
         Statistics of the training data, after the per-recording step where there is one.
-    per_recording : bool
-        First take each recording's own mean over time away (cepstral mean normalisation):
-        what a microphone, a room or a voice adds to every frame is gone.
+    sharpness : float or None
+        First take each recording's own mean over time away (cepstral mean normalisation, with
+        the weights of `recording_mean`): what a microphone, a room or a voice adds to every
+        frame is gone. None does not.
     """
 
     mean: torch.Tensor
     scale: torch.Tensor
 
-    def __init__(self, mean: torch.Tensor, std: torch.Tensor, *, per_recording: bool):
+    def __init__(self, mean: torch.Tensor, std: torch.Tensor, *, sharpness: float | None = None):
         super().__init__()
-        self.per_recording = per_recording
+        self.sharpness = sharpness
         self.register_buffer("mean", mean)
         self.register_buffer("scale", 1.0 / torch.where(std > 1e-6, std, torch.ones_like(std)))
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        mask = time_mask(lengths, x.shape[-1])[:, None]
-        if self.per_recording:
-            own = x.masked_fill(~mask, 0.0).sum(-1, keepdim=True) / lengths[:, None, None]
-            x = x - own
+        mask = time_mask(lengths, x.shape[-1])
+        if self.sharpness is not None:
+            x = x - recording_mean(x, mask, self.sharpness)
         x = (x - self.mean[:, None]) * self.scale[:, None]
-        return x.masked_fill(~mask, 0.0)
+        return x.masked_fill(~mask[:, None], 0.0)
 
 
 class StandardizedNet(nn.Module):

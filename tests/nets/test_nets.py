@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from skaudio.nets import GRU, LeNet, Standardize, TimePooling
+from skaudio.nets import GRU, LeNet, Standardize, TimePooling, recording_mean
 from skaudio.nets._masking import MaskedBatchNorm, flip_in_length, time_mask
 from skaudio.nets.pooling import POOLINGS
 
@@ -109,20 +109,35 @@ def test_batch_norm_equals_torch_on_whole_sequences():
     torch.testing.assert_close(ours.eval()(x, mask), theirs.eval()(x), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("per_recording", [False, True])
-def test_standardize(per_recording):
+@pytest.mark.parametrize("sharpness", [None, 0.0, 1.5])
+def test_standardize(sharpness):
     items = sequences()
     mean, std = torch.randn(N_FEATURES), torch.rand(N_FEATURES) + 0.5
-    out = Standardize(mean, std, per_recording=per_recording)(*padded(items, extra=3))
+    out = Standardize(mean, std, sharpness=sharpness)(*padded(items, extra=3))
     for row, item in zip(out, items, strict=True):
-        centred = item - item.mean(1, keepdim=True) if per_recording else item
+        centred = item
+        if sharpness is not None:
+            weights = torch.exp(sharpness * item.mean(0))
+            centred = item - (item * weights).sum(1, keepdim=True) / weights.sum()
         expected = (centred - mean[:, None]) / std[:, None]
         torch.testing.assert_close(row[:, : item.shape[1]], expected, atol=1e-5, rtol=1e-5)
         assert not row[:, item.shape[1] :].any()
 
 
+def test_silence_around_a_sound_hardly_moves_its_mean():
+    sound = sequences()[3] * 2.0
+    silence = torch.full((N_FEATURES, 16), -14.0)
+    together = torch.cat([silence, sound], 1)
+    means = [
+        recording_mean(x[None], torch.ones(1, x.shape[1], dtype=torch.bool), 0.5)[0]
+        for x in (sound, together)
+    ]
+    assert (means[0] - means[1]).abs().max() < 0.05
+    assert (sound.mean(1) - together.mean(1)).abs().min() > 5.0
+
+
 def test_a_constant_feature_is_centred_only():
-    standardize = Standardize(torch.ones(1), torch.zeros(1), per_recording=False)
+    standardize = Standardize(torch.ones(1), torch.zeros(1))
     assert standardize(torch.full((1, 1, 2), 3.0), torch.tensor([2])).tolist() == [[[2.0, 2.0]]]
 
 

@@ -1,0 +1,113 @@
+"""Accuracy on speakers never heard: each of FSDD's speakers is left out in turn.
+
+    python benchmarks/accuracy_speakers.py [--nets lenet gru] [--seeds 0 1 2 3 4] [--results FILE]
+
+Every net learns with and without augmentation. Results are appended to a file, a line per fit, and
+those found there are not computed again: an interrupted run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+from skaudio.augmentation import VTLP, Noise, Speed, TimeShift
+from skaudio.classifiers import GRUClassifier, LeNetClassifier
+from skaudio.datasets import fetch_fsdd
+from skaudio.encoders import MelSpectrogram
+
+# A floor 35 dB below each recording's maximum: below it, there is the microphone, not the word.
+FLOOR = {"scale": "db", "top_db": 35}
+MELS = {
+    "lenet": MelSpectrogram(sample_rate=8000, n_mels=40, **FLOOR),
+    "gru": MelSpectrogram(sample_rate=8000, n_mels=40, hop_length=160, **FLOOR),
+}
+NETS = {
+    "lenet": LeNetClassifier(max_epochs=20),
+    "gru": GRUClassifier(max_epochs=20),
+}
+HOW = ["augmented", "plain"]
+
+
+def encoders(net):
+    steps = [
+        ("shift", TimeShift(shift=(-0.15, 0.15))),
+        ("vtlp", VTLP(warp=(0.9, 1.1))),
+        ("speed", Speed(rate=(0.9, 1.1))),
+        ("noise", Noise(snr_db=(15, 40))),
+        ("mel", MELS[net]),
+    ]
+    return {"plain": MELS[net], "augmented": Pipeline(steps)}
+
+
+def measure(net, how, speaker, seed, data):
+    held_out = data.groups == speaker
+    start = time.perf_counter()
+    model = clone(NETS[net]).set_params(encoder=encoders(net)[how], random_state=seed)
+    model.fit(data.data[~held_out], data.target[~held_out])
+    accuracy = model.score(data.data[held_out], data.target[held_out])
+    return {
+        "net": net,
+        "encoder": how,
+        "speaker": str(speaker),
+        "seed": seed,
+        "accuracy": round(float(accuracy), 4),
+        "epochs": model.n_iter_,
+        "seconds": round(time.perf_counter() - start, 1),
+    }
+
+
+def show(results):
+    table = pd.DataFrame(results)
+    key = ["net", "encoder"]
+    by_speaker = table.pivot_table(index=key, columns="speaker", values="accuracy")
+    by_seed = table.groupby([*key, "seed"])["accuracy"].mean()
+    by_speaker["mean"] = by_seed.groupby(key).mean()
+    by_speaker["std over seeds"] = by_seed.groupby(key).std()
+    print(by_speaker.round(3).to_string())
+    for net, rows in table.groupby("net"):
+        pairs = rows.pivot_table(index=["speaker", "seed"], columns="encoder", values="accuracy")
+        if {"plain", "augmented"} <= set(pairs.columns):
+            gain = (pairs["augmented"] - pairs["plain"]).dropna()
+            error = gain.std() / np.sqrt(len(gain))
+            print(f"{net}: augmentation gains {gain.mean():.3f} +- {error:.3f}, {len(gain)} pairs")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--nets", nargs="+", choices=list(NETS), default=list(NETS))
+    parser.add_argument("--encoders", nargs="+", choices=HOW, default=HOW)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/speakers.jsonl"))
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)  # start several of these rather than one with threads
+    data = fetch_fsdd()
+    for seed, net, how, speaker in itertools.product(
+        arguments.seeds, arguments.nets, arguments.encoders, np.unique(data.groups)
+    ):
+        done = read(arguments.results)
+        if (net, how, speaker, seed) not in {
+            (r["net"], r["encoder"], r["speaker"], r["seed"]) for r in done
+        }:
+            row = json.dumps(measure(net, how, speaker, seed, data))
+            print(row, flush=True)
+            with arguments.results.open("a") as file:
+                file.write(row + "\n")
+    show(read(arguments.results))
+
+
+def read(path):
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+if __name__ == "__main__":
+    main()

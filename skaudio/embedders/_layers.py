@@ -1,0 +1,126 @@
+"""Reading the layers of a network by name, whatever their shapes and whatever the padding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+# Numbers of frames at which a layer is tried, to see which of its axes is time.
+TRIALS = (64, 96)
+
+
+class LayerReader:
+    """Run a trained network and return what one of its layers put out.
+
+    Parameters
+    ----------
+    module : StandardizedNet
+    layer : str
+        "embedding": what comes before the head, or the name of a layer as
+        ``module.net.named_modules()`` has it. One that is run more than once is read the last time.
+
+    Attributes
+    ----------
+    has_frames : bool
+        Whether there is an axis of time in what the layer puts out.
+    """
+
+    def __init__(self, module: Any, layer: str):
+        self._module = module.eval()
+        self._inner = find_layer(module.net, layer)
+        self._counts: dict[int, int] = {}
+        self._time_axis: int | None = None
+        if self._inner is None:
+            self.has_frames = hasattr(module.net, "forward_frames")
+        else:
+            self._time_axis = self._find_time(layer)
+            self.has_frames = self._time_axis is not None
+
+    def rows(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return a row per sequence; frames are averaged over those of the sequence."""
+        if self._inner is None and hasattr(self._module.net, "forward_features"):
+            return self._module.forward_features(x, lengths)
+        if not self.has_frames:
+            return self._read(x, lengths).flatten(1)
+        frames, counts = self.frames(x, lengths)
+        inside = torch.arange(frames.shape[-1], device=counts.device) < counts[:, None]
+        return frames.masked_fill(~inside[:, None], 0.0).sum(-1) / counts[:, None]
+
+    def frames(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return frames (n_sequences, n_features, n_frames), and how many are each sequence's."""
+        if self._inner is None:
+            return self._module.forward_frames(x, lengths)
+        assert self._time_axis is not None
+        frames = self._read(x, lengths).movedim(self._time_axis, -1).flatten(1, -2)
+        counts = [self._count(int(n), x) for n in lengths]
+        return frames, torch.tensor(counts, device=frames.device)
+
+    @torch.inference_mode()
+    def n_features(self, *, frames: bool) -> int:
+        """Return the number of features of a row, or of a frame."""
+        trial = self._trial(TRIALS[0])
+        return (self.frames(*trial)[0] if frames else self.rows(*trial)).shape[1]
+
+    def _read(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        seen: list[torch.Tensor] = []
+
+        def look(layer: nn.Module, inputs: Any, output: Any) -> None:
+            # Recurrent layers return their states as well.
+            seen.append(output[0] if isinstance(output, tuple) else output)
+
+        assert self._inner is not None
+        handle = self._inner.register_forward_hook(look)
+        try:
+            self._module(x, lengths)
+        finally:
+            handle.remove()
+        if not seen:
+            raise ValueError("this layer is not run when the network is: expected one that is.")
+        return seen[-1].float()
+
+    @torch.inference_mode()
+    def _find_time(self, layer: str) -> int | None:
+        """Return the axis that grows with the number of frames, or None."""
+        shapes = [self._read(*self._trial(n)).shape for n in TRIALS]
+        grows = [i for i, sizes in enumerate(zip(*shapes, strict=True)) if sizes[0] != sizes[1]]
+        if len(grows) > 1 or 0 in grows or shapes[0][0] != 1:
+            raise ValueError(
+                f"layer={layer!r} puts out shape {tuple(shapes[0])} for one sequence of "
+                f"{TRIALS[0]} frames, {tuple(shapes[1])} for one of {TRIALS[1]}: expected the "
+                "sequences along the first axis, and one axis of time at most."
+            )
+        return grows[0] if grows else None
+
+    def _count(self, n_frames: int, like: torch.Tensor) -> int:
+        """Return how many frames the layer makes of a sequence that is alone."""
+        if n_frames not in self._counts:
+            alone = like.new_zeros((1, like.shape[1], n_frames))
+            lengths = torch.tensor([n_frames], device=like.device)
+            assert self._time_axis is not None
+            self._counts[n_frames] = self._read(alone, lengths).shape[self._time_axis]
+        return self._counts[n_frames]
+
+    def _trial(self, n_frames: int) -> tuple[torch.Tensor, torch.Tensor]:
+        mean = self._module.standardize.mean
+        x = mean.new_zeros((1, len(mean), n_frames))
+        return x, torch.tensor([n_frames], device=mean.device)
+
+
+def find_layer(net: nn.Module, layer: str) -> nn.Module | None:
+    """Return a layer of a network; None for "embedding" where the network knows what that is."""
+    if layer == "embedding" and (
+        hasattr(net, "forward_features") or hasattr(net, "forward_frames")
+    ):
+        return None
+    names = {name: module for name, module in net.named_modules() if name}
+    if layer not in names:
+        missing = ""
+        if layer == "embedding":
+            missing = f", and {type(net).__name__} has no forward_features to define the embedding"
+        raise ValueError(
+            f"layer={layer!r} is no layer of {type(net).__name__}{missing}: expected one of "
+            f"{', '.join(map(repr, names))}."
+        )
+    return names[layer]

@@ -1,0 +1,176 @@
+"""Pairs of recordings: drawn from class labels, or as given; both halves in one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from skaudio._batches import Source, TrainingBatches, TrainingSet, ValidationBatches
+from skaudio.audio import AudioBatch
+from skaudio.augmentation import TrainingPath, epoch_seeds
+
+
+def check_drawable(codes: np.ndarray, what: str) -> None:
+    """Raise an error unless there are pairs of one class and pairs of two."""
+    counts = np.unique(codes, return_counts=True)[1]
+    if len(counts) < 2:
+        raise ValueError(
+            f"{what} holds one class alone: pairs of two classes cannot be drawn. Expected two "
+            "classes or more."
+        )
+    if counts.max() < 2:
+        raise ValueError(
+            f"{what} holds {len(counts)} classes of one recording each: pairs of one class "
+            "cannot be drawn. Expected two recordings of one class at least."
+        )
+
+
+def draw_pairs(
+    codes: np.ndarray, n_pairs: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw as many pairs of one class as of two, at random.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n_recordings,)
+        Class of each recording. At least two classes, and two recordings of one of them.
+    n_pairs : int
+        Even. From twice the number of classes on, every class is used.
+    rng : Generator
+
+    Returns
+    -------
+    left, right : ndarray of int, shape (n_pairs,)
+        Positions; no recording is paired with itself. Classes get equal shares: of pairs of one
+        class, those with more than one recording; as left half of the others, all. Within a class,
+        recordings take turns on the left.
+    """
+    half = n_pairs // 2
+    classes = [np.flatnonzero(codes == c) for c in np.unique(codes)]
+    several = [members for members in classes if len(members) > 1]
+    left = np.empty(2 * half, np.int64)
+    right = np.empty(2 * half, np.int64)
+    for members, slots in zip(several, _shares(len(several), half, rng), strict=True):
+        turn = np.resize(rng.permutation(len(members)), len(slots))
+        step = rng.integers(1, len(members), len(slots))
+        left[slots], right[slots] = members[turn], members[(turn + step) % len(members)]
+    for i, slots in enumerate(_shares(len(classes), half, rng)):
+        left[half + slots] = np.resize(rng.permutation(classes[i]), len(slots))
+        other = (i + rng.integers(1, len(classes), len(slots))) % len(classes)
+        right[half + slots] = [rng.choice(classes[j]) for j in other]
+    return left, right
+
+
+def _shares(n: int, n_slots: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Split slots at random into n shares that differ by one at most, the larger ones at random."""
+    owners = np.resize(rng.permutation(n), n_slots)
+    return [np.flatnonzero(owners == i) for i in range(n)]
+
+
+class PairSource:
+    """Pairs of a source's recordings as a source: the left halves, then the right halves."""
+
+    def __init__(self, source: Source, left: np.ndarray, right: np.ndarray):
+        self._source = source
+        self._left = left
+        self._right = right
+        self.lengths = np.maximum(source.lengths[left], source.lengths[right])
+
+    def frames(self, index: np.ndarray, epoch: int) -> list[np.ndarray]:
+        return self._source.frames(self._both(index), epoch)
+
+    def clean_frames(self, index: np.ndarray) -> list[np.ndarray]:
+        return self._source.clean_frames(self._both(index))
+
+    def _both(self, index: np.ndarray) -> np.ndarray:
+        return np.concatenate([self._left[index], self._right[index]])
+
+
+def class_variants(codes: np.ndarray, n_variants: int, seed: int, epoch: int) -> np.ndarray:
+    """Assign each recording to one of the variants of its class in this epoch; return new codes."""
+    rng = np.random.default_rng([seed, epoch, 2])
+    return codes * n_variants + rng.integers(n_variants, size=len(codes))
+
+
+class ClassAugmentation:
+    """An augmentation that is drawn once per class and epoch, to be put ahead of the encoder.
+
+    Parameters
+    ----------
+    augmentation : augmentation, or Pipeline of augmentations
+    codes : ndarray of int, shape (n_recordings,)
+    n_variants : int
+        Number of draws per class.
+    seed : int
+    """
+
+    def __init__(self, augmentation: Any, codes: np.ndarray, n_variants: int, seed: int):
+        self._path = TrainingPath(augmentation)
+        self._codes = codes
+        self._n_variants = n_variants
+        self._seed = seed
+
+    def __call__(self, audio: AudioBatch, index: np.ndarray, epoch: int) -> Any:
+        codes = class_variants(self._codes, self._n_variants, self._seed, epoch)[index]
+        # A stream of its own: no recording's seed in this epoch.
+        return self._path(audio, epoch_seeds(self._seed, epoch, codes + (1 << 40)))
+
+
+class DrawnPairBatches:
+    """Iterate over bucketed, augmented batches of pairs, drawn anew in each pass.
+
+    Parameters
+    ----------
+    dataset : TrainingSet
+        Its targets are the classes of the recordings.
+    batch_size : int
+        Pairs per batch.
+    n_pairs : int or None
+        Per epoch, rounded up to an even number; None takes one per recording, or two per class if
+        that is more.
+    n_variants : int
+        Of each class, by `ClassAugmentation`; every variant counts as a class.
+    """
+
+    def __init__(
+        self,
+        dataset: TrainingSet,
+        batch_size: int,
+        n_pairs: int | None = None,
+        n_variants: int = 1,
+    ):
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.n_variants = n_variants
+        codes = dataset.targets[dataset.index]
+        check_drawable(codes, "y, without or in the part held out,")
+        if n_pairs is None:
+            n_classes = len(np.unique(codes)) * n_variants
+            n_pairs = max(len(dataset), 2 * n_classes)
+        self.n_pairs = n_pairs + n_pairs % 2
+        self.epoch = dataset.first_epoch
+
+    def __len__(self) -> int:
+        return -(-self.n_pairs // self.batch_size)
+
+    def __iter__(self) -> Iterator[Any]:
+        pairs = self._drawn(self.epoch)
+        self.epoch += 1
+        yield from TrainingBatches(pairs, self.batch_size)
+
+    def _drawn(self, epoch: int) -> TrainingSet:
+        data = self.dataset
+        codes = class_variants(data.targets, self.n_variants, data.seed, epoch)[data.index]
+        left, right = draw_pairs(codes, self.n_pairs, np.random.default_rng([data.seed, epoch, 1]))
+        pairs = PairSource(data.source, data.index[left], data.index[right])
+        targets = np.column_stack([codes[left], codes[right]])
+        return TrainingSet(pairs, targets, np.arange(len(targets)), data.seed, epoch)
+
+
+class DrawnPairValidation(DrawnPairBatches):
+    """Iterate over clean batches of pairs, the same in every pass."""
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from ValidationBatches(self._drawn(0), self.batch_size)

@@ -1,0 +1,325 @@
+"""The siamese embedder as users meet it."""
+
+import pickle
+
+import numpy as np
+import pytest
+import sklearn
+import torch
+from scipy.spatial.distance import pdist
+from sklearn.model_selection import GridSearchCV, GroupKFold, LeaveOneGroupOut, cross_validate
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+from sklearn.pipeline import make_pipeline
+
+from skaudio.audio import AudioBatch
+from skaudio.augmentation import Noise, Speed
+from skaudio.embedders import SiameseEmbedder
+from skaudio.encoders import MFCC, MelSpectrogram
+from skaudio.metrics import equal_error_rate, precision_at_k
+
+NEW = ["joe", "kim"]
+
+
+def small(encoder=None, **params):
+    defaults = {
+        "module_params": {"channels": (4, 8), "dropout": 0.0},
+        "embedding_size": 8,
+        "max_epochs": 8,
+        "random_state": 0,
+    }
+    return SiameseEmbedder(encoder, **{**defaults, **params})
+
+
+def all_pairs(X, y):
+    left, right = np.triu_indices(len(X), 1)
+    return [X[i] for i in left], [X[i] for i in right], y[left] == y[right]
+
+
+@pytest.fixture(scope="module")
+def split(voices):
+    """Frames of four speakers to learn from, and of all six."""
+    X, speakers, _ = voices
+    frames = list(MelSpectrogram(n_mels=20).fit_transform(X))
+    known = np.flatnonzero(~np.isin(speakers, NEW))
+    return [frames[i] for i in known], speakers[known], frames, speakers
+
+
+@pytest.fixture(scope="module")
+def fitted(split):
+    X, y, _, _ = split
+    return small(max_epochs=15).fit(X, y)
+
+
+def test_speakers_never_heard(fitted, split):
+    _, _, X, y = split
+    rows = fitted.transform(X)
+    assert rows.shape == (96, 8)
+    assert rows.dtype == np.float32
+    assert rows.flags.c_contiguous
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+    new = np.isin(y, NEW)
+    assert fitted.score([X[i] for i in np.flatnonzero(new)], y[new]) > 0.9
+    assert precision_at_k(rows, y, k=5) > 0.9
+    assert fitted.get_feature_names_out().tolist() == [f"siameseembedder{i}" for i in range(8)]
+
+
+def test_polarity_of_distances(fitted, split):
+    X, y, _, _ = split
+    left, right, same = all_pairs(X[::4], y[::4])
+    distances = fitted.pair_distance(left, right)
+    assert distances.shape == same.shape
+    assert distances[same].mean() < distances[~same].mean()
+    assert not fitted.pair_distance(X[:3], X[:3]).any()
+    assert equal_error_rate(same, -distances) < 0.1
+
+
+@pytest.mark.parametrize("distance", ["euclidean", "cosine"])
+@pytest.mark.parametrize("hinge", ["squared", "linear"])
+def test_every_loss_learns(hinge, distance, split):
+    X, y, _, _ = split
+    margin = 0.5 if distance == "cosine" else 1.0
+    embedder = small(hinge=hinge, distance=distance, margin=margin).fit(X, y)
+    assert embedder.score(X, y) > 0.9
+    rows = embedder.transform(X)
+    pairs = embedder.pair_distance(X[:5], X[5:10])
+    by_hand = [pdist(rows[[i, 5 + i]].astype(float), distance)[0] for i in range(5)]
+    np.testing.assert_allclose(pairs, by_hand, atol=1e-5)
+
+
+def test_mining_and_free_lengths_learn_too(split):
+    X, y, _, _ = split
+    mined = small(mining="hard").fit(X, y)
+    assert mined.score(X, y) > 0.9
+    free = small(normalize=False).fit(X, y)
+    assert free.score(X, y) > 0.9
+    assert np.linalg.norm(free.transform(X), axis=1).std() > 0.01
+
+
+def test_labels_decide_what_is_learned(split):
+    """Two speakers never heard, told apart if speakers were learned, and not if words were."""
+    X, y, frames, speakers = split
+    new = np.flatnonzero(np.isin(speakers, NEW))
+    test = [frames[i] for i in new], speakers[new]
+    assert small().fit(X, y).score(*test) > 0.95
+    words = np.tile(["low", "high"], 32)
+    assert small().fit(X, words).score(*test) < 0.8
+
+
+def test_threshold(fitted, split):
+    X, y, _, _ = split
+    embedder = pickle.loads(pickle.dumps(fitted))
+    assert embedder.threshold_ == embedder.margin / 2
+    left, right, same = all_pairs(X[::3], y[::3])
+    assert embedder.calibrate_threshold(left, right, same) is embedder
+    said = embedder.predict_pairs(left, right)
+    assert said.dtype == bool
+    rate = equal_error_rate(same, -embedder.pair_distance(left, right))
+    assert np.mean(~said[same]) == pytest.approx(rate, abs=0.03)
+    assert np.mean(said[~same]) == pytest.approx(rate, abs=0.03)
+    embedder.threshold_ = 0.0
+    assert embedder.predict_pairs(X[:1], X[:1]).tolist() == [True]
+    assert not embedder.predict_pairs(X[:1], X[20:21]).any()
+
+
+def test_score_is_one_minus_the_equal_error_rate(fitted, split):
+    X, y, _, _ = split
+    left, right, same = all_pairs(X, y)
+    rate = equal_error_rate(same, -fitted.pair_distance(left, right))
+    assert fitted.score(X, y) == pytest.approx(1 - rate, abs=1e-3)
+
+
+def test_score_where_all_pairs_are_of_one_kind(fitted, split):
+    X, y, _, _ = split
+    assert fitted.score(X[:4], y[:4]) == 0.5  # one class
+    assert fitted.score([X[0], X[20], X[40]], ["ann", "bob", "eve"]) == 0.5  # one of each
+    assert fitted.score(X[:1], y[:1]) == 0.5
+
+
+def test_search_with_classes_left_out(split):
+    _, _, X, y = split
+    search = GridSearchCV(
+        small(max_epochs=2), {"margin": [0.5, 1.0]}, cv=GroupKFold(2), error_score="raise"
+    )
+    search.fit(X, y, groups=y)
+    scores = search.cv_results_["mean_test_score"]
+    assert ((scores >= 0) & (scores <= 1)).all()
+    # One class in each test fold: nothing to say, but nothing breaks.
+    search.set_params(cv=LeaveOneGroupOut()).fit(X, y, groups=y)
+    assert search.cv_results_["mean_test_score"].tolist() == [0.5, 0.5]
+
+
+def test_nested_search_with_groups(split):
+    _, _, X, y = split
+    rooms = np.tile([0, 1, 2, 3], 24)
+    search = GridSearchCV(small(max_epochs=1), {"hinge": ["linear"]}, cv=GroupKFold(2))
+    with sklearn.config_context(enable_metadata_routing=True):
+        out = cross_validate(search, X, y, params={"groups": rooms}, cv=GroupKFold(2))
+    assert np.isfinite(out["test_score"]).all()
+
+
+def test_one_class_and_one_recording_of_each(split):
+    X, _, _, _ = split
+    with pytest.raises(ValueError, match=r"y holds one class alone.*Expected two classes"):
+        small().fit(X[:6], ["ann"] * 6)
+    with pytest.raises(ValueError, match=r"y holds 3 classes of one recording each.*two record"):
+        small().fit(X[:3], ["ann", "bob", "eve"])
+    with pytest.raises(ValueError, match=r"requires y to be passed.*go to fit_pairs"):
+        small().fit(X[:3], None)
+
+
+def test_a_class_with_one_recording(split):
+    X, y, _, _ = split
+    labels = y.astype(object)
+    labels[5] = "only once"
+    embedder = small(max_epochs=2).fit(X, labels)
+    assert np.isfinite(embedder.transform(X)).all()
+
+
+def test_early_stopping_needs_pairs_in_the_part_held_out(split):
+    X, y, _, _ = split
+    embedder = small(early_stopping=True, validation_fraction=0.3, n_iter_no_change=2)
+    embedder.set_params(max_epochs=20).fit(X, y)
+    losses = [row["valid_loss"] for row in embedder.history_]
+    assert len(losses) <= 20
+    embedder.set_params(validation_fraction=0.2)  # one of the four speakers
+    with pytest.raises(ValueError, match=r"y, .*in the part held out, holds one class alone"):
+        embedder.fit(X, y, groups=y)
+
+
+def test_given_pairs(split, voices):
+    X, y, frames, speakers = split
+    rng = np.random.default_rng(0)
+    left, right = rng.integers(len(X), size=(2, 200))
+    same = y[left] == y[right]
+    halves = [X[i] for i in left], [X[i] for i in right]
+    embedder = small().fit_pairs(*halves, same)
+    assert embedder.score(frames, speakers) > 0.85
+    assert embedder.threshold_ == 0.5
+    again = small().fit_pairs(*halves, same)
+    assert np.array_equal(again.transform(X), embedder.transform(X))
+    # Which half is which does not matter to the polarity.
+    swapped = small().fit_pairs(*halves[::-1], same.astype(int))
+    assert swapped.score(frames, speakers) > 0.85
+
+
+def test_given_pairs_of_recordings_with_early_stopping(voices):
+    X, speakers, _ = voices
+    left, right = np.random.default_rng(0).integers(len(X), size=(2, 40))
+    same = speakers[left] == speakers[right]
+    encoder = make_pipeline(Noise(), MFCC())
+    batch = AudioBatch(X, 16000)
+    embedder = small(encoder, max_epochs=2, early_stopping=True, validation_fraction=0.2)
+    embedder.fit_pairs(batch[left], [X[i] for i in right], same)
+    assert embedder.transform(X[:2]).shape == (2, 8)
+    table = np.stack([x[:2400] for x in X])
+    embedder.fit_pairs(table[left], table[right], same)
+    assert embedder.n_features_in_ == 2400
+    bad = [*X[:3], np.full(4000, np.nan)]
+    with pytest.raises(ValueError, match="right recording 3 contains NaN"):
+        embedder.fit_pairs(X[:4], bad, [True, False, True, False])
+
+
+def test_given_pairs_that_do_not_do(split):
+    X, _, _, _ = split
+    with pytest.raises(ValueError, match=r"same holds no pair of two classes \(False\)"):
+        small().fit_pairs(X[:3], X[3:6], [1, 1, 1])
+    with pytest.raises(ValueError, match=r"same holds no pair of one class \(True\)"):
+        small().fit_pairs(X[:3], X[3:6], [0, 0, 0])
+    with pytest.raises(ValueError, match=r"same holds \[-1, 1\].*expected True or 1"):
+        small().fit_pairs(X[:2], X[3:5], [-1, 1])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        small().fit_pairs(X[:2], X[3:6], [0, 1])
+    with pytest.raises(ValueError, match="mining='hard' needs class labels: use fit"):
+        small(mining="hard").fit_pairs(X[:2], X[3:5], [0, 1])
+
+
+def test_bad_parameters(split, voices):
+    X, y, _, _ = split
+    with pytest.raises(
+        ValueError, match=r"module='cnn': expected 'lenet', 'gru', 'statistics' or a"
+    ):
+        small(module="cnn").fit(X, y)
+    with pytest.raises(ValueError, match=r"mining='semi': expected None or 'hard'"):
+        small(mining="semi").fit(X, y)
+    with pytest.raises(ValueError, match=r"hinge='cubic': expected one of"):
+        small(hinge="cubic").fit(X, y)
+    with pytest.raises(ValueError, match="class_augmentation changes recordings: pass encoder="):
+        small(class_augmentation=Speed()).fit(X, y)
+    with pytest.raises(ValueError, match="n_variants == 0, must be >= 1"):
+        small(MFCC(), class_augmentation=Speed(), n_variants=0).fit(*voices[:2])
+
+
+def test_same_seed_same_numbers(split):
+    X, y, _, _ = split
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    first = small(max_epochs=2).fit(X, y).transform(X)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert np.array_equal(small(max_epochs=2, n_pairs=None).fit(X, y).transform(X), first)
+    assert not np.array_equal(small(max_epochs=2, random_state=1).fit(X, y).transform(X), first)
+
+
+def test_class_augmentation_is_alike_within_a_class_variant(voices, monkeypatch):
+    """All of a class's recordings with one variant get the same draw, in each epoch another."""
+    X, speakers, _ = voices
+    seen = []
+    real = Speed.augment
+
+    def spy(self, X, seeds):
+        seen.extend(zip([len(x) for x in X], seeds.tolist(), strict=True))
+        return real(self, X, seeds)
+
+    monkeypatch.setattr(Speed, "augment", spy)
+    whose = {len(x): speaker for x, speaker in zip(X, speakers, strict=True)}
+    alone = [i for i, x in enumerate(X) if sum(len(x) == len(other) for other in X) == 1]
+    X, speakers = [X[i] for i in alone], speakers[alone]
+    embedder = small(MFCC(), class_augmentation=Speed((0.7, 1.4)), n_variants=3, max_epochs=2)
+    embedder.fit(X, speakers)
+    owners, variants = {}, {}
+    for length, seed in seen:
+        owners.setdefault(seed, set()).add(whose[length])
+        variants.setdefault(whose[length], set()).add(seed)
+    assert all(len(names) == 1 for names in owners.values())
+    assert {len(seeds) for seeds in variants.values()} == {6}  # 3 variants x 2 epochs
+    # In use, nothing is augmented.
+    seen.clear()
+    assert np.array_equal(embedder.transform(X[:3]), embedder.transform(X[:3]))
+    assert not seen
+
+
+def test_warm_start_goes_on(split):
+    X, y, _, _ = split
+    embedder = small(max_epochs=2, warm_start=True).fit(X, y)
+    module = embedder.net_.module_
+    embedder.fit(X, y)
+    assert embedder.net_.module_ is module
+    assert embedder.n_iter_ == 4
+
+
+def test_neighbours_keep_the_embedding_without_a_copy(fitted, split):
+    rows = fitted.transform(split[0])
+    neighbours = NearestNeighbors().fit(rows)
+    assert np.shares_memory(neighbours._fit_X, rows)
+    # The furthest of unit rows are the nearest of their opposites.
+    furthest = neighbours.kneighbors(-rows, 1, return_distance=False)[:, 0]
+    distances = sklearn.metrics.pairwise_distances(rows)
+    np.testing.assert_allclose(
+        distances[np.arange(len(rows)), furthest], distances.max(axis=1), atol=1e-5
+    )
+
+
+def test_in_a_pipeline_before_neighbours(split):
+    X, y, frames, speakers = split
+    pipe = make_pipeline(small(), KNeighborsClassifier(1))
+    assert pipe.fit(X, y).score(X, y) > 0.9
+    rows = pipe[:-1].set_output(transform="pandas").transform(frames)
+    assert rows.shape == (96, 8)
+    assert precision_at_k(rows, speakers) > 0.9
+
+
+def test_a_pickled_embedder_does_not_carry_its_data(voices):
+    X, speakers, _ = voices
+    embedder = small(make_pipeline(Noise(), MFCC()), max_epochs=1, class_augmentation=Speed())
+    embedder.fit(X, speakers)
+    weights = sum(p.nbytes for p in embedder.net_.module_.parameters())
+    assert len(pickle.dumps(embedder)) < 20 * weights + 50_000 < sum(x.nbytes for x in X)

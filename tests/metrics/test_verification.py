@@ -1,0 +1,81 @@
+"""Equal error rate against brute force and scikit-learn's curves."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_curve
+
+from skaudio.metrics import equal_error_rate, equal_error_threshold
+
+
+def overlapping(n=200, seed=0, decimals=8):
+    rng = np.random.default_rng(seed)
+    same = rng.random(n) < 0.3
+    return same, (rng.normal(size=n) + 1.2 * same).round(decimals)
+
+
+@pytest.mark.parametrize("decimals", [8, 1, 0])
+@pytest.mark.parametrize("seed", range(3))
+def test_rate_is_where_the_interpolated_curve_crosses_the_diagonal(seed, decimals):
+    same, scores = overlapping(seed=seed, decimals=decimals)
+    false_alarms, hits, _ = roc_curve(same, scores, drop_intermediate=False)
+    # Walk along the curve in tiny steps: the rate is where misses equal false alarms.
+    fine = np.linspace(0, len(hits) - 1, 2_000_001)
+    x = np.interp(fine, np.arange(len(hits)), false_alarms)
+    misses = 1 - np.interp(fine, np.arange(len(hits)), hits)
+    crossing = np.argmin(np.abs(misses - x))
+    assert equal_error_rate(same, scores) == pytest.approx(x[crossing], abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_threshold_is_nearer_to_equal_rates(seed):
+    same, scores = overlapping(seed=seed, decimals=1)
+    threshold = equal_error_threshold(same, scores)
+
+    def gap(t):
+        return abs(np.mean(scores[same] < t) - np.mean(scores[~same] >= t))
+
+    assert gap(threshold) == min(gap(t) for t in np.concatenate([scores - 1e-6, scores + 1e-6]))
+    assert threshold not in scores
+
+
+def test_known_values():
+    assert equal_error_rate([1, 1, 0, 0], [4, 3, 2, 1]) == 0.0
+    assert equal_error_rate([0, 0, 1, 1], [4, 3, 2, 1]) == 1.0
+    assert equal_error_rate([0, 1, 0, 1], [1, 1, 1, 1]) == 0.5
+    assert equal_error_rate([1, 0, 0, 1], [4, 3, 2, 1]) == 0.5
+    assert equal_error_threshold([1, 1, 0, 0], [4, 3, 2, 1]) == 2.5
+    assert equal_error_threshold([True, False], [1, 1]) == 1
+    # One of four missed, one of four accepted wrongly.
+    assert equal_error_rate([1, 1, 1, 0, 1, 0, 0, 0], [8, 7, 6, 5, 4, 3, 2, 1]) == 0.25
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(-5, 5), min_size=1, max_size=12),
+    st.lists(st.integers(-5, 5), min_size=1, max_size=12),
+)
+def test_properties(positive, negative):
+    same = [1] * len(positive) + [0] * len(negative)
+    scores = np.array(positive + negative, dtype=float)
+    rate = equal_error_rate(same, scores)
+    assert 0 <= rate <= 1
+    assert equal_error_rate(same, 3 * scores + 1) == pytest.approx(rate)
+    assert equal_error_rate(np.subtract(1, same), scores) == pytest.approx(1 - rate)
+    assert equal_error_rate(same * 2, np.tile(scores, 2)) == pytest.approx(rate)
+    assert scores.min() <= equal_error_threshold(same, scores) <= scores.max()
+
+
+@pytest.mark.parametrize("measure", [equal_error_rate, equal_error_threshold])
+def test_what_is_wrong_is_said(measure):
+    with pytest.raises(ValueError, match=r"no pair of one class \(1\).*there are 2 of the other"):
+        measure([0, 0], [1.0, 2.0])
+    with pytest.raises(ValueError, match=r"no pair of two classes \(0\)"):
+        measure([1, 1], [1.0, 2.0])
+    with pytest.raises(ValueError, match=r"y_true holds \[-1, 1\].*expected True or 1"):
+        measure([-1, 1], [1.0, 2.0])
+    with pytest.raises(ValueError, match="y_score contains NaN"):
+        measure([0, 1], [1.0, np.nan])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        measure([0, 1], [1.0])
