@@ -193,7 +193,7 @@ def looped(
     """Return n_times samples from a random place, repeats faded into each other."""
     n = len(waveform)
     if n >= n_times:
-        start = rng.integers(n - n_times + 1)
+        start = int(rng.integers(n - n_times + 1))
         return waveform[start : start + n_times].copy()
     n_fade = min(round(BACKGROUND_FADE * sample_rate), n // 2)
     period = n - n_fade
