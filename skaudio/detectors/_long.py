@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.special import softmax
 
 from skaudio.audio import Recording
 from skaudio.detectors._store import FrameFile, Frames
