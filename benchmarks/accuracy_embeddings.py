@@ -139,11 +139,11 @@ def main():
     if arguments.what == "digits":
         left_out = [(name,) for name in names]
         raw = raw_rows(data)
-        print(
-            f"MFCC, mean and deviation: silhouette by digit {silhouette_score(raw, data.target):.3f}, "
-            f"by speaker {silhouette_score(raw, data.groups):.3f}; probe of digit "
-            f"{probe(raw, data.target):.3f}, of speaker {probe(raw, data.groups):.4f}"
-        )
+        for name, labels in (("digit", data.target), ("speaker", data.groups)):
+            silhouette, linear = silhouette_score(raw, labels), probe(raw, labels)
+            print(
+                f"MFCC, mean and deviation: {name}: silhouette {silhouette:.3f}, probe {linear:.4f}"
+            )
     else:
         left_out = list(itertools.combinations(names, 2))
         frames, raw = list(VOICE.fit_transform(data.data)), raw_rows(data)

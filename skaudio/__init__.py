@@ -18,8 +18,10 @@ nets
     torch modules for sequences of any length: `LeNet`, `GRU`.
 classifiers
     Neural classifiers: `LeNetClassifier`, `GRUClassifier`, `NetClassifier`.
+embedders
+    Recordings -> rows whose distances mean something: `NetEmbedder`, `SiameseEmbedder`.
 metrics
-    Tables of scores: `scores_by`, `worst_classified`.
+    Tables of scores, equal error rate, precision of neighbours.
 datasets
     Recordings to learn from: `load_spoken_digits`, `load_audio_files`, `fetch_fsdd`.
 display

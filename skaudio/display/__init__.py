@@ -1,12 +1,15 @@
 """Pictures, by scikit-learn's Display convention. They need matplotlib: the extra ``plot``.
 
+AudioPlayers
+    Recordings to listen to; needs no matplotlib.
 AugmentationDisplay
     What an augmentation makes of a recording, to see and to hear.
 SpectrogramDisplay
     The frames of one recording, whichever encoder made them, over seconds and Hz.
 """
 
+from skaudio.display.players import AudioPlayers
 from skaudio.display.preview import AugmentationDisplay
 from skaudio.display.spectrogram import SpectrogramDisplay
 
-__all__ = ["AugmentationDisplay", "SpectrogramDisplay"]
+__all__ = ["AudioPlayers", "AugmentationDisplay", "SpectrogramDisplay"]
