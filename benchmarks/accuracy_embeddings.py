@@ -23,7 +23,7 @@ from scipy.spatial.distance import pdist
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import silhouette_score
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -51,6 +51,8 @@ SPEAKERS = {"embedding_size": 256, "max_epochs": 3}
 WAYS = {
     "linear hinge": {"hinge": "linear"},
     "linear hinge, labels permuted": {"hinge": "linear"},
+    "linear hinge, margin 1.25": {"hinge": "linear", "margin": 1.25},
+    "linear hinge, margin 1.25, labels permuted": {"hinge": "linear", "margin": 1.25},
     "squared hinge": {"hinge": "squared"},
     "squared hinge, labels permuted": {"hinge": "squared"},
     "untrained": {"lr": 1e-12},
@@ -59,7 +61,8 @@ WAYS = {
 
 def probe(rows, labels):
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    return cross_val_score(model, rows, labels, cv=5).mean()
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    return cross_val_score(model, rows, labels, cv=folds).mean()
 
 
 def raw_rows(data):

@@ -28,7 +28,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -101,7 +101,8 @@ print(f"nearest neighbour, speakers never heard: {nearest.score(rows[test], y[te
 
 def probe(rows, labels):
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    return cross_val_score(model, rows, labels, cv=5).mean()
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    return cross_val_score(model, rows, labels, cv=folds).mean()
 
 
 table = pd.DataFrame(
