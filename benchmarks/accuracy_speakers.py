@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skaudio.augmentation import VTLP, Noise, Speed, TimeShift
@@ -24,26 +25,34 @@ from skaudio.classifiers import GRUClassifier, LeNetClassifier
 from skaudio.datasets import fetch_fsdd
 from skaudio.encoders import MelSpectrogram
 
-MEL = MelSpectrogram(sample_rate=8000, n_mels=40)
-ENCODERS = {
-    "plain": MEL,
-    "augmented": Pipeline(
-        [
-            ("shift", TimeShift(shift=(-0.3, 0.3))),
-            ("vtlp", VTLP(warp=(0.9, 1.1))),
-            ("speed", Speed(rate=(0.9, 1.1))),
-            ("noise", Noise(snr_db=(15, 40))),
-            ("mel", MEL),
-        ]
-    ),
+# A floor 35 dB below each recording's maximum: below it, there is the microphone, not the word.
+FLOOR = {"scale": "db", "top_db": 35}
+MELS = {
+    "lenet": MelSpectrogram(sample_rate=8000, n_mels=40, **FLOOR),
+    "gru": MelSpectrogram(sample_rate=8000, n_mels=40, hop_length=160, **FLOOR),
 }
-NETS = {"lenet": LeNetClassifier, "gru": GRUClassifier}
+NETS = {
+    "lenet": LeNetClassifier(max_epochs=20),
+    "gru": GRUClassifier(max_epochs=20),
+}
+HOW = ["augmented", "plain"]
+
+
+def encoders(net):
+    steps = [
+        ("shift", TimeShift(shift=(-0.15, 0.15))),
+        ("vtlp", VTLP(warp=(0.9, 1.1))),
+        ("speed", Speed(rate=(0.9, 1.1))),
+        ("noise", Noise(snr_db=(15, 40))),
+        ("mel", MELS[net]),
+    ]
+    return {"plain": MELS[net], "augmented": Pipeline(steps)}
 
 
 def measure(net, how, speaker, seed, data):
     held_out = data.groups == speaker
     start = time.perf_counter()
-    model = NETS[net](ENCODERS[how], random_state=seed)
+    model = clone(NETS[net]).set_params(encoder=encoders(net)[how], random_state=seed)
     model.fit(data.data[~held_out], data.target[~held_out])
     accuracy = model.score(data.data[held_out], data.target[held_out])
     return {
@@ -76,7 +85,7 @@ def show(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nets", nargs="+", choices=list(NETS), default=list(NETS))
-    parser.add_argument("--encoders", nargs="+", choices=list(ENCODERS), default=list(ENCODERS))
+    parser.add_argument("--encoders", nargs="+", choices=HOW, default=HOW)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--results", type=Path, default=Path("benchmarks/speakers.jsonl"))
     arguments = parser.parse_args()

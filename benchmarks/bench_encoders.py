@@ -66,6 +66,34 @@ def mfcc(s: Setting) -> MFCC:
     return MFCC(sample_rate=s.sample_rate, n_mfcc=s.n_mfcc, **s.frames)
 
 
+def bench_cores(report: Report, repeats: int) -> None:
+    """Tell how much of its cores a shared machine gives: what threads can gain at most."""
+    report.head("what the cores give together, over one alone")
+    clips = noise(8, A)
+    with joblib.Parallel(n_jobs=CORES) as workers:
+        for name, work in (("sgemm", multiply), ("librosa", by_librosa)):
+            figures = compare(
+                {
+                    "alone": lambda work=work: workers([joblib.delayed(work)(clips)]),
+                    "together": lambda work=work: workers([joblib.delayed(work)(clips)] * CORES),
+                },
+                repeats,
+            )
+            gain = CORES * figures["alone"].median / figures["together"].median
+            report.fact(f"{name} in {CORES} processes", gain, "times one")
+
+
+def multiply(clips: np.ndarray) -> None:
+    square = np.ones((512, 512), np.float32)
+    for _ in range(len(clips) * 20):
+        square @ square
+
+
+def by_librosa(clips: np.ndarray) -> None:
+    for clip in np.repeat(clips, 8, axis=0):
+        librosa_mel(clip, A)
+
+
 def bench_arrays(report: Report, n: int, repeats: int) -> None:
     report.head(f"{n} clips of {SECONDS} s in memory, {CORES} cores, time per clip")
     rows = [
@@ -212,23 +240,28 @@ def bench_scaling(report: Report, quick: bool) -> None:
 
 
 def bench_processes(report: Report, n: int, repeats: int) -> None:
+    """What a grid search with ``n_jobs`` does: encoders in processes that run side by side."""
     report.head(f"{CORES} processes that encode at the same time, as in a grid search")
-    X, encoder = noise(n, A, 1.0), MelSpectrogram()
+    times = n // 4
+    contestants = {"one process": lambda: encode_repeatedly(CORES * times)}
+    for threads in (1, CORES):  # joblib's choice in its workers, and too many
 
-    def nested() -> None:
-        joblib.Parallel(n_jobs=CORES)(
-            joblib.delayed(encode_repeatedly)(encoder, X) for _ in range(CORES)
-        )
+        def side_by_side(threads: int = threads) -> None:
+            with joblib.parallel_config("loky", inner_max_num_threads=threads):
+                joblib.Parallel(n_jobs=CORES)(
+                    joblib.delayed(encode_repeatedly)(times) for _ in range(CORES)
+                )
 
-    figures = compare(
-        {"processes": nested, "one process": lambda: encode_repeatedly(encoder, X, CORES)}, repeats
-    )
-    ideal = figures["one process"].median / figures["processes"].median
-    report.fact("throughput over that of one process with all threads", ideal)
+        contestants[f"processes, threads in each: {threads}"] = side_by_side
+    figures = compare(contestants, repeats)
+    for name, figure in list(figures.items())[1:]:
+        ideal = figures["one process"].median / figure.median
+        report.fact(f"{name}: throughput over that of one process with all threads", ideal)
 
 
-def encode_repeatedly(encoder: MelSpectrogram, X: np.ndarray, times: int = 1) -> None:
-    for _ in range(20 * times):
+def encode_repeatedly(times: int) -> None:
+    X, encoder = noise(200, A, 1.0), MelSpectrogram()
+    for _ in range(times):
         encoder.transform(X)
 
 
@@ -251,6 +284,7 @@ def main() -> None:
     report = Report()
     print(", ".join(f"{name} {value}" for name, value in machine().items()))
     report.fact("first call (compiles, or loads from disk)", first_call(), "s")
+    bench_cores(report, repeats)
     bench_arrays(report, n, repeats)
     bench_single(report, repeats)
     bench_limit(report, n, repeats)

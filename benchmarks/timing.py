@@ -102,13 +102,16 @@ class Report:
 
 
 def compare(contestants: dict[str, Callable[[], object]], repeats: int = 5) -> dict[str, Figure]:
-    """Run contestants in turn, ``repeats`` times after one warm-up; a busy machine adds tries."""
+    """Run contestants in turn, ``repeats`` times; a busy machine adds tries.
+
+    Each turn begins with a call that is not timed: what ran before has left the caches, the heap
+    and the threads of libraries in its own state, which weighs most on whoever is fastest.
+    """
     global _patience
     figures = {name: Figure() for name in contestants}
-    for run in contestants.values():
-        run()
     for _ in range(repeats):
         for name, run in contestants.items():
+            run()
             tries = [measure(run)]
             while tries[-1][1] > FOREIGN and len(tries) < TRIES and _patience > 0:
                 tries.append(measure(run))

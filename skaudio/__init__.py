@@ -15,13 +15,21 @@ augmentation
 pooling
     Frames -> one row per recording: `FramePooling`; several encoders side by side: `FrameUnion`.
 nets
-    torch modules for sequences of any length: `LeNet`, `GRU`.
+    torch modules for sequences of any length: `LeNet`, `GRU`, `CRNN`.
+events
+    Tables of events: validation, frames to events and back, files.
+detectors
+    Events from weak labels: `EventDetector`.
 classifiers
     Neural classifiers: `LeNetClassifier`, `GRUClassifier`, `NetClassifier`.
 embedders
-    Recordings -> rows whose distances mean something: `NetEmbedder`, `SiameseEmbedder`.
+    Recordings -> rows to measure distances between: `NetEmbedder`, `SiameseEmbedder`.
+pretrained
+    Nets that have heard AudioSet: `PretrainedEmbedder` (features), `AudioTagger` (classes).
+caching
+    Results on disk, one file per recording: `CachedTransformer`.
 metrics
-    Tables of scores, equal error rate, precision of neighbours.
+    Tables of scores, equal error rate, precision of neighbours, F1 of events.
 datasets
     Recordings to learn from: `load_spoken_digits`, `load_audio_files`, `fetch_fsdd`.
 display

@@ -26,8 +26,10 @@ from skaudio.frames import check_frames
 MEMORY_LIMIT = 2 << 30
 DECODE_BLOCK = 256
 
-# Rows of a batch in prediction, always as many: a matrix product may round by its shape.
+# Rows of a batch in prediction, as many for all sequences of one length: a matrix product may
+# round by its shape. Long sequences come in fewer rows: padding makes up for missing ones.
 PREDICT_ROWS = 32
+PREDICT_FRAMES = 1 << 15
 
 # Lengths of sequences in one batch differ by about this fraction, at random: the same neighbours
 # do not meet in every epoch.
@@ -234,7 +236,8 @@ def prediction_batches(
     lengths = np.array([padded_length(f.shape[1]) for f in frames])
     for n_frames in np.unique(lengths):
         bucket = np.flatnonzero(lengths == n_frames)
-        for part in gen_batches(len(bucket), PREDICT_ROWS):
+        n_rows = min(max(PREDICT_FRAMES // int(n_frames), 1), PREDICT_ROWS)
+        for part in gen_batches(len(bucket), n_rows):
             positions = bucket[part]
-            x, counts = pad([frames[i] for i in positions], int(n_frames), PREDICT_ROWS)
+            x, counts = pad([frames[i] for i in positions], int(n_frames), n_rows)
             yield positions, x, counts

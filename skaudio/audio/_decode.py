@@ -10,6 +10,7 @@ import io
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile as sf
@@ -31,11 +32,12 @@ def decode(
     sample_rate : int
         The file's own, in Hz.
     """
-    head = _head(source, name)
+    handle: Any
     if isinstance(source, bytes):
-        handle: int | io.BytesIO = io.BytesIO(source)
+        head, handle = source[:16], io.BytesIO(source)
+        _check_head(head, name)
     else:
-        handle = os.open(source, os.O_RDONLY)
+        head, handle = _open(source, name)
     try:
         # closefd hands the descriptor over to libsndfile, also when opening fails.
         file = sf.SoundFile(handle, closefd=True)
@@ -45,32 +47,38 @@ def decode(
         return _read(file, source, name, offset, duration)
 
 
-def _head(source: str | bytes, name: str) -> bytes:
-    """Return the first bytes, or say why there are none."""
-    if isinstance(source, bytes):
-        head = source[:16]
-    else:
+def _open(path: str, name: str) -> tuple[bytes, int]:
+    """Return the first bytes of a file and its descriptor, or say why there are none."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
         try:
-            with Path(source).open("rb") as file:
-                head = file.read(16)
-        except FileNotFoundError as error:
-            where = "" if Path(source).is_absolute() else f" (looked in {Path.cwd()})"
-            advice = "Check the path and the working directory."
-            if str(source).startswith("~"):
-                advice = "'~' is not expanded: pass os.path.expanduser(path)."
-            elif "://" in str(source):
-                advice = "Addresses are not fetched: download the file first."
-            raise ValueError(f"{name}: no such file{where}. {advice}") from error
-        except IsADirectoryError as error:
-            raise ValueError(
-                f"{name} is a folder, expected an audio file. "
-                "skaudio.datasets.load_audio_files lists the recordings of a folder."
-            ) from error
-        except OSError as error:
-            raise ValueError(f"{name} cannot be read: {error.strerror}.") from error
+            head = os.read(handle, 16)
+            _check_head(head, name)
+            os.lseek(handle, 0, os.SEEK_SET)
+        except BaseException:
+            os.close(handle)
+            raise
+    except FileNotFoundError as error:
+        where = "" if Path(path).is_absolute() else f" (looked in {Path.cwd()})"
+        advice = "Check the path and the working directory."
+        if path.startswith("~"):
+            advice = "'~' is not expanded: pass os.path.expanduser(path)."
+        elif "://" in path:
+            advice = "Addresses are not fetched: download the file first."
+        raise ValueError(f"{name}: no such file{where}. {advice}") from error
+    except IsADirectoryError as error:
+        raise ValueError(
+            f"{name} is a folder, expected an audio file. "
+            "skaudio.datasets.load_audio_files lists the recordings of a folder."
+        ) from error
+    except OSError as error:
+        raise ValueError(f"{name} cannot be read: {error.strerror}.") from error
+    return head, handle
+
+
+def _check_head(head: bytes, name: str) -> None:
     if not head:
         raise ValueError(f"{name} is empty: 0 bytes. A failed download or copy is the usual cause.")
-    return head
 
 
 def _read(

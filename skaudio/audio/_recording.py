@@ -45,6 +45,7 @@ class Recording:
         duration: float | None = None,
         normalize: str | None = None,
         resample_quality: str = "HQ",
+        finite: bool = True,
     ) -> tuple[np.ndarray, float | None]:
         """Decode, cut, downmix, resample and normalise, in this order.
 
@@ -59,6 +60,9 @@ class Recording:
             Level to scale to.
         resample_quality : {"QQ", "LQ", "MQ", "HQ", "VHQ"}
             Name of soxr.
+        finite : bool
+            Look for NaN and infinity. False where the caller does, at less cost; what is resampled
+            or normalised is looked at in any case, before it is.
 
         Returns
         -------
@@ -69,7 +73,11 @@ class Recording:
         """
         channels, rate = self._channels(sample_rate, offset, duration)
         waveform = _signal.to_mono(channels)
-        _signal.check_samples(waveform, self.name)
+        changes = normalize is not None or (
+            sample_rate is not None and rate is not None and rate != sample_rate
+        )
+        if finite or changes or len(waveform) == 0:
+            _signal.check_samples(waveform, self.name)
         if sample_rate is not None and rate is not None:
             waveform = _signal.resample(waveform, rate, sample_rate, self.name, resample_quality)
             rate = sample_rate

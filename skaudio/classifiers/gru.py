@@ -18,7 +18,7 @@ class GRUClassifier(NeuralClassifier):
     encoder : transformer or Pipeline, default=None
         Turns recordings into frames; augmentations in it act in training only, drawn afresh for
         every batch. None: X holds frames, what encoders and embedders return.
-    hidden_size : int, default=128
+    hidden_size : int, default=64
         Of each layer and direction.
     n_layers : int, default=2
         Stacked, each reading the one before.
@@ -97,7 +97,7 @@ class GRUClassifier(NeuralClassifier):
         self,
         encoder=None,
         *,
-        hidden_size=128,
+        hidden_size=64,
         n_layers=2,
         bidirectional=True,
         pooling="mean_max",

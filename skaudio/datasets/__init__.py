@@ -5,27 +5,42 @@
     load_spoken_digits
     load_audio_files
     fetch_fsdd
+    fetch_esc10
+    fetch_esc50
+    load_cats_dogs
+    make_soundscapes
     get_data_home
 
 Every loader returns what scikit-learn's return: a Bunch of ``data``, ``target``,
 ``target_names`` and ``DESCR``, or ``(data, target)`` with ``return_X_y=True``, or pandas objects
 with ``as_frame=True``. ``data`` holds paths, which the encoders take as they are, and ``groups``
-the speaker (or whatever must not be split) for ``GroupKFold``.
+the speaker, fold (or whatever must not be split) for ``GroupKFold``.
 
 - :func:`load_spoken_digits`: digits of ten synthetic voices, in the package, no download.
 - :func:`load_audio_files`: your own folder, one sub-folder per class.
 - :func:`fetch_fsdd`: the Free Spoken Digit Dataset.
+- :func:`fetch_esc10`, :func:`fetch_esc50`: environmental sounds in given folds.
+- :func:`load_cats_dogs`: cats and dogs, from a folder of Kaggle's recordings.
+- :func:`make_soundscapes`: events over a background, with exact strong labels, made of yours.
 - :func:`get_data_home`: the folder where fetched data lives.
 """
 
 from skaudio._data_home import get_data_home
 from skaudio.datasets._audio_files import load_audio_files
+from skaudio.datasets._cats_dogs import load_cats_dogs
+from skaudio.datasets._esc10 import fetch_esc10
+from skaudio.datasets._esc50 import fetch_esc50
 from skaudio.datasets._fsdd import fetch_fsdd
+from skaudio.datasets._soundscapes import make_soundscapes
 from skaudio.datasets._spoken_digits import load_spoken_digits
 
 __all__ = [
+    "fetch_esc10",
+    "fetch_esc50",
     "fetch_fsdd",
     "get_data_home",
     "load_audio_files",
+    "load_cats_dogs",
     "load_spoken_digits",
+    "make_soundscapes",
 ]

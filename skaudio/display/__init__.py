@@ -4,12 +4,15 @@ AudioPlayers
     Recordings to listen to; needs no matplotlib.
 AugmentationDisplay
     What an augmentation makes of a recording, to see and to hear.
+EventsDisplay
+    A spectrogram, probabilities over time, and bars where events are, true ones beside them.
 SpectrogramDisplay
     The frames of one recording, whichever encoder made them, over seconds and Hz.
 """
 
+from skaudio.display.events import EventsDisplay
 from skaudio.display.players import AudioPlayers
 from skaudio.display.preview import AugmentationDisplay
 from skaudio.display.spectrogram import SpectrogramDisplay
 
-__all__ = ["AudioPlayers", "AugmentationDisplay", "SpectrogramDisplay"]
+__all__ = ["AudioPlayers", "AugmentationDisplay", "EventsDisplay", "SpectrogramDisplay"]

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ import torch
 
 from skaudio.dsp import simd
 from skaudio.dsp.framing import Framing
-from skaudio.dsp.mel import FilterBank
+from skaudio.dsp.mel import FilterBank, Product
 from skaudio.dsp.scaling import Scale
 
 # Frames per chunk: a chunk's frames and spectra together fit a core's second-level cache.
@@ -48,7 +50,7 @@ class Analysis:
     dct: np.ndarray | None = None
     target_frames: int | None = None
 
-    @property
+    @cached_property
     def n_features(self) -> int:
         """Rows of the result."""
         if self.dct is not None:
@@ -60,7 +62,7 @@ class Analysis:
         """Complex where phases are kept."""
         return np.complex64 if self.power is None else np.float32
 
-    @property
+    @cached_property
     def caution(self) -> str:
         """What users should be warned of, if anything."""
         if self.filters is None:
@@ -102,6 +104,11 @@ class Analysis:
         """Whether `encode` computes by torch, which has threads of its own."""
         return self._program is None
 
+    @property
+    def finds_nan(self) -> bool:
+        """Whether `encode_block` notices waveforms that are not finite."""
+        return self._program is not None
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave the program behind: it is made faster than it is sent."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -110,25 +117,54 @@ class Analysis:
         self, waveform: np.ndarray, warp: float = 1.0, out: np.ndarray | None = None
     ) -> np.ndarray:
         """Return the features of one recording, (n_features, n_frames), in ``out`` if given."""
-        bank = None if self.filters is None else self.filters(warp)
-        if self._program is not None:
-            return self._program.encode(waveform, bank, out)
-        features = self._encode_by_torch(waveform, bank)
-        if out is None:
-            return features.contiguous().numpy()
-        out[...] = features.numpy()
-        return out
+        return self.encode_block([waveform], [warp], [out])[0][0]
 
-    def _encode_by_torch(self, waveform: np.ndarray, bank: FilterBank | None) -> torch.Tensor:
+    def encode_block(
+        self,
+        waveforms: Sequence[np.ndarray],
+        warps: Sequence[float],
+        outs: Sequence[np.ndarray | None],
+    ) -> tuple[list[np.ndarray], list[int]]:
+        """Encode some recordings, on the CPU.
+
+        Returns
+        -------
+        features : list of ndarray of shape (n_features, n_frames)
+            Those of ``outs`` that are given.
+        doubtful : list of int
+            Which waveforms may hold NaN or infinity, if `finds_nan`; else empty.
+        """
+        if self._program is None:
+            facts = zip(waveforms, warps, outs, strict=True)
+            return [self._encode_by_torch(*one) for one in facts], []
+        features: list[np.ndarray] = []
+        doubtful: list[int] = []
+        for warp, group in groupby(zip(warps, waveforms, outs, strict=True), itemgetter(0)):
+            _, some, places = zip(*group, strict=True)
+            bank = None if self.filters is None else self.filters(warp)
+            found, doubts = self._program.encode(some, bank, places)
+            if doubts.any():
+                doubtful += [int(i) + len(features) for i in np.flatnonzero(doubts)]
+            features += found
+        return features, doubtful
+
+    def _encode_by_torch(
+        self, waveform: np.ndarray, warp: float, out: np.ndarray | None
+    ) -> np.ndarray:
+        bank = None if self.filters is None else self.filters(warp)
         signal = _tensor(self.framing.pad(waveform))
         n_frames = self.framing.n_frames(len(waveform))
         parts = []
         for start in range(0, n_frames, CHUNK):
             spectra = self._linear(signal, start, min(start + CHUNK, n_frames))
-            parts.append(self._scaled(spectra if bank is None else bank.apply(spectra)))
+            parts.append(self._scaled(spectra if bank is None else bank.apply(spectra, _by_numpy)))
         # Each part is (frames, features); one transposing copy makes librosa's axis order.
         frames = torch.cat(parts) if len(parts) > 1 else parts[0]
-        return self._finish(frames.T)
+        features = self._finish(frames.T, _by_numpy)
+        if out is None:
+            return features.contiguous().numpy()
+        out[...] = features.numpy()
+        return out
 
     def encode_batch(
         self,
@@ -173,7 +209,7 @@ class Analysis:
     def _scaled(self, spectra: torch.Tensor) -> torch.Tensor:
         return spectra if self.power is None else self.scale.apply(spectra)
 
-    def _finish(self, features: torch.Tensor) -> torch.Tensor:
+    def _finish(self, features: torch.Tensor, product: Product = torch.matmul) -> torch.Tensor:
         """Do what needs the whole recording (n_features, n_frames): length, clip, cosines."""
         missing = 0 if self.target_frames is None else self.target_frames - features.shape[1]
         if missing > 0:
@@ -182,8 +218,13 @@ class Analysis:
         if self.power is not None:
             features = self.scale.clip(features)
         if self.dct is not None:
-            features = _tensor(self.dct).to(features.device) @ features
+            features = product(_tensor(self.dct).to(features.device), features)
         return features[:, : self.target_frames]
+
+
+def _by_numpy(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Matrix product whose bits depend on no thread count; those of torch's (MKL) do."""
+    return torch.from_numpy(x.numpy() @ y.numpy())
 
 
 def _tensor(array: np.ndarray) -> torch.Tensor:

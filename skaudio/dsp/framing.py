@@ -52,6 +52,12 @@ class Framing:
         """Return the number of frames of a signal; 0 or less if it is too short for one."""
         return 1 + (n_samples + 2 * self.margin - self.n_fft) // self.hop_length
 
+    def sees_all(self, n_samples: int, n_frames: int) -> bool:
+        """Whether the windows of the first frames leave no sample of a signal out."""
+        first = self.lead - self.margin
+        end = first + (n_frames - 1) * self.hop_length + self.win_length
+        return first <= 0 and end >= n_samples and self.hop_length <= self.win_length
+
     def check_length(self, n_samples: int, name: str) -> None:
         """Refuse a signal that has no frame, or that its padding mode cannot extend."""
         if self.n_frames(n_samples) < 1:

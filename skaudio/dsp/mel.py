@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -57,6 +58,9 @@ def warp_frequencies(hz: np.ndarray, warp: float, sample_rate: float) -> np.ndar
     return np.where(hz <= knee, hz * warp, above)
 
 
+Product = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
 @dataclass(frozen=True)
 class FilterBank:
     """Triangular filters over FFT bins, dense and in the blocks the products run on.
@@ -86,10 +90,10 @@ class FilterBank:
         starts, stops, _ = self.bands
         return np.flatnonzero(starts == stops)
 
-    def apply(self, spectrum: torch.Tensor) -> torch.Tensor:
+    def apply(self, spectrum: torch.Tensor, product: Product = torch.matmul) -> torch.Tensor:
         """Map spectra of shape (..., n_bins) to (..., n_filters)."""
         parts = [
-            spectrum[..., start:stop] @ weights.to(spectrum.device)
+            product(spectrum[..., start:stop], weights.to(spectrum.device))
             for start, stop, weights in self.blocks
         ]
         return torch.cat(parts, dim=-1)
@@ -124,6 +128,28 @@ def mel_filterbank(
     elif norm is not None:
         lengths = np.linalg.norm(weights, ord=float(norm), axis=1, keepdims=True)
         weights /= np.where(lengths > 0, lengths, 1.0).astype(np.float32)
+    return _bank(weights)
+
+
+@lru_cache(maxsize=16)
+def mel_domain_filterbank(
+    sample_rate: float, n_fft: int, n_mels: int, fmin: float, fmax: float, warp: float = 1.0
+) -> FilterBank:
+    """Return triangles that are straight on HTK's mel scale, with peaks of 1.
+
+    Kaldi and TensorFlow make them so; librosa's and HTK's are straight in Hz.
+    """
+    low, high = hz_to_mel(np.array([fmin, fmax]), htk=True)
+    edges = mel_to_hz(np.linspace(low, high, n_mels + 2), htk=True)
+    edges = hz_to_mel(warp_frequencies(edges, warp, sample_rate), htk=True)
+    bins = hz_to_mel(np.fft.rfftfreq(n_fft, 1.0 / sample_rate), htk=True)
+    widths = np.diff(edges)[:, None]
+    rising = (bins - edges[:-2, None]) / widths[:-1]
+    falling = (edges[2:, None] - bins) / widths[1:]
+    return _bank(np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32))
+
+
+def _bank(weights: np.ndarray) -> FilterBank:
     weights.flags.writeable = False
     return FilterBank(weights, tuple(_blocks(weights)), _bands(weights))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -35,9 +37,7 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
         self : estimator
         """
         self._job()
-        recordings = check_recordings(self, X, reset=True, finite=False)
-        if recordings.is_array:
-            _run.check_finite(recordings)
+        check_recordings(self, X, reset=True)
         return self
 
     def transform(self, X):
@@ -54,9 +54,23 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
             A 1-D object array of ``(n_features, n_frames)`` arrays if lengths differ.
         """
         job = self._job()
-        recordings = check_recordings(self, X, reset=False, finite=False)
-        with _run.progress_bar(len(recordings), self.verbose) as progress:
-            return self._encode(recordings, job, progress)
+        return self._encode_all(check_recordings(self, X, reset=False, finite=False), job)
+
+    def fit_transform(self, X, y=None):
+        """Do what `fit` and `transform` do, but look at the samples once.
+
+        Parameters
+        ----------
+        X : sequence of recordings
+        y : ignored
+
+        Returns
+        -------
+        frames : ndarray
+            See `transform`.
+        """
+        job = self._job()
+        return self._encode_all(check_recordings(self, X, reset=True, finite=False), job)
 
     def transform_batches(self, X, *, batch_size=1000):
         """Encode more recordings than fit into memory: batch after batch, in order.
@@ -107,6 +121,10 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
         return batches()  # a generator of its own: what is wrong with X is said at once
 
+    def _encode_all(self, recordings: Recordings, job: _run.Job) -> Any:
+        with _run.progress_bar(len(recordings), self.verbose) as progress:
+            return self._encode(recordings, job, progress)
+
     def _encode(self, recordings: Recordings, job: _run.Job, progress: Any) -> Any:
         stack = FrameStack(len(recordings), job.analysis.dtype)
         frames = stack.fill(
@@ -132,7 +150,7 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
     def _job(self) -> _run.Job:
         """Return the work as one picklable object, its parameters checked."""
         kind: Any = type(self)
-        values = tuple(getattr(self, name) for name in _parameter_names(kind))
+        values = _parameters_of(kind)(self)
         try:
             hash(values)
         except TypeError:  # a window given as an array
@@ -175,14 +193,14 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
 
 @cache
-def _parameter_names(kind: Any) -> list[str]:
-    return kind._get_param_names()
+def _parameters_of(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
+    return attrgetter(*kind._get_param_names())
 
 
 @lru_cache(maxsize=64, typed=True)
 def _made_job(kind: Any, *values: Any) -> _run.Job:
     """Check parameters and make tables once; for a short recording they would cost the most."""
-    return kind(**dict(zip(_parameter_names(kind), values, strict=True)))._make_job()
+    return kind(**dict(zip(kind._get_param_names(), values, strict=True)))._make_job()
 
 
 def check_device(device: Any) -> str:

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice, pairwise
 from typing import Any, Protocol
 
 import joblib
@@ -23,11 +24,9 @@ from skaudio.audio._signal import check_samples
 # Recordings per unit of work: enough to hide the cost of handing it over, few enough that
 # workers finish together.
 LARGEST_BLOCK = 32
-BLOCKS_PER_WORKER = 4
+BLOCKS_PER_WORKER = 8
 # Samples that are encoded, without resampling, in about a millisecond.
 QUICK = 1 << 20
-# Bytes from which looking for NaN is worth a thread.
-LARGE = 1 << 24
 
 
 class Analysis(Protocol):
@@ -45,15 +44,21 @@ class Analysis(Protocol):
     @property
     def uses_torch(self) -> bool: ...
 
+    @property
+    def finds_nan(self) -> bool: ...
+
     def check_length(self, n_samples: int, name: str) -> None: ...
 
     def check_warp(self, warp: float | None, name: str) -> float: ...
 
     def n_columns(self, n_samples: int) -> int: ...
 
-    def encode(
-        self, waveform: np.ndarray, warp: float = 1.0, out: np.ndarray | None = None
-    ) -> np.ndarray: ...
+    def encode_block(
+        self,
+        waveforms: Sequence[np.ndarray],
+        warps: Sequence[float],
+        outs: Sequence[np.ndarray | None],
+    ) -> tuple[list[np.ndarray], list[int]]: ...
 
     def encode_batch(
         self, waveforms: Sequence[np.ndarray], warps: Sequence[float], device: str
@@ -76,13 +81,14 @@ class Job:
     resample_quality: str
     device: str
 
-    def read(self, recording: Recording) -> np.ndarray:
+    def read(self, recording: Recording, *, finite: bool) -> np.ndarray:
         waveform, _ = recording.read(
             self.sample_rate,
             offset=self.offset,
             duration=self.duration,
             normalize=self.normalize,
             resample_quality=self.resample_quality,
+            finite=finite,
         )
         self.analysis.check_length(len(waveform), recording.name)
         return np.ascontiguousarray(waveform)  # a row or channel may be strided; no copy otherwise
@@ -94,16 +100,36 @@ class Job:
         analysis = self.analysis
         warps = [analysis.check_warp(r.warp, r.name) for r in recordings]
         if torch.device(self.device).type != "cpu":
-            waveforms = [self.read(recording) for recording in recordings]
+            waveforms = [self.read(recording, finite=True) for recording in recordings]
             tensors = analysis.encode_batch(waveforms, warps, self.device)
             return [tensor.cpu().numpy() for tensor in tensors]
-        frames = []
-        for i, (recording, warp) in enumerate(zip(recordings, warps, strict=True), first):
-            waveform = self.read(recording)
-            shape = (analysis.n_features, analysis.n_columns(len(waveform)))
-            out = None if place is None else place(i, shape)
-            frames.append(analysis.encode(waveform, warp, out))
+        n_features = analysis.n_features
+        frames: list[np.ndarray] = []
+        for waveforms in self._read_some(recordings):
+            done = len(frames)
+            outs: list[np.ndarray | None] = [None] * len(waveforms)
+            if place is not None:
+                shapes = [(n_features, analysis.n_columns(len(w))) for w in waveforms]
+                outs = [place(i, shape) for i, shape in enumerate(shapes, first + done)]
+            found, doubtful = analysis.encode_block(waveforms, warps[done : done + len(outs)], outs)
+            for i in doubtful:
+                check_samples(waveforms[i], recordings[done + i].name)
+            frames += found
         return frames
+
+    def _read_some(self, recordings: Sequence[Recording]) -> Iterator[list[np.ndarray]]:
+        """Yield waveforms: a file's alone, while it is in the cache; others, some at a time."""
+        finite = not self.analysis.finds_nan
+        waveforms: list[np.ndarray] = []
+        n_samples = 0
+        for recording in recordings:
+            waveforms.append(self.read(recording, finite=finite))
+            n_samples += len(waveforms[-1])
+            if n_samples > QUICK or not isinstance(recording.source, np.ndarray):
+                yield waveforms
+                waveforms, n_samples = [], 0
+        if waveforms:
+            yield waveforms
 
 
 def encode(
@@ -121,10 +147,7 @@ def encode(
     """
     n_jobs = joblib.effective_n_jobs(n_jobs)
     n_workers = n_jobs if n_jobs > 1 else torch.get_num_threads()
-    size = math.ceil(len(recordings) / (BLOCKS_PER_WORKER * n_workers))
-    size = min(max(size, 1), LARGEST_BLOCK)
-    starts = range(0, len(recordings), size)
-    blocks = [recordings[i : i + size] for i in starts]
+    starts, blocks = _blocks(recordings, n_workers)
     if n_jobs > 1:
         parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
         results = parallel(joblib.delayed(job)(block) for block in blocks)
@@ -136,6 +159,15 @@ def encode(
         yield from block
         if progress is not None:
             progress(len(block))
+
+
+def _blocks(recordings: Sequence[Recording], n_workers: int) -> tuple[list[int], list[Any]]:
+    """Cut a sequence so that all workers get the same number of recordings, or one more."""
+    n = len(recordings)
+    n_blocks = n_workers * max(BLOCKS_PER_WORKER, math.ceil(n / (n_workers * LARGEST_BLOCK)))
+    n_blocks = min(n_blocks, n)
+    bounds = [n * i // n_blocks for i in range(n_blocks + 1)]
+    return bounds[:-1], [recordings[a:b] for a, b in pairwise(bounds)]
 
 
 def _is_quick(recordings: Sequence[Recording], job: Job) -> bool:
@@ -155,20 +187,42 @@ def _is_quick(recordings: Sequence[Recording], job: Job) -> bool:
 def _in_threads(
     job: Job, blocks: list[Any], starts: Sequence[int], place: Place | None, n_threads: int
 ) -> Iterator[list[np.ndarray]]:
-    """Run blocks in threads of this process, a bounded number ahead of the consumer."""
-    prepare = _use_one_torch_thread if job.analysis.uses_torch else None
-    with _one_thread("blas"), ThreadPoolExecutor(n_threads, initializer=prepare) as pool:
-        pending: deque[Future] = deque()
+    """Run blocks in threads of this process, a bounded number ahead of the consumer.
+
+    The calling thread is one of them, as far as it is not busy with the results: it is there
+    already, and would have to be woken for every block otherwise.
+    """
+    helps = not job.analysis.uses_torch  # it has thread counts that would have to be put back
+    prepare = None if helps else _use_one_torch_thread
+    with _one_thread("blas"), ThreadPoolExecutor(n_threads - helps, initializer=prepare) as pool:
+        work = zip(blocks, starts, strict=True)
+        pending: deque[tuple[Future, Any]] = deque()
         try:
-            for block, first in zip(blocks, starts, strict=True):
-                pending.append(pool.submit(job, block, first, place))
-                if len(pending) > 2 * n_threads:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
+            while True:
+                for task in islice(work, 2 * n_threads - len(pending)):
+                    pending.append((pool.submit(job, *task, place), task))
+                if not pending:
+                    return
+                if not helps or pending[0][0].done() or not _help(pending, job, place):
+                    yield pending.popleft()[0].result()
         finally:
-            for future in pending:
+            for future, _ in pending:
                 future.cancel()
+
+
+def _help(pending: deque[tuple[Future, Any]], job: Job, place: Place | None) -> bool:
+    """Run the first of the blocks that no thread has begun; say whether there was one."""
+    for i, (future, task) in enumerate(pending):
+        if future.cancel():
+            here: Future = Future()
+            pending[i] = (here, task)
+            try:
+                recordings, first = task
+                here.set_result(job(recordings, first, place))
+            except Exception as error:  # its turn is when the blocks before are done
+                here.set_exception(error)
+            return True
+    return False
 
 
 @contextmanager
@@ -202,22 +256,3 @@ def _one_thread(api: str) -> Any:
 @cache
 def _thread_pools(api: str) -> Any:
     return ThreadpoolController().select(user_api=api)
-
-
-def check_finite(recordings: Sequence[Recording]) -> None:
-    """Look for NaN and infinity in the rows of an array; in threads, if it is large."""
-
-    def check(rows: Sequence[Recording]) -> None:
-        for row in rows:
-            if row.source.dtype.kind == "f":
-                check_samples(row.source, row.name)
-
-    n_threads = torch.get_num_threads()
-    if n_threads == 1 or sum(row.source.nbytes for row in recordings) < LARGE:
-        check(recordings)
-        return
-    size = math.ceil(len(recordings) / n_threads)
-    blocks = [recordings[i : i + size] for i in range(0, len(recordings), size)]
-    with _one_thread("blas"), ThreadPoolExecutor(n_threads) as pool:
-        for _ in pool.map(check, blocks):  # in order: the first error is that of the first row
-            pass

@@ -24,6 +24,7 @@ class Samples:
     dtype = np.float32
     caution = ""
     uses_torch = False
+    finds_nan = False
 
     def check_length(self, n_samples: int, name: str) -> None:
         """Any recording will do."""
@@ -37,20 +38,26 @@ class Samples:
         """Every sample is a frame."""
         return n_samples if self.target_frames is None else self.target_frames
 
-    def encode(
-        self, waveform: np.ndarray, warp: float = 1.0, out: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Return the samples as one row."""
-        if self.target_frames is not None:
-            missing = max(self.target_frames - len(waveform), 0)
-            waveform = np.pad(waveform[: self.target_frames], (0, missing))
-        return waveform[np.newaxis]
+    def encode_block(
+        self,
+        waveforms: Sequence[np.ndarray],
+        warps: Sequence[float],
+        outs: Sequence[np.ndarray | None],
+    ) -> tuple[list[np.ndarray], list[int]]:
+        """Return the samples of each recording as one row; nothing is looked at."""
+        return [self._row(waveform) for waveform in waveforms], []
 
     def encode_batch(
         self, waveforms: Sequence[np.ndarray], warps: Sequence[float], device: str
     ) -> list[torch.Tensor]:
         """Return the samples of each recording as one row."""
-        return [torch.from_numpy(self.encode(w).copy()) for w in waveforms]
+        return [torch.from_numpy(self._row(w).copy()) for w in waveforms]
+
+    def _row(self, waveform: np.ndarray) -> np.ndarray:
+        if self.target_frames is not None:
+            missing = max(self.target_frames - len(waveform), 0)
+            waveform = np.pad(waveform[: self.target_frames], (0, missing))
+        return waveform[np.newaxis]
 
 
 class Waveform(Encoder):

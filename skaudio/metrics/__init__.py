@@ -8,8 +8,21 @@ equal_error_rate, equal_error_threshold
     Verification: are two recordings of one class?
 precision_at_k, r_precision, map_at_r
     Retrieval: are the neighbours of a recording of its class?
+event_based_f1, segment_based_f1
+    How well events were found, one by one or by the second.
+event_based_scores, segment_based_scores
+    The same per label, with precision, recall and counts.
+make_event_scorer
+    Score by strong labels inside a search.
 """
 
+from skaudio.metrics._event_scorer import make_event_scorer
+from skaudio.metrics._events import (
+    event_based_f1,
+    event_based_scores,
+    segment_based_f1,
+    segment_based_scores,
+)
 from skaudio.metrics._retrieval import map_at_r, precision_at_k, r_precision
 from skaudio.metrics._scores import scores_by, worst_classified
 from skaudio.metrics._verification import equal_error_rate, equal_error_threshold
@@ -17,9 +30,14 @@ from skaudio.metrics._verification import equal_error_rate, equal_error_threshol
 __all__ = [
     "equal_error_rate",
     "equal_error_threshold",
+    "event_based_f1",
+    "event_based_scores",
+    "make_event_scorer",
     "map_at_r",
     "precision_at_k",
     "r_precision",
     "scores_by",
+    "segment_based_f1",
+    "segment_based_scores",
     "worst_classified",
 ]

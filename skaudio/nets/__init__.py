@@ -11,12 +11,17 @@ Statistics
     Mean and deviation over time, mapped linearly.
 ContrastiveLoss
     Loss of pairs of embeddings.
+CRNN
+    Convolutions, recurrent layers, and a probability for each frame, pooled for each sequence.
 TimePooling
     Frames to one vector: mean, max, both, last, attention.
+WeakPooling, WeakLabelLoss
+    Probabilities of frames to those of sequences: mean, max, softmaxes, attention; their loss.
 Standardize, StandardizedNet
     Per-recording and global standardisation of features, and a network behind it.
 """
 
+from skaudio.nets.crnn import CRNN
 from skaudio.nets.gru import GRU
 from skaudio.nets.lenet import LeNet
 from skaudio.nets.losses import ContrastiveLoss
@@ -28,8 +33,10 @@ from skaudio.nets.standardization import (
     recording_mean,
 )
 from skaudio.nets.statistics import Statistics
+from skaudio.nets.weak_pooling import WeakLabelLoss, WeakPooling
 
 __all__ = [
+    "CRNN",
     "GRU",
     "LOUDNESS_WEIGHT",
     "ContrastiveLoss",
@@ -38,5 +45,7 @@ __all__ = [
     "StandardizedNet",
     "Statistics",
     "TimePooling",
+    "WeakLabelLoss",
+    "WeakPooling",
     "recording_mean",
 ]

@@ -46,6 +46,24 @@ def test_padding_longer_than_the_signal(mode):
     assert padded.dtype == np.float32
 
 
+@given(
+    win_length=st.integers(1, 40),
+    spare=st.integers(0, 20),
+    hop_length=st.integers(1, 60),
+    center=st.booleans(),
+    n_samples=st.integers(1, 200),
+    n_frames=st.integers(1, 30),
+)
+def test_samples_that_no_frame_sees(win_length, spare, hop_length, center, n_samples, n_frames):
+    framing = Framing(win_length + spare, win_length, hop_length, center=center)
+    first = framing.lead - framing.margin
+    seen = {first + t * hop_length + i for t in range(n_frames) for i in range(win_length)}
+    sees_all = framing.sees_all(n_samples, n_frames)
+    assert sees_all <= (set(range(n_samples)) <= seen)
+    if hop_length <= win_length:  # else gaps might lie beyond the end, which is not worked out
+        assert sees_all == (set(range(n_samples)) <= seen)
+
+
 @pytest.mark.parametrize(
     "window", ["hann", "hamming", "blackman", "boxcar", ("kaiser", 8.0), ("tukey", 0.3), 8.0]
 )

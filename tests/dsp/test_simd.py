@@ -18,9 +18,10 @@ from skaudio.dsp.cepstrum import dct_matrix
 from skaudio.dsp.framing import PAD_MODES, Framing
 from skaudio.dsp.mel import mel_filterbank
 from skaudio.dsp.scaling import Scale
-from skaudio.dsp.simd import _kernel, _plan, _program, prepare
+from skaudio.dsp.simd import _kernel, _plan, _program, _rows, prepare
 from skaudio.dsp.simd._fft import MAGNITUDE, POWER, SPECTRUM, transform
-from skaudio.dsp.simd._lanes import LANES, lanes_of, load, log, pointer_to, store
+from skaudio.dsp.simd._lanes import LANES, lanes_of, load, pointer_to, store
+from skaudio.dsp.simd._log import log
 from skaudio.encoders import MFCC, STFT, MelSpectrogram, Spectrogram, Waveform
 
 LENGTHS = [1 << bits for bits in range(5, 14)]  # of n_fft
@@ -127,6 +128,8 @@ def run_transform(frames, window, where, radices, twiddles, blocks, turns, gap, 
         pointer_to(data),
         pointer_to(out),
         kind,
+        pointer_to(frames),
+        0,
     )
 
 
@@ -179,10 +182,10 @@ class TestTransform:
 def run_transpose(signal, first, hop, width, rows, spare):
     where = pointer_to(rows)
     stride = rows.shape[1]
-    _kernel.transpose_hops(
+    _rows.transpose_hops(
         pointer_to(signal), signal.size, first, hop, width, where, stride, pointer_to(spare)
     )
-    _kernel.slide(where, 1, stride, LANES)
+    _rows.slide(where, 1, stride, LANES)
 
 
 @pytest.mark.parametrize("hop_length", [1, 3, LANES, LANES + 1, 160, 256])
@@ -275,6 +278,47 @@ class TestFusedPass:
     def test_huge_values_overflow_as_elsewhere(self):
         analysis = Analysis(FRAMING, scale=Scale("log"))
         assert analysis.encode(np.full(8000, 1e25, np.float32)).max() == np.inf
+
+
+class TestBlock:
+    """Several recordings in one call."""
+
+    @pytest.mark.parametrize("framing", FRAMINGS, ids=lambda f: f"{f.n_fft}-{f.hop_length}")
+    @pytest.mark.parametrize("stages", STAGES, ids=lambda s: "-".join(s))
+    @pytest.mark.usefixtures("poisoned")
+    def test_equals_one_by_one(self, framing, stages, make_clip):
+        stages = dict(stages)
+        if stages.pop("filters", None):
+            stages["filters"] = filters_for(framing)
+        analysis = Analysis(framing, **stages)
+        clips = [make_clip(0.1 + 0.03 * (i % 4), seed=i) for i in range(6)]
+        outs = [None, *(np.full_like(analysis.encode(clip), np.nan) for clip in clips[1:])]
+        features, doubtful = analysis.encode_block(clips, [1.0] * 6, outs)
+        assert doubtful == []
+        assert all(f is out for f, out in zip(features[1:], outs[1:], strict=True))
+        for clip, found in zip(clips, features, strict=True):
+            np.testing.assert_array_equal(found, analysis.encode(clip))
+
+    def test_each_has_its_filters(self, make_clip):
+        analysis = Analysis(FRAMING, filters=filters_for(FRAMING))
+        clips = [make_clip(0.2, seed=i) for i in range(5)]
+        clips[3][5] = np.nan
+        warps = [0.9, 0.9, 1.0, 1.1, 0.9]
+        features, doubtful = analysis.encode_block(clips, warps, [None] * 5)
+        assert doubtful == [3]
+        for clip, warp, found in zip(clips, warps, features, strict=True):
+            np.testing.assert_array_equal(found, analysis.encode(clip, warp))
+
+    def test_nothing(self):
+        assert Analysis(FRAMING).encode_block([], [], []) == ([], [])
+
+    def test_large_workspaces_are_given_back(self, monkeypatch, make_clip):
+        analysis = Analysis(FRAMING, filters=filters_for(FRAMING), dct=dct_matrix(13, 40))
+        analysis.encode(make_clip(0.1))
+        usual = len(_program._local.workspace)
+        monkeypatch.setattr(_program, "KEPT", usual)
+        analysis.encode(make_clip(2.0))
+        assert len(_program._local.workspace) == usual
 
 
 class TestCoverage:

@@ -137,18 +137,22 @@ def test_batches_are_the_whole_in_pieces(size, clips, alone, two_threads):
         assert_same([f for piece in pieces for f in piece], alone[repr(encoder)])
 
 
-def test_fork_after_threads_does_not_hang():
-    """Forked workers that inherit a used thread pool are what hangs torch."""
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_fork_after_threads_does_not_hang(n_threads):
+    """Forked workers that inherit a used thread pool are what hangs torch; ours ends each time."""
     program = """
         import multiprocessing
+        import sys
         import numpy as np
         import torch
         from skaudio.encoders import MFCC
 
-        clips = [np.ones(4000, np.float32)] * 40
+        N_THREADS = int(sys.argv[1])
+        clips = [np.ones(4000, np.float32)] * 400  # enough for threads
 
         def encode(_):
-            torch.set_num_threads(1)
+            if N_THREADS == 1:
+                torch.set_num_threads(1)
             return MFCC().fit_transform(clips).shape
 
         torch.set_num_threads(2)
@@ -158,7 +162,14 @@ def test_fork_after_threads_does_not_hang():
                 print(pool.map(encode, range(2)))
     """
     result = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(program)],
+        [
+            sys.executable,
+            "-W",
+            "ignore::DeprecationWarning",
+            "-c",
+            textwrap.dedent(program),
+            str(n_threads),
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -166,4 +177,4 @@ def test_fork_after_threads_does_not_hang():
         cwd=Path(__file__).parents[2],
     )
     assert result.returncode == 0, result.stderr
-    assert "(40, 20, 26)" in result.stdout
+    assert "(400, 20, 26)" in result.stdout

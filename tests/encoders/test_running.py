@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import warnings
 
 import numpy as np
@@ -133,19 +135,104 @@ class TestResampleQuality:
 
 
 class TestFiniteness:
-    """Rows of a table are looked at in `fit`, in threads where there are many."""
+    """NaN and infinity are found, wherever they hide, and the recording and sample are named."""
 
-    @pytest.mark.parametrize("large", [1, 1 << 40])
-    def test_first_bad_row_is_named(self, large, monkeypatch, rng):
-        monkeypatch.setattr(_run, "LARGE", large)
-        monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-        X = rng.random((9, 800))
-        assert MelSpectrogram().fit(X).n_features_in_ == 800
-        X[4, 7] = np.inf
-        X[8, 0] = np.nan
-        with pytest.raises(ValueError, match="recording 4 contains infinity at sample 7"):
-            MelSpectrogram().fit(X)
+    @pytest.mark.parametrize("n_threads", [1, 3])
+    def test_first_bad_row_is_named(self, n_threads, monkeypatch, rng):
+        monkeypatch.setattr(torch, "get_num_threads", lambda: n_threads)
+        X = rng.random((90, 1600))
+        assert MelSpectrogram().fit(X).n_features_in_ == 1600
+        encoder = MelSpectrogram().fit(X)
+        monkeypatch.setattr(_run, "QUICK", 4000)  # threads, and calls of a few recordings
+        X[41, 7] = np.inf
+        X[42, 3] = np.nan
+        X[80, 0] = np.nan
+        for call in (encoder.fit, encoder.transform, encoder.fit_transform):
+            with pytest.raises(ValueError, match="recording 41 contains infinity at sample 7"):
+                call(X)
+        assert encoder.fit(np.asfortranarray(X[:41])) is encoder
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+    @pytest.mark.parametrize(
+        "encoder",
+        [
+            Waveform(),
+            STFT(),
+            Spectrogram(power=1.0),
+            MelSpectrogram(pad_mode="reflect"),
+            MelSpectrogram(scale="db", top_db=40.0),
+            MFCC(),
+            MFCC(n_fft=600),  # no power of two: another implementation
+            MelSpectrogram(center=False, n_fft=1024),  # windows begin after the first sample
+            MelSpectrogram(hop_length=1000),  # samples between windows are seen by none
+            MelSpectrogram(target_frames=2),  # nor is what comes after the last frame
+            MFCC(target_frames=2),
+        ],
+    )
+    @pytest.mark.parametrize("position", [0, 1, 500, 1900, 3998, 3999])
+    def test_any_sample_counts(self, value, encoder, position, rng):
+        clip = rng.random(4000).astype(np.float32)
+        bad = clip.copy()
+        bad[position] = value
+        kind = "NaN" if np.isnan(value) else "infinity"
+        expected = encoder.fit_transform([clip])[0]
+        message = rf"recording 1 contains {kind} at sample {position} \(1 such"
+        for X in ([clip, bad, clip], [clip.astype(float), bad.astype(float)]):
+            with pytest.raises(ValueError, match=message):
+                encoder.transform(X)
+        # Nothing of it is left behind for what comes after.
+        np.testing.assert_array_equal(encoder.transform([clip])[0], expected)
+
+    def test_before_resampling_and_normalising(self, rng):
+        clip = rng.random(4000).astype(np.float32)
+        clip[17] = np.nan
+        item = {"array": clip, "sampling_rate": 8000}
+        for encoder in (MFCC(), MFCC(normalize="max")):
+            with pytest.raises(ValueError, match="recording 0 contains NaN at sample 17"):
+                encoder.transform([item])
+
+    def test_huge_values_are_finite(self):
+        clips = [np.full(1600, value, np.float32) for value in (1.0, 1e25)]
+        frames = MelSpectrogram().fit_transform(clips)
+        assert np.isfinite(frames[0]).all()
+        assert np.isposinf(frames[1]).any()
+        assert MelSpectrogram().fit(np.stack(clips)).n_features_in_ == 1600
 
     def test_integers_are_finite(self):
         clips = np.ones((3, 800), np.int16)
         assert MelSpectrogram().fit_transform(clips).shape == (3, 64, 6)
+
+
+class TestBlocks:
+    @pytest.mark.parametrize("n", [1, 2, 7, 50, 64, 1001])
+    @pytest.mark.parametrize("n_workers", [1, 2, 5])
+    def test_share_the_work_evenly(self, n, n_workers):
+        starts, blocks = _run._blocks(range(n), n_workers)
+        assert [i for block in blocks for i in block] == list(range(n))
+        assert [block[0] for block in blocks] == list(starts)
+        sizes = {len(block) for block in blocks}
+        assert max(sizes) <= _run.LARGEST_BLOCK
+        assert max(sizes) - min(sizes) <= 1
+
+    def test_caller_helps_and_keeps_errors_in_order(self, monkeypatch, clips):
+        """Blocks that fail while an earlier one is still running wait for their turn."""
+        monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+        monkeypatch.setattr(_run, "QUICK", 0)
+        threads = set()
+        original = _run.Job.__call__
+
+        def call(job, recordings, first=0, place=None):
+            threads.add(threading.get_ident())
+            if first == 0:
+                time.sleep(0.1)
+            return original(job, recordings, first, place)
+
+        monkeypatch.setattr(_run.Job, "__call__", call)
+        many = clips * 5
+        assert len(MFCC().transform(many)) == 35
+        assert threading.get_ident() in threads
+        assert len(threads) == 2
+        many[0] = np.full(1600, np.nan, np.float32)
+        many[9] = many[20] = np.full(1600, np.inf, np.float32)
+        with pytest.raises(ValueError, match="recording 0 contains NaN"):
+            MFCC().transform(many)

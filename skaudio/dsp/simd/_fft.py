@@ -6,13 +6,11 @@ in digit-reversed order; the last stage brings them into theirs while it separat
 the even and the odd samples and takes magnitudes.
 
 The butterflies are emitted as LLVM instructions by the Python code below, so that radix 8 costs
-no more lines than radix 4. Complex vectors are pairs (real, imaginary); in memory the imaginary
-lanes follow the real ones.
+no more lines than radix 4.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from llvmlite import ir
@@ -20,84 +18,40 @@ from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
+from skaudio.dsp.simd._complex import (
+    COMPLEX,
+    Complex,
+    emit_add,
+    emit_dft,
+    emit_load_pair,
+    emit_multiply,
+    emit_store_pair,
+    emit_subtract,
+    emit_twiddle,
+)
 from skaudio.dsp.simd._lanes import (
     FLAGS,
     FLOATS,
     LANES,
     Pointer,
-    constant,
     declared,
     emit_load,
     emit_splat,
     emit_store,
+    prefetch,
     shift,
 )
 
-Complex = tuple[Any, Any]
-
-COMPLEX = 2 * LANES  # floats of one complex vector in memory
 OPTIONS = {"nogil": True, "error_model": "numpy", "boundscheck": False}
 POWER, MAGNITUDE, SPECTRUM = 2, 1, 0
 
 
-def _add(b: Any, x: Complex, y: Complex) -> Complex:
-    return b.fadd(x[0], y[0], flags=FLAGS), b.fadd(x[1], y[1], flags=FLAGS)
-
-
-def _subtract(b: Any, x: Complex, y: Complex) -> Complex:
-    return b.fsub(x[0], y[0], flags=FLAGS), b.fsub(x[1], y[1], flags=FLAGS)
-
-
-def _multiply(b: Any, x: Complex, y: Complex) -> Complex:
-    real = b.fsub(b.fmul(x[0], y[0], flags=FLAGS), b.fmul(x[1], y[1], flags=FLAGS), flags=FLAGS)
-    imag = b.fadd(b.fmul(x[0], y[1], flags=FLAGS), b.fmul(x[1], y[0], flags=FLAGS), flags=FLAGS)
-    return real, imag
-
-
-def _rotate(b: Any, x: Complex, numerator: int, denominator: int) -> Complex:
-    """Multiply by ``exp(-2 pi i numerator / denominator)``, an eighth of a turn or a multiple."""
-    real, imag = x
-    eighths = 8 * numerator // denominator
-    if eighths % 2:
-        half = constant(math.sqrt(0.5))
-        total, difference = b.fadd(real, imag, flags=FLAGS), b.fsub(imag, real, flags=FLAGS)
-        real, imag = b.fmul(total, half, flags=FLAGS), b.fmul(difference, half, flags=FLAGS)
-    if eighths // 2 == 1:
-        real, imag = imag, b.fneg(real)
-    return real, imag
-
-
-def _dft(b: Any, x: list[Complex]) -> list[Complex]:
-    """Emit the transform of 2, 4 or 8 complex vectors, bins in natural order."""
-    n = len(x)
-    if n == 1:
-        return x
-    half = n // 2
-    even = _dft(b, [_add(b, x[i], x[i + half]) for i in range(half)])
-    odd = _dft(b, [_rotate(b, _subtract(b, x[i], x[i + half]), i, n) for i in range(half)])
-    return [y for pair in zip(even, odd, strict=True) for y in pair]
-
-
-def _load(b: Any, data: Any, offset: Any) -> Complex:
-    return emit_load(b, data, offset), emit_load(b, data, shift(b, offset, LANES))
-
-
-def _store(b: Any, data: Any, offset: Any, value: Complex) -> None:
-    emit_store(b, data, offset, value[0])
-    emit_store(b, data, shift(b, offset, LANES), value[1])
-
-
-def _twiddle(b: Any, table: Any, offset: Any) -> Complex:
-    real, imag = (b.load(b.gep(table, [shift(b, offset, i)])) for i in (0, 1))
-    return emit_splat(b, real), emit_splat(b, imag)
-
-
 def _emit_outputs(b: Any, x: list[Complex], data: Any, first: Any, step: Any, table: Any, at: Any):
     """Transform, multiply by the twiddles, store ``step`` floats apart."""
-    for k, y in enumerate(_dft(b, x)):
+    for k, y in enumerate(emit_dft(b, x)):
         if k:
-            y = _multiply(b, y, _twiddle(b, table, shift(b, at, 2 * (k - 1))))
-        _store(b, data, first, y)
+            y = emit_multiply(b, y, emit_twiddle(b, table, shift(b, at, 2 * (k - 1))))
+        emit_store_pair(b, data, first, y)
         first = b.add(first, step)
 
 
@@ -110,7 +64,7 @@ def _make_butterfly(radix: int):
             data, first, step, table, at = arguments
             x, offset = [], first
             for _ in range(radix):
-                x.append(_load(b, data, offset))
+                x.append(emit_load_pair(b, data, offset))
                 offset = b.add(offset, step)
             _emit_outputs(b, x, data, first, step, table, at)
             return context.get_dummy_value()
@@ -160,7 +114,7 @@ def _make_windowed_butterfly(radix: int):
 def _emit_bin(context: Any, b: Any, kind: int, spectrum: Any, k: Any, value: Complex) -> None:
     """Store bin k as power, magnitude or complex number."""
     if kind == SPECTRUM:
-        _store(b, spectrum, b.mul(k, ir.Constant(k.type, COMPLEX)), value)
+        emit_store_pair(b, spectrum, b.mul(k, ir.Constant(k.type, COMPLEX)), value)
         return
     real, imag = (b.fmul(x, x, flags=FLAGS) for x in value)
     result = b.fadd(real, imag, flags=FLAGS)
@@ -179,9 +133,9 @@ def _emit_split(context, b, kind, x: Complex, y: Complex, turn: Complex, spectru
     """
     even = b.fadd(x[0], y[0], flags=FLAGS), b.fsub(x[1], y[1], flags=FLAGS)
     odd = b.fadd(x[1], y[1], flags=FLAGS), b.fsub(y[0], x[0], flags=FLAGS)
-    turned = _multiply(b, odd, turn)
-    _emit_bin(context, b, kind, spectrum, k, _add(b, even, turned))
-    real, imag = _subtract(b, even, turned)
+    turned = emit_multiply(b, odd, turn)
+    _emit_bin(context, b, kind, spectrum, k, emit_add(b, even, turned))
+    real, imag = emit_subtract(b, even, turned)
     _emit_bin(context, b, kind, spectrum, mirror, (real, b.fneg(imag)))
 
 
@@ -195,11 +149,15 @@ def _make_last_stage(kind: int):
 
         def emit(context, b, signature, arguments):
             data, block, other, turns, spectrum, k, n_bins = arguments
-            x = _dft(b, [_load(b, data, shift(b, block, i * COMPLEX)) for i in range(4)])
-            y = _dft(b, [_load(b, data, shift(b, other, i * COMPLEX)) for i in range(4)])
+            x = emit_dft(
+                b, [emit_load_pair(b, data, shift(b, block, i * COMPLEX)) for i in range(4)]
+            )
+            y = emit_dft(
+                b, [emit_load_pair(b, data, shift(b, other, i * COMPLEX)) for i in range(4)]
+            )
             quarter = b.lshr(n_bins, ir.Constant(n_bins.type, 2))
             for j in range(4):
-                turn = _twiddle(b, turns, b.shl(k, ir.Constant(k.type, 1)))
+                turn = emit_twiddle(b, turns, b.shl(k, ir.Constant(k.type, 1)))
                 _emit_split(context, b, kind, x[j], y[3 - j], turn, spectrum, k, b.sub(n_bins, k))
                 k = b.add(k, quarter)
             return context.get_dummy_value()
@@ -214,11 +172,13 @@ def _make_last_stage(kind: int):
         def emit(context, b, signature, arguments):
             data, turns, spectrum, n_bins = arguments
             zero = ir.Constant(n_bins.type, 0)
-            x = _dft(b, [_load(b, data, shift(b, zero, i * COMPLEX)) for i in range(4)])
+            x = emit_dft(
+                b, [emit_load_pair(b, data, shift(b, zero, i * COMPLEX)) for i in range(4)]
+            )
             quarter = b.lshr(n_bins, ir.Constant(n_bins.type, 2))
             k = zero
             for j in range(3):
-                turn = _twiddle(b, turns, b.shl(k, ir.Constant(k.type, 1)))
+                turn = emit_twiddle(b, turns, b.shl(k, ir.Constant(k.type, 1)))
                 _emit_split(context, b, kind, x[j], x[-j], turn, spectrum, k, b.sub(n_bins, k))
                 k = b.add(k, quarter)
             return context.get_dummy_value()
@@ -241,11 +201,27 @@ _to_spectrum, _to_magnitude, _to_power = map(_make_last_stage, (SPECTRUM, MAGNIT
 
 
 @njit(**OPTIONS)
-def transform(signal, where, window, radices, twiddles, blocks, turns, gap, data, spectrum, kind):
+def transform(
+    signal,
+    where,
+    window,
+    radices,
+    twiddles,
+    blocks,
+    turns,
+    gap,
+    data,
+    spectrum,
+    kind,
+    next_samples,
+    n_next,
+):
     """Transform one frame per lane; everything but ``radices`` and numbers is a pointer.
 
     The arguments are those of `_plan.Plan`; ``data`` holds the complex vectors, ``spectrum``
-    receives the bins, and ``signal`` points at the frames' samples.
+    receives the bins, and ``signal`` points at the frames' samples. The ``n_next`` floats at
+    ``next_samples``, which come from memory, are called into the cache meanwhile, a few at a
+    time: so many at once would have to be waited for.
     """
     n = 4
     for r in radices:
@@ -255,7 +231,10 @@ def transform(signal, where, window, radices, twiddles, blocks, turns, gap, data
     r = radices[0]
     size = n // r
     apart = size * COMPLEX + gap
+    share = (n_next + size - 1) // size
     for j in range(size):
+        for i in range(j * share, min((j + 1) * share, n_next), LANES):
+            prefetch(next_samples, i)
         if r == 8:
             _windowed8(
                 signal, where, window, 2 * j, 2 * size, data, j * COMPLEX, apart, twiddles, 14 * j

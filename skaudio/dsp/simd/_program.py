@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import threading
 import warnings
+from collections.abc import Sequence
 from functools import cache
+from itertools import accumulate
 from types import ModuleType
 
 import numpy as np
@@ -21,6 +23,8 @@ SHORTEST, LONGEST = 32, 1 << 15
 TINY = float(np.finfo(np.float32).tiny)
 # The kernel's names for exponents of the magnitudes.
 KINDS = {None: 0, 1.0: 1, 2.0: 2}
+# Floats of a workspace that a thread keeps; an hour's bands are given back.
+KEPT = 1 << 22
 ALIGNMENT = 64  # bytes of a line of the cache, and of the widest vector
 
 NO_INDICES = np.empty(0, np.intp)
@@ -119,30 +123,55 @@ class Program:
         )
         rows = frames.width * frames.stride
         bins = framing.n_bins * lanes * (2 if self._complex else 1)
-        spare = max(lanes * (frames.width + lanes), self._dct.shape[1] * lanes)
+        spare = lanes * (frames.width + lanes)
         self._places, self._room = _side_by_side(rows, fourier.size, bins, spare)
 
     def encode(
-        self, waveform: np.ndarray, bank: FilterBank | None = None, out: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Return the features of one recording, (n_features, n_frames), in ``out`` if given."""
-        waveform = np.require(waveform, np.float32, ["C_CONTIGUOUS", "ALIGNED"])
-        n_frames = self._framing.n_frames(len(waveform))
-        n_columns = n_frames if self._target_frames is None else self._target_frames
-        n_rows = self._framing.n_bins if bank is None else bank.n_filters
-        if out is None:
-            dtype = np.complex64 if self._complex else np.float32
-            out = np.empty((len(self._dct) or n_rows, n_columns), dtype)
-        # What is cut off counts for the maximum.
-        trims = self._clips and n_frames > n_columns
-        result = np.empty((len(out), n_frames), np.float32) if trims else out.view(np.float32)
-        bands = result
-        if self._dct.size:
-            bands = np.empty(n_rows * result.shape[1] + self._kernel.LANES, np.float32)
-            bands = bands[: n_rows * result.shape[1]].reshape(n_rows, -1)
+        self,
+        waveforms: Sequence[np.ndarray],
+        bank: FilterBank | None = None,
+        outs: Sequence[np.ndarray | None] | None = None,
+    ) -> tuple[list[np.ndarray], np.ndarray]:
+        """Encode recordings in one call, during which other threads may run.
+
+        Parameters
+        ----------
+        waveforms : sequence of 1-D arrays
+        bank : FilterBank, optional
+        outs : sequence of (ndarray of shape (n_features, n_frames), or None), optional
+            Where to write.
+
+        Returns
+        -------
+        features : list of ndarray of shape (n_features, n_frames)
+        doubtful : ndarray of bool
+            Which recordings have samples that are not finite, or so large that their squares
+            may overflow. All others are finite.
+        """
+        n_bands = self._framing.n_bins if bank is None else bank.n_filters
+        features, signals, table, unseen = [], [], [], []
+        for i, waveform in enumerate(waveforms):
+            waveform = np.require(waveform, np.float32, ["C_CONTIGUOUS", "ALIGNED"])
+            n_frames, n_columns, sees_all = self._counts(len(waveform))
+            if not sees_all:
+                unseen.append(i)
+            out = None if outs is None else outs[i]
+            if out is None:
+                dtype = np.complex64 if self._complex else np.float32
+                out = np.empty((len(self._dct) or n_bands, n_columns), dtype)
+            signal = self._framing.pad(waveform) if self._pads else waveform
+            table.append((_address(signal), len(signal), n_frames, _address(out), n_columns))
+            signals.append(signal)  # the kernel knows the address alone: somebody has to hold it
+            features.append(out)
+        recordings = np.array(table, np.intp).reshape(-1, 5)
+        room = self._room
+        if self._dct.size:  # the bands of the longest one have to wait for its maximum
+            lanes = self._kernel.LANES
+            room += n_bands * lanes * -(-int(recordings[:, [2, 4]].max(initial=0)) // lanes)
+        doubtful = np.empty(len(table), bool)
         self._kernel.encode(
-            self._framing.pad(waveform) if self._pads else waveform,
-            n_frames if trims else min(n_frames, n_columns),
+            recordings,
+            doubtful,
             self._framing.hop_length,
             self._sizes,
             self._places,
@@ -150,13 +179,24 @@ class Program:
             *(NO_BANDS if bank is None else bank.bands),
             self._scale,
             self._dct,
-            _workspace(self._room),
-            bands,
-            result,
+            _workspace(room),
         )
-        if trims:
-            out[...] = result[:, :n_columns]
-        return out
+        for i in unseen:
+            with np.errstate(over="ignore", invalid="ignore"):
+                doubtful[i] |= not math.isfinite(np.dot(waveforms[i], waveforms[i]))
+        return features, doubtful
+
+    def _counts(self, n_samples: int) -> tuple[int, int, bool]:
+        """Frames to compute, columns to fill, and whether the frames see every sample."""
+        n_frames = self._framing.n_frames(n_samples)
+        n_columns = n_frames if self._target_frames is None else self._target_frames
+        if not self._clips:  # else what is cut off counts for the maximum
+            n_frames = min(n_frames, n_columns)
+        return n_frames, n_columns, self._framing.sees_all(n_samples, n_frames)
+
+
+def _address(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]
 
 
 def _scale_numbers(scale: Scale) -> tuple[bool, float, float, float, float, float]:
@@ -173,17 +213,19 @@ def _scale_numbers(scale: Scale) -> tuple[bool, float, float, float, float, floa
 
 
 def _side_by_side(*sizes: int) -> tuple[tuple[int, ...], int]:
-    """Places of aligned areas in one workspace, and its size, all in floats."""
+    """Places of aligned areas in a workspace, that of what comes after them, and their size."""
     per_line = ALIGNMENT // 4
-    ends = np.cumsum([-(-size // per_line) * per_line for size in sizes])
-    return (0, *map(int, ends[:-1])), int(ends[-1])
+    places = tuple(accumulate((-(-size // per_line) * per_line for size in sizes), initial=0))
+    return places, places[-1]
 
 
 def _workspace(size: int) -> np.ndarray:
-    """Return this thread's aligned workspace, made larger where it has to be."""
+    """Return an aligned workspace: this thread's own, made larger where it has to be."""
     kept = getattr(_local, "workspace", None)
     if kept is None or len(kept) < size:
         raw = np.empty(size + ALIGNMENT // 4, np.float32)
         first = -raw.ctypes.data % ALIGNMENT // 4
-        kept = _local.workspace = raw[first : first + size]
+        kept = raw[first : first + size]
+        if size <= KEPT:
+            _local.workspace = kept
     return kept

@@ -1,0 +1,12 @@
+"""Results kept on disk, one file per recording: computed once, whatever the folds and the runs.
+
+CachedTransformer
+    A transformer without learned state whose results are looked up before they are computed.
+CacheInfo
+    What `CachedTransformer.cache_info` returns: how many were found, how many computed.
+"""
+
+from skaudio.caching._store import CacheInfo
+from skaudio.caching.cached_transformer import CachedTransformer
+
+__all__ = ["CacheInfo", "CachedTransformer"]

@@ -1,0 +1,251 @@
+"""Arrays on disk: a file per result, written whole or not at all; locks, counts, a bound on size.
+
+::
+
+    folder/
+        state.json                        bytes in all files, and who was counted where
+        MFCC-1f0a.../transformer.json     what the key was made of, for people to read
+        MFCC-1f0a.../counts.json          found, computed, evicted
+        MFCC-1f0a.../7c/7c41....npy       one result: a .npy file and, after its end, its CRC-32
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import os
+import struct
+import tempfile
+import time
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+# Where to stop when evicting: not at the bound itself, so as not to begin again at once.
+EVICT_TO = 0.9
+# Seconds after which a temporary file is what a killed process left behind.
+STALE = 3600
+
+
+class CacheInfo(NamedTuple):
+    """What a cache holds for a transformer with its parameters, and what it was good for.
+
+    Counted over all processes and runs, since the folder was made.
+    """
+
+    hits: int
+    """Results that were found."""
+    misses: int
+    """Results that were not there, and were computed."""
+    evicted: int
+    """Results removed to make room."""
+    currsize: int
+    """Recordings whose results are there now."""
+    n_bytes: int
+    """What they take on disk."""
+    max_bytes: int | None
+    """What the folder may take on disk, with the results of all transformers in it."""
+
+
+class Store:
+    """The results of one transformer, by keys of recordings.
+
+    Parameters
+    ----------
+    folder : Path
+        Of all transformers together.
+    name : str
+        Of the sub-folder of this one.
+    facts : str
+        What makes this transformer another one than the rest, as JSON.
+    max_bytes : int or None
+        Bound on all results in ``folder``.
+    """
+
+    def __init__(self, folder: Path, name: str, facts: str, max_bytes: int | None):
+        self.folder = folder
+        self.own = folder / name
+        self.facts = facts
+        self.max_bytes = max_bytes
+
+    def prepare(self) -> None:
+        """Make the folders that are needed to write."""
+        try:
+            self.own.mkdir(parents=True, exist_ok=True)
+            if not (self.own / "transformer.json").exists():
+                _write(self.own / "transformer.json", self.facts.encode())
+        except OSError as error:
+            raise OSError(
+                f"memory: results cannot be kept in {self.folder} ({error.strerror or error}). "
+                "Expected the name of a folder that is there, or can be made, and be written to."
+            ) from error
+
+    def path_of(self, key: str) -> Path:
+        return self.own / key[:2] / f"{key}.npy"
+
+    def load(self, key: str) -> np.ndarray | None:
+        """Return a result, or None if there is none or the file is damaged."""
+        path = self.path_of(key)
+        try:
+            with open(path, "rb", buffering=0) as file:
+                content = bytearray(os.fstat(file.fileno()).st_size)
+                file.readinto(content)
+        except OSError:
+            return None
+        array = _decode(content)
+        if array is not None:
+            with suppress(OSError):
+                os.utime(path)  # the time of last use, which eviction goes by
+        return array
+
+    def lock(self, key: str) -> FileLock | None:
+        """Return a lock on a result that nobody else has, or None. It ends with the process."""
+        path = self.path_of(key).with_suffix(".lock")
+        path.parent.mkdir(exist_ok=True)
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return None
+        return lock
+
+    def unlock(self, lock: FileLock) -> None:
+        # Removed while held; who opened it meanwhile finds that the name is gone, and tries again.
+        with suppress(OSError):
+            os.unlink(lock.lock_file)
+        lock.release()
+
+    def save(self, results: dict[str, np.ndarray]) -> None:
+        """Write results, count them, and make room if there are too many."""
+        written = 0
+        for key, array in results.items():
+            content = _encode(array)
+            _write(self.path_of(key), content)
+            written += len(content)
+        self.count(misses=len(results), written=written)
+
+    def count(self, *, hits: int = 0, misses: int = 0, written: int = 0) -> None:
+        """Add to the counts, which are those of all processes."""
+        if not hits and not written:
+            return
+        if not written and not os.access(self.own, os.W_OK):
+            return  # results to be read, by whoever may
+        with FileLock(self.folder / "state.lock"):
+            counts = _read(self.own / "counts.json")
+            counts["hits"] = counts.get("hits", 0) + hits
+            counts["misses"] = counts.get("misses", 0) + misses
+            _write(self.own / "counts.json", json.dumps(counts).encode())
+            if not written:
+                return
+            state = _read(self.folder / "state.json")
+            # A state that is gone, or was never complete, is counted anew.
+            total = state["bytes"] + written if "bytes" in state else self._total()
+            if self.max_bytes is not None and total > self.max_bytes:
+                total = self._evict(EVICT_TO * self.max_bytes)
+            _write(self.folder / "state.json", json.dumps({"bytes": total}).encode())
+
+    def info(self) -> CacheInfo:
+        counts = _read(self.own / "counts.json")
+        sizes = [status.st_size for _, status in _entries(self.own)]
+        return CacheInfo(
+            counts.get("hits", 0),
+            counts.get("misses", 0),
+            counts.get("evicted", 0),
+            len(sizes),
+            sum(sizes),
+            self.max_bytes,
+        )
+
+    def _total(self) -> int:
+        return sum(status.st_size for own in self._all() for _, status in _entries(own))
+
+    def _all(self) -> list[Path]:
+        return [path.parent for path in self.folder.glob("*/transformer.json")]
+
+    def _evict(self, target: float) -> int:
+        """Remove the results that were not used for longest; return the bytes that stay."""
+        entries = [
+            (status.st_mtime_ns, status.st_size, path, own)
+            for own in self._all()
+            for path, status in _entries(own, clean=True)
+        ]
+        total = sum(size for _, size, _, _ in entries)
+        gone: dict[Path, int] = {}
+        for _, size, path, own in sorted(entries):
+            if total <= target:
+                break
+            with suppress(OSError):
+                path.unlink()
+                total -= size
+                gone[own] = gone.get(own, 0) + 1
+        for own, n in gone.items():
+            counts = _read(own / "counts.json")
+            counts["evicted"] = counts.get("evicted", 0) + n
+            _write(own / "counts.json", json.dumps(counts).encode())
+        return total
+
+
+def _entries(own: Path, *, clean: bool = False) -> list[tuple[Path, os.stat_result]]:
+    """List the results of a transformer; ``clean`` removes what killed processes left."""
+    found = []
+    for path in own.glob("??/*"):
+        with suppress(OSError):  # gone meanwhile
+            status = path.stat()
+            if path.suffix == ".npy":
+                found.append((path, status))
+            elif clean and path.suffix == ".tmp" and status.st_mtime < time.time() - STALE:
+                path.unlink()
+    return found
+
+
+def _encode(array: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
+    content = stream.getvalue()
+    return content + struct.pack("<I", zlib.crc32(content))
+
+
+def _decode(content: bytearray) -> np.ndarray | None:
+    """Return the array, or None if the bytes are not those that were written."""
+    if len(content) < 14:
+        return None
+    if struct.unpack("<I", content[-4:])[0] != zlib.crc32(memoryview(content)[:-4]):
+        return None
+    length = 10 + int.from_bytes(content[8:10], "little")  # version 1.0: two bytes of length
+    shape, fortran, dtype = _parse_header(bytes(content[:length]))
+    array = np.frombuffer(content, dtype, count=int(np.prod(shape)), offset=length)
+    return array.reshape(shape, order="F" if fortran else "C")
+
+
+@functools.lru_cache(maxsize=256)
+def _parse_header(header: bytes) -> Any:
+    # Parsing it takes longer than reading the file, and many results have the same one.
+    stream = io.BytesIO(header)
+    np.lib.format.read_magic(stream)
+    return np.lib.format.read_array_header_1_0(stream)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole, or leave what was there."""
+    path.parent.mkdir(exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    try:
+        with open(handle, "wb") as file:
+            file.write(content)
+        os.replace(name, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}

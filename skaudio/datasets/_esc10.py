@@ -1,0 +1,176 @@
+"""ESC-10: ten kinds of environmental sounds."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from sklearn.utils import Bunch
+
+from skaudio._data_home import get_data_home
+from skaudio._downloads import fetch_zip
+from skaudio.datasets._bunch import make_bunch, read_description
+
+_COMMIT = "553c8f1743b9dba6b282e1323c3ca8fa76923448"
+_URL = f"https://github.com/karolpiczak/ESC-10/archive/{_COMMIT}.zip"
+_N_RECORDINGS, _N_CLASSES = 400, 10
+_FOLDER_NAME = re.compile(r"(?P<number>[0-9]{3}) - (?P<label>.+)")
+_FILE_NAME = re.compile(r"(?P<fold>[0-9])-(?P<clip_id>[0-9]+)-(?P<take>[A-Z])\.ogg")
+_LICENCE = (
+    "ESC-10, https://github.com/karolpiczak/ESC-10, licence CC BY 3.0"
+    " (https://creativecommons.org/licenses/by/3.0/)"
+)
+
+
+def fetch_esc10(
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    verbose: bool = True,
+) -> Any:
+    """Load ESC-10, environmental sounds, downloading it once (classification).
+
+    ================  ==========================================================
+    Recordings        400 in the full set: 10 classes x 5 folds x 8
+    Classes           10, balanced
+    Groups            the 5 given folds, balanced
+    Format            Ogg Vorbis, mono, 44.1 kHz, 5 s
+    Licence           CC BY 3.0
+    ================  ==========================================================
+
+    What is found in ``<data_home>/esc10`` is used, be it the full set or a part of it; the table
+    above is of the full set.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        Folder that holds data sets, see :func:`get_data_home`; by default that of the
+        environment variable ``SKAUDIO_DATA``, or else the cache folder of the user.
+    download_if_missing : bool, default=True
+        Whether to download the official archive if there are no recordings; if False, that is an
+        error.
+    return_X_y : bool, default=False
+        Return ``(data, target)`` instead of a Bunch. The folds are in the Bunch only.
+    as_frame : bool, default=False
+        Return pandas objects: ``data`` as a one-column DataFrame, ``target`` and ``groups`` as
+        Series, and ``frame`` as the table of all.
+    verbose : bool, default=True
+        When downloading, print the licence, a progress bar, and the size and sha256 of the
+        archive.
+
+    Returns
+    -------
+    sklearn.utils.Bunch or tuple
+        A dictionary with attributes:
+
+        data : ndarray of str, shape (n_recordings,), or DataFrame, shape (n_recordings, 1)
+            Absolute paths, sorted by class, fold, clip and take.
+        target : ndarray of int, shape (n_recordings,), or Series
+            Index into ``target_names``.
+        target_names : ndarray of str, shape (10,)
+            Names of the classes, in the set's order: "Dog bark", "Rain"...
+        groups : ndarray of str, shape (n_recordings,), or Series
+            The fold, "1" to "5", for ``LeaveOneGroupOut`` or ``GroupKFold``. Clips cut from one
+            field recording are in one fold.
+        feature_names : list of str
+            ``["path"]``.
+        frame : DataFrame or None
+            Columns path, target, label, fold, clip_id (of the field recording, at Freesound) and
+            take (which clip of it). Only with ``as_frame=True``.
+        DESCR : str
+            Where the recordings come from, what scores mean, and the licence.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are no recordings and ``download_if_missing=False``.
+    ConnectionError
+        If the download fails. The message names the address, and the folder in which to put
+        the recordings by hand.
+    ValueError
+        If the archive, or a file of the folder, is not what was expected.
+
+    Warns
+    -----
+    UserWarning
+        After a download: no reference hash of the archive is known. Its content is checked:
+        the checksums within the archive, names, and the number of recordings and of classes.
+
+    References
+    ----------
+    K. J. Piczak, "ESC: Dataset for Environmental Sound Classification", ACM Multimedia 2015.
+
+    Examples
+    --------
+    >>> from skaudio.datasets import fetch_esc10
+    >>> esc10 = fetch_esc10()  # doctest: +SKIP
+    >>> esc10.data.shape  # doctest: +SKIP
+    (400,)
+    """
+    folder = get_data_home(data_home) / "esc10"
+    by_hand = (
+        f"To put the recordings there by hand, download {_URL} elsewhere and unpack it so that"
+        f" {folder / '001 - Dog bark'} exists, or name another data_home"
+    )
+    rows = _find_recordings(folder) if folder.is_dir() else []
+    if not rows and folder.is_dir() and any(folder.iterdir()):
+        raise ValueError(
+            f"{folder} holds files, but no recording in a folder named such as 001 - Dog bark:"
+            " empty it, or name another data_home"
+        )
+    if not rows:
+        if not download_if_missing:
+            raise FileNotFoundError(
+                f"no recordings in {folder}, and download_if_missing=False. {by_hand}"
+            )
+        if verbose:
+            print(_LICENCE)
+        fetch_zip(_URL, folder, check=_check_archive, by_hand=by_hand, verbose=verbose)
+        rows = _find_recordings(folder)
+
+    numbers, labels, folds, clips, takes, paths = zip(*rows, strict=True)
+    classes = sorted(set(zip(numbers, labels, strict=True)))
+    code = {number: i for i, (number, _) in enumerate(classes)}
+    bunch: Bunch = make_bunch(
+        {
+            "path": paths,
+            "target": [code[number] for number in numbers],
+            "label": labels,
+            "fold": folds,
+            "clip_id": clips,
+            "take": takes,
+        },
+        target="target",
+        groups="fold",
+        target_names=[label for _, label in classes],
+        description=read_description("esc10.rst"),
+        as_frame=as_frame,
+    )
+    return (bunch.data, bunch.target) if return_X_y else bunch
+
+
+def _find_recordings(folder: Path) -> list[tuple[int, str, str, int, str, str]]:
+    """Return (class number, label, fold, clip, take, path) of the recordings, sorted."""
+    rows = []
+    for path in folder.glob("*/*.ogg"):
+        kind = _FOLDER_NAME.fullmatch(path.parent.name)
+        if kind is None or path.name.startswith("."):
+            continue
+        match = _FILE_NAME.fullmatch(path.name)
+        if match is None:
+            raise ValueError(f"{path}: expected a name such as 1-100032-A.ogg")
+        fold, clip_id, take = match.groups()
+        rows.append((int(kind["number"]), kind["label"], fold, int(clip_id), take, str(path)))
+    return sorted(rows)
+
+
+def _check_archive(folder: Path) -> None:
+    rows = _find_recordings(folder)
+    if len(rows) < _N_RECORDINGS:
+        raise ValueError(f"{len(rows)} recordings, expected {_N_RECORDINGS}")
+    if (n_classes := len({row[0] for row in rows})) < _N_CLASSES:
+        raise ValueError(f"{n_classes} classes, expected {_N_CLASSES}")

@@ -1,0 +1,186 @@
+"""ESC-50: fifty kinds of environmental sounds."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from typing import Any
+
+from sklearn.utils import Bunch
+
+from skaudio._data_home import get_data_home
+from skaudio._downloads import fetch_zip
+from skaudio.datasets._bunch import make_bunch, read_description
+
+_URL = "https://github.com/karolpiczak/ESC-50/archive/refs/heads/master.zip"
+_N_RECORDINGS, _N_CLASSES = 2000, 50
+_COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
+_LICENCE = (
+    "ESC-50, https://github.com/karolpiczak/ESC-50, licence CC BY-NC 3.0: not for commercial use"
+    " (https://creativecommons.org/licenses/by-nc/3.0/)"
+)
+
+
+def fetch_esc50(
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    verbose: bool = True,
+) -> Any:
+    """Load ESC-50, environmental sounds, downloading it once (classification).
+
+    ================  ==========================================================
+    Recordings        2000 in the full set: 50 classes x 5 folds x 8
+    Classes           50, balanced
+    Groups            the 5 given folds, balanced
+    Format            WAV, mono, 44.1 kHz, 5 s
+    Download          about 600 MB
+    Licence           CC BY-NC 3.0
+    ================  ==========================================================
+
+    What is found in ``<data_home>/esc50`` is used: the recordings in ``audio/`` that the table
+    ``meta/esc50.csv`` lists, be it all of them or a part.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        Folder that holds data sets, see :func:`get_data_home`; by default that of the
+        environment variable ``SKAUDIO_DATA``, or else the cache folder of the user.
+    download_if_missing : bool, default=True
+        Whether to download the official archive if there are no recordings; if False, that is an
+        error.
+    return_X_y : bool, default=False
+        Return ``(data, target)`` instead of a Bunch. The folds are in the Bunch only.
+    as_frame : bool, default=False
+        Return pandas objects: ``data`` as a one-column DataFrame, ``target`` and ``groups`` as
+        Series, and ``frame`` as the table of all.
+    verbose : bool, default=True
+        When downloading, print the licence, a progress bar, and the size and sha256 of the
+        archive.
+
+    Returns
+    -------
+    sklearn.utils.Bunch or tuple
+        A dictionary with attributes:
+
+        data : ndarray of str, shape (n_recordings,), or DataFrame, shape (n_recordings, 1)
+            Absolute paths, sorted by class, fold, clip and take.
+        target : ndarray of int, shape (n_recordings,), or Series
+            Index into ``target_names``: the set's own numbers, 0 to 49.
+        target_names : ndarray of str, shape (50,)
+            Names of the classes: "dog", "rooster"...
+        groups : ndarray of str, shape (n_recordings,), or Series
+            The fold, "1" to "5", for ``LeaveOneGroupOut`` or ``GroupKFold``. Clips cut from one
+            field recording are in one fold.
+        feature_names : list of str
+            ``["path"]``.
+        frame : DataFrame or None
+            Columns path, target, label, fold, clip_id (of the field recording, at Freesound),
+            take (which clip of it) and esc10 (whether the clip's class is one of ESC-10). Only
+            with ``as_frame=True``.
+        DESCR : str
+            Where the recordings come from, what scores mean, and the licence.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are no recordings and ``download_if_missing=False``.
+    ConnectionError
+        If the download fails. The message names the address, and the folder in which to put
+        the recordings by hand.
+    ValueError
+        If the archive, or the table, is not what was expected.
+
+    Warns
+    -----
+    UserWarning
+        After a download: no reference hash of the archive is known. Its content is checked:
+        the checksums within the archive, and the number of recordings and of classes.
+
+    References
+    ----------
+    K. J. Piczak, "ESC: Dataset for Environmental Sound Classification", ACM Multimedia 2015.
+
+    Examples
+    --------
+    >>> from skaudio.datasets import fetch_esc50
+    >>> esc50 = fetch_esc50()  # doctest: +SKIP
+    >>> esc50.data.shape  # doctest: +SKIP
+    (2000,)
+    """
+    folder = get_data_home(data_home) / "esc50"
+    table = folder / "meta" / "esc50.csv"
+    by_hand = (
+        f"To put the recordings there by hand, download {_URL} elsewhere and unpack it so that"
+        f" {table} exists, or name another data_home"
+    )
+    names, rows = _find_recordings(folder) if table.is_file() else ([], [])
+    if not rows and folder.is_dir() and any(folder.iterdir()):
+        raise ValueError(
+            f"{folder} holds files, but no recordings listed in {table}: empty it, or name"
+            " another data_home"
+        )
+    if not rows:
+        if not download_if_missing:
+            raise FileNotFoundError(
+                f"no recordings in {folder}, and download_if_missing=False. {by_hand}"
+            )
+        if verbose:
+            print(_LICENCE)
+        fetch_zip(_URL, folder, check=_check_archive, by_hand=by_hand, verbose=verbose)
+        names, rows = _find_recordings(folder)
+
+    targets, folds, clips, takes, esc10, paths = zip(*rows, strict=True)
+    bunch: Bunch = make_bunch(
+        {
+            "path": paths,
+            "target": targets,
+            "label": [names[target] for target in targets],
+            "fold": folds,
+            "clip_id": clips,
+            "take": takes,
+            "esc10": esc10,
+        },
+        target="target",
+        groups="fold",
+        target_names=names,
+        description=read_description("esc50.rst"),
+        as_frame=as_frame,
+    )
+    return (bunch.data, bunch.target) if return_X_y else bunch
+
+
+def _find_recordings(folder: Path) -> tuple[list[str], list[tuple[int, str, int, str, bool, str]]]:
+    """Return the classes' names, and (target, fold, clip, take, esc10, path) of what is there."""
+    table = folder / "meta" / "esc50.csv"
+    with open(table, newline="", encoding="utf-8") as stream:
+        reader = csv.DictReader(stream)
+        if missing := sorted(set(_COLUMNS) - set(reader.fieldnames or ())):
+            raise ValueError(f"{table} lacks the columns {missing}")
+        entries = list(reader)
+    categories = {int(entry["target"]): entry["category"] for entry in entries}
+    if sorted(categories) != list(range(len(categories))):
+        raise ValueError(f"{table}: expected targets 0, 1, 2..., found {sorted(categories)[:9]}")
+    rows = []
+    for entry in entries:
+        path = folder / "audio" / entry["filename"]
+        if path.is_file():
+            is_esc10 = entry["esc10"].lower() == "true"
+            clip = int(entry["src_file"])
+            rows.append(
+                (int(entry["target"]), entry["fold"], clip, entry["take"], is_esc10, str(path))
+            )
+    return [categories[target] for target in range(len(categories))], sorted(rows)
+
+
+def _check_archive(folder: Path) -> None:
+    if not (folder / "meta" / "esc50.csv").is_file():
+        raise ValueError("no meta/esc50.csv in it")
+    names, rows = _find_recordings(folder)
+    if len(rows) < _N_RECORDINGS:
+        raise ValueError(f"{len(rows)} recordings, expected {_N_RECORDINGS}")
+    if len(names) < _N_CLASSES:
+        raise ValueError(f"{len(names)} classes, expected {_N_CLASSES}")

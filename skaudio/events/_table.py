@@ -1,0 +1,197 @@
+"""Tables of events: their columns, and what is wrong with one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+COLUMNS = ["file", "onset", "offset", "event_label"]
+
+
+def check_events(
+    events: Any, *, labels: Sequence[Any] | None = None, files: Sequence[Any] | None = None
+) -> pd.DataFrame:
+    """Validate a table of events.
+
+    Parameters
+    ----------
+    events : DataFrame, or sequence of mappings
+        ``file`` (or ``filename``), ``onset`` and ``offset`` in seconds, ``event_label``; other
+        columns are kept. A row whose onset, offset and label are all missing says, as in DCASE's
+        tables, that nothing is heard in its file; it is left out.
+    labels : sequence, default=None
+        The labels there may be; None allows any.
+    files : sequence, default=None
+        The files there may be; None allows any.
+
+    Returns
+    -------
+    events : DataFrame
+        A copy, by file in the order of ``files`` (or of first appearance), onset and offset.
+
+    Raises
+    ------
+    ValueError
+        Naming the row, for a missing column, a time that is no number, an onset below 0, an offset
+        before its onset, events of one label and file that overlap, an unknown label or file.
+
+    Examples
+    --------
+    >>> from skaudio.events import check_events
+    >>> check_events([{"file": "a.wav", "onset": 0.5, "offset": 2, "event_label": "dog"}])
+        file  onset  offset event_label
+    0  a.wav    0.5     2.0         dog
+    >>> check_events([{"file": "a.wav", "onset": 2, "offset": 0.5, "event_label": "dog"}])
+    Traceback (most recent call last):
+    ...
+    ValueError: events: row 0 ('dog' in 'a.wav') has offset=0.5 before its onset=2...
+    """
+    table = _as_table(events)
+    for name in ("onset", "offset"):
+        table[name] = _as_seconds(table, name)
+    empty = table[["onset", "offset", "event_label"]].isna().all(axis=1)
+    table = table[~empty]
+    _check_times(table)
+    if labels is not None:
+        _check_known(table, "event_label", list(labels), "Is it misspelt, or missing in training?")
+    if files is None:
+        files = table["file"].unique()
+    else:
+        cause = "Files are called as in X: by their whole paths, or by position."
+        _check_known(table, "file", list(files), cause)
+    order = {name: i for i, name in enumerate(files)}
+    keys = table["file"].map(order)
+    table = table.assign(_order=keys).sort_values(["_order", "onset", "offset"], kind="stable")
+    table = table.drop(columns="_order")
+    _check_overlap(table)
+    return table.reset_index(drop=True)
+
+
+def merge_events(events: Any, *, max_gap: float = 0.0) -> pd.DataFrame:
+    """Join events of one label and file that overlap, touch, or nearly do.
+
+    Parameters
+    ----------
+    events : DataFrame, or sequence of mappings
+        See `check_events`; overlapping ones are allowed here.
+    max_gap : float, default=0.0
+        Seconds of silence between two events that become one.
+
+    Returns
+    -------
+    events : DataFrame
+        ``file``, ``onset``, ``offset``, ``event_label``.
+
+    Examples
+    --------
+    >>> from skaudio.events import merge_events
+    >>> dogs = [(0.0, 1.0), (0.5, 2.0), (2.1, 3.0), (5.0, 6.0)]
+    >>> rows = [{"file": 0, "onset": a, "offset": b, "event_label": "dog"} for a, b in dogs]
+    >>> merge_events(rows, max_gap=0.2)
+       file  onset  offset event_label
+    0     0    0.0     3.0         dog
+    1     0    5.0     6.0         dog
+    """
+    if not max_gap >= 0:
+        raise ValueError(f"max_gap={max_gap!r}: expected seconds, 0 or more.")
+    table = _as_table(events)
+    for name in ("onset", "offset"):
+        table[name] = _as_seconds(table, name)
+    _check_times(table)
+    joined: list[list[Any]] = []
+    for (file, label), group in table.groupby(["file", "event_label"], sort=False):
+        group = group.sort_values(["onset", "offset"], kind="stable")
+        for onset, offset in zip(group["onset"], group["offset"], strict=True):
+            last = joined[-1] if joined else None
+            if last and last[0] == file and last[3] == label and onset <= last[2] + max_gap:
+                last[2] = max(last[2], offset)
+            else:
+                joined.append([file, onset, offset, label])
+    merged = pd.DataFrame(joined, columns=COLUMNS)
+    return check_events(merged, files=table["file"].unique())
+
+
+def _as_table(events: Any) -> pd.DataFrame:
+    if isinstance(events, pd.DataFrame):
+        table = events.copy()
+    elif isinstance(events, (str, bytes)):
+        raise TypeError(f"events={events!r}: expected a table; read_events(path) reads a file.")
+    else:
+        table = pd.DataFrame(list(events))
+        if not len(table):
+            table = pd.DataFrame(columns=COLUMNS)
+    if "file" not in table and "filename" in table:
+        table = table.rename(columns={"filename": "file"})
+    missing = [name for name in COLUMNS if name not in table]
+    if missing:
+        raise ValueError(
+            f"events lacks the columns {missing}, expected {', '.join(COLUMNS)}; it has "
+            f"{list(map(str, table.columns))}."
+        )
+    return table.reset_index(drop=True)
+
+
+def _as_seconds(table: pd.DataFrame, name: str) -> pd.Series:
+    try:
+        return table[name].astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"events: {name} is no number of seconds ({error}).") from error
+
+
+def _row(table: pd.DataFrame, i: int) -> str:
+    row = table.iloc[i]
+    label, file = _plain(row["event_label"]), _plain(row["file"])
+    return f"events: row {table.index[i]} ({label!r} in {file!r})"
+
+
+def _plain(value: Any) -> Any:
+    """Return what numpy's numbers and strings are in Python, which is shorter to print."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _first(bad: Any) -> int | None:
+    positions = np.flatnonzero(np.asarray(bad))
+    return int(positions[0]) if len(positions) else None
+
+
+def _check_times(table: pd.DataFrame) -> None:
+    onset, offset = table["onset"].to_numpy(), table["offset"].to_numpy()
+    if (i := _first(table["event_label"].isna())) is not None:
+        raise ValueError(f"{_row(table, i)} has no label.")
+    if (i := _first(~np.isfinite(onset) | ~np.isfinite(offset))) is not None:
+        raise ValueError(
+            f"{_row(table, i)} has onset={onset[i]:g}, offset={offset[i]:g}: expected seconds."
+        )
+    if (i := _first(onset < 0)) is not None:
+        raise ValueError(f"{_row(table, i)} has onset={onset[i]:g}: expected 0 or more seconds.")
+    if (i := _first(offset < onset)) is not None:
+        raise ValueError(
+            f"{_row(table, i)} has offset={offset[i]:g} before its onset={onset[i]:g}. Are the "
+            "columns exchanged, or is it a duration?"
+        )
+
+
+def _check_known(table: pd.DataFrame, column: str, known: list[Any], cause: str) -> None:
+    if (i := _first(~table[column].isin(known))) is not None:
+        some = ", ".join(map(repr, known[:8])) + (", ..." if len(known) > 8 else "")
+        raise ValueError(
+            f"{_row(table, i)} has {column}={_plain(table[column].iloc[i])!r}, expected one of "
+            f"{some}. "
+            f"{cause}"
+        )
+
+
+def _check_overlap(table: pd.DataFrame) -> None:
+    """Compare each event with those before it, of one label in one file."""
+    groups = table.groupby(["file", "event_label"], sort=False)
+    before = groups["offset"].cummax().groupby([table["file"], table["event_label"]]).shift()
+    bad = (table["onset"] < before).to_numpy()
+    if (i := _first(bad)) is not None:
+        raise ValueError(
+            f"{_row(table, i)} begins at {table['onset'].iloc[i]:g} s, before another of its label "
+            f"ends at {before.iloc[i]:g} s. Events of one label may not overlap: "
+            "skaudio.events.merge_events joins them."
+        )

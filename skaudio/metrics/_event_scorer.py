@@ -1,0 +1,67 @@
+"""Strong labels inside a search: a scorer that brings them along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from skaudio.events import check_events, file_names
+from skaudio.metrics._events import segment_based_f1
+
+
+class EventScorer:
+    """What `make_event_scorer` returns: ``scorer(estimator, X, y)``."""
+
+    def __init__(self, events: pd.DataFrame, metric: Callable[..., Any]):
+        self.events = events
+        self.metric = metric
+
+    def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
+        names = file_names(X)
+        if any(isinstance(name, int) for name in names):
+            raise ValueError(
+                f"recording {names.index(next(n for n in names if isinstance(n, int)))} has no "
+                "name by which to find its events: expected paths, mappings with 'path', or an "
+                "AudioBatch with names."
+            )
+        true = self.events[self.events["file"].isin(names)]
+        if not len(true):
+            raise ValueError(
+                f"events has none for {names[0]!r} or any other of the {len(names)} recordings of "
+                f"X; its files are called such as {self.events['file'].iloc[0]!r}."
+            )
+        return float(self.metric(true, estimator.predict_events(X)))
+
+
+def make_event_scorer(events: Any, *, metric: Callable[..., Any] = segment_based_f1) -> EventScorer:
+    """Make a scorer for ``GridSearchCV(scoring=...)`` and ``cross_validate`` of strong labels.
+
+    A search hands its scorer X and the weak y of a fold. The strong labels come with the scorer,
+    of all recordings at once; it takes those of the recordings in X, which it knows by their
+    paths, and compares them with ``estimator.predict_events(X)``.
+
+    Parameters
+    ----------
+    events : DataFrame
+        Strong labels, see `skaudio.events.check_events`; ``file`` holds paths as X does.
+    metric : callable, default=segment_based_f1
+        Called with the true and the predicted events; `functools.partial` sets its parameters.
+
+    Returns
+    -------
+    scorer : callable
+        ``scorer(estimator, X, y)``; picklable, so that searches run in parallel.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> from skaudio.metrics import event_based_f1, make_event_scorer
+    >>> strong = [{"file": "a.wav", "onset": 1.0, "offset": 3.0, "event_label": "dog"}]
+    >>> scorer = make_event_scorer(strong, metric=partial(event_based_f1, collar=0.5))
+    """
+    table = check_events(events)
+    if not len(table):
+        raise ValueError("events is empty: there is nothing to score by.")
+    return EventScorer(table, metric)

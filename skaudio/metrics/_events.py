@@ -1,0 +1,240 @@
+"""How well events were found: event-based and segment-based F1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from skaudio.events import check_events
+from skaudio.metrics._matching import Spans, active_segments, f1_of, n_matched
+
+Counts = tuple[int, int, int]
+AVERAGES = ("macro", "micro", None)
+
+
+def event_based_scores(
+    events_true: Any,
+    events_pred: Any,
+    *,
+    collar: float = 0.2,
+    offset_ratio: float = 0.2,
+    labels: Sequence[Any] | None = None,
+) -> pd.DataFrame:
+    """Compare events one by one: same label, same onset, same offset, within tolerances.
+
+    An event is found if the onsets differ by at most ``collar`` and the offsets by at most
+    ``max(collar, offset_ratio * length)``, with the length of the true event. True and predicted
+    events are paired so that as many as possible are found.
+
+    Parameters
+    ----------
+    events_true, events_pred : DataFrame
+        See `skaudio.events.check_events`.
+    collar : float, default=0.2
+        In seconds.
+    offset_ratio : float, default=0.2
+        DCASE's and DESED's; sed_eval's own default is 0.5.
+    labels : sequence, default=None
+        The labels to count; None: all that occur.
+
+    Returns
+    -------
+    table : DataFrame
+        A row per label, then "macro" (the mean of those with a score) and "micro" (all events
+        together): ``f1``, ``precision``, ``recall``, ``n_true``, ``n_pred``, ``n_found``.
+
+    Notes
+    -----
+    The numbers are those of sed_eval 0.2.1, with optimal matching and
+    ``empty_system_output_handling="zero_score"``: precision is 0 where nothing was predicted. By
+    sed_eval's default it is NaN there, which leaves the label out of the macro mean: a system that
+    stays silent would gain by it. A label without true events has no recall and no F1, and counts
+    in "micro" alone.
+
+    References
+    ----------
+    Mesaros, Heittola & Virtanen 2016, "Metrics for polyphonic sound event detection".
+
+    Examples
+    --------
+    >>> from skaudio.metrics import event_based_scores
+    >>> true = [{"file": "a.wav", "onset": 1.0, "offset": 3.0, "event_label": "dog"}]
+    >>> late = [{"file": "a.wav", "onset": 1.1, "offset": 3.3, "event_label": "dog"}]
+    >>> event_based_scores(true, late).loc["dog", "f1"].item()
+    1.0
+    """
+    for name, value in (("collar", collar), ("offset_ratio", offset_ratio)):
+        if not value >= 0:
+            raise ValueError(f"{name}={value!r}: expected 0 or more.")
+
+    def count(true: Spans, pred: Spans) -> Counts:
+        return len(true[0]), len(pred[0]), n_matched(true, pred, collar, offset_ratio)
+
+    return _scores(events_true, events_pred, labels, count)
+
+
+def segment_based_scores(
+    events_true: Any,
+    events_pred: Any,
+    *,
+    segment: float = 1.0,
+    labels: Sequence[Any] | None = None,
+) -> pd.DataFrame:
+    """Compare activity in segments of equal length: a label is active where an event touches it.
+
+    Parameters
+    ----------
+    events_true, events_pred : DataFrame
+        See `skaudio.events.check_events`.
+    segment : float, default=1.0
+        In seconds.
+    labels : sequence, default=None
+        The labels to count; None: all that occur.
+
+    Returns
+    -------
+    table : DataFrame
+        A row per label, then "macro" and "micro", as in `event_based_scores`; what is counted are
+        active segments.
+
+    Notes
+    -----
+    The numbers are sed_eval's; see the notes of `event_based_scores`.
+
+    References
+    ----------
+    Mesaros, Heittola & Virtanen 2016, "Metrics for polyphonic sound event detection".
+
+    Examples
+    --------
+    >>> from skaudio.metrics import segment_based_scores
+    >>> true = [{"file": "a.wav", "onset": 1.5, "offset": 4.0, "event_label": "dog"}]
+    >>> found = [{"file": "a.wav", "onset": 2.5, "offset": 3.5, "event_label": "dog"}]
+    >>> segment_based_scores(true, found).loc["dog", ["precision", "recall"]].round(3).to_dict()
+    {'precision': 1.0, 'recall': 0.667}
+    """
+    if not segment > 0:
+        raise ValueError(f"segment={segment!r}: expected a positive number of seconds.")
+
+    def count(true: Spans, pred: Spans) -> Counts:
+        a, b = active_segments(true, segment), active_segments(pred, segment)
+        return len(a), len(b), len(np.intersect1d(a, b, assume_unique=True))
+
+    return _scores(events_true, events_pred, labels, count)
+
+
+def event_based_f1(
+    events_true: Any,
+    events_pred: Any,
+    *,
+    collar: float = 0.2,
+    offset_ratio: float = 0.2,
+    labels: Sequence[Any] | None = None,
+    average: str | None = "macro",
+) -> Any:
+    """Return the F1 score of events compared one by one.
+
+    Parameters
+    ----------
+    events_true, events_pred, collar, offset_ratio, labels
+        See `event_based_scores`.
+    average : {"macro", "micro", None}, default="macro"
+        Mean over labels; all events together; or the scores of each label, a Series.
+
+    Returns
+    -------
+    f1 : float or Series
+        NaN where there is no true event.
+
+    Examples
+    --------
+    >>> from skaudio.metrics import event_based_f1
+    >>> true = [{"file": "a.wav", "onset": 1.0, "offset": 3.0, "event_label": "dog"}]
+    >>> whole = [{"file": "a.wav", "onset": 0.0, "offset": 10.0, "event_label": "dog"}]
+    >>> event_based_f1(true, true), event_based_f1(true, whole)
+    (1.0, 0.0)
+    """
+    table = event_based_scores(
+        events_true, events_pred, collar=collar, offset_ratio=offset_ratio, labels=labels
+    )
+    return _averaged(table, average)
+
+
+def segment_based_f1(
+    events_true: Any,
+    events_pred: Any,
+    *,
+    segment: float = 1.0,
+    labels: Sequence[Any] | None = None,
+    average: str | None = "macro",
+) -> Any:
+    """Return the F1 score of activity in segments.
+
+    Parameters
+    ----------
+    events_true, events_pred, segment, labels
+        See `segment_based_scores`.
+    average : {"macro", "micro", None}, default="macro"
+        Mean over labels; all segments together; or the scores of each label, a Series.
+
+    Returns
+    -------
+    f1 : float or Series
+        NaN where there is no true event.
+
+    Examples
+    --------
+    >>> from skaudio.metrics import segment_based_f1
+    >>> true = [{"file": "a.wav", "onset": 1.0, "offset": 3.0, "event_label": "dog"}]
+    >>> whole = [{"file": "a.wav", "onset": 0.0, "offset": 6.0, "event_label": "dog"}]
+    >>> segment_based_f1(true, true), segment_based_f1(true, whole)
+    (1.0, 0.5)
+    """
+    table = segment_based_scores(events_true, events_pred, segment=segment, labels=labels)
+    return _averaged(table, average)
+
+
+def _scores(
+    events_true: Any, events_pred: Any, labels: Any, count: Callable[[Spans, Spans], Counts]
+) -> pd.DataFrame:
+    true, pred = check_events(events_true), check_events(events_pred)
+    if labels is None:
+        labels = sorted({*true["event_label"], *pred["event_label"]})
+    true_spans, pred_spans = _spans(true), _spans(pred)
+    none = np.empty(0), np.empty(0)
+    counts = np.zeros((len(labels), 3), dtype=int)
+    row = {label: i for i, label in enumerate(labels)}
+    for key in true_spans.keys() | pred_spans.keys():
+        if key[1] in row:
+            counts[row[key[1]]] += count(true_spans.get(key, none), pred_spans.get(key, none))
+    rows = [_rates(*c) for c in counts.tolist()]
+    table = pd.DataFrame(rows, index=list(labels), columns=_COLUMNS)
+    macro = table.mean() if len(table) else pd.Series(np.nan, index=_COLUMNS)
+    table.loc["macro"] = [*macro.iloc[:3], *counts.sum(axis=0)]
+    table.loc["micro"] = _rates(*counts.sum(axis=0).tolist())
+    return table.astype(dict.fromkeys(_COLUMNS[3:], int))
+
+
+_COLUMNS = ["f1", "precision", "recall", "n_true", "n_pred", "n_found"]
+
+
+def _rates(n_true: int, n_pred: int, n_found: int) -> list[float]:
+    precision = n_found / n_pred if n_pred else 0.0
+    recall = n_found / n_true if n_true else float("nan")
+    return [f1_of(n_true, n_pred, n_found), precision, recall, n_true, n_pred, n_found]
+
+
+def _spans(table: pd.DataFrame) -> dict[Any, Spans]:
+    groups = table.groupby(["file", "event_label"], sort=False)
+    return {key: (g["onset"].to_numpy(), g["offset"].to_numpy()) for key, g in groups}
+
+
+def _averaged(table: pd.DataFrame, average: str | None) -> Any:
+    if average not in AVERAGES:
+        raise ValueError(f"average={average!r}: expected 'macro', 'micro' or None.")
+    if average is None:
+        return table["f1"].iloc[:-2]
+    return float(table.loc[average, "f1"])

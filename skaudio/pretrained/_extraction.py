@@ -1,0 +1,133 @@
+"""Mapping a net over the chunks of many recordings: decode, cut, log-mel, batch, net.
+
+Recordings are decoded and analysed in threads, a bounded number ahead; chunks of one length, of
+whichever recordings, make a batch. What is held is some recordings' spectrograms, however many
+recordings there are.
+
+On the CPU a result depends on its chunk alone, bit for bit: batches of one length of chunk have one
+number of rows, the last one filled up with zeros, since sums are rounded by the shape of a batch.
+Each batch is computed by one thread, several batches by several.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from skaudio.audio import Recording
+from skaudio.encoders._run import _one_thread, _use_one_torch_thread
+from skaudio.pretrained._chunks import Chunking
+from skaudio.pretrained._net import Output, PretrainedNet
+
+# Chunks, per thread, that are gathered before they are sorted into batches.
+GATHERED = 64
+# Recordings, per thread, that may be analysed before they are needed.
+AHEAD = 4
+# Chunks in a batch: as many as have so many frames together, in a power of two.
+CPU_FRAMES = 1024
+CPU_ROWS = 8
+GPU_ROWS = 32
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What to compute of recordings.
+
+    Attributes
+    ----------
+    net : PretrainedNet
+        Ready for inference, on its device and in its precision.
+    chunking : Chunking
+    pick : callable
+        Maps the net's `Output` for a batch to one tensor with a row per chunk.
+    batch_size : int or None
+        Chunks per call of the net; None decides by their length.
+    """
+
+    net: PretrainedNet
+    chunking: Chunking
+    pick: Callable[[Output], torch.Tensor]
+    batch_size: int | None = None
+
+    def __call__(self, recordings: Sequence[Recording]) -> Iterator[list[np.ndarray]]:
+        """Yield the results of each recording's chunks, in order."""
+        n_threads = torch.get_num_threads()
+        workers = ThreadPoolExecutor(n_threads, initializer=_use_one_torch_thread)
+        with _one_thread("blas"), workers as pool:
+            gathered: list[list[np.ndarray]] = []
+            for spectra in _ahead(pool, self.analyse, recordings, AHEAD * n_threads):
+                gathered.append(spectra)
+                if sum(map(len, gathered)) >= GATHERED * n_threads:
+                    yield from self._run(pool, gathered)
+                    gathered = []
+            yield from self._run(pool, gathered)
+
+    def analyse(self, recording: Recording) -> list[np.ndarray]:
+        """Return the log-mel spectrograms of a recording's chunks."""
+        front_end = self.net.front_end
+        waveform, _ = recording.read(front_end.sample_rate)
+        warp = 1.0 if recording.warp is None else recording.warp
+        chunks = self.chunking.cut(np.ascontiguousarray(waveform))
+        return [front_end.encode(chunk, warp) for chunk in chunks]
+
+    def _run(self, pool: Executor, gathered: list[list[np.ndarray]]) -> Iterator[list[np.ndarray]]:
+        results: list[list[Any]] = [[None] * len(spectra) for spectra in gathered]
+        places: dict[int, list[tuple[int, int]]] = {}
+        for i, spectra in enumerate(gathered):
+            for j, spectrum in enumerate(spectra):
+                places.setdefault(spectrum.shape[1], []).append((i, j))
+        batches = [
+            same[start : start + self._n_rows(n_frames)]
+            for n_frames, same in places.items()
+            for start in range(0, len(same), self._n_rows(n_frames))
+        ]
+        inputs = [[gathered[i][j] for i, j in batch] for batch in batches]
+        run = pool.map if self._on_cpu else map
+        for batch, rows in zip(batches, run(self.infer, inputs), strict=True):
+            for (i, j), row in zip(batch, rows, strict=True):
+                results[i][j] = row
+        yield from results
+
+    @torch.inference_mode()
+    def infer(self, spectra: list[np.ndarray]) -> np.ndarray:
+        """Return the results of one batch of spectrograms of one length."""
+        like = next(self.net.parameters())
+        n_frames = spectra[0].shape[1]
+        n_rows = self._n_rows(n_frames) if self._on_cpu else len(spectra)
+        x = np.zeros((n_rows, *spectra[0].shape), np.float32)
+        x[: len(spectra)] = spectra
+        rows = self.pick(self.net(torch.from_numpy(x).to(device=like.device, dtype=like.dtype)))
+        return rows[: len(spectra)].float().cpu().numpy()
+
+    def _n_rows(self, n_frames: int) -> int:
+        """Return the number of chunks of such a length in a batch."""
+        if self.batch_size is not None:
+            return self.batch_size
+        if not self._on_cpu:
+            return GPU_ROWS
+        return 1 << int(np.log2(min(max(CPU_FRAMES / n_frames, 1), CPU_ROWS)))
+
+    @property
+    def _on_cpu(self) -> bool:
+        return next(self.net.parameters()).device.type == "cpu"
+
+
+def _ahead(pool: Executor, call: Callable, items: Sequence[Any], n: int) -> Iterator[Any]:
+    """Map in threads, at most ``n`` results ahead of the consumer, in order."""
+    pending: deque[Future] = deque()
+    try:
+        for item in items:
+            pending.append(pool.submit(call, item))
+            if len(pending) >= n:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()

@@ -1,0 +1,79 @@
+"""A net for inference: normalisation folded, channels last, rows independent of their place."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from skaudio.pretrained._net import PretrainedNet
+
+ROWS = 8
+
+# A net -> what it was made of, and what was made of it. Lives as long as the net.
+_made: WeakKeyDictionary[nn.Module, dict[tuple, tuple[Any, PretrainedNet]]] = WeakKeyDictionary()
+
+
+def inference_net(
+    net: PretrainedNet, device: str, dtype: torch.dtype, *, fold: bool = True
+) -> PretrainedNet:
+    """Return a fast copy of a net with its present weights; the net itself is left alone.
+
+    Made once, and again after the weights have changed.
+    """
+    made = _made.setdefault(net, {})
+    key = (device, dtype, fold)
+    state = fingerprint(net)
+    if key not in made or made[key][0] != state:
+        made[key] = state, _make(net, device, dtype, fold)
+    return made[key][1]
+
+
+def fingerprint(net: nn.Module) -> tuple:
+    """Return what differs after any change of the weights: torch counts them."""
+    tensors = [*net.parameters(), *net.buffers()]
+    # Tensors made in inference mode are not counted: such weights may always have changed.
+    counts = [object() if t.is_inference() else t._version for t in tensors]
+    return tuple((id(t), t.data_ptr(), n) for t, n in zip(tensors, counts, strict=True))
+
+
+def _make(net: PretrainedNet, device: str, dtype: torch.dtype, fold: bool) -> PretrainedNet:
+    fast = copy.deepcopy(net).eval().requires_grad_(False)
+    for module in list(fast.modules()):
+        _rewrite(module, fold)
+    if fold:
+        fast.fold()
+    fast = fast.to(device=device, dtype=dtype)
+    return fast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _rewrite(module: nn.Module, fold: bool) -> None:
+    children = list(module.named_children())
+    for name, child in children:
+        if isinstance(child, nn.Sigmoid):
+            setattr(module, name, SteadySigmoid())
+        elif isinstance(child, (nn.ReLU, nn.ReLU6, nn.Hardswish)):
+            child.inplace = fold  # a hook on a layer must not see what comes after it
+    if fold and isinstance(module, nn.Sequential):
+        # An average over full windows commutes with the normalisation.
+        chain = [(n, c) for n, c in children if not isinstance(c, nn.AvgPool2d)]
+        for (name, conv), (after, norm) in zip(chain, chain[1:], strict=False):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(module, name, fuse_conv_bn_eval(conv, norm))
+                setattr(module, after, nn.Identity())
+
+
+class SteadySigmoid(nn.Module):
+    """A sigmoid that rounds alike in every row.
+
+    The values after the last whole vector of a tensor are computed by another exponential, so there
+    must not be any: rows, whose length is a multiple of eight, are filled up to eight of them.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.pad(x, (0, 0, 0, -len(x) % ROWS)).sigmoid()[: len(x)]

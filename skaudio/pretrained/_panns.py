@@ -1,0 +1,65 @@
+"""What the PANNs share: front end, and the tables of it that their files hold."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import torch
+from torch import nn
+
+from skaudio.dsp.analysis import Analysis
+from skaudio.dsp.framing import Framing, window_weights
+from skaudio.dsp.mel import mel_filterbank
+from skaudio.dsp.scaling import Scale
+from skaudio.pretrained._front_end import FrontEnd
+from skaudio.pretrained._net import PretrainedNet
+
+N_FFT, HOP_LENGTH, N_MELS = 1024, 320, 64
+
+
+class PANN(PretrainedNet):
+    """A pretrained audio neural network over 64 mel bands in dB.
+
+    Kong et al. 2020, "PANNs: Large-scale pretrained audio neural networks for audio pattern
+    recognition".
+    """
+
+    front_end = FrontEnd(
+        sample_rate=32000,
+        analysis=Analysis(
+            Framing(N_FFT, N_FFT, HOP_LENGTH, pad_mode="reflect"),
+            filters=partial(mel_filterbank, 32000, N_FFT, N_MELS, 50.0, 14000.0, False, "slaney"),
+            scale=Scale("db", top_db=None),
+        ),
+    )
+    chunk_duration = 10.0
+    chunk_hop = 10.0
+    min_samples = 9920  # 32 frames, which the net makes one of
+
+    def __init__(self) -> None:
+        super().__init__()
+        # The front end by convolution; it is computed by FFT here, and kept for the file's sake.
+        self.spectrogram_extractor: nn.Module = nn.Module()
+        self.spectrogram_extractor.stft = nn.Module()
+        for name, table in zip(("conv_real", "conv_imag"), _fourier_tables(), strict=True):
+            holder = nn.Module()
+            holder.register_buffer("weight", table)
+            self.spectrogram_extractor.stft.add_module(name, holder)
+        self.logmel_extractor = nn.Module()
+        weights = self.front_end.analysis.filters(1.0).weights  # type: ignore[misc]
+        self.logmel_extractor.register_buffer("melW", torch.from_numpy(weights.T.copy()))
+        self.bn0 = nn.BatchNorm2d(N_MELS)
+
+    def image(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalise each band of (n, n_mels, n_frames); return (n, 1, n_frames, n_mels)."""
+        return self.bn0(x.unsqueeze(3)).transpose(1, 3)
+
+
+def _fourier_tables() -> tuple[torch.Tensor, torch.Tensor]:
+    angles = np.outer(np.arange(N_FFT // 2 + 1), np.arange(N_FFT)) % N_FFT * (2 * np.pi / N_FFT)
+    window = window_weights("hann", N_FFT).astype(np.float64)
+    tables = [
+        (part * window)[:, None].astype(np.float32) for part in (np.cos(angles), -np.sin(angles))
+    ]
+    return torch.from_numpy(tables[0]), torch.from_numpy(tables[1])

@@ -1,0 +1,1 @@
+"""A package, so that worker processes find these tests and not what others install as `tests`."""

@@ -1,0 +1,199 @@
+"""Keys: equal for what gives the same numbers, different for what may give others."""
+
+import json
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, Normalizer
+
+from skaudio.audio import AudioBatch, check_recordings
+from skaudio.caching._identity import recording_key, transformer_facts
+from skaudio.encoders import MFCC, MelSpectrogram
+from skaudio.pooling import FramePooling, FrameUnion
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def key_of(item):
+    return recording_key(check_recordings(None, [item], reset=False)[0])
+
+
+def facts_of(transformer):
+    return json.dumps(transformer_facts(transformer), sort_keys=True)
+
+
+class Decoder:
+    """What torchcodec hands out."""
+
+    def __init__(self, samples, rate):
+        self.data, self.sample_rate = samples, rate
+
+    def get_all_samples(self):
+        return self
+
+
+class TestRecordings:
+    def test_same_content_in_other_containers(self, make_clip):
+        clip = make_clip()
+        assert key_of(clip) == key_of(clip.copy()) == key_of(AudioBatch([clip])[0])
+        assert key_of(clip) == key_of(np.stack([clip, clip], axis=1)[:, 0])  # strided
+        at_8k = key_of({"array": clip, "sampling_rate": 8000})
+        batch = AudioBatch([clip], 8000, names=["a name"])
+        assert at_8k == recording_key(check_recordings(None, batch, reset=False)[0])
+        assert at_8k == key_of({"array": clip, "sampling_rate": 8000.0, "path": "elsewhere.wav"})
+
+    def test_what_makes_another_recording(self, make_clip, wav):
+        clip = make_clip()
+        louder = clip.copy()
+        louder[-1] += 1e-6
+        warped = AudioBatch([clip], 8000, warps=[1.1])
+        different = [
+            key_of(clip),
+            key_of(louder),
+            key_of(clip[:-1]),
+            key_of(clip.astype(np.float64)),
+            key_of((clip * 2**15).astype(np.int16)),
+            key_of(clip[np.newaxis]),
+            key_of(np.stack([clip, clip])),
+            key_of({"array": clip, "sampling_rate": 8000}),
+            key_of({"array": clip, "sampling_rate": 16000}),
+            recording_key(check_recordings(None, warped, reset=False)[0]),
+            key_of(Decoder(clip, 8000)),
+            key_of(wav),
+            key_of(Path(wav).read_bytes()),
+        ]
+        assert len(set(different)) == len(different)
+        assert key_of(Decoder(clip, 8000)) == key_of(Decoder(clip.copy(), 8000))
+
+    def test_file_by_path_size_and_time(self, wav, make_clip, write_audio, tmp_path):
+        before = key_of(wav)
+        assert before == key_of(Path(wav)) == key_of({"path": wav})
+        status = os.stat(wav)
+        os.utime(wav, ns=(status.st_atime_ns + 10**9, status.st_mtime_ns))
+        assert key_of(wav) == before
+        os.utime(wav, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+        touched = key_of(wav)
+        assert touched != before
+        write_audio(tmp_path / "clip.wav", make_clip(0.6))
+        os.utime(wav, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+        assert key_of(wav) not in (before, touched)
+
+    def test_missing_file(self):
+        with pytest.raises(ValueError, match=r"recording 0 \('gone\.wav'\): no such file"):
+            key_of("gone.wav")
+
+
+class Scaled(BaseEstimator):
+    """A class that belongs to no package with a version."""
+
+    RATE = 1
+
+    def __init__(self, factor=1.0):
+        self.factor = factor
+
+    def transform(self, X):
+        return np.asarray(X) * self.factor
+
+
+def halve(X):
+    return np.asarray(X) / 2
+
+
+def times(factor):
+    return lambda X: np.asarray(X) * factor
+
+
+class TestTransformers:
+    @pytest.mark.parametrize(
+        "a, b",
+        [
+            (MFCC(), MFCC(n_jobs=2, verbose=1, device="cpu")),
+            (MFCC(n_mfcc=20), MFCC()),
+            (make_pipeline(MFCC(n_jobs=2), FramePooling()), make_pipeline(MFCC(), FramePooling())),
+            (MFCC(window=np.ones(400)), MFCC(window=np.ones(400))),
+            (FunctionTransformer(times(2)), FunctionTransformer(times(2))),
+        ],
+    )
+    def test_same(self, a, b):
+        assert facts_of(a) == facts_of(b)
+
+    @pytest.mark.parametrize(
+        "a, b",
+        [
+            (MFCC(), MFCC(n_mfcc=13)),
+            (MFCC(), MelSpectrogram()),
+            (MFCC(offset=0.0), MFCC(offset=0.5)),
+            (make_pipeline(MFCC(), FramePooling()), make_pipeline(MFCC(), FramePooling(("max",)))),
+            (make_pipeline(MFCC(), FramePooling()), make_pipeline(MFCC(n_mels=41), FramePooling())),
+            (FrameUnion([("a", MFCC())]), FrameUnion([("a", MFCC(lifter=22))])),
+            (MFCC(window=np.ones(400)), MFCC(window=np.full(400, 2.0))),
+            (FunctionTransformer(times(2)), FunctionTransformer(times(3))),
+            (FunctionTransformer(halve), FunctionTransformer(times(3))),
+            (FunctionTransformer(np.log), FunctionTransformer(np.exp)),
+            (FunctionTransformer(partial(np.clip, a_min=0)), FunctionTransformer(partial(np.clip))),
+            (Scaled(), Scaled(2.0)),
+        ],
+    )
+    def test_different(self, a, b):
+        assert facts_of(a) != facts_of(b)
+
+    def test_version_of_the_package(self, monkeypatch):
+        before = facts_of(MFCC()), facts_of(Normalizer())
+        monkeypatch.setattr("skaudio.__version__", "99.0")
+        assert facts_of(MFCC()) != before[0]
+        assert facts_of(Normalizer()) == before[1]
+
+    def test_code_of_a_class_without_a_version(self, monkeypatch):
+        before = facts_of(Scaled())
+        with monkeypatch.context() as changed:
+            changed.setattr(Scaled, "transform", lambda self, X: np.asarray(X) + self.factor)
+            assert facts_of(Scaled()) != before
+        with monkeypatch.context() as changed:
+            changed.setattr(Scaled, "RATE", 2)
+            assert facts_of(Scaled()) != before
+        assert facts_of(Scaled()) == before
+
+    def test_content_of_the_files_that_parameters_name(self, tmp_path):
+        weights = tmp_path / "weights.pt"
+        weights.write_bytes(b"one")
+        before = facts_of(Scaled(str(weights)))
+        assert facts_of(Scaled(weights)) == before
+        (tmp_path / "copy.pt").write_bytes(b"one")
+        assert facts_of(Scaled(tmp_path / "copy.pt")) == before
+        weights.write_bytes(b"two!")
+        assert facts_of(Scaled(weights)) != before
+
+    def test_other_process(self, tmp_path):
+        """Hashes of texts, and so the order of sets, differ between processes."""
+        code = (
+            "import json\n"
+            "from skaudio.caching._identity import transformer_facts\n"
+            "from sklearn.preprocessing import FunctionTransformer\n"
+            "def func(X):\n"
+            "    return [x for x in X if x in {'a', 'b', 'c', 'd'}]\n"
+            "kw_args = {'names': {'tom', 'rex', 'leo'}}\n"
+            "facts = transformer_facts(FunctionTransformer(func, kw_args=kw_args))\n"
+            "print(json.dumps(facts, sort_keys=True))\n"
+        )
+        found = set()
+        for seed in "12":
+            run = subprocess.run(
+                [sys.executable, "-c", code],
+                env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            found.add(run.stdout)
+        assert len(found) == 1
+
+    def test_parameter_that_cannot_be_told(self):
+        with pytest.raises(TypeError, match=r"Scaled\.factor\['a'\]\[1\] is a object, of which"):
+            transformer_facts(Scaled({"a": [1, object()]}))

@@ -1,0 +1,228 @@
+"""Files: whole or not there, within bounds, whoever writes beside."""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skaudio.caching._fetch import fetch
+from skaudio.caching._identity import digest
+from skaudio.caching._store import STALE, Store
+
+ROW = np.arange(6, dtype=np.float32)
+
+
+def keys(n):
+    return [digest(bytes([i])) for i in range(n)]
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = Store(tmp_path, "Kind-1", "{}", None)
+    made.prepare()
+    return made
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        ROW,
+        ROW.reshape(2, 3),
+        np.asfortranarray(ROW.reshape(2, 3)),
+        ROW[::2],
+        np.empty((3, 0), np.float32),
+        np.arange(3, dtype=np.int16),
+        np.array([1 + 2j], np.complex64),
+        np.array([True, False]),
+        ROW.astype(">f8"),
+    ],
+)
+def test_arrays_come_back(store, array):
+    (key,) = keys(1)
+    store.save({key: array})
+    back = store.load(key)
+    np.testing.assert_array_equal(back, array)
+    assert back.dtype == array.dtype
+    assert back.flags.writeable
+    np.testing.assert_array_equal(np.load(store.path_of(key)), array)  # a .npy file like any other
+
+
+def damage(content, how):
+    if how == "emptied":
+        return b""
+    if how == "cut":
+        return content[:-7]
+    if how == "header":
+        return content[:20]
+    if how == "zeros":
+        return bytes(len(content))
+    return content[:-8] + bytes([content[-8] ^ 1]) + content[-7:]  # one bit
+
+
+@pytest.mark.parametrize("how", ["emptied", "cut", "header", "zeros", "bit"])
+def test_damaged_file_is_computed_again(store, how):
+    (key,) = keys(1)
+    fetch(store, [key], lambda positions: [ROW], batch_size=1)
+    path = store.path_of(key)
+    path.write_bytes(damage(path.read_bytes(), how))
+    assert store.load(key) is None
+    (again,) = fetch(store, [key], lambda positions: [ROW], batch_size=1)
+    np.testing.assert_array_equal(again, ROW)
+    np.testing.assert_array_equal(store.load(key), ROW)
+    assert store.info()[:2] == (0, 2)
+
+
+class TestBound:
+    SIZE = 10_000
+
+    def store(self, tmp_path, name="Kind-1"):
+        made = Store(tmp_path, name, "{}", self.SIZE)
+        made.prepare()
+        return made
+
+    def test_stays_within(self, tmp_path):
+        store = self.store(tmp_path)
+        rows = {key: np.zeros(200, np.float32) for key in keys(30)}
+        for key, row in rows.items():
+            store.save({key: row})
+            assert sum(path.stat().st_size for path in tmp_path.rglob("*.npy")) <= self.SIZE
+        info = store.info()
+        assert info.evicted > 0
+        assert info.currsize + info.evicted == 30
+        assert 0.5 * self.SIZE < info.n_bytes <= self.SIZE
+
+    def test_what_was_not_used_for_longest_goes(self, tmp_path):
+        store = self.store(tmp_path)
+        names = keys(10)
+        for i, key in enumerate(names[:9]):
+            store.save({key: np.zeros(200, np.float32)})
+            os.utime(store.path_of(key), (i, i))
+        assert store.load(names[0]) is not None  # used just now
+        store.save({names[9]: np.zeros(600, np.float32)})
+        there = [key for key in names if store.path_of(key).exists()]
+        assert names[0] in there
+        assert names[9] in there
+        assert names[1] not in there
+        assert there[1:] == names[10 - len(there) + 1 :]
+
+    def test_is_that_of_all_transformers_together(self, tmp_path):
+        first, second = self.store(tmp_path), self.store(tmp_path, "Kind-2")
+        for key in keys(8):
+            first.save({key: np.zeros(200, np.float32)})
+            os.utime(first.path_of(key), (1, 1))
+        for key in keys(8):
+            second.save({key: np.zeros(200, np.float32)})
+        assert first.info().n_bytes + second.info().n_bytes <= self.SIZE
+        assert first.info().evicted > 0
+        assert second.info()[2:4] == (0, 8)
+
+    def test_results_larger_than_all_of_it(self, tmp_path):
+        store = self.store(tmp_path)
+        rows = fetch(store, keys(3), lambda p: [np.zeros(9000)] * len(p), batch_size=3)
+        assert [row.shape for row in rows] == [(9000,)] * 3
+        assert store.info().n_bytes <= self.SIZE
+
+    def test_what_killed_processes_left_goes_too(self, tmp_path):
+        store = self.store(tmp_path)
+        store.save({keys(1)[0]: ROW})
+        folder = store.path_of(keys(1)[0]).parent
+        old, new = folder / "old.tmp", folder / "new.tmp"
+        for path in (old, new):
+            path.touch()
+        os.utime(old, (time.time() - STALE - 9,) * 2)
+        for key in keys(30)[1:]:
+            store.save({key: np.zeros(200, np.float32)})
+        assert not old.exists()
+        assert new.exists()  # somebody may be writing it
+
+    def test_lost_state_is_counted_anew(self, tmp_path):
+        store = self.store(tmp_path)
+        for key in keys(8):
+            store.save({key: np.zeros(200, np.float32)})
+        (tmp_path / "state.json").write_text("{")
+        for key in keys(30):
+            store.save({key: np.zeros(200, np.float32)})
+        assert store.info().n_bytes <= self.SIZE
+
+
+def test_threads_compute_each_result_once(store):
+    names = keys(40)
+    done = []
+
+    def run(order):
+        def compute(positions):
+            time.sleep(0.005)
+            done.extend(order[i] for i in positions)
+            return [np.full(3, order[i]) for i in positions]
+
+        return fetch(store, [names[i] for i in order], compute, batch_size=4)
+
+    orders = [list(range(40)), list(range(39, -1, -1)), [*range(20, 40), *range(20)]]
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(run, orders))
+    assert sorted(done) == list(range(40))
+    for order, rows in zip(orders, results, strict=True):
+        assert [row[0] for row in rows] == order
+    assert store.info()[:2] == (80, 40)
+    assert not list(store.own.rglob("*.lock"))
+
+
+def test_failure_lets_go_of_the_locks(store):
+    names = keys(3)
+
+    def fail(positions):
+        raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        fetch(store, names, fail, batch_size=2)
+    assert not list(store.own.rglob("*.lock"))
+    assert len(fetch(store, names, lambda p: [ROW] * len(p), batch_size=2)) == 3
+
+
+def test_waits_for_who_is_computing_and_takes_over_from_who_fails(store):
+    (key,) = keys(1)
+    lock = store.lock(key)
+    assert store.lock(key) is None
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(fetch, store, [key], lambda p: [ROW], batch_size=1)
+        time.sleep(0.1)
+        assert not waiting.done()
+        store.unlock(lock)  # without a result
+        np.testing.assert_array_equal(waiting.result(timeout=30)[0], ROW)
+
+
+def test_interrupted_write_leaves_what_was_there(store, monkeypatch):
+    (key,) = keys(1)
+    store.save({key: ROW})
+
+    def interrupt(source, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        store.save({key: ROW + 1})
+    np.testing.assert_array_equal(store.load(key), ROW)
+    assert not list(store.own.rglob("*.tmp"))
+
+
+def test_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    store = Store(tmp_path / "file" / "skaudio", "Kind-1", "{}", None)
+    with pytest.raises(OSError, match=r"memory: results cannot be kept in .*file.*Expected"):
+        fetch(store, keys(1), lambda p: [ROW], batch_size=1)
+
+
+def test_reading_where_writing_is_forbidden(store, monkeypatch):
+    names = keys(2)
+    fetch(store, names, lambda p: [ROW] * len(p), batch_size=2)
+    before = store.info()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert len(fetch(store, names, lambda p: pytest.fail("computed"), batch_size=2)) == 2
+    assert store.info() == before
+
+
+def test_facts_are_there_to_read(store):
+    assert Path(store.own, "transformer.json").read_text() == "{}"
