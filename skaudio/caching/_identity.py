@@ -21,7 +21,9 @@ from sklearn.base import BaseEstimator
 from skaudio.audio import Recording
 
 # How the work is done, which does not change what comes out; a cache inside adds nothing either.
-IGNORED = frozenset({"n_jobs", "batch_size", "device", "verbose", "memory", "max_bytes"})
+IGNORED = frozenset(
+    {"n_jobs", "batch_size", "device", "verbose", "memory", "max_bytes", "data_home"}
+)
 # Changes whenever what is stored, or what keys are made of, changes its meaning.
 FORMAT = 1
 

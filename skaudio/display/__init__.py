@@ -6,13 +6,22 @@ AugmentationDisplay
     What an augmentation makes of a recording, to see and to hear.
 EventsDisplay
     A spectrogram, probabilities over time, and bars where events are, true ones beside them.
+FeatureSpaceDisplay
+    Recordings as points of a plane, to look at and to listen to.
 SpectrogramDisplay
     The frames of one recording, whichever encoder made them, over seconds and Hz.
 """
 
 from skaudio.display.events import EventsDisplay
+from skaudio.display.feature_space import FeatureSpaceDisplay
 from skaudio.display.players import AudioPlayers
 from skaudio.display.preview import AugmentationDisplay
 from skaudio.display.spectrogram import SpectrogramDisplay
 
-__all__ = ["AudioPlayers", "AugmentationDisplay", "EventsDisplay", "SpectrogramDisplay"]
+__all__ = [
+    "AudioPlayers",
+    "AugmentationDisplay",
+    "EventsDisplay",
+    "FeatureSpaceDisplay",
+    "SpectrogramDisplay",
+]

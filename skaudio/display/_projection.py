@@ -1,0 +1,78 @@
+"""Many dimensions to two, for a picture: PCA, t-SNE, UMAP, or a transformer of one's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.utils import check_array
+
+
+def check_rows(embeddings: Any) -> np.ndarray:
+    """Return embeddings as a table of finite numbers, or say what they are instead."""
+    if np.ndim(embeddings) != 2:
+        raise ValueError(
+            f"embeddings of shape {np.shape(embeddings)}, expected (n_recordings, n_features), one "
+            "row per recording. Frames and sequences of chunks are pooled first, for example by "
+            "FramePooling."
+        )
+    return check_array(embeddings, dtype=np.float64, ensure_min_samples=2)
+
+
+def project(rows: np.ndarray, method: Any, random_state: Any) -> tuple[np.ndarray, list[str]]:
+    """Return coordinates ``(n, 2)`` and what the axes are called.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, d)
+    method : {"pca", "tsne", "umap"}, transformer, or None
+        None takes rows of two numbers as they are.
+    random_state : int, RandomState instance or None
+    """
+    if method is None:
+        if rows.shape[1] != 2:
+            raise ValueError(
+                f"method=None takes rows of two numbers as they are, these have {rows.shape[1]}: "
+                "expected method='pca', 'tsne', 'umap' or a transformer."
+            )
+        return rows, ["Feature 1", "Feature 2"]
+    if rows.shape[1] < 2:
+        raise ValueError("embeddings of one feature only, expected two or more to make a plane of.")
+    reducer, name = _reducer(rows, method, random_state)
+    coordinates = np.asarray(reducer.fit_transform(rows))
+    if coordinates.shape != (len(rows), 2):
+        raise ValueError(
+            f"method={method!r:.100} returns shape {coordinates.shape}, expected {(len(rows), 2)}: "
+            "set its number of components to 2."
+        )
+    labels = [f"{name} {i}" for i in (1, 2)]
+    shares = getattr(reducer, "explained_variance_ratio_", None)
+    if shares is not None:
+        labels = [
+            f"{label} ({100 * share:.0f} %)" for label, share in zip(labels, shares, strict=True)
+        ]
+    return coordinates.astype(np.float64), labels
+
+
+def _reducer(rows: np.ndarray, method: Any, random_state: Any) -> tuple[Any, str]:
+    if hasattr(method, "fit_transform"):
+        return clone(method), type(method).__name__
+    if method == "pca":
+        return PCA(2, random_state=random_state), "Principal component"
+    # Both look at some neighbours of each point, of which a small collection has few.
+    n_neighbors = min(30.0, (len(rows) - 1) / 3)
+    if method == "tsne":
+        return TSNE(perplexity=max(n_neighbors, 0.5), random_state=random_state), "t-SNE"
+    if method == "umap":
+        try:
+            from umap import UMAP
+        except ImportError as error:
+            raise ImportError(
+                'method="umap" needs umap-learn: pip install "skaudio[umap]"'
+            ) from error
+        n_neighbors = min(15, len(rows) - 1)
+        return UMAP(n_neighbors=n_neighbors, random_state=random_state, n_jobs=1), "UMAP"
+    raise ValueError(f"method={method!r}: expected 'pca', 'tsne', 'umap', a transformer or None.")
