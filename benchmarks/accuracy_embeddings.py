@@ -23,7 +23,7 @@ from scipy.spatial.distance import pdist
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import silhouette_score
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -51,6 +51,8 @@ SPEAKERS = {"embedding_size": 256, "max_epochs": 3}
 WAYS = {
     "linear hinge": {"hinge": "linear"},
     "linear hinge, labels permuted": {"hinge": "linear"},
+    "linear hinge, margin 1.25": {"hinge": "linear", "margin": 1.25},
+    "linear hinge, margin 1.25, labels permuted": {"hinge": "linear", "margin": 1.25},
     "squared hinge": {"hinge": "squared"},
     "squared hinge, labels permuted": {"hinge": "squared"},
     "untrained": {"lr": 1e-12},
@@ -59,7 +61,8 @@ WAYS = {
 
 def probe(rows, labels):
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    return cross_val_score(model, rows, labels, cv=5).mean()
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    return cross_val_score(model, rows, labels, cv=folds).mean()
 
 
 def raw_rows(data):
@@ -139,12 +142,11 @@ def main():
     if arguments.what == "digits":
         left_out = [(name,) for name in names]
         raw = raw_rows(data)
-        by_digit, by_speaker = (silhouette_score(raw, y) for y in (data.target, data.groups))
-        print(
-            f"MFCC, mean and deviation: silhouette by digit {by_digit:.3f}, by speaker "
-            f"{by_speaker:.3f}; probe of digit {probe(raw, data.target):.3f}, of speaker "
-            f"{probe(raw, data.groups):.4f}"
-        )
+        for name, labels in (("digit", data.target), ("speaker", data.groups)):
+            silhouette, linear = silhouette_score(raw, labels), probe(raw, labels)
+            print(
+                f"MFCC, mean and deviation: {name}: silhouette {silhouette:.3f}, probe {linear:.4f}"
+            )
     else:
         left_out = list(itertools.combinations(names, 2))
         frames, raw = list(VOICE.fit_transform(data.data)), raw_rows(data)

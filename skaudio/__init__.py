@@ -29,7 +29,7 @@ pretrained
 caching
     Results on disk, one file per recording: `CachedTransformer`.
 metrics
-    Tables of scores, F1 of events: `scores_by`, `worst_classified`, `event_based_f1`.
+    Tables of scores, equal error rate, precision of neighbours, F1 of events.
 datasets
     Recordings to learn from: `load_spoken_digits`, `load_audio_files`, `fetch_fsdd`.
 display

@@ -27,9 +27,16 @@ MEMORY_LIMIT = 2 << 30
 DECODE_BLOCK = 256
 
 # Rows of a batch in prediction, as many for all sequences of one length: a matrix product may
-# round by its shape. Long sequences come in fewer rows: padding makes up for missing ones.
+# round by its shape. Padding makes up for missing rows; longer sequences, of which there are fewer
+# of one length, come in fewer rows: some 2048 frames, 8 rows if that is more, memory permitting.
 PREDICT_ROWS = 32
-PREDICT_FRAMES = 1 << 15
+PREDICT_FRAMES = 1 << 11
+LONG_ROWS = 8
+LONG_FRAMES = 1 << 15
+
+# Training batches are padded to a multiple of this many frames: libraries prepare themselves for
+# each shape anew.
+FRAME_STEP = 8
 
 # Lengths of sequences in one batch differ by about this fraction, at random: the same neighbours
 # do not meet in every epoch.
@@ -183,7 +190,9 @@ class TrainingBatches:
         parts = np.array_split(order, len(self))
         for part in rng.permutation(len(parts)):
             index = data.index[parts[part]]
-            x, lengths = pad(data.source.frames(index, epoch))
+            frames = data.source.frames(index, epoch)
+            longest = max(f.shape[1] for f in frames)
+            x, lengths = pad(frames, -(-longest // FRAME_STEP) * FRAME_STEP)
             yield {"x": x, "lengths": lengths}, torch.from_numpy(data.targets[index])
 
 
@@ -229,6 +238,12 @@ def padded_length(n_frames: int) -> int:
     return -(-n_frames // step) * step
 
 
+def prediction_rows(n_frames: int) -> int:
+    """Return how many sequences padded to this length go into one batch."""
+    at_least = max(min(LONG_FRAMES // n_frames, LONG_ROWS), 1)
+    return min(max(PREDICT_FRAMES // n_frames, at_least), PREDICT_ROWS)
+
+
 def prediction_batches(
     frames: Sequence[np.ndarray],
 ) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor]]:
@@ -236,7 +251,7 @@ def prediction_batches(
     lengths = np.array([padded_length(f.shape[1]) for f in frames])
     for n_frames in np.unique(lengths):
         bucket = np.flatnonzero(lengths == n_frames)
-        n_rows = min(max(PREDICT_FRAMES // int(n_frames), 1), PREDICT_ROWS)
+        n_rows = prediction_rows(int(n_frames))
         for part in gen_batches(len(bucket), n_rows):
             positions = bucket[part]
             x, counts = pad([frames[i] for i in positions], int(n_frames), n_rows)

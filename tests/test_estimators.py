@@ -7,7 +7,6 @@ import inspect
 import pickle
 import pkgutil
 import re
-import tempfile
 from pathlib import Path
 
 import joblib
@@ -39,8 +38,6 @@ class MeanNet(torch.nn.Module):
         return self.output(torch.relu(self.hidden(x.sum(dim=2) / lengths[:, None])))
 
 
-# Where cached results go, until the tests end.
-MEMORY = tempfile.TemporaryDirectory()
 # Instances of what has no default one, or whose default one needs files that may not be there.
 REQUIRED = {
     "NetClassifier": lambda kind: kind(MeanNet),
@@ -48,7 +45,7 @@ REQUIRED = {
     "AudioTagger": lambda kind: kind("mn01_as", weights="random"),
     "NetEmbedder": lambda kind: kind(GRUClassifier(hidden_size=8, max_epochs=2, random_state=0)),
     "FrameUnion": lambda kind: kind([("mel", MelSpectrogram(n_mels=8)), ("mfcc", MFCC(n_mfcc=4))]),
-    "CachedTransformer": lambda kind: kind(MFCC(), MEMORY.name),
+    "CachedTransformer": lambda kind: kind(MFCC(), "cached"),
 }
 # How many parameters may be given by position, where it is not the first alone.
 POSITIONAL = {"CachedTransformer": 2}
@@ -57,6 +54,12 @@ CHECKED_ELSEWHERE = {
     # Some checks are expected to fail there, since fit_transform differs from fit().transform().
     "augmentation": "augmentation/test_estimators.py",
 }
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    """What is cached in a folder beside the test stays there."""
+    monkeypatch.chdir(tmp_path)
 
 
 def public_modules():

@@ -174,7 +174,7 @@ def active_part(
     starts, stops = find_runs(levels, low, low, max_gap=BRIDGED / FRAME)
     energies = [np.square(levels[a:b]).sum() for a, b in zip(starts, stops, strict=True)]
     best = int(np.argmax(energies))
-    start, stop = starts[best] * size, min(stops[best] * size, len(waveform))
+    start, stop = int(starts[best]) * size, min(int(stops[best]) * size, len(waveform))
     missing = max(round(shortest * sample_rate) - (stop - start), 0)
     start = max(min(start - missing // 2, len(waveform) - round(shortest * sample_rate)), 0)
     stop = min(max(stop, start + round(shortest * sample_rate)), len(waveform))

@@ -42,8 +42,9 @@ def encode_labels(estimator: Any, y: Any) -> Labels:
         return _from_lists(y, called)
     if sparse.issparse(y):
         y = y.toarray()
-    if np.ndim(y) == 2 and np.shape(y)[1] > 1:
-        y = _indicator(y, called)
+    values = np.asarray(y)
+    if values.ndim == 2 and values.shape[1] > 1:
+        y = _indicator(values, called)
         return Labels(y, np.arange(y.shape[1]), True)
     y = _check_y(y, multi_output=False, estimator=estimator)
     check_classification_targets(y)

@@ -1,5 +1,7 @@
 """Pictures, by scikit-learn's Display convention. They need matplotlib: the extra ``plot``.
 
+AudioPlayers
+    Recordings to listen to; needs no matplotlib.
 AugmentationDisplay
     What an augmentation makes of a recording, to see and to hear.
 EventsDisplay
@@ -12,7 +14,14 @@ SpectrogramDisplay
 
 from skaudio.display.events import EventsDisplay
 from skaudio.display.feature_space import FeatureSpaceDisplay
+from skaudio.display.players import AudioPlayers
 from skaudio.display.preview import AugmentationDisplay
 from skaudio.display.spectrogram import SpectrogramDisplay
 
-__all__ = ["AugmentationDisplay", "EventsDisplay", "FeatureSpaceDisplay", "SpectrogramDisplay"]
+__all__ = [
+    "AudioPlayers",
+    "AugmentationDisplay",
+    "EventsDisplay",
+    "FeatureSpaceDisplay",
+    "SpectrogramDisplay",
+]

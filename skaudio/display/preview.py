@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import io
-
 import numpy as np
-import soundfile as sf
 from sklearn.utils import get_tags
 
 from skaudio.audio import AudioBatch, check_recordings
 from skaudio.augmentation import TrainingPath, epoch_seeds
 from skaudio.display._meaning import meaning_of
+from skaudio.display._sound import as_url
 from skaudio.display.spectrogram import SpectrogramDisplay, _one_recording, _pyplot
 from skaudio.encoders import MelSpectrogram, Waveform
 from skaudio.frames import frame_maker
@@ -163,16 +160,8 @@ class AugmentationDisplay:
             return ""
         sounds = zip(self._titles(), self.waveforms, self.waveforms.sample_rates, strict=True)
         cells = "".join(
-            f"<td>{title}<br><audio controls style='width: 14em' src='{_as_url(sound, rate)}'>"
+            f"<td>{title}<br><audio controls style='width: 14em' src='{as_url(sound, rate)}'>"
             "</audio></td>"
             for title, sound, rate in sounds
         )
         return f"<table><tr>{cells}</tr></table>"
-
-
-def _as_url(waveform: np.ndarray, rate: float) -> str:
-    """Return a sound as a URL that contains it."""
-    file = io.BytesIO()
-    peak = max(1.0, float(np.abs(waveform).max()))  # softer than clipped
-    sf.write(file, waveform / peak, round(rate), format="WAV", subtype="PCM_16")
-    return "data:audio/wav;base64," + base64.b64encode(file.getvalue()).decode()

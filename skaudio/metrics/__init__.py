@@ -14,6 +14,10 @@ event_based_scores, segment_based_scores
     The same per label, with precision, recall and counts.
 make_event_scorer
     Score by strong labels inside a search.
+equal_error_rate, equal_error_threshold
+    Verification: are two recordings of one class?
+precision_at_k, r_precision, map_at_r
+    Retrieval: are the neighbours of a recording of its class?
 """
 
 from skaudio.metrics._event_scorer import make_event_scorer

@@ -19,8 +19,6 @@ def sed_eval():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return importlib.import_module("sed_eval")
-    except ImportError as error:
-        pytest.skip(f"sed_eval cannot be imported: {error}")
     finally:
         if not hasattr(sys.modules.get("pkg_resources"), "__file__"):
             del sys.modules["pkg_resources"]

@@ -1,0 +1,65 @@
+"""AudioPlayers: recordings one can listen to, in a notebook or a page of documentation."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+from skaudio.display._sound import as_url
+from skaudio.encoders import Waveform
+
+
+class AudioPlayers:
+    """A table of recordings with a player each, shown by notebooks and by sphinx-gallery.
+
+    Parameters
+    ----------
+    recordings : sequence of recordings
+    titles : sequence of str, default=None
+        One per recording; None numbers them.
+    sample_rate : float, default=16000
+        Of the sound, in Hz. Files and mappings are resampled to it; bare arrays are taken to be at
+        it.
+
+    Notes
+    -----
+    The sound is part of the HTML, as 16-bit WAV: some 40 kB per second at 16 kHz.
+
+    Examples
+    --------
+    >>> from skaudio.datasets import load_spoken_digits
+    >>> from skaudio.display import AudioPlayers
+    >>> players = AudioPlayers(load_spoken_digits().data[:2], titles=["first", "second"])
+    >>> players
+    AudioPlayers(2 recordings)
+    >>> players.to_html().count("<audio")
+    2
+    """
+
+    def __init__(self, recordings: Any, *, titles: Any = None, sample_rate: float = 16000):
+        self._waveforms = list(Waveform(sample_rate=sample_rate).transform(recordings))
+        if titles is None:
+            titles = [f"recording {i}" for i in range(len(self._waveforms))]
+        self._titles = [str(title) for title in titles]
+        if len(self._titles) != len(self._waveforms):
+            raise ValueError(
+                f"titles: found {len(self._titles)}, expected one for each of the "
+                f"{len(self._waveforms)} recordings."
+            )
+        self._sample_rate = sample_rate
+
+    def to_html(self) -> str:
+        """Return the table as HTML, the sound included."""
+        rows = [
+            f"<tr><td>{html.escape(title)}</td><td>"
+            f'<audio controls preload="none" src="{as_url(waveform, self._sample_rate)}"></audio>'
+            "</td></tr>"
+            for title, waveform in zip(self._titles, self._waveforms, strict=True)
+        ]
+        return f"<table>{''.join(rows)}</table>"
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def __repr__(self) -> str:
+        return f"AudioPlayers({len(self._waveforms)} recordings)"
