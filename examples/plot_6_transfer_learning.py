@@ -110,8 +110,8 @@ if model != "vggish":  # which was published without its classes
 # %%
 # Two classifiers
 # ---------------
-# A logistic regression on the mean over each recording, and a small recurrent net on the sequence of
-# its chunks.
+# A logistic regression on the mean over each recording, and a small recurrent net on the sequence
+# of its chunks.
 
 classifiers = {
     "mean + logistic regression": Pipeline(
