@@ -31,9 +31,10 @@ caching
 metrics
     Tables of scores, equal error rate, precision of neighbours, F1 of events.
 datasets
-    Recordings to learn from: `load_spoken_digits`, `load_audio_files`, `fetch_fsdd`.
+    Recordings to learn from: `load_spoken_digits`, `load_audio_files`, `fetch_fsdd`,
+    `fetch_esc10`.
 display
-    Pictures: `SpectrogramDisplay`, `AugmentationDisplay`.
+    Pictures: `SpectrogramDisplay`, `AugmentationDisplay`, `FeatureSpaceDisplay`.
 
 Nothing is imported here: ``from skaudio.encoders import MFCC``.
 """

@@ -35,7 +35,8 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
     transformer : transformer
         From recordings to rows or frames, without learned state and without randomness: an encoder,
         a pretrained embedder or tagger, a Pipeline of such steps. It is looked through, part by
-        part, and refused if a part learns or draws.
+        part, and refused if a part learns or draws. A clone of it computes, as always inside
+        another estimator: a net that was changed in place goes in as ``weights=``.
     memory : str, path-like or joblib.Memory
         Folder for the results, or what scikit-learn takes as ``memory``. Transformers may share it.
     batch_size : int, default=64
@@ -195,7 +196,8 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         if self.max_bytes is not None:
             check_scalar(self.max_bytes, "max_bytes", numbers.Real, min_val=1)
         folder = _folder_of(self.memory) / "skaudio"
-        facts = json.dumps(transformer_facts(self.transformer), sort_keys=True, indent=1)
+        # Of a clone, as what computes is one: what was done to a fitted transformer is not in it.
+        facts = json.dumps(transformer_facts(clone(self.transformer)), sort_keys=True, indent=1)
         name = f"{type(self.transformer).__name__}-{digest(facts.encode())[:16]}"
         return Store(folder, name, facts, self.max_bytes)
 

@@ -36,11 +36,12 @@ const walk = (node) => {
   if (node.shadowRoot) walk(node.shadowRoot)
   for (const child of node.children || []) {
     if (child.tagName === "IMG" && child.complete && child.naturalWidth) found.push("IMG")
-    if (child.tagName !== "STYLE" && child.children.length === 0) found.push(child.textContent)
+    const isText = child.children.length === 0 && !["STYLE", "SCRIPT"].includes(child.tagName)
+    if (isText) found.push(child.textContent)
     walk(child)
   }
 }
-walk(document.querySelector("main"))
+walk(document.body)
 return found.filter((text) => text.trim())
 """
 
