@@ -83,7 +83,7 @@ def page(browser, make_clip, tmp_path):
     return browser
 
 
-def wait_for(condition, seconds=30):
+def wait_for(condition, seconds=180):
     until = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < until, "waited in vain"

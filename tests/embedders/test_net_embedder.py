@@ -237,7 +237,9 @@ def test_groups_reach_the_estimator(voices, frames):
 def test_other_estimators_and_recordings(voices):
     X, speakers, words = voices
     encoder = make_pipeline(Noise(), MelSpectrogram(n_mels=12))
-    siamese = SiameseEmbedder(encoder, module_params={"channels": (4,)}, max_epochs=1)
+    siamese = SiameseEmbedder(
+        encoder, module="lenet", module_params={"channels": (4,)}, max_epochs=1
+    )
     embedder = NetEmbedder(siamese).fit(X, speakers)
     assert embedder.transform(AudioBatch(X, 16000)).shape == (96, 128)
     piped = NetEmbedder(make_pipeline(MFCC(), gru()), frames=True).fit(X, words)
