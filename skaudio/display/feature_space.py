@@ -248,7 +248,7 @@ class FeatureSpaceDisplay:
         duration : float, default=5.0
             How much of each recording is shown and can be heard, in seconds from its beginning.
             Sounds are mono MP3 at 16 kHz of 64 to 16 kbit/s: the more there are, the fewer, so that
-            2000 recordings of 5 s make a page of about 30 MB.
+            2000 recordings of 5 s make a page of 34 MB.
         sample_rate : float, default=None
             Of recordings that are bare arrays, in Hz. None: that of the estimator.
         verbose : int, default=0
