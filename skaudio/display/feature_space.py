@@ -59,7 +59,7 @@ class FeatureSpaceDisplay:
     >>> features = make_pipeline(MFCC(), FramePooling())
     >>> display = FeatureSpaceDisplay.from_estimator(features, digits.data, y)
     >>> display.ax_.get_xlabel()
-    'Principal component 1 (56 %)'
+    'Principal component 1 (35 %)'
     >>> display.to_html("digits.html")  # doctest: +SKIP
     """
 
