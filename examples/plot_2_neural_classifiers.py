@@ -40,7 +40,7 @@ from skaudio.metrics import scores_by
 parser = argparse.ArgumentParser(description="Neural classifiers of spoken digits.")
 parser.add_argument("--data", choices=["digits", "fsdd"], default="digits")
 parser.add_argument("--seeds", type=int, default=1, help="how often to train each net")
-parser.add_argument("--max-epochs", type=int, default=20)
+parser.add_argument("--max-epochs", type=int, default=40)
 parser.add_argument("--output", type=Path, help="folder for pictures; without it they are shown")
 args, _ = parser.parse_known_args()
 
