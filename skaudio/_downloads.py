@@ -26,6 +26,9 @@ def fetch_zip(
     url: str,
     folder: Path,
     *,
+    missing_from: Path,
+    allowed: bool,
+    licence: str,
     check: Callable[[Path], None],
     by_hand: str,
     verbose: bool,
@@ -42,13 +45,25 @@ def fetch_zip(
     folder : Path
         What to make. If it exists, only what it lacks is moved into it; an empty folder counts
         as lacking.
+    missing_from : Path
+        Where the recordings were looked for in vain, for the message if no download is allowed.
+    allowed : bool
+        ``download_if_missing``: if False, raises FileNotFoundError.
+    licence : str
+        Of the archive; printed with ``verbose``.
     check : callable
         Called with the unpacked folder; raises ValueError if it is not what was expected.
     by_hand : str
         Advice for a machine that is offline, part of the error message.
     verbose : bool
-        Print a progress bar and the sha256 of the archive.
+        Print the licence, a progress bar, and the size and sha256 of the archive.
     """
+    if not allowed:
+        raise FileNotFoundError(
+            f"no recordings in {missing_from}, and download_if_missing=False. {by_hand}"
+        )
+    if verbose:
+        print(licence)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
         archive = Path(temporary, "archive.zip")

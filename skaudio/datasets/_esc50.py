@@ -124,13 +124,16 @@ def fetch_esc50(
             " another data_home"
         )
     if not rows:
-        if not download_if_missing:
-            raise FileNotFoundError(
-                f"no recordings in {folder}, and download_if_missing=False. {by_hand}"
-            )
-        if verbose:
-            print(_LICENCE)
-        fetch_zip(_URL, folder, check=_check_archive, by_hand=by_hand, verbose=verbose)
+        fetch_zip(
+            _URL,
+            folder,
+            missing_from=folder,
+            allowed=download_if_missing,
+            licence=_LICENCE,
+            check=_check_archive,
+            by_hand=by_hand,
+            verbose=verbose,
+        )
         names, rows = _find_recordings(folder)
 
     targets, folds, clips, takes, esc10, paths = zip(*rows, strict=True)

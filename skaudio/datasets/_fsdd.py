@@ -124,13 +124,16 @@ def fetch_fsdd(
             " or name another data_home"
         )
     if not rows:
-        if not download_if_missing:
-            raise FileNotFoundError(
-                f"no recordings in {recordings}, and download_if_missing=False. {by_hand}"
-            )
-        if verbose:
-            print(_LICENCE)
-        fetch_zip(_URL, folder, check=_check_archive, by_hand=by_hand, verbose=verbose)
+        fetch_zip(
+            _URL,
+            folder,
+            missing_from=recordings,
+            allowed=download_if_missing,
+            licence=_LICENCE,
+            check=_check_archive,
+            by_hand=by_hand,
+            verbose=verbose,
+        )
         rows = _find_recordings(recordings)
 
     digits, speakers, indices, paths = zip(*rows, strict=True)
