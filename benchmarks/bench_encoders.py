@@ -242,7 +242,7 @@ def bench_scaling(report: Report, quick: bool) -> None:
 def bench_processes(report: Report, n: int, repeats: int) -> None:
     """What a grid search with ``n_jobs`` does: encoders in processes that run side by side."""
     report.head(f"{CORES} processes that encode at the same time, as in a grid search")
-    times = n // 4
+    times = n  # a second or more: what starts and ends the work weighs little
     contestants = {"one process": lambda: encode_repeatedly(CORES * times)}
     for threads in (1, CORES):  # joblib's choice in its workers, and too many
 
@@ -290,7 +290,7 @@ def main() -> None:
     bench_limit(report, n, repeats)
     bench_random(report, n, repeats)
     with tempfile.TemporaryDirectory() as folder:
-        bench_files(report, n // 4, repeats, Path(folder))
+        bench_files(report, n // 2, repeats, Path(folder))
     bench_memory(report, options.quick)
     bench_scaling(report, options.quick)
     bench_processes(report, n, repeats)

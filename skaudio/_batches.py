@@ -9,7 +9,7 @@ bit-equal whatever else is predicted with it.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -70,33 +70,18 @@ class FrameSource:
 
 
 class AudioSource:
-    """Decoded recordings that are augmented and encoded anew in every epoch.
+    """Decoded recordings that are augmented and encoded anew in every epoch."""
 
-    ``before(audio, index, epoch)`` changes the recordings of a batch ahead of the path, with draws
-    of its own.
-    """
-
-    def __init__(
-        self,
-        audio: AudioBatch,
-        path: TrainingPath,
-        encoder: Any,
-        seed: int,
-        before: Callable[[AudioBatch, np.ndarray, int], Any] | None = None,
-    ):
+    def __init__(self, audio: AudioBatch, path: TrainingPath, encoder: Any, seed: int):
         self._audio = audio
         self._path = path
         self._encoder = encoder
         self._seed = seed
-        self._before = before
         self.lengths = np.array([len(w) for w in audio])
 
     def frames(self, index: np.ndarray, epoch: int) -> list[np.ndarray]:
         seeds = epoch_seeds(self._seed, epoch, index)
-        audio = self._audio[index]
-        if self._before is not None:
-            audio = self._before(audio, index, epoch)
-        return as_frames(self._path(audio, seeds))
+        return as_frames(self._path(self._audio[index], seeds))
 
     def clean_frames(self, index: np.ndarray) -> list[np.ndarray]:
         return as_frames(self._encoder.transform(self._audio[index]))

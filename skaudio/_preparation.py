@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from sklearn.utils import gen_batches
 
 from skaudio._batches import AudioSource, FrameSource, Source, as_frames, decode_once
 from skaudio._running import encoded_frames, reads_audio
-from skaudio.audio import AudioBatch, check_recordings
+from skaudio.audio import check_recordings
 from skaudio.augmentation import TrainingPath
 from skaudio.nets import LOUDNESS_WEIGHT, Standardize, recording_mean
 
@@ -43,28 +43,21 @@ def _sample_rate(encoder: Any) -> float:
     )
 
 
-def prepare(
-    estimator: Any,
-    X: Any,
-    y: Any,
-    seed: int,
-    before: Callable[[AudioBatch, np.ndarray, int], Any] | None = None,
-) -> Source:
+def prepare(estimator: Any, X: Any, y: Any, seed: int) -> Source:
     """Return where training finds its frames; sets the estimator's ``encoder_``.
 
     Everything is decoded here, so that a recording that cannot be is reported before the first
-    epoch. Without anything random in the encoder or ahead of it (``before``, see `AudioSource`),
-    frames are computed once.
+    epoch. Without anything random in the encoder, frames are computed once.
     """
     if not reads_audio(estimator):
         return FrameSource(encoded_frames(estimator, X, reset=True))
     recordings = check_recordings(estimator, X, reset=True)
     estimator.encoder_ = fit_encoder(estimator, X, y)
     path = TrainingPath(estimator.encoder_)
-    if not path.is_random and before is None:
+    if not path.is_random:
         return FrameSource(as_frames(estimator.encoder_.transform(list(recordings))))
     audio = decode_once(recordings, _sample_rate(estimator.encoder_))
-    return AudioSource(audio, path, estimator.encoder_, seed, before)
+    return AudioSource(audio, path, estimator.encoder_, seed)
 
 
 def standardization(estimator: Any, source: Source, index: np.ndarray) -> Standardize:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import numbers
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state, check_scalar
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_consistent_length
 
@@ -19,7 +18,6 @@ from skaudio._running import encoded_frames, reads_audio
 from skaudio._training import fit_net
 from skaudio.audio import check_recordings
 from skaudio.embedders._pairs import (
-    ClassAugmentation,
     DrawnPairBatches,
     DrawnPairValidation,
     PairSource,
@@ -61,16 +59,11 @@ class PairLearner(BaseEstimator):
                 "class labels go to fit_pairs."
             )
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        codes, n_variants, before = self._encode_labels(y), 1, None
-        if self.class_augmentation is not None:
-            if not reads_audio(self):
-                raise ValueError("class_augmentation changes recordings: pass encoder= as well.")
-            n_variants = check_scalar(self.n_variants, "n_variants", numbers.Integral, min_val=1)
-            before = ClassAugmentation(self.class_augmentation, codes, n_variants, seed)
-        source = prepare(self, X, y, seed, before)
+        codes = self._encode_labels(y)
+        source = prepare(self, X, y, seed)
         check_consistent_length(source.lengths, codes)
         check_drawable(codes, "y")
-        batches = partial(DrawnPairBatches, n_pairs=self.n_pairs, n_variants=n_variants)
+        batches = partial(DrawnPairBatches, n_pairs=self.n_pairs)
         validation = partial(DrawnPairValidation, n_pairs=self.n_pairs)
         return self._fit(source, codes, seed, groups, codes, batches, validation)
 
@@ -93,9 +86,6 @@ class PairLearner(BaseEstimator):
         if same.all() or not same.any():
             kind = "two classes (False)" if same.all() else "one class (True)"
             raise ValueError(f"same holds no pair of {kind}: expected pairs of both kinds.")
-        for name in ("mining", "class_augmentation"):
-            if getattr(self, name) is not None:
-                raise ValueError(f"{name}={getattr(self, name)!r} needs class labels: use fit.")
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         n_pairs = len(same)
         pairs = PairSource(
@@ -105,15 +95,13 @@ class PairLearner(BaseEstimator):
         return self._fit(pairs, codes, seed, groups, same, TrainingBatches, ValidationBatches)
 
     def _fit(self, source, targets, seed, groups, stratify, batches, validation_batches):
-        if self.mining not in (None, "hard"):
-            raise ValueError(f"mining={self.mining!r}: expected None or 'hard'.")
         loss = ContrastiveLoss(margin=self.margin, hinge=self.hinge, distance=self.distance)
         fit_net(
             self,
             source,
             targets,
             build=self._build,
-            criterion=PairLoss(loss, normalize=self.normalize, mining=self.mining == "hard"),
+            criterion=PairLoss(loss, normalize=self.normalize),
             seed=seed,
             groups=groups,
             stratify=stratify,

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 
 from skaudio._batches import Source, TrainingBatches, TrainingSet, ValidationBatches
-from skaudio.audio import AudioBatch
-from skaudio.augmentation import TrainingPath, epoch_seeds
 
 
 def check_drawable(codes: np.ndarray, what: str) -> None:
@@ -88,36 +86,6 @@ class PairSource:
         return np.concatenate([self._left[index], self._right[index]])
 
 
-def class_variants(codes: np.ndarray, n_variants: int, seed: int, epoch: int) -> np.ndarray:
-    """Assign each recording to one of the variants of its class in this epoch; return new codes."""
-    rng = np.random.default_rng([seed, epoch, 2])
-    return codes * n_variants + rng.integers(n_variants, size=len(codes))
-
-
-class ClassAugmentation:
-    """An augmentation that is drawn once per class and epoch, to be put ahead of the encoder.
-
-    Parameters
-    ----------
-    augmentation : augmentation, or Pipeline of augmentations
-    codes : ndarray of int, shape (n_recordings,)
-    n_variants : int
-        Number of draws per class.
-    seed : int
-    """
-
-    def __init__(self, augmentation: Any, codes: np.ndarray, n_variants: int, seed: int):
-        self._path = TrainingPath(augmentation)
-        self._codes = codes
-        self._n_variants = n_variants
-        self._seed = seed
-
-    def __call__(self, audio: AudioBatch, index: np.ndarray, epoch: int) -> Any:
-        codes = class_variants(self._codes, self._n_variants, self._seed, epoch)[index]
-        # A stream of its own: no recording's seed in this epoch.
-        return self._path(audio, epoch_seeds(self._seed, epoch, codes + (1 << 40)))
-
-
 class DrawnPairBatches:
     """Iterate over bucketed, augmented batches of pairs, drawn anew in each pass.
 
@@ -130,25 +98,15 @@ class DrawnPairBatches:
     n_pairs : int or None
         Per epoch, rounded up to an even number; None takes one per recording, or two per class if
         that is more.
-    n_variants : int
-        Of each class, by `ClassAugmentation`; every variant counts as a class.
     """
 
-    def __init__(
-        self,
-        dataset: TrainingSet,
-        batch_size: int,
-        n_pairs: int | None = None,
-        n_variants: int = 1,
-    ):
+    def __init__(self, dataset: TrainingSet, batch_size: int, n_pairs: int | None = None):
         self.dataset = dataset
         self.batch_size = batch_size
-        self.n_variants = n_variants
         codes = dataset.targets[dataset.index]
         check_drawable(codes, "y, without or in the part held out,")
         if n_pairs is None:
-            n_classes = len(np.unique(codes)) * n_variants
-            n_pairs = max(len(dataset), 2 * n_classes)
+            n_pairs = max(len(dataset), 2 * len(np.unique(codes)))
         self.n_pairs = n_pairs + n_pairs % 2
         self.epoch = dataset.first_epoch
 
@@ -162,7 +120,7 @@ class DrawnPairBatches:
 
     def _drawn(self, epoch: int) -> TrainingSet:
         data = self.dataset
-        codes = class_variants(data.targets, self.n_variants, data.seed, epoch)[data.index]
+        codes = data.targets[data.index]
         left, right = draw_pairs(codes, self.n_pairs, np.random.default_rng([data.seed, epoch, 1]))
         pairs = PairSource(data.source, data.index[left], data.index[right])
         targets = np.column_stack([codes[left], codes[right]])

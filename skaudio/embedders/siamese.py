@@ -47,17 +47,9 @@ class SiameseEmbedder(
         distances around 1.
     distance : {"euclidean", "cosine"}, default="euclidean"
         Between embeddings: of the loss, of pairs and of `score`.
-    class_augmentation : augmentation or Pipeline of augmentations, default=None
-        Drawn once per class rather than per recording, ahead of ``encoder``; in training only. What
-        a draw makes of a class counts as a class of its own: other voices where speakers are few.
-    n_variants : int, default=8
-        Draws of ``class_augmentation`` per class and epoch.
     n_pairs : int, default=None
         Pairs drawn per epoch by `fit`, half of them of one class; an odd number becomes the next
         even one. None takes as many as there are recordings, or two per class if that is more.
-    mining : {"hard", None}, default=None
-        "hard" pairs the recordings of a batch anew, each with the furthest of its class and the
-        nearest of the others.
     max_epochs : int, default=20
         Number of times that pairs are drawn.
     batch_size : int, default=32
@@ -121,9 +113,7 @@ class SiameseEmbedder(
     References
     ----------
     Bromley et al. 1993, "Signature verification using a siamese time delay neural network";
-    Hadsell, Chopra & LeCun 2006 for the loss. Variants of speakers by speed as speakers of their
-    own: Yamamoto et al. 2019, "Speaker augmentation and bandwidth extension for deep speaker
-    embedding".
+    Hadsell, Chopra & LeCun 2006 for the loss.
 
     Examples
     --------
@@ -153,10 +143,7 @@ class SiameseEmbedder(
         hinge="squared",
         margin=1.0,
         distance="euclidean",
-        class_augmentation=None,
-        n_variants=8,
         n_pairs=None,
-        mining=None,
         max_epochs=20,
         batch_size=32,
         lr=1e-3,
@@ -180,10 +167,7 @@ class SiameseEmbedder(
         self.hinge = hinge
         self.margin = margin
         self.distance = distance
-        self.class_augmentation = class_augmentation
-        self.n_variants = n_variants
         self.n_pairs = n_pairs
-        self.mining = mining
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr

@@ -86,16 +86,12 @@ class PairLoss(nn.Module):
     loss : ContrastiveLoss
     normalize : bool
         Scale embeddings to length 1 first.
-    mining : bool
-        In place of the pairs as drawn, pair each recording of the batch with the furthest of its
-        own class and the nearest of the others, both kinds counting half.
     """
 
-    def __init__(self, loss: ContrastiveLoss, *, normalize: bool = False, mining: bool = False):
+    def __init__(self, loss: ContrastiveLoss, *, normalize: bool = False):
         super().__init__()
         self.loss = loss
         self.normalize = normalize
-        self.mining = mining
 
     def forward(self, embeddings: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
         """Return the loss of embeddings (2 n_pairs, n_features), all the left halves first.
@@ -104,22 +100,5 @@ class PairLoss(nn.Module):
         """
         if self.normalize:
             embeddings = nn.functional.normalize(embeddings, dim=1)
-        if self.mining:
-            return self._mined(embeddings, codes.T.flatten())
         left, right = embeddings.chunk(2)
         return self.loss(left, right, codes[:, 0] == codes[:, 1])
-
-    def _mined(self, embeddings: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-        with torch.no_grad():
-            distance = pair_distance(embeddings[:, None], embeddings, self.loss.distance)
-            same = codes[:, None] == codes
-            own = same & ~torch.eye(len(same), dtype=torch.bool, device=same.device)
-            positive = distance.masked_fill(~own, -1.0).max(1)
-            negative = distance.masked_fill(same, float("inf")).min(1)
-        kinds = []
-        for (extreme, partner), flag in ((positive, True), (negative, False)):
-            found = torch.isfinite(extreme) & (extreme >= 0)
-            if found.any():
-                chosen = codes.new_full((int(found.sum()),), flag)
-                kinds.append(self.loss(embeddings[found], embeddings[partner[found]], chosen))
-        return torch.stack(kinds).mean() if kinds else embeddings.sum() * 0.0

@@ -11,7 +11,6 @@ from skaudio.embedders._pairs import (
     DrawnPairValidation,
     PairSource,
     check_drawable,
-    class_variants,
     draw_pairs,
 )
 
@@ -110,7 +109,9 @@ def test_draws_depend_on_seed_and_epoch_alone(dataset):
 
 def test_number_of_pairs(dataset):
     assert DrawnPairBatches(dataset, 10, n_pairs=7).n_pairs == 8
-    assert DrawnPairBatches(dataset, 10, n_variants=10).n_pairs == 80  # two per class
+    assert DrawnPairBatches(dataset, 10).n_pairs == 36  # one per recording
+    rare = TrainingSet(dataset.source, np.array([0, 0, 1, 2, 3]), np.arange(5), seed=7)
+    assert DrawnPairBatches(rare, 10).n_pairs == 8  # two per class
     assert len(read(DrawnPairBatches(dataset, 10, n_pairs=7))[0]) == 8
 
 
@@ -127,13 +128,3 @@ def test_batches_of_similar_length(dataset):
     assert pairs.lengths.tolist() == [max(lengths[0], lengths[2]), max(lengths[1], lengths[3])]
     firsts = [frames[0, 0] for frames in pairs.clean_frames(np.array([1, 0]))]
     assert firsts == [1, 0, 3, 2]
-
-
-def test_variants_are_classes_within_classes():
-    codes = np.repeat([0, 1, 2], 50)
-    variants = class_variants(codes, 4, seed=1, epoch=3)
-    assert np.array_equal(variants // 4, codes)
-    assert set(variants) == set(range(12))
-    assert np.array_equal(variants, class_variants(codes, 4, seed=1, epoch=3))
-    assert not np.array_equal(variants, class_variants(codes, 4, seed=1, epoch=4))
-    assert np.array_equal(class_variants(codes, 1, seed=1, epoch=3), codes)

@@ -12,7 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.pipeline import make_pipeline
 
 from skaudio.audio import AudioBatch
-from skaudio.augmentation import Noise, Speed
+from skaudio.augmentation import Noise
 from skaudio.embedders import SiameseEmbedder
 from skaudio.encoders import MFCC, MelSpectrogram
 from skaudio.metrics import equal_error_rate, precision_at_k
@@ -89,10 +89,8 @@ def test_every_loss_learns(hinge, distance, split):
     np.testing.assert_allclose(pairs, by_hand, atol=1e-5)
 
 
-def test_mining_and_free_lengths_learn_too(split):
+def test_free_lengths_learn_too(split):
     X, y, _, _ = split
-    mined = small(mining="hard").fit(X, y)
-    assert mined.score(X, y) > 0.9
     free = small(normalize=False).fit(X, y)
     assert free.score(X, y) > 0.9
     assert np.linalg.norm(free.transform(X), axis=1).std() > 0.01
@@ -232,24 +230,16 @@ def test_given_pairs_that_do_not_do(split):
         small().fit_pairs(X[:2], X[3:5], [-1, 1])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         small().fit_pairs(X[:2], X[3:6], [0, 1])
-    with pytest.raises(ValueError, match="mining='hard' needs class labels: use fit"):
-        small(mining="hard").fit_pairs(X[:2], X[3:5], [0, 1])
 
 
-def test_bad_parameters(split, voices):
+def test_bad_parameters(split):
     X, y, _, _ = split
     with pytest.raises(
         ValueError, match=r"module='cnn': expected 'lenet', 'gru', 'statistics' or a"
     ):
         small(module="cnn").fit(X, y)
-    with pytest.raises(ValueError, match=r"mining='semi': expected None or 'hard'"):
-        small(mining="semi").fit(X, y)
     with pytest.raises(ValueError, match=r"hinge='cubic': expected one of"):
         small(hinge="cubic").fit(X, y)
-    with pytest.raises(ValueError, match="class_augmentation changes recordings: pass encoder="):
-        small(class_augmentation=Speed()).fit(X, y)
-    with pytest.raises(ValueError, match="n_variants == 0, must be >= 1"):
-        small(MFCC(), class_augmentation=Speed(), n_variants=0).fit(*voices[:2])
 
 
 def test_same_seed_same_numbers(split):
@@ -260,34 +250,6 @@ def test_same_seed_same_numbers(split):
     assert torch.equal(torch.random.get_rng_state(), before)
     assert np.array_equal(small(max_epochs=2, n_pairs=None).fit(X, y).transform(X), first)
     assert not np.array_equal(small(max_epochs=2, random_state=1).fit(X, y).transform(X), first)
-
-
-def test_class_augmentation_is_alike_within_a_class_variant(voices, monkeypatch):
-    """All of a class's recordings with one variant get the same draw, in each epoch another."""
-    X, speakers, _ = voices
-    seen = []
-    real = Speed.augment
-
-    def spy(self, X, seeds):
-        seen.extend(zip([len(x) for x in X], seeds.tolist(), strict=True))
-        return real(self, X, seeds)
-
-    monkeypatch.setattr(Speed, "augment", spy)
-    whose = {len(x): speaker for x, speaker in zip(X, speakers, strict=True)}
-    alone = [i for i, x in enumerate(X) if sum(len(x) == len(other) for other in X) == 1]
-    X, speakers = [X[i] for i in alone], speakers[alone]
-    embedder = small(MFCC(), class_augmentation=Speed((0.7, 1.4)), n_variants=3, max_epochs=2)
-    embedder.fit(X, speakers)
-    owners, variants = {}, {}
-    for length, seed in seen:
-        owners.setdefault(seed, set()).add(whose[length])
-        variants.setdefault(whose[length], set()).add(seed)
-    assert all(len(names) == 1 for names in owners.values())
-    assert {len(seeds) for seeds in variants.values()} == {6}  # 3 variants x 2 epochs
-    # In use, nothing is augmented.
-    seen.clear()
-    assert np.array_equal(embedder.transform(X[:3]), embedder.transform(X[:3]))
-    assert not seen
 
 
 def test_warm_start_goes_on(split):
@@ -322,7 +284,7 @@ def test_in_a_pipeline_before_neighbours(split):
 
 def test_a_pickled_embedder_does_not_carry_its_data(voices):
     X, speakers, _ = voices
-    embedder = small(make_pipeline(Noise(), MFCC()), max_epochs=1, class_augmentation=Speed())
+    embedder = small(make_pipeline(Noise(), MFCC()), max_epochs=1)
     embedder.fit(X, speakers)
     weights = sum(p.nbytes for p in embedder.net_.module_.parameters())
     assert len(pickle.dumps(embedder)) < 20 * weights + 50_000 < sum(x.nbytes for x in X)

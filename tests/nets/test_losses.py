@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from skaudio.nets import ContrastiveLoss
-from skaudio.nets.losses import DISTANCES, HINGES, PairLoss, pair_distance
+from skaudio.nets.losses import DISTANCES, HINGES, PairLoss
 
 N_PAIRS, N_FEATURES = 40, 7
 
@@ -97,34 +97,3 @@ def test_both_halves_in_one_batch():
     unit = [half / half.norm(dim=1, keepdim=True) for half in (left, right)]
     got = PairLoss(loss, normalize=True)(torch.cat([left, right]), codes)
     torch.testing.assert_close(got, loss(*unit, same))
-
-
-@pytest.mark.parametrize("distance", DISTANCES)
-def test_mining_equals_a_loop(distance):
-    rng = torch.Generator().manual_seed(0)
-    embeddings = torch.randn(12, 3, generator=rng)
-    codes = torch.randint(3, (6, 2), generator=rng)
-    loss = ContrastiveLoss(distance=distance, margin=3.0)
-    got = PairLoss(loss, mining=True)(embeddings, codes)
-    labels = [int(c) for c in codes.T.flatten()]
-    kinds = {True: [], False: []}
-    for i, label in enumerate(labels):
-        distances = pair_distance(embeddings[i].expand(12, -1), embeddings, distance)
-        own = [j for j in range(12) if labels[j] == label and j != i]
-        others = [j for j in range(12) if labels[j] != label]
-        for flag, choice, pick in ((True, own, max), (False, others, min)):
-            if choice:
-                j = pick(choice, key=lambda j: float(distances[j]))
-                pair = embeddings[[i]], embeddings[[j]], torch.tensor([flag])
-                kinds[flag].append(loss(*pair))
-    expected = sum(sum(values) / len(values) for values in kinds.values()) / 2
-    torch.testing.assert_close(got, expected)
-
-
-def test_mining_where_there_is_nothing_to_pair():
-    embeddings = torch.randn(2, 3, requires_grad=True)
-    loss = PairLoss(ContrastiveLoss(), mining=True)
-    one_of_each = loss(embeddings, torch.tensor([[0, 1]]))
-    torch.testing.assert_close(
-        one_of_each, ContrastiveLoss()(embeddings[:1], embeddings[1:], torch.tensor([False]))
-    )
