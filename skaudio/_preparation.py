@@ -60,8 +60,14 @@ def prepare(estimator: Any, X: Any, y: Any, seed: int) -> Source:
     return AudioSource(audio, path, estimator.encoder_, seed)
 
 
-def standardization(estimator: Any, source: Source, index: np.ndarray) -> Standardize:
-    """Learn the standardisation of frames on the training recordings, without augmentation."""
+def standardization(
+    estimator: Any, source: Source, index: np.ndarray, loudness_weight: float = LOUDNESS_WEIGHT
+) -> Standardize:
+    """Learn the standardisation of frames on the training recordings, without augmentation.
+
+    In a recording's own mean, where it is taken away, a frame that is one standard deviation louder
+    counts ``exp(loudness_weight)`` times as much.
+    """
     how = estimator.standardize
     if how not in STANDARDIZE:
         choices = ", ".join(map(repr, STANDARDIZE))
@@ -71,7 +77,7 @@ def standardization(estimator: Any, source: Source, index: np.ndarray) -> Standa
     sharpness = None
     if how in ("recording", "both"):
         _, deviation = _statistics(f.mean(axis=0, keepdims=True) for f in _clean(source, index))
-        sharpness = LOUDNESS_WEIGHT / float(deviation[0]) if deviation[0] > 1e-6 else 0.0
+        sharpness = loudness_weight / float(deviation[0]) if deviation[0] > 1e-6 else 0.0
     centred = (_centre(f, sharpness) for f in _clean(source, index))
     mean, std = _statistics(centred)
     if how not in ("global", "both"):

@@ -18,7 +18,7 @@ from torch import nn
 from skaudio._batches import Source, TrainingBatches, TrainingSet, ValidationBatches
 from skaudio._preparation import hold_out, standardization
 from skaudio._running import uses_bfloat16
-from skaudio.nets import StandardizedNet
+from skaudio.nets import LOUDNESS_WEIGHT, StandardizedNet
 
 # torch's random state belongs to the process: one training at a time may hold it.
 _RANDOM_STATE = threading.RLock()
@@ -45,6 +45,7 @@ def fit_net(
     stratify: Any = None,
     batches: Any = TrainingBatches,
     validation_batches: Any = ValidationBatches,
+    loudness_weight: float = LOUDNESS_WEIGHT,
 ) -> None:
     """Train a new module, or the estimator's own again with ``warm_start``.
 
@@ -66,6 +67,9 @@ def fit_net(
     batches, validation_batches : callable
         Make the batches of training and of the held-out part: called with a `TrainingSet` and
         ``batch_size``, they return what has a length and is iterated once per epoch.
+    loudness_weight : float
+        Of frames in a recording's own mean, see `standardization`. Loud ones are the sound, where a
+        recording is one sound; they are events, where it holds several things.
     """
     again = is_warm(estimator)
     held_out = hold_out(estimator, len(targets), stratify, groups, seed)
@@ -73,7 +77,7 @@ def fit_net(
         if again:
             module = estimator.net_.module_
         else:
-            standardize = standardization(estimator, source, held_out[0])
+            standardize = standardization(estimator, source, held_out[0], loudness_weight)
             net = build(len(standardize.mean))
             module = StandardizedNet(standardize, net, reduced=uses_bfloat16(estimator, net))
         trained = estimator.n_iter_ if again else 0

@@ -70,6 +70,7 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
             seed=seed,
             groups=groups,
             stratify=single,
+            loudness_weight=0.0,  # what is loud is what is to be found
         )
         return self
 

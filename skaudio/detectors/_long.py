@@ -105,19 +105,10 @@ def _local(
 def _own_mean(standardize: Standardize, frames: Frames, block: int) -> np.ndarray:
     """Return what the per-recording standardisation takes away, of the whole recording."""
     total = np.zeros(len(standardize.mean))
-    if standardize.sharpness is None:
-        return total.astype(np.float32)
-    # The weights of `recording_mean`, relative to those of the loudest frame so far.
-    loudest, weight = -np.inf, 0.0
-    for start, stop in _blocks(frames.n_frames, block):
-        part = frames.read(start, stop).astype(np.float64)
-        level = standardize.sharpness * part.mean(axis=1)
-        before, loudest = loudest, max(loudest, float(level.max()))
-        fade = np.exp(before - loudest)
-        weights = np.exp(level - loudest)
-        total = total * fade + weights @ part
-        weight = weight * fade + weights.sum()
-    return (total / weight).astype(np.float32)
+    if standardize.sharpness is not None:  # a detector's is 0: all frames count the same
+        for start, stop in _blocks(frames.n_frames, block):
+            total += frames.read(start, stop).sum(axis=0, dtype=np.float64)
+    return (total / frames.n_frames).astype(np.float32)
 
 
 def _recur(

@@ -59,8 +59,8 @@ default="linear_softmax"
         As in scikit-learn; of many labels, the weights of presence.
     standardize : {"global", "recording", "both", None}, default="global"
         "global" learns each feature's mean and deviation on the training data; "recording" takes
-        each recording's own mean over time away, loud frames weighing most, which is another thing
-        for an hour than for the clips of the training; "both" does both.
+        each recording's own mean over time away, a steady background for the most part, which is
+        another thing for an hour than for the clips of the training; "both" does both.
     early_stopping : bool, default=False
         Hold out a part, stop when its loss no longer falls, restore the best epoch.
     validation_fraction : float, default=0.1
