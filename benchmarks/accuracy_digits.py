@@ -84,19 +84,26 @@ def embedding(model, held_out, data):
         rows = NetEmbedder(FrozenEstimator(model), normalize=normalize).transform(data.data)
         nearest = KNeighborsClassifier(1).fit(rows[~held_out], data.target[~held_out])
         found["1-NN" + way] = nearest.score(rows[held_out], data.target[held_out])
-        found |= {name + way: value for name, value in structure(rows, data).items()}
+        found |= {name + way: value for name, value in silhouettes(rows, data).items()}
+        if not normalize:
+            found |= probes(rows, data)
     return {name: round(float(value), 4) for name, value in found.items()}
 
 
-def structure(rows, data):
-    """Whether rows group by digit or by speaker, and what a linear model reads off them."""
-    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+def silhouettes(rows, data):
+    """Whether rows group by digit or by speaker."""
+    labels = {"digit": data.target, "speaker": data.groups}
+    return {f"silhouette by {name}": silhouette_score(rows, y) for name, y in labels.items()}
+
+
+def probes(rows, data):
+    """What a linear model reads off rows: its cross-validated accuracy."""
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
-    found = {}
-    for name, labels in (("digit", data.target), ("speaker", data.groups)):
-        found[f"silhouette by {name}"] = silhouette_score(rows, labels)
-        found[f"probe of {name}"] = cross_val_score(probe, rows, labels, cv=folds).mean()
-    return found
+    labels = {"digit": data.target, "speaker": data.groups}
+    return {
+        f"probe of {n}": cross_val_score(model, rows, y, cv=folds).mean() for n, y in labels.items()
+    }
 
 
 def show(results):
@@ -127,7 +134,10 @@ def main():
     torch.set_num_threads(1)  # start several of these rather than one with threads
     data = fetch_fsdd()
     raw = make_pipeline(MFCC(sample_rate=8000), FramePooling()).fit_transform(data.data)
-    print("MFCC, mean and deviation:", pd.Series(structure(raw, data)).round(4).to_dict())
+    print(
+        "MFCC, mean and deviation:",
+        pd.Series(silhouettes(raw, data) | probes(raw, data)).round(4).to_dict(),
+    )
     for seed, net, how, speaker in itertools.product(
         arguments.seeds, arguments.nets, arguments.encoders, np.unique(data.groups)
     ):
