@@ -60,11 +60,11 @@ train, test = np.flatnonzero(~new), np.flatnonzero(new)
 
 encoder = Pipeline(
     [
-        ("shift", TimeShift(shift=(-0.3, 0.3))),
+        ("shift", TimeShift(shift=(-0.15, 0.15))),
         ("vtlp", VTLP()),
         ("speed", Speed()),
         ("noise", Noise(snr_db=(15, 40))),
-        ("mel", MelSpectrogram(sample_rate=sample_rate, n_mels=40)),
+        ("mel", MelSpectrogram(sample_rate=sample_rate, n_mels=40, scale="db", top_db=35)),
     ]
 )
 classifier = LeNetClassifier(

@@ -35,7 +35,7 @@ class GRU(nn.Module):
         n_features: int,
         n_classes: int,
         *,
-        hidden_size: int = 128,
+        hidden_size: int = 64,
         n_layers: int = 2,
         bidirectional: bool = True,
         pooling: str = "mean_max",
