@@ -10,8 +10,8 @@ from typing import Any
 from sklearn.utils import Bunch
 
 from skaudio._data_home import get_data_home
-from skaudio._downloads import fetch_zip
 from skaudio.datasets._bunch import make_bunch, read_description
+from skaudio.datasets._fetch import find_or_fetch
 
 _COMMIT = "553c8f1743b9dba6b282e1323c3ca8fa76923448"
 _URL = f"https://github.com/karolpiczak/ESC-10/archive/{_COMMIT}.zip"
@@ -112,29 +112,18 @@ def fetch_esc10(
     (400,)
     """
     folder = get_data_home(data_home) / "esc10"
-    by_hand = (
-        f"To put the recordings there by hand, download {_URL} elsewhere and unpack it so that"
-        f" {folder / '001 - Dog bark'} exists, or name another data_home"
+    rows = find_or_fetch(
+        lambda: _find_recordings(folder),
+        _URL,
+        folder,
+        within=folder,
+        expected="recording in a folder named such as 001 - Dog bark",
+        example=folder / "001 - Dog bark",
+        allowed=download_if_missing,
+        licence=_LICENCE,
+        check=_check_archive,
+        verbose=verbose,
     )
-    rows = _find_recordings(folder) if folder.is_dir() else []
-    if not rows and folder.is_dir() and any(folder.iterdir()):
-        raise ValueError(
-            f"{folder} holds files, but no recording in a folder named such as 001 - Dog bark:"
-            " empty it, or name another data_home"
-        )
-    if not rows:
-        fetch_zip(
-            _URL,
-            folder,
-            missing_from=folder,
-            allowed=download_if_missing,
-            licence=_LICENCE,
-            check=_check_archive,
-            by_hand=by_hand,
-            verbose=verbose,
-        )
-        rows = _find_recordings(folder)
-
     numbers, labels, folds, clips, takes, paths = zip(*rows, strict=True)
     classes = sorted(set(zip(numbers, labels, strict=True)))
     code = {number: i for i, (number, _) in enumerate(classes)}

@@ -10,8 +10,8 @@ from typing import Any
 from sklearn.utils import Bunch
 
 from skaudio._data_home import get_data_home
-from skaudio._downloads import fetch_zip
 from skaudio.datasets._bunch import make_bunch, read_description
+from skaudio.datasets._fetch import find_or_fetch
 
 _URL = "https://github.com/karolpiczak/ESC-50/archive/refs/heads/master.zip"
 _N_RECORDINGS, _N_CLASSES = 2000, 50
@@ -113,29 +113,18 @@ def fetch_esc50(
     """
     folder = get_data_home(data_home) / "esc50"
     table = folder / "meta" / "esc50.csv"
-    by_hand = (
-        f"To put the recordings there by hand, download {_URL} elsewhere and unpack it so that"
-        f" {table} exists, or name another data_home"
+    names, rows = find_or_fetch(
+        lambda: _find_recordings(folder),
+        _URL,
+        folder,
+        within=folder,
+        expected=f"recordings listed in {table}",
+        example=table,
+        allowed=download_if_missing,
+        licence=_LICENCE,
+        check=_check_archive,
+        verbose=verbose,
     )
-    names, rows = _find_recordings(folder) if table.is_file() else ([], [])
-    if not rows and folder.is_dir() and any(folder.iterdir()):
-        raise ValueError(
-            f"{folder} holds files, but no recordings listed in {table}: empty it, or name"
-            " another data_home"
-        )
-    if not rows:
-        fetch_zip(
-            _URL,
-            folder,
-            missing_from=folder,
-            allowed=download_if_missing,
-            licence=_LICENCE,
-            check=_check_archive,
-            by_hand=by_hand,
-            verbose=verbose,
-        )
-        names, rows = _find_recordings(folder)
-
     targets, folds, clips, takes, esc10, paths = zip(*rows, strict=True)
     bunch: Bunch = make_bunch(
         {
@@ -156,9 +145,13 @@ def fetch_esc50(
     return (bunch.data, bunch.target) if return_X_y else bunch
 
 
-def _find_recordings(folder: Path) -> tuple[list[str], list[tuple[int, str, int, str, bool, str]]]:
+def _find_recordings(
+    folder: Path,
+) -> tuple[list[str], list[tuple[int, str, int, str, bool, str]]] | None:
     """Return the classes' names, and (target, fold, clip, take, esc10, path) of what is there."""
     table = folder / "meta" / "esc50.csv"
+    if not table.is_file():
+        return None
     with open(table, newline="", encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
         if missing := sorted(set(_COLUMNS) - set(reader.fieldnames or ())):
@@ -176,13 +169,15 @@ def _find_recordings(folder: Path) -> tuple[list[str], list[tuple[int, str, int,
             rows.append(
                 (int(entry["target"]), entry["fold"], clip, entry["take"], is_esc10, str(path))
             )
+    if not rows:
+        return None
     return [categories[target] for target in range(len(categories))], sorted(rows)
 
 
 def _check_archive(folder: Path) -> None:
     if not (folder / "meta" / "esc50.csv").is_file():
         raise ValueError("no meta/esc50.csv in it")
-    names, rows = _find_recordings(folder)
+    names, rows = _find_recordings(folder) or ([], [])
     if len(rows) < _N_RECORDINGS:
         raise ValueError(f"{len(rows)} recordings, expected {_N_RECORDINGS}")
     if len(names) < _N_CLASSES:

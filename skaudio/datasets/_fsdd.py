@@ -10,8 +10,8 @@ from typing import Any
 from sklearn.utils import Bunch
 
 from skaudio._data_home import get_data_home
-from skaudio._downloads import fetch_zip
 from skaudio.datasets._bunch import DIGIT_NAMES, make_bunch, read_description
+from skaudio.datasets._fetch import find_or_fetch
 
 _URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip"
 # The tag holds 3000; the check is against pages and fragments taken for the archive.
@@ -113,29 +113,18 @@ def fetch_fsdd(
     """
     folder = get_data_home(data_home) / "fsdd"
     recordings = folder / "recordings"
-    by_hand = (
-        f"To put the recordings there by hand, download {_URL} elsewhere and unpack it so that"
-        f" {recordings / '0_george_0.wav'} exists, or name another data_home"
+    rows = find_or_fetch(
+        lambda: _find_recordings(recordings),
+        _URL,
+        folder,
+        within=recordings,
+        expected="recording named such as 0_george_0.wav",
+        example=recordings / "0_george_0.wav",
+        allowed=download_if_missing,
+        licence=_LICENCE,
+        check=_check_archive,
+        verbose=verbose,
     )
-    rows = _find_recordings(recordings) if recordings.is_dir() else []
-    if not rows and recordings.is_dir() and any(recordings.iterdir()):
-        raise ValueError(
-            f"{recordings} holds files, but no recording named such as 0_george_0.wav: empty it,"
-            " or name another data_home"
-        )
-    if not rows:
-        fetch_zip(
-            _URL,
-            folder,
-            missing_from=recordings,
-            allowed=download_if_missing,
-            licence=_LICENCE,
-            check=_check_archive,
-            by_hand=by_hand,
-            verbose=verbose,
-        )
-        rows = _find_recordings(recordings)
-
     digits, speakers, indices, paths = zip(*rows, strict=True)
     bunch: Bunch = make_bunch(
         {"path": paths, "digit": digits, "speaker": speakers, "index": indices},
