@@ -74,14 +74,16 @@ def standardization(
         raise ValueError(f"standardize={how!r}: expected one of {choices}.")
     if how == "auto":
         how = "both" if reads_audio(estimator) else "global"
-    sharpness = None
-    if how in ("recording", "both"):
+    # Every walk over the clean frames encodes them anew: only those whose result is used.
+    sharpness = 0.0 if how in ("recording", "both") else None
+    if sharpness is not None and loudness_weight:
         _, deviation = _statistics(f.mean(axis=0, keepdims=True) for f in _clean(source, index))
         sharpness = loudness_weight / float(deviation[0]) if deviation[0] > 1e-6 else 0.0
-    centred = (_centre(f, sharpness) for f in _clean(source, index))
-    mean, std = _statistics(centred)
-    if how not in ("global", "both"):
-        mean, std = np.zeros_like(mean), np.ones_like(std)
+    if how in ("global", "both"):
+        mean, std = _statistics(_centre(f, sharpness) for f in _clean(source, index))
+    else:
+        n_features = len(source.clean_frames(index[:1])[0])
+        mean, std = np.zeros(n_features), np.ones(n_features)
     as_tensor = [torch.from_numpy(v.astype(np.float32)) for v in (mean, std)]
     return Standardize(*as_tensor, sharpness=sharpness)
 
