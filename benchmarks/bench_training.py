@@ -21,7 +21,8 @@ import torch
 from sklearn.pipeline import make_pipeline
 from skorch import NeuralNet
 
-from skaudio._batches import FrameSource, TrainingBatches, TrainingSet, pad
+from skaudio._neural.batches import TrainingBatches, TrainingSet, pad
+from skaudio._neural.sources import FrameSource
 from skaudio.augmentation import VTLP, Noise, Speed
 from skaudio.classifiers import GRUClassifier, LeNetClassifier
 from skaudio.encoders import MelSpectrogram

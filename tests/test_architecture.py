@@ -1,4 +1,4 @@
-"""The shape of the package: imports point down, rooms are named, files stay readable.
+"""The shape of the package: imports point down, packages keep their files, files stay readable.
 
 The imports are read from the source, those inside functions and under ``TYPE_CHECKING`` included;
 nothing is imported to find them.
@@ -21,13 +21,21 @@ PACKAGE = ROOT / "skaudio"
 LAYERS = [
     {"display", "datasets"},
     {"classifiers", "embedders", "detectors", "pretrained", "caching"},
-    {"_training", "_preparation", "_running", "_batches"},
+    {"_neural"},
     {"encoders", "augmentation", "pooling", "nets"},
     {"frames"},
     {"metrics", "events"},
-    {"audio", "dsp", "_downloads", "_data_home"},
+    {"audio", "dsp", "_files"},
+    {"_parallel", "_validation", "_steps", "_state"},
 ]
 HEIGHT = {room: len(LAYERS) - i for i, layer in enumerate(LAYERS) for room in layer} | {"": 0}
+
+# Rooms that are one file. Every other one is a package, whose files are private behind its
+# ``__init__``; of a package whose own name is private, too.
+ONE_FILE = {"_parallel", "_validation", "_steps", "_state"}
+
+# The longest chain of rooms that import each other.
+FLOORS = 7
 
 # Libraries that a room does without, so that it can be read and tested without them.
 KEPT_OUT = {
@@ -35,7 +43,7 @@ KEPT_OUT = {
     "nets": {"sklearn", "skorch", "pandas"},
 }
 # Libraries that only these rooms know.
-KEPT_IN = {"skorch": {"_training"}}
+KEPT_IN = {"skorch": {"_neural"}}
 
 # What importing any part of skaudio must not load: slow to import, or optional.
 LAZY = ["librosa", "matplotlib", "numba", "av", "skorch"]
@@ -111,6 +119,25 @@ def between_rooms(graph):
     return rooms
 
 
+def floors(graph):
+    """Count the rooms of the longest chain in which each imports the next."""
+    rooms = between_rooms(graph)
+    height = {}
+    for room in TopologicalSorter(rooms).static_order():
+        height[room] = 1 + max((height[below] for below in rooms.get(room, ())), default=0)
+    return max(height.values())
+
+
+def private_imports(graph):
+    """List the imports of a file of another room, in place of the room itself."""
+    return [
+        f"{module} imports {target}"
+        for module, targets in graph.items()
+        for target in targets
+        if room_of(target) != room_of(module) and target.count(".") > 1
+    ]
+
+
 def upward(graph):
     """List the arrows between modules that point up."""
     return [
@@ -143,6 +170,42 @@ def test_rooms_import_without_cycles():
 
 def test_imports_point_down():
     assert upward(ARROWS) == []
+
+
+def test_few_floors():
+    assert floors(ARROWS) <= FLOORS
+
+
+def test_rooms_import_each_other_by_their_front_doors():
+    assert private_imports(ARROWS) == []
+
+
+def test_files_are_private():
+    """Whoever wants a name takes it from the package; its files may be cut in other ways."""
+    loose = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
+    assert loose == ONE_FILE
+    public = [
+        module
+        for module, path in FILES.items()
+        if module.count(".") > 1 and not room_of(module).startswith("_")
+        if not module.rpartition(".")[2].startswith("_")
+    ]
+    assert public == []
+
+
+def test_no_two_modules_of_one_name():
+    names = [module.rpartition(".")[2] for module in FILES]
+    assert {name for name in names if names.count(name) > 1} == set()
+
+
+def test_no_two_classes_of_one_name():
+    names = [
+        node.name
+        for path in FILES.values()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert {name for name in names if names.count(name) > 1} == set()
 
 
 def test_libraries_stay_in_their_rooms():
@@ -245,6 +308,35 @@ class TestReading:
         )
         assert find_cycle(graph) is None
         assert find_cycle(between_rooms(graph)) is not None
+
+    def test_finds_a_private_import_in_every_form(self):
+        for source in (
+            "from skaudio.audio._signal import to_float",
+            "from skaudio.audio import _signal",
+            "import skaudio.audio._signal as signal",
+            "from ..audio._signal import to_float as f",
+            "from ..audio import _signal as s",
+            "def f():\n    from skaudio.audio import _signal",
+        ):
+            imports = {
+                "skaudio.encoders._mfcc": set(
+                    read_imports(source, "skaudio.encoders._mfcc", False)
+                ),
+                "skaudio.audio": set(),
+                "skaudio.audio._signal": set(),
+            }
+            assert private_imports(arrows(imports)), source
+
+    def test_counts_floors(self):
+        graph = arrows(
+            {
+                "skaudio.a": {"skaudio.b"},
+                "skaudio.b": {"skaudio.c"},
+                "skaudio.c": set(),
+                "skaudio.d": {"skaudio.c"},
+            }
+        )
+        assert floors(graph) == 3
 
     def test_finds_an_upward_arrow(self):
         graph = arrows({"skaudio.dsp": {"skaudio.encoders.MFCC"}, "skaudio.encoders": set()})

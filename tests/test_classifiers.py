@@ -180,18 +180,18 @@ def test_a_dead_recording_among_many(encoder, rng):
 
 
 def test_early_stopping_holds_out_whole_groups(tones, monkeypatch):
-    from skaudio import _running, _training
+    from skaudio._neural import fit, predict
 
     X, y, groups = tones
     held = []
-    real = _training.hold_out
+    real = fit.hold_out
 
     def spy(*args):
         out = real(*args)
         held.append(out)
         return out
 
-    monkeypatch.setattr(_training, "hold_out", spy)
+    monkeypatch.setattr(fit, "hold_out", spy)
     clf = SMALL["lenet"](
         encoder=MelSpectrogram(), early_stopping=True, validation_fraction=0.3, n_iter_no_change=2,
         max_epochs=30,
@@ -205,7 +205,7 @@ def test_early_stopping_holds_out_whole_groups(tones, monkeypatch):
     assert len(losses) < 30
     # The best epoch's weights are back: its loss is that of the net as it stands.
     frames = MelSpectrogram().fit_transform([X[i] for i in validation])
-    logits = torch.from_numpy(_running.run(clf.net_.module_, list(frames), "cpu"))
+    logits = torch.from_numpy(predict.predict_rows(clf.net_.module_, list(frames), "cpu"))
     codes = torch.from_numpy(np.searchsorted(clf.classes_, y[validation]))
     loss = torch.nn.functional.cross_entropy(logits, codes, label_smoothing=clf.label_smoothing)
     assert float(loss) == pytest.approx(min(losses), abs=1e-5)
@@ -346,13 +346,13 @@ def test_progress_bar(tones, capsys):
 
 
 def test_decoded_recordings_spill_to_disk(tones, monkeypatch):
-    from skaudio import _batches
+    from skaudio._neural import sources
 
     X, y, _ = tones
     clf = SMALL["gru"](encoder=augmented())
     in_memory = clone(clf).fit(X, y).decision_function(X)
-    monkeypatch.setattr(_batches, "MEMORY_LIMIT", 0)
-    monkeypatch.setattr(_batches, "DECODE_BLOCK", 7)
+    monkeypatch.setattr(sources, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr(sources, "DECODE_BLOCK", 7)
     assert np.array_equal(clone(clf).fit(X, y).decision_function(X), in_memory)
 
 

@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from skaudio import _downloads
-from skaudio._downloads import fetch_file
+from skaudio._files import download
+from skaudio._files.download import fetch_file
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
@@ -86,9 +86,9 @@ def send_nothing(handler, body):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(_downloads, "TIMEOUT", 0.3)
-    monkeypatch.setattr(_downloads, "PAUSE", 0.01)
-    monkeypatch.setattr(_downloads, "BLOCK", 1000)
+    monkeypatch.setattr(download, "TIMEOUT", 0.3)
+    monkeypatch.setattr(download, "PAUSE", 0.01)
+    monkeypatch.setattr(download, "BLOCK", 1000)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from skaudio._validation import check_sample_rate
 from skaudio.audio import _signal
 from skaudio.audio._decode import decode
 
@@ -27,7 +28,7 @@ class Recording:
         The path it came from.
     sample_rate : float or None
         In Hz where the container states it (mappings, AudioBatch); files carry theirs inside.
-    warp : float or None
+    warp_factor : float or None
         Vocal-tract warp factor marked by the VTLP augmentation.
     """
 
@@ -35,7 +36,7 @@ class Recording:
     name: str
     path: str | None = None
     sample_rate: float | None = None
-    warp: float | None = None
+    warp_factor: float | None = None
 
     def read(
         self,
@@ -87,13 +88,13 @@ class Recording:
         """Return the simplest element of X that is this recording: a path, samples, a mapping."""
         if not isinstance(self.source, np.ndarray):
             return self.source
-        if self.sample_rate is None and self.warp is None:
+        if self.sample_rate is None and self.warp_factor is None:
             return self.source
         item: dict[str, Any] = {"array": self.source, "sampling_rate": self.sample_rate}
         if self.path is not None:
             item["path"] = self.path
-        if self.warp is not None:
-            item["warp_factor"] = self.warp
+        if self.warp_factor is not None:
+            item["warp_factor"] = self.warp_factor
         return item
 
     def _channels(
@@ -107,7 +108,7 @@ class Recording:
         else:
             decoded = self.source.get_all_samples()
             samples = np.asarray(decoded.data)
-            rate = _signal.check_sample_rate(decoded.sample_rate, name=f"{self.name}: sample_rate")
+            rate = check_sample_rate(decoded.sample_rate, name=f"{self.name}: sample_rate")
         channels = _signal.channels_first(samples, self.name)
         known = rate if rate is not None else assumed_rate
         if offset or duration is not None:
@@ -201,17 +202,17 @@ def _from_mapping(item: Mapping, name: str) -> Recording:
     path = None if path is None else str(os.fsdecode(path))
     called = f"{name} ({path!r})" if path else name
     if item.get("array") is not None:
-        rate, warp = item.get("sampling_rate"), item.get("warp_factor")
-        if rate is None and warp is None:
+        rate, warp_factor = item.get("sampling_rate"), item.get("warp_factor")
+        if rate is None and warp_factor is None:
             raise ValueError(
                 f"{called} is a mapping with 'array' but without 'sampling_rate', expected both. "
                 "Pass the bare array if the rate is the encoder's."
             )
         if rate is not None:
-            rate = _signal.check_sample_rate(rate, name=f"{called}: sampling_rate")
+            rate = check_sample_rate(rate, name=f"{called}: sampling_rate")
         samples = _as_samples(item["array"], called)
         _signal.channels_first(samples, called)
-        return Recording(samples, called, path=path, sample_rate=rate, warp=warp)
+        return Recording(samples, called, path=path, sample_rate=rate, warp_factor=warp_factor)
     if item.get("bytes") is not None:
         return Recording(bytes(item["bytes"]), called, path=path)
     if path:

@@ -13,35 +13,6 @@ LIKELY_CHANNELS = 8
 RESAMPLE_QUALITIES = ("QQ", "LQ", "MQ", "HQ", "VHQ")
 
 
-def check_sample_rate(value: float, *, name: str = "sample_rate") -> int | float:
-    """Return a sample rate in Hz, or say why the value cannot be one."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name}={value!r}: expected a number of samples per second (Hz).")
-    if not math.isfinite(value) or value <= 0:
-        raise ValueError(
-            f"{name}={value!r}: expected a positive number of samples per second (Hz)."
-        )
-    if value < 400:
-        raise ValueError(
-            f"{name}={value!r}: expected Hz (did you pass kHz? {value:g} kHz is {value * 1000:g})."
-        )
-    return int(value) if float(value).is_integer() else float(value)
-
-
-def check_part(offset: float, duration: float | None) -> None:
-    """Refuse an ``offset`` or ``duration`` in seconds that no recording could satisfy."""
-    if not _is_number(offset) or not math.isfinite(offset) or offset < 0:
-        raise ValueError(f"offset={offset!r}: expected seconds from the beginning, 0 or more.")
-    if duration is not None and (
-        not _is_number(duration) or not math.isfinite(duration) or duration <= 0
-    ):
-        raise ValueError(f"duration={duration!r}: expected a positive number of seconds, or None.")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-
-
 def to_float(samples: np.ndarray, name: str) -> np.ndarray:
     """Return samples as float32; integers are scaled by their full range, unsigned ones centred."""
     if samples.dtype == np.float32:
@@ -112,16 +83,16 @@ def resample(
     return resampled
 
 
-def normalize(waveform: np.ndarray, how: str | None) -> np.ndarray:
+def normalize(waveform: np.ndarray, kind: str | None) -> np.ndarray:
     """Scale to a peak of 1 (``"max"``) or a root mean square of 1 (``"rms"``); silence stays."""
-    if how is None:
+    if kind is None:
         return waveform
-    if how == "max":
+    if kind == "max":
         level = max(float(waveform.max()), -float(waveform.min()))
-    elif how == "rms":
+    elif kind == "rms":
         level = math.sqrt(float(np.mean(np.square(waveform, dtype=np.float64))))
     else:
-        raise ValueError(f"normalize={how!r}: expected None, 'max' or 'rms'.")
+        raise ValueError(f"normalize={kind!r}: expected None, 'max' or 'rms'.")
     return waveform / np.float32(level) if level > 0 else waveform
 
 

@@ -34,18 +34,18 @@ epoch_seeds
     Seeds that depend on (seed, epoch, recording) only.
 """
 
-from skaudio.augmentation._draw import epoch_seeds
-from skaudio.augmentation._path import TrainingPath
-from skaudio.augmentation.convolution import Convolution
-from skaudio.augmentation.frequency_mask import FrequencyMask
-from skaudio.augmentation.function_augmentation import FunctionAugmentation
-from skaudio.augmentation.noise import Noise
-from skaudio.augmentation.random_segment import RandomSegment
-from skaudio.augmentation.speed import Speed
-from skaudio.augmentation.time_mask import TimeMask
-from skaudio.augmentation.time_shift import TimeShift
-from skaudio.augmentation.volume import Volume
-from skaudio.augmentation.vtlp import VTLP
+from skaudio.augmentation._convolution import Convolution
+from skaudio.augmentation._frequency_mask import FrequencyMask
+from skaudio.augmentation._function_augmentation import FunctionAugmentation
+from skaudio.augmentation._noise import Noise
+from skaudio.augmentation._random import epoch_seeds
+from skaudio.augmentation._random_segment import RandomSegment
+from skaudio.augmentation._speed import Speed
+from skaudio.augmentation._time_mask import TimeMask
+from skaudio.augmentation._time_shift import TimeShift
+from skaudio.augmentation._training_path import TrainingPath
+from skaudio.augmentation._volume import Volume
+from skaudio.augmentation._vtlp import VTLP
 
 __all__ = [
     "VTLP",

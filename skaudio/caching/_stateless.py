@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 
-from skaudio.caching._identity import inside
+from skaudio._steps import is_augmentation, parts_of
+from skaudio.caching._cache_keys import IGNORED
 from skaudio.pooling import FrameUnion
 
 # Their own tags do not tell; their parts do.
@@ -34,11 +36,12 @@ def check_stateless(transformer: Any) -> None:
             f"transformer={transformer.__name__} is a class, expected an instance: "
             f"{transformer.__name__}()."
         )
-    name = type(transformer).__name__
-    for where, part in inside(transformer, name):
-        place = "" if where == name else f" ({where})"
-        called = f"transformer: {type(part).__name__}{place}"
-        if callable(getattr(part, "augment", None)):
+    parts = [("", transformer), *parts_of(transformer, ignored=IGNORED)]
+    for place, part in parts:
+        if not isinstance(part, BaseEstimator):
+            continue
+        called = f"transformer: {type(part).__name__}{f' ({place})' if place else ''}"
+        if is_augmentation(part):
             raise ValueError(
                 f"{called} draws at random in every fit, and a cache would freeze the draw. Put "
                 "augmentations into the encoder of a neural estimator."
@@ -57,13 +60,3 @@ def check_stateless(transformer: Any) -> None:
                 "fold. Cache the steps before it: "
                 f"make_pipeline(CachedTransformer(...), {type(part).__name__}(...))."
             )
-
-
-def first_step(transformer: Any) -> Any:
-    """Return the step that sees X first."""
-    while isinstance(transformer, Pipeline):
-        steps = [step for _, step in transformer.steps if step not in (None, "passthrough")]
-        if not steps:
-            break
-        transformer = steps[0]
-    return transformer

@@ -8,8 +8,8 @@ NetClassifier
     Any torch module.
 """
 
-from skaudio.classifiers.gru import GRUClassifier
-from skaudio.classifiers.lenet import LeNetClassifier
-from skaudio.classifiers.net import NetClassifier
+from skaudio.classifiers._gru_classifier import GRUClassifier
+from skaudio.classifiers._lenet_classifier import LeNetClassifier
+from skaudio.classifiers._net_classifier import NetClassifier
 
 __all__ = ["GRUClassifier", "LeNetClassifier", "NetClassifier"]

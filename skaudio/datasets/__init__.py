@@ -25,7 +25,7 @@ the speaker, fold (or whatever must not be split) for ``GroupKFold``.
 - :func:`get_data_home`: the folder where fetched data lives.
 """
 
-from skaudio._data_home import get_data_home
+from skaudio._files import get_data_home
 from skaudio.datasets._audio_files import load_audio_files
 from skaudio.datasets._cats_dogs import load_cats_dogs
 from skaudio.datasets._esc10 import fetch_esc10

@@ -9,7 +9,7 @@ from typing import Any
 
 from sklearn.utils import Bunch
 
-from skaudio._data_home import get_data_home
+from skaudio._files import get_data_home
 from skaudio.datasets._bunch import make_bunch, read_description
 
 _SOURCE = "https://www.kaggle.com/datasets/mmoreaux/audio-cats-and-dogs"

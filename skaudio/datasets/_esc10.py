@@ -9,9 +9,9 @@ from typing import Any
 
 from sklearn.utils import Bunch
 
-from skaudio._data_home import get_data_home
+from skaudio._files import get_data_home
 from skaudio.datasets._bunch import make_bunch, read_description
-from skaudio.datasets._fetch import find_or_fetch
+from skaudio.datasets._find_or_fetch import find_or_fetch
 
 _COMMIT = "553c8f1743b9dba6b282e1323c3ca8fa76923448"
 _URL = f"https://github.com/karolpiczak/ESC-10/archive/{_COMMIT}.zip"

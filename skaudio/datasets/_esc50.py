@@ -9,9 +9,9 @@ from typing import Any
 
 from sklearn.utils import Bunch
 
-from skaudio._data_home import get_data_home
+from skaudio._files import get_data_home
 from skaudio.datasets._bunch import make_bunch, read_description
-from skaudio.datasets._fetch import find_or_fetch
+from skaudio.datasets._find_or_fetch import find_or_fetch
 
 _URL = "https://github.com/karolpiczak/ESC-50/archive/refs/heads/master.zip"
 _N_RECORDINGS, _N_CLASSES = 2000, 50

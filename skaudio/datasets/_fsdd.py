@@ -9,9 +9,9 @@ from typing import Any
 
 from sklearn.utils import Bunch
 
-from skaudio._data_home import get_data_home
+from skaudio._files import get_data_home
 from skaudio.datasets._bunch import DIGIT_NAMES, make_bunch, read_description
-from skaudio.datasets._fetch import find_or_fetch
+from skaudio.datasets._find_or_fetch import find_or_fetch
 
 _URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip"
 # The tag holds 3000; the check is against pages and fragments taken for the archive.

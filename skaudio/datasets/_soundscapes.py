@@ -15,8 +15,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from skaudio.audio import AudioBatch, check_recordings
 from skaudio.encoders import Waveform
-from skaudio.events import check_events
-from skaudio.events._frames import find_runs
+from skaudio.events import check_events, find_runs
 
 FRAME = 0.01  # seconds over which a level is measured
 ACTIVE_DB = 25.0  # below the loudest frame, a recording's event goes on

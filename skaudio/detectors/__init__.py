@@ -4,6 +4,6 @@ EventDetector
     A convolutional-recurrent net trained on weak labels, whose frames tell where the events are.
 """
 
-from skaudio.detectors.event_detector import EventDetector
+from skaudio.detectors._event_detector import EventDetector
 
 __all__ = ["EventDetector"]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skaudio.events._frames import find_runs, smooth
-from skaudio.metrics._matching import active_segments, f1_of, n_matched
+from skaudio.events import find_runs, smooth
+from skaudio.metrics import active_segments, f1_of, n_matched
 
 # Tried for each label: evenly spaced in log-odds, from 0.001 to 0.999.
 CANDIDATES = 1.0 / (1.0 + np.exp(-np.linspace(-7, 7, 57)))

@@ -12,11 +12,11 @@ SpectrogramDisplay
     The frames of one recording, whichever encoder made them, over seconds and Hz.
 """
 
-from skaudio.display.events import EventsDisplay
-from skaudio.display.feature_space import FeatureSpaceDisplay
-from skaudio.display.players import AudioPlayers
-from skaudio.display.preview import AugmentationDisplay
-from skaudio.display.spectrogram import SpectrogramDisplay
+from skaudio.display._audio_players import AudioPlayers
+from skaudio.display._augmentation_display import AugmentationDisplay
+from skaudio.display._events_display import EventsDisplay
+from skaudio.display._feature_space_display import FeatureSpaceDisplay
+from skaudio.display._spectrogram_display import SpectrogramDisplay
 
 __all__ = [
     "AudioPlayers",

@@ -1,13 +1,47 @@
 """Pure kernels, testable without scikit-learn: arrays and tensors in, arrays and tensors out.
 
-framing
+Framing, window_weights
     Windows, padding, frame counts.
-analysis
-    Waveform -> STFT, spectra, mel spectra, cepstra: `Analysis`.
-mel, cepstrum, scaling
-    Filter banks (warped where asked), cosine transform and lifter, log and dB.
-simd
-    The fast CPU implementation of an `Analysis`, by numba.
-inversion
+Analysis
+    Waveform -> STFT, spectra, mel spectra, cepstra: on the CPU by a numba kernel, or by torch.
+Scale
+    Linear, logarithmic and decibel scales.
+mel_filterbank, mel_domain_filterbank, mel_frequencies, hz_to_mel, mel_to_hz
+    Filter banks, warped where asked, and the scale they stand on.
+dct_matrix, undo_dct
+    The cosine transform, with lifter, and the way back.
+istft, griffin_lim, unmix, check_invertible
     The way back: inverse STFT, Griffin-Lim, spectra behind filter outputs.
 """
+
+from skaudio.dsp._analysis import Analysis
+from skaudio.dsp._cepstrum import dct_matrix, undo_dct
+from skaudio.dsp._framing import PAD_MODES, Framing, window_weights
+from skaudio.dsp._inversion import check_invertible, griffin_lim, istft, unmix
+from skaudio.dsp._mel import (
+    hz_to_mel,
+    mel_domain_filterbank,
+    mel_filterbank,
+    mel_frequencies,
+    mel_to_hz,
+)
+from skaudio.dsp._scaling import Scale
+
+__all__ = [
+    "PAD_MODES",
+    "Analysis",
+    "Framing",
+    "Scale",
+    "check_invertible",
+    "dct_matrix",
+    "griffin_lim",
+    "hz_to_mel",
+    "istft",
+    "mel_domain_filterbank",
+    "mel_filterbank",
+    "mel_frequencies",
+    "mel_to_hz",
+    "undo_dct",
+    "unmix",
+    "window_weights",
+]

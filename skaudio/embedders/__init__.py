@@ -6,7 +6,7 @@ SiameseEmbedder
     Trained so that recordings of one class are near each other, and others far.
 """
 
-from skaudio.embedders.net_embedder import NetEmbedder
-from skaudio.embedders.siamese import SiameseEmbedder
+from skaudio.embedders._net_embedder import NetEmbedder
+from skaudio.embedders._siamese_embedder import SiameseEmbedder
 
 __all__ = ["NetEmbedder", "SiameseEmbedder"]

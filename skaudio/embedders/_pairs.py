@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skaudio._batches import Source, TrainingBatches, TrainingSet, ValidationBatches
+from skaudio._neural import Source, TrainingBatches, TrainingSet, ValidationBatches
 
 
 def check_drawable(codes: np.ndarray, what: str) -> None:

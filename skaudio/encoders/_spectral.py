@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
+from skaudio._validation import check_count, check_positive, check_sample_rate
 from skaudio.audio import AudioBatch
-from skaudio.audio._signal import check_sample_rate
-from skaudio.dsp.analysis import Analysis
-from skaudio.dsp.framing import PAD_MODES, Framing
-from skaudio.dsp.inversion import check_invertible, griffin_lim
-from skaudio.dsp.scaling import Scale
-from skaudio.encoders._base import check_count
+from skaudio.dsp import PAD_MODES, Analysis, Framing, Scale, check_invertible, griffin_lim
 from skaudio.frames import check_frames
 
 # Defaults of win_length and hop_length, in seconds.
@@ -66,17 +61,12 @@ def scale_of(encoder: Any) -> Scale:
     """Return an encoder's scale, its values checked."""
     if encoder.scale not in ("linear", "log", "db"):
         raise ValueError(f"scale={encoder.scale!r}: expected 'linear', 'log' or 'db'.")
-    _check_positive("power", encoder.power)
+    check_positive("power", encoder.power)
     if encoder.scale == "log":
-        _check_positive("eps", encoder.eps)
+        check_positive("eps", encoder.eps)
     if encoder.top_db is not None:
-        _check_positive("top_db", encoder.top_db)
+        check_positive("top_db", encoder.top_db)
     return Scale(encoder.scale, float(encoder.power), float(encoder.eps), encoder.top_db)
-
-
-def _check_positive(name: str, value: Any) -> None:
-    if not isinstance(value, numbers.Real) or not 0 < float(value) < np.inf:
-        raise ValueError(f"{name}={value!r}: expected a positive number.")
 
 
 class FramedMixin:

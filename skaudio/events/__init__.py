@@ -15,10 +15,24 @@ read_events, write_events
     CSV, TSV, and Audacity's labels.
 """
 
-from skaudio.events._files import read_events, write_events
-from skaudio.events._frames import events_to_frames, frames_to_events
-from skaudio.events._names import file_names
-from skaudio.events._table import check_events, merge_events
+from skaudio.events._event_files import read_events, write_events
+from skaudio.events._event_table import check_events, merge_events
+from skaudio.events._file_names import file_names
+
+# For the other packages; no part of the public interface.
+from skaudio.events._frame_events import (
+    check_filters as check_filters,
+)
+from skaudio.events._frame_events import (
+    check_thresholds as check_thresholds,
+)
+from skaudio.events._frame_events import events_to_frames, frames_to_events
+from skaudio.events._frame_events import (
+    find_runs as find_runs,
+)
+from skaudio.events._frame_events import (
+    smooth as smooth,
+)
 
 __all__ = [
     "check_events",

@@ -20,15 +20,26 @@ precision_at_k, r_precision, map_at_r
     Retrieval: are the neighbours of a recording of its class?
 """
 
+from skaudio.metrics._accuracy import scores_by, worst_classified
 from skaudio.metrics._event_scorer import make_event_scorer
-from skaudio.metrics._events import (
+from skaudio.metrics._event_scores import (
     event_based_f1,
     event_based_scores,
     segment_based_f1,
     segment_based_scores,
 )
+
+# For the other packages; no part of the public interface.
+from skaudio.metrics._matching import (
+    active_segments as active_segments,
+)
+from skaudio.metrics._matching import (
+    f1_of as f1_of,
+)
+from skaudio.metrics._matching import (
+    n_matched as n_matched,
+)
 from skaudio.metrics._retrieval import map_at_r, precision_at_k, r_precision
-from skaudio.metrics._scores import scores_by, worst_classified
 from skaudio.metrics._verification import equal_error_rate, equal_error_threshold
 
 __all__ = [

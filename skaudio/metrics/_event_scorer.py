@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from skaudio.events import check_events, file_names
-from skaudio.metrics._events import segment_based_f1
+from skaudio.metrics._event_scores import segment_based_f1
 
 
 class EventScorer:

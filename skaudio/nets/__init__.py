@@ -7,7 +7,7 @@ LeNet
     Convolution and pooling blocks over features and time.
 GRU
     Stacked recurrent layers, in one or both directions.
-Statistics
+StatisticsPooling
     Mean and deviation over time, mapped linearly.
 ContrastiveLoss
     Loss of pairs of embeddings.
@@ -21,19 +21,27 @@ Standardize, StandardizedNet
     Per-recording and global standardisation of features, and a network behind it.
 """
 
-from skaudio.nets.crnn import CRNN
-from skaudio.nets.gru import GRU
-from skaudio.nets.lenet import LeNet
-from skaudio.nets.losses import ContrastiveLoss
-from skaudio.nets.pooling import TimePooling
-from skaudio.nets.standardization import (
+from skaudio.nets._crnn import CRNN
+from skaudio.nets._gru import GRU
+from skaudio.nets._lenet import LeNet
+from skaudio.nets._losses import ContrastiveLoss
+
+# For the other packages; no part of the public interface.
+from skaudio.nets._losses import (
+    PairLoss as PairLoss,
+)
+from skaudio.nets._losses import (
+    pair_distance as pair_distance,
+)
+from skaudio.nets._standardization import (
     LOUDNESS_WEIGHT,
     Standardize,
     StandardizedNet,
     recording_mean,
 )
-from skaudio.nets.statistics import Statistics
-from skaudio.nets.weak_pooling import WeakLabelLoss, WeakPooling
+from skaudio.nets._statistics_pooling import StatisticsPooling
+from skaudio.nets._time_pooling import TimePooling
+from skaudio.nets._weak_pooling import WeakLabelLoss, WeakPooling
 
 __all__ = [
     "CRNN",
@@ -43,7 +51,7 @@ __all__ = [
     "LeNet",
     "Standardize",
     "StandardizedNet",
-    "Statistics",
+    "StatisticsPooling",
     "TimePooling",
     "WeakLabelLoss",
     "WeakPooling",

@@ -6,7 +6,7 @@ FrameUnion
     The frames of several encoders, stacked.
 """
 
-from skaudio.pooling.frame_pooling import FramePooling
-from skaudio.pooling.frame_union import FrameUnion
+from skaudio.pooling._frame_pooling import FramePooling
+from skaudio.pooling._frame_union import FrameUnion
 
 __all__ = ["FramePooling", "FrameUnion"]

@@ -1,6 +1,6 @@
 """Pretrained networks: features, and the classes of AudioSet, of recordings of any length."""
 
-from skaudio.pretrained.embedder import PretrainedEmbedder
-from skaudio.pretrained.tagger import AudioTagger
+from skaudio.pretrained._audio_tagger import AudioTagger
+from skaudio.pretrained._pretrained_embedder import PretrainedEmbedder
 
 __all__ = ["AudioTagger", "PretrainedEmbedder"]

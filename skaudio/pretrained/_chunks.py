@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skaudio.pretrained._net import PretrainedNet
+from skaudio.pretrained._pretrained_net import PretrainedNet
 
 
 @dataclass(frozen=True)

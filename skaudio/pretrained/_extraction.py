@@ -11,19 +11,18 @@ Each batch is computed by one thread, several batches by several.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from skaudio._parallel import map_ahead, n_threads, one_thread, use_one_torch_thread
 from skaudio.audio import Recording
-from skaudio.encoders._run import _one_thread, _use_one_torch_thread
 from skaudio.pretrained._chunks import Chunking
-from skaudio.pretrained._net import Output, PretrainedNet
+from skaudio.pretrained._pretrained_net import Output, PretrainedNet
 
 # Chunks, per thread, that are gathered before they are sorted into batches.
 GATHERED = 64
@@ -57,13 +56,13 @@ class Extraction:
 
     def __call__(self, recordings: Sequence[Recording]) -> Iterator[list[np.ndarray]]:
         """Yield the results of each recording's chunks, in order."""
-        n_threads = torch.get_num_threads()
-        workers = ThreadPoolExecutor(n_threads, initializer=_use_one_torch_thread)
-        with _one_thread("blas"), workers as pool:
+        workers = n_threads()
+        threads = ThreadPoolExecutor(workers, initializer=use_one_torch_thread)
+        with one_thread("blas"), threads as pool:
             gathered: list[list[np.ndarray]] = []
-            for spectra in _ahead(pool, self.analyse, recordings, AHEAD * n_threads):
+            for spectra in map_ahead(pool, self.analyse, recordings, AHEAD * workers):
                 gathered.append(spectra)
-                if sum(map(len, gathered)) >= GATHERED * n_threads:
+                if sum(map(len, gathered)) >= GATHERED * workers:
                     yield from self._run(pool, gathered)
                     gathered = []
             yield from self._run(pool, gathered)
@@ -72,9 +71,9 @@ class Extraction:
         """Return the log-mel spectrograms of a recording's chunks."""
         front_end = self.net.front_end
         waveform, _ = recording.read(front_end.sample_rate)
-        warp = 1.0 if recording.warp is None else recording.warp
+        warp_factor = 1.0 if recording.warp_factor is None else recording.warp_factor
         chunks = self.chunking.cut(np.ascontiguousarray(waveform))
-        return [front_end.encode(chunk, warp) for chunk in chunks]
+        return [front_end.encode(chunk, warp_factor) for chunk in chunks]
 
     def _run(self, pool: Executor, gathered: list[list[np.ndarray]]) -> Iterator[list[np.ndarray]]:
         results: list[list[Any]] = [[None] * len(spectra) for spectra in gathered]
@@ -116,18 +115,3 @@ class Extraction:
     @property
     def _on_cpu(self) -> bool:
         return next(self.net.parameters()).device.type == "cpu"
-
-
-def _ahead(pool: Executor, call: Callable, items: Sequence[Any], n: int) -> Iterator[Any]:
-    """Map in threads, at most ``n`` results ahead of the consumer, in order."""
-    pending: deque[Future] = deque()
-    try:
-        for item in items:
-            pending.append(pool.submit(call, item))
-            if len(pending) >= n:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        for future in pending:
-            future.cancel()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from skaudio.dsp.analysis import Analysis
+from skaudio.dsp import Analysis
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class FrontEnd:
         """Samples from frame to frame."""
         return self.analysis.framing.hop_length
 
-    def encode(self, waveform: np.ndarray, warp: float = 1.0) -> np.ndarray:
+    def encode(self, waveform: np.ndarray, warp_factor: float = 1.0) -> np.ndarray:
         """Return the log-mel spectrogram (n_mels, n_frames) of one waveform; releases the GIL.
 
-        ``warp`` is the vocal-tract warp factor of VTLP.
+        ``warp_factor`` is the vocal-tract warp factor of VTLP.
         """
-        frames = self.analysis.encode(self._prepare(waveform), warp)
+        frames = self.analysis.encode(self._prepare(waveform), warp_factor)
         if self.shift or self.scale != 1.0:
             frames = (frames + np.float32(self.shift)) / np.float32(self.scale)
         return frames

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from skaudio.pretrained._net import PretrainedNet
+from skaudio.pretrained._pretrained_net import PretrainedNet
 
 ROWS = 8
 

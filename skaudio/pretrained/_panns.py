@@ -8,12 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from skaudio.dsp.analysis import Analysis
-from skaudio.dsp.framing import Framing, window_weights
-from skaudio.dsp.mel import mel_filterbank
-from skaudio.dsp.scaling import Scale
+from skaudio.dsp import Analysis, Framing, Scale, mel_filterbank, window_weights
 from skaudio.pretrained._front_end import FrontEnd
-from skaudio.pretrained._net import PretrainedNet
+from skaudio.pretrained._pretrained_net import PretrainedNet
 
 N_FFT, HOP_LENGTH, N_MELS = 1024, 320, 64
 

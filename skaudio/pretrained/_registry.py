@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from skaudio.pretrained._net import PretrainedNet
-from skaudio.pretrained.efficientat import EfficientAT
-from skaudio.pretrained.panns_cnn14 import Cnn14, Cnn14DecisionLevelMax
-from skaudio.pretrained.panns_mobilenetv2 import MobileNetV2
-from skaudio.pretrained.vggish import VGGish
-from skaudio.pretrained.yamnet import YAMNet
+from skaudio.pretrained._efficientat import EfficientAT
+from skaudio.pretrained._panns_cnn14 import Cnn14, Cnn14DecisionLevelMax
+from skaudio.pretrained._panns_mobilenetv2 import MobileNetV2
+from skaudio.pretrained._pretrained_net import PretrainedNet
+from skaudio.pretrained._vggish import VGGish
+from skaudio.pretrained._yamnet import YAMNet
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from skaudio._data_home import get_data_home
-from skaudio._downloads import fetch_file
+from skaudio._files import fetch_file, file_hash, file_state, get_data_home
+from skaudio._state import seeded
 from skaudio.pretrained._inference import fingerprint
-from skaudio.pretrained._net import PretrainedNet
+from skaudio.pretrained._pretrained_net import PretrainedNet
 from skaudio.pretrained._registry import Model, WeightsFile, find_model
 
 RANDOM = "random"
@@ -84,30 +84,13 @@ def _find(name: str, model: Model, file: WeightsFile, folder: Path) -> Path:
     return path
 
 
-def file_hash(path: Path, kind: str = "sha256") -> str:
-    """Return the hash of a file, computed once per version of it."""
-    return _file_hash(*_stamp(path), kind)
-
-
-def _stamp(path: Path) -> tuple[str, int, int]:
-    status = path.stat()
-    return str(path.absolute()), status.st_size, status.st_mtime_ns
-
-
-@lru_cache(maxsize=64)
-def _file_hash(path: str, size: int, mtime_ns: int, kind: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, kind).hexdigest()
-
-
 def load_net(name: str, weights: Any, model_params: Any, data_home: Any) -> PretrainedNet:
     """Build a model's net and load its weights; a new module each time, in evaluation mode."""
     model = find_model(name)
     params = {**model.params, **(model_params or {})}
     random = isinstance(weights, str) and weights == RANDOM
     # Building draws random weights: the global generator is left as it was.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         try:
             net = model.net(**params)
         except TypeError as error:
@@ -136,7 +119,7 @@ def origin(name: str, weights: Any, model_params: Any, data_home: Any) -> tuple:
     find_model(name)
     paths = () if random else find_weights(name, weights, model_params, data_home)
     params = tuple(sorted((model_params or {}).items()))
-    return name, params, random, tuple(_stamp(path) for path in paths)
+    return name, params, random, tuple(file_state(path) for path in paths)
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:

@@ -330,6 +330,6 @@ def test_magnitudes_are_no_spectra():
 
 
 def test_warped_recording_needs_a_mel_bank():
-    batch = AudioBatch([CLIP], warps=[0.9])
+    batch = AudioBatch([CLIP], warp_factors=[0.9])
     with pytest.raises(ValueError, match=r"recording 0 .*warp factor 0\.9 by VTLP.*expected Mel"):
         STFT().fit_transform(batch)

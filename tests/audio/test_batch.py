@@ -27,7 +27,7 @@ def batch(make_clip):
         [8000, 16000, None, 44100],
         names=["a.wav", None, "c.wav", "d.wav"],
         labels=[10, 20, 30, 40],
-        warps=[None, 0.9, None, 1.1],
+        warp_factors=[None, 0.9, None, 1.1],
     )
 
 
@@ -112,7 +112,7 @@ def test_hash_is_that_of_the_content(batch, make_clip):
     assert joblib.hash(batch) == joblib.hash(batch[:])
     assert joblib.hash(batch) == joblib.hash(pickle.loads(pickle.dumps(batch)))
     assert joblib.hash(batch) != joblib.hash(batch[::-1])
-    assert joblib.hash(batch) != joblib.hash(batch.replace(warps=[None] * 4))
+    assert joblib.hash(batch) != joblib.hash(batch.replace(warp_factors=[None] * 4))
     clip = make_clip()
     once, twice = AudioBatch([clip, clip]), AudioBatch([clip, clip.copy()])
     assert joblib.hash(once) == joblib.hash(twice)
@@ -195,7 +195,7 @@ def test_repr_says_what_is_in_it(batch):
         ),
         ({"waveforms": [np.zeros(9)], "names": []}, "0 names given for 1 waveforms"),
         ({"waveforms": [np.zeros(9)], "labels": [1, 2]}, "2 labels given for 1"),
-        ({"waveforms": [np.zeros(9)], "warps": [1, 2]}, "2 warps given for 1"),
+        ({"waveforms": [np.zeros(9)], "warp_factors": [1, 2]}, "2 warp_factors given for 1"),
         ({"waveforms": [np.zeros(9)], "sample_rate": 44.1}, "did you pass kHz"),
     ],
 )

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import skaudio.augmentation
-from skaudio.augmentation._base import Augmentation
-from skaudio.augmentation._mask import Mask
+from skaudio.augmentation._augmentation import Augmentation
+from skaudio.augmentation._frame_mask import Mask
+from skaudio.augmentation._waveform_augmentation import WaveformAugmentation
 
 RATE = 16000
 
@@ -21,7 +22,16 @@ def find_augmentations():
     for module in pkgutil.walk_packages(skaudio.augmentation.__path__, "skaudio.augmentation."):
         for name, value in vars(importlib.import_module(module.name)).items():
             is_one = inspect.isclass(value) and issubclass(value, Augmentation)
-            if is_one and value.__module__ == module.name and "._" not in module.name:
+            if (
+                is_one
+                and value.__module__ == module.name
+                and value
+                not in (
+                    Augmentation,
+                    WaveformAugmentation,
+                    Mask,
+                )
+            ):
                 found[name] = value
     return found
 

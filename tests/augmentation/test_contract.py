@@ -21,8 +21,8 @@ SEEDS = epoch_seeds(0, 0, np.arange(4))
 
 def marks(X):
     """What there is to compare of recordings: their samples, and their warp factors."""
-    warps = X.warps if isinstance(X, AudioBatch) else (None,) * len(X)
-    return [np.append(x, 0 if w is None else w) for x, w in zip(X, warps, strict=True)]
+    warp_factors = X.warp_factors if isinstance(X, AudioBatch) else (None,) * len(X)
+    return [np.append(x, 0 if w is None else w) for x, w in zip(X, warp_factors, strict=True)]
 
 
 def same(a, b):
@@ -222,7 +222,7 @@ class TestContainers:
         assert out.names == ("a.wav", "b.wav", None)
         assert out.labels == (7, 3, 9)
         if type(augmentation).__name__ != "VTLP":
-            assert out.warps == (None, 0.9, None)
+            assert out.warp_factors == (None, 0.9, None)
 
     def test_files_are_decoded_at_their_own_rate(
         self, make, recordings, on_frames, tmp_path, write_audio
@@ -265,11 +265,11 @@ class TestContainers:
             check_recordings(None, out, reset=False),
             plain,
             plain.sample_rates,
-            plain.warps,
+            plain.warp_factors,
             strict=True,
         ):
             np.testing.assert_array_equal(recording.read()[0], waveform)
-            assert (recording.sample_rate, recording.warp) == (rate, warp)
+            assert (recording.sample_rate, recording.warp_factor) == (rate, warp)
             assert recording.path == f"{rate}.wav"
 
     def test_pandas_output_of_an_array(self, make, recordings, on_frames):

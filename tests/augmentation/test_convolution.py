@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.signal import fftconvolve
 
-from skaudio.augmentation import Convolution, convolution
-from skaudio.augmentation.convolution import ImpulseResponse, made_up_room
+from skaudio.augmentation import Convolution, _convolution
+from skaudio.augmentation._convolution import ImpulseResponse, made_up_room
 
 RATE = 16000
 
@@ -54,7 +54,7 @@ def test_one_response_for_recordings_of_many_lengths(rng):
 
 
 def test_long_recordings(rng, monkeypatch):
-    monkeypatch.setattr(convolution, "LONG", 5000)
+    monkeypatch.setattr(_convolution, "LONG", 5000)
     x, h = rng.normal(size=20000).astype(np.float32), response(rng, 700, 20)
     out = Convolution(h).augment([x], [0])[0]
     assert out.dtype == np.float32
@@ -122,9 +122,9 @@ def test_files_are_resampled_and_read_once(tmp_path, write_audio, rng, monkeypat
     assert 4800 in peaks[:4]
 
     loads = []
-    load = convolution._load
-    monkeypatch.setattr(convolution, "_load", lambda *args: loads.append(args) or load(*args))
-    convolution._read_file.cache_clear()
+    load = _convolution._load
+    monkeypatch.setattr(_convolution, "_load", lambda *args: loads.append(args) or load(*args))
+    _convolution._read_file.cache_clear()
     for seed in range(3):
         Convolution(path).augment([clip] * 3, range(seed, seed + 3))
     assert len(loads) == 1

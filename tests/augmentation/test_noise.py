@@ -8,7 +8,7 @@ import soundfile as sf
 
 from skaudio.audio import AudioBatch
 from skaudio.augmentation import Noise
-from skaudio.augmentation.noise import COLOURS, coloured_noise
+from skaudio.augmentation._noise import COLOURS, coloured_noise
 
 RATE = 16000
 

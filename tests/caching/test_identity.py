@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer
 
 from skaudio.audio import AudioBatch, check_recordings
-from skaudio.caching._identity import recording_key, transformer_facts
+from skaudio.caching._cache_keys import recording_key, transformer_facts
 from skaudio.encoders import MFCC, MelSpectrogram
 from skaudio.pooling import FramePooling, FrameUnion
 
@@ -53,7 +53,7 @@ class TestRecordings:
         clip = make_clip()
         louder = clip.copy()
         louder[-1] += 1e-6
-        warped = AudioBatch([clip], 8000, warps=[1.1])
+        warped = AudioBatch([clip], 8000, warp_factors=[1.1])
         different = [
             key_of(clip),
             key_of(louder),
@@ -174,7 +174,7 @@ class TestTransformers:
         """Hashes of texts, and so the order of sets, differ between processes."""
         code = (
             "import json\n"
-            "from skaudio.caching._identity import transformer_facts\n"
+            "from skaudio.caching._cache_keys import transformer_facts\n"
             "from sklearn.preprocessing import FunctionTransformer\n"
             "def func(X):\n"
             "    return [x for x in X if x in {'a', 'b', 'c', 'd'}]\n"

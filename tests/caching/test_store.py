@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skaudio.caching._fetch import fetch
-from skaudio.caching._identity import digest
-from skaudio.caching._store import STALE, Store
+from skaudio.caching._cache_keys import digest
+from skaudio.caching._lookup import fetch
+from skaudio.caching._result_store import STALE, Store
 
 ROW = np.arange(6, dtype=np.float32)
 

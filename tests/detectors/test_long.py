@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 
 from skaudio.augmentation import Noise
 from skaudio.detectors import EventDetector
-from skaudio.detectors import _scores as scores_module
+from skaudio.detectors import _frame_scores as scores_module
 from skaudio.encoders import MFCC, MelSpectrogram
 from skaudio.pooling import FrameUnion
 

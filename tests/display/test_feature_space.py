@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from skaudio.audio import AudioBatch
 from skaudio.classifiers import GRUClassifier
 from skaudio.display import FeatureSpaceDisplay
-from skaudio.display._levels import class_colours
+from skaudio.display._palette import class_colours
 from skaudio.encoders import MFCC
 from skaudio.pooling import FramePooling
 
@@ -186,10 +186,10 @@ class TestPage:
 
     def test_stays_light(self, display, monkeypatch):
         """More recordings get fewer bits each."""
-        from skaudio.display import _page
+        from skaudio.display import _html_page
 
         few = display.to_html()
-        monkeypatch.setattr(_page, "BUDGET", 1)
+        monkeypatch.setattr(_html_page, "BUDGET", 1)
         many = display.to_html()
         assert 2 * sum(map(len, re.findall(r'id="sound-\d+">([^<]+)<', many))) < sum(
             map(len, re.findall(r'id="sound-\d+">([^<]+)<', few))

@@ -8,11 +8,11 @@ from functools import partial
 import numpy as np
 import pytest
 
-from skaudio.dsp.analysis import Analysis
-from skaudio.dsp.cepstrum import dct_matrix
-from skaudio.dsp.framing import Framing
-from skaudio.dsp.mel import mel_filterbank
-from skaudio.dsp.scaling import Scale
+from skaudio.dsp._analysis import Analysis
+from skaudio.dsp._cepstrum import dct_matrix
+from skaudio.dsp._framing import Framing
+from skaudio.dsp._mel import mel_filterbank
+from skaudio.dsp._scaling import Scale
 
 FRAMING = Framing(512, 400, 160)
 ODD = Framing(501, 399, 70, center=False)
@@ -97,9 +97,9 @@ def test_batch(name, clips):
 @pytest.mark.parametrize("name", ["log mel", "log mel, odd", "mfcc"])
 def test_warped_recordings(name, clips):
     analysis = ANALYSES[name]
-    warps = [0.9, 1.0, 1.13]
-    batch = analysis.encode_batch(clips, warps)
-    for found, clip, warp in zip(batch, clips, warps, strict=True):
+    warp_factors = [0.9, 1.0, 1.13]
+    batch = analysis.encode_batch(clips, warp_factors)
+    for found, clip, warp in zip(batch, clips, warp_factors, strict=True):
         expected = by_numpy(analysis, clip, warp)
         assert_near(found.numpy(), expected)
         assert_near(analysis.encode(clip, warp), expected)

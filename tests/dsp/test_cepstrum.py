@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.fft
 
-from skaudio.dsp.cepstrum import dct_matrix, lifter_weights, undo_dct
+from skaudio.dsp._cepstrum import dct_matrix, lifter_weights, undo_dct
 
 TYPES = [(1, None), (1, "ortho"), (2, None), (2, "ortho"), (3, None), (3, "ortho")]
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from skaudio.dsp.framing import Framing
-from skaudio.dsp.inversion import check_invertible, griffin_lim, istft, unmix
-from skaudio.dsp.mel import mel_filterbank
+from skaudio.dsp._framing import Framing
+from skaudio.dsp._inversion import check_invertible, griffin_lim, istft, unmix
+from skaudio.dsp._mel import mel_filterbank
 
 
 def by_loops(spectrum, framing):

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skaudio.dsp.mel import (
+from skaudio.dsp._mel import (
     hz_to_mel,
     mel_filterbank,
     mel_frequencies,
@@ -59,7 +59,7 @@ def test_banks_are_librosas(sample_rate, n_fft, n_mels, fmin, fmax, htk, norm):
 
 @given(n_mels=st.integers(1, 80), n_fft=st.integers(8, 600), warp=st.floats(0.7, 1.4))
 def test_blocks_are_the_dense_product(n_mels, n_fft, warp):
-    bank = mel_filterbank(16000, n_fft, n_mels, 0.0, 8000.0, warp=warp)
+    bank = mel_filterbank(16000, n_fft, n_mels, 0.0, 8000.0, warp_factor=warp)
     spectra = torch.from_numpy(
         np.random.default_rng(n_fft).uniform(size=(3, n_fft // 2 + 1)).astype(np.float32)
     )
@@ -99,12 +99,12 @@ def test_warping_keeps_order_and_ends(warp):
 
 def test_warped_bank_moves_its_filters_and_keeps_its_widths_norm():
     plain = mel_filterbank(16000, 512, 40, 0.0, 8000.0)
-    up = mel_filterbank(16000, 512, 40, 0.0, 8000.0, warp=1.1)
+    up = mel_filterbank(16000, 512, 40, 0.0, 8000.0, warp_factor=1.1)
     bins = np.arange(257)
     centres = [(b.weights * bins).sum(axis=1) / b.weights.sum(axis=1) for b in (plain, up)]
     assert np.all(centres[1][1:-1] > centres[0][1:-1])
     edges = mel_frequencies(42, 0.0, 8000.0)
-    unnormalised = mel_filterbank(16000, 512, 40, 0.0, 8000.0, norm=None, warp=1.1)
+    unnormalised = mel_filterbank(16000, 512, 40, 0.0, 8000.0, norm=None, warp_factor=1.1)
     np.testing.assert_allclose(
         up.weights, unnormalised.weights * (2 / (edges[2:] - edges[:-2]))[:, None], rtol=1e-6
     )
@@ -113,7 +113,7 @@ def test_warped_bank_moves_its_filters_and_keeps_its_widths_norm():
 def test_factor_of_one_is_no_warping():
     plain = mel_filterbank(16000, 512, 40, 0.0, 8000.0)
     np.testing.assert_array_equal(
-        mel_filterbank(16000, 512, 40, 0.0, 8000.0, warp=1.0).weights, plain.weights
+        mel_filterbank(16000, 512, 40, 0.0, 8000.0, warp_factor=1.0).weights, plain.weights
     )
     hz = np.linspace(0, 8000, 9)
     np.testing.assert_array_equal(warp_frequencies(hz, 1.0, 16000), hz)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from skaudio.dsp.scaling import Scale
+from skaudio.dsp._scaling import Scale
 
 
 @pytest.fixture

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from numba import njit
 
-from skaudio.dsp.analysis import Analysis
-from skaudio.dsp.cepstrum import dct_matrix
-from skaudio.dsp.framing import PAD_MODES, Framing
-from skaudio.dsp.mel import mel_filterbank
-from skaudio.dsp.scaling import Scale
-from skaudio.dsp.simd import _kernel, _plan, _program, _rows, prepare
-from skaudio.dsp.simd._fft import MAGNITUDE, POWER, SPECTRUM, transform
-from skaudio.dsp.simd._lanes import LANES, lanes_of, load, pointer_to, store
-from skaudio.dsp.simd._log import log
+from skaudio.dsp._analysis import Analysis
+from skaudio.dsp._cepstrum import dct_matrix
+from skaudio.dsp._framing import PAD_MODES, Framing
+from skaudio.dsp._mel import mel_filterbank
+from skaudio.dsp._scaling import Scale
+from skaudio.dsp._simd import _kernel, _plan, _program, _rows, prepare
+from skaudio.dsp._simd._fft import MAGNITUDE, POWER, SPECTRUM, transform
+from skaudio.dsp._simd._lanes import LANES, lanes_of, load, pointer_to, store
+from skaudio.dsp._simd._log import log
 from skaudio.encoders import MFCC, STFT, MelSpectrogram, Spectrogram, Waveform
 
 LENGTHS = [1 << bits for bits in range(5, 14)]  # of n_fft
@@ -303,10 +303,10 @@ class TestBlock:
         analysis = Analysis(FRAMING, filters=filters_for(FRAMING))
         clips = [make_clip(0.2, seed=i) for i in range(5)]
         clips[3][5] = np.nan
-        warps = [0.9, 0.9, 1.0, 1.1, 0.9]
-        features, doubtful = analysis.encode_block(clips, warps, [None] * 5)
+        warp_factors = [0.9, 0.9, 1.0, 1.1, 0.9]
+        features, doubtful = analysis.encode_block(clips, warp_factors, [None] * 5)
         assert doubtful == [3]
-        for clip, warp, found in zip(clips, warps, features, strict=True):
+        for clip, warp, found in zip(clips, warp_factors, features, strict=True):
             np.testing.assert_array_equal(found, analysis.encode(clip, warp))
 
     def test_nothing(self):
@@ -340,8 +340,8 @@ class TestCoverage:
 
     def test_a_kernel_that_does_not_compile(self, monkeypatch, make_clip):
         expected = Analysis(FRAMING).encode(make_clip())
-        monkeypatch.setitem(sys.modules, "skaudio.dsp.simd._kernel", None)
-        monkeypatch.delattr("skaudio.dsp.simd._kernel")
+        monkeypatch.setitem(sys.modules, "skaudio.dsp._simd._kernel", None)
+        monkeypatch.delattr("skaudio.dsp._simd._kernel")
         _program._kernel.cache_clear()
         try:
             with pytest.warns(RuntimeWarning, match="does not compile here .*fall back on torch"):
@@ -418,7 +418,7 @@ def test_errors_on_recordings_are_small(data_home):
 def test_narrower_vectors(cpu, features, lanes, tmp_path, make_clip):
     code = (
         "import sys, numpy as np\n"
-        "from skaudio.dsp.simd._lanes import LANES\n"
+        "from skaudio.dsp._simd._lanes import LANES\n"
         "from skaudio.encoders import MFCC, STFT\n"
         "clip = np.load(sys.argv[1])\n"
         "np.save(sys.argv[2], MFCC().transform([clip]))\n"

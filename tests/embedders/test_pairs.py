@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skaudio._batches import FrameSource, TrainingSet
+from skaudio._neural.batches import TrainingSet
+from skaudio._neural.sources import FrameSource
 from skaudio.embedders._pairs import (
     DrawnPairBatches,
     DrawnPairValidation,

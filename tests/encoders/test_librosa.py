@@ -11,7 +11,7 @@ import scipy.fft
 import soundfile as sf
 
 from skaudio.datasets import load_spoken_digits
-from skaudio.dsp.cepstrum import lifter_weights
+from skaudio.dsp._cepstrum import lifter_weights
 from skaudio.encoders import MFCC, STFT, MelSpectrogram, Spectrogram
 from skaudio.encoders._spectral import framing_of
 

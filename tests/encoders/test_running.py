@@ -13,7 +13,7 @@ import soxr
 import torch
 
 from skaudio.audio import AudioBatch
-from skaudio.encoders import MFCC, STFT, MelSpectrogram, Spectrogram, Waveform, _run
+from skaudio.encoders import MFCC, STFT, MelSpectrogram, Spectrogram, Waveform, _jobs
 from skaudio.frames import FrameStack
 
 ENCODERS = [Waveform, STFT, Spectrogram, MelSpectrogram, MFCC]
@@ -143,7 +143,7 @@ class TestFiniteness:
         X = rng.random((90, 1600))
         assert MelSpectrogram().fit(X).n_features_in_ == 1600
         encoder = MelSpectrogram().fit(X)
-        monkeypatch.setattr(_run, "QUICK", 4000)  # threads, and calls of a few recordings
+        monkeypatch.setattr(_jobs, "QUICK", 4000)  # threads, and calls of a few recordings
         X[41, 7] = np.inf
         X[42, 3] = np.nan
         X[80, 0] = np.nan
@@ -207,19 +207,19 @@ class TestBlocks:
     @pytest.mark.parametrize("n", [1, 2, 7, 50, 64, 1001])
     @pytest.mark.parametrize("n_workers", [1, 2, 5])
     def test_share_the_work_evenly(self, n, n_workers):
-        starts, blocks = _run._blocks(range(n), n_workers)
+        starts, blocks = _jobs._blocks(range(n), n_workers)
         assert [i for block in blocks for i in block] == list(range(n))
         assert [block[0] for block in blocks] == list(starts)
         sizes = {len(block) for block in blocks}
-        assert max(sizes) <= _run.LARGEST_BLOCK
+        assert max(sizes) <= _jobs.LARGEST_BLOCK
         assert max(sizes) - min(sizes) <= 1
 
     def test_caller_helps_and_keeps_errors_in_order(self, monkeypatch, clips):
         """Blocks that fail while an earlier one is still running wait for their turn."""
         monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-        monkeypatch.setattr(_run, "QUICK", 0)
+        monkeypatch.setattr(_jobs, "QUICK", 0)
         threads = set()
-        original = _run.Job.__call__
+        original = _jobs.Job.__call__
 
         def call(job, recordings, first=0, place=None):
             threads.add(threading.get_ident())
@@ -227,7 +227,7 @@ class TestBlocks:
                 time.sleep(0.1)
             return original(job, recordings, first, place)
 
-        monkeypatch.setattr(_run.Job, "__call__", call)
+        monkeypatch.setattr(_jobs.Job, "__call__", call)
         many = clips * 5
         assert len(MFCC().transform(many)) == 35
         assert threading.get_ident() in threads

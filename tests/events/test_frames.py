@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skaudio.events import events_to_frames, frames_to_events
-from skaudio.events._frames import find_runs, smooth
+from skaudio.events._frame_events import find_runs, smooth
 
 LEVELS = st.lists(st.sampled_from([0.0, 0.2, 0.4, 0.6, 0.8, 1.0]), min_size=1, max_size=40)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from skaudio.nets import ContrastiveLoss
-from skaudio.nets.losses import DISTANCES, HINGES, PairLoss
+from skaudio.nets._losses import DISTANCES, HINGES, PairLoss
 
 N_PAIRS, N_FEATURES = 40, 7
 

@@ -5,7 +5,7 @@ import torch
 
 from skaudio.nets import GRU, LeNet, Standardize, TimePooling, recording_mean
 from skaudio.nets._masking import MaskedBatchNorm, flip_in_length, time_mask
-from skaudio.nets.pooling import POOLINGS
+from skaudio.nets._time_pooling import POOLINGS
 
 LENGTHS = [1, 2, 7, 16, 31]
 N_FEATURES = 13
@@ -109,15 +109,15 @@ def test_batch_norm_equals_torch_on_whole_sequences():
     torch.testing.assert_close(ours.eval()(x, mask), theirs.eval()(x), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("sharpness", [None, 0.0, 1.5])
-def test_standardize(sharpness):
+@pytest.mark.parametrize("inverse_temperature", [None, 0.0, 1.5])
+def test_standardize(inverse_temperature):
     items = sequences()
     mean, std = torch.randn(N_FEATURES), torch.rand(N_FEATURES) + 0.5
-    out = Standardize(mean, std, sharpness=sharpness)(*padded(items, extra=3))
+    out = Standardize(mean, std, inverse_temperature=inverse_temperature)(*padded(items, extra=3))
     for row, item in zip(out, items, strict=True):
         centred = item
-        if sharpness is not None:
-            weights = torch.exp(sharpness * item.mean(0))
+        if inverse_temperature is not None:
+            weights = torch.exp(inverse_temperature * item.mean(0))
             centred = item - (item * weights).sum(1, keepdim=True) / weights.sum()
         expected = (centred - mean[:, None]) / std[:, None]
         torch.testing.assert_close(row[:, : item.shape[1]], expected, atol=1e-5, rtol=1e-5)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from skaudio.pretrained import PretrainedEmbedder
 from skaudio.pretrained._chunks import Chunking, chunking_of
-from skaudio.pretrained.efficientat import EfficientAT
-from skaudio.pretrained.yamnet import YAMNet
+from skaudio.pretrained._efficientat import EfficientAT
+from skaudio.pretrained._yamnet import YAMNet
 
 
 @given(

@@ -254,7 +254,7 @@ class TestInScikitLearn:
 
     def test_vocal_tract_factor_moves_the_filters(self, clips):
         plain = AudioBatch([clips[1]], RATE)
-        marked = AudioBatch([clips[1]], RATE, warps=[1.1])
+        marked = AudioBatch([clips[1]], RATE, warp_factors=[1.1])
         assert not np.allclose(tiny().transform(plain), tiny().transform(marked))
 
 

@@ -7,16 +7,16 @@ import pytest
 import torch
 from torch.nn import functional
 
-from skaudio.pretrained import AudioTagger, PretrainedEmbedder, panns_cnn14
+from skaudio.pretrained import AudioTagger, PretrainedEmbedder, _panns_cnn14
 from skaudio.pretrained._inference import inference_net
-from skaudio.pretrained.panns_cnn14 import Cnn14, Cnn14DecisionLevelMax
+from skaudio.pretrained._panns_cnn14 import Cnn14, Cnn14DecisionLevelMax
 
 CHANNELS = (1, 3, 4, 5, 6, 7, 16)
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr(panns_cnn14, "CHANNELS", CHANNELS)
+    monkeypatch.setattr(_panns_cnn14, "CHANNELS", CHANNELS)
     monkeypatch.setattr(Cnn14, "n_features", CHANNELS[-1])
 
 

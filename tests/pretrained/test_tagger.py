@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import torch
 
-from skaudio import _downloads
-from skaudio.pretrained import AudioTagger, _labels
-from skaudio.pretrained._labels import RollUp, labels_of, load_ontology, select
+from skaudio._files import download
+from skaudio.pretrained import AudioTagger, _audioset_labels
+from skaudio.pretrained._audioset_labels import RollUp, labels_of, load_ontology, select
 from skaudio.pretrained._registry import MODELS
 
 
@@ -200,8 +200,8 @@ class TestRollUp:
         assert not {"Cat", "Music", "Human sounds"} & heard
 
     def test_downloaded_where_it_is_missing(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(_labels, "ONTOLOGY_URL", "http://127.0.0.1:9/ontology.json")
-        monkeypatch.setattr(_downloads, "PAUSE", 0.01)
+        monkeypatch.setattr(_audioset_labels, "ONTOLOGY_URL", "http://127.0.0.1:9/ontology.json")
+        monkeypatch.setattr(download, "PAUSE", 0.01)
         message = r"9/ontology\.json could not be downloaded .*pretrained/audioset_ontology\.json"
         with pytest.raises(ConnectionError, match=message):
             load_ontology(tmp_path)

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import torch
 
-from skaudio import _downloads
+from skaudio._files import download
 from skaudio.pretrained import AudioTagger, PretrainedEmbedder, _registry
+from skaudio.pretrained._efficientat import EfficientAT
 from skaudio.pretrained._registry import MODELS, Model, WeightsFile
 from skaudio.pretrained._weights import load_net, read_tensors
-from skaudio.pretrained.efficientat import EfficientAT
-from skaudio.pretrained.yamnet import YAMNet
+from skaudio.pretrained._yamnet import YAMNet
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +277,7 @@ class TestDataHome:
             monkeypatch.setitem(_registry.MODELS, "tiny", model)
             return path
 
-        monkeypatch.setattr(_downloads, "PAUSE", 0.01)
+        monkeypatch.setattr(download, "PAUSE", 0.01)
         publish()
         yield publish
         server.shutdown()

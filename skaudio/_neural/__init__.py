@@ -1,0 +1,28 @@
+"""Training torch modules on recordings, and running them: the only home of skorch.
+
+An estimator asks `make_source` for a source of frames. `fit_net` trains a module on it and sets
+``net_``, ``history_`` and ``n_iter_``. `predict_rows` and `predict_frames` run the trained module on
+other recordings. Private; the other packages import from here alone.
+"""
+
+from skaudio._neural.batches import TrainingBatches, TrainingSet, ValidationBatches
+from skaudio._neural.fit import fit_net, is_warm
+from skaudio._neural.predict import encoded_frames, predict_frames, predict_rows, reads_audio
+from skaudio._neural.prepare import make_source
+from skaudio._neural.sources import FrameSource, Source, as_frames
+
+__all__ = [
+    "FrameSource",
+    "Source",
+    "TrainingBatches",
+    "TrainingSet",
+    "ValidationBatches",
+    "as_frames",
+    "encoded_frames",
+    "fit_net",
+    "is_warm",
+    "make_source",
+    "predict_frames",
+    "predict_rows",
+    "reads_audio",
+]

@@ -1,0 +1,91 @@
+"""Looking into estimators: the steps of Pipelines, and every part at whatever depth."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+
+
+def steps_of(estimator: Any) -> Iterator[Any]:
+    """Yield the steps of a Pipeline and of the Pipelines in it, in order.
+
+    Any other estimator is its own only step. Frozen estimators are looked through.
+    """
+    if isinstance(estimator, FrozenEstimator):
+        yield from steps_of(estimator.estimator)
+    elif isinstance(estimator, Pipeline):
+        for _, step in estimator.steps:
+            if step is not None and step != "passthrough":
+                yield from steps_of(step)
+    else:
+        yield estimator
+
+
+def first_step(estimator: Any) -> Any:
+    """Return the step that sees X first; a Pipeline without steps is its own."""
+    return next(steps_of(estimator), estimator)
+
+
+def last_step(estimator: Any) -> Any:
+    """Return the step that makes the output; a Pipeline without steps is its own."""
+    return next(reversed(list(steps_of(estimator))), estimator)
+
+
+def frame_maker(estimator: Any) -> Any:
+    """Return what makes the frames: the last step that knows their times, or None."""
+    makers = (step for step in reversed(list(steps_of(estimator))) if hasattr(step, "frame_times"))
+    return next(makers, None)
+
+
+def is_augmentation(value: Any) -> bool:
+    """Whether an estimator augments: it has a method ``augment``."""
+    return callable(getattr(value, "augment", None)) and not isinstance(value, type)
+
+
+def parts_of(
+    value: Any, place: str = "", *, ignored: Collection[str] = ()
+) -> Iterator[tuple[str, Any]]:
+    """Yield whatever is inside an estimator, at any depth, with the name of the place.
+
+    Places are called as ``set_params`` calls them: ``step__parameter``. The names of parameters
+    that hold named estimators (``steps``, ``transformers``) are left out, as there.
+    """
+    inside: Any = ()
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        parameters = value.get_params(deep=False).items()
+        inside = [(key, item) for key, item in parameters if key not in ignored]
+    elif isinstance(value, Mapping):
+        inside = value.items()
+    elif isinstance(value, (list, tuple)):
+        inside = enumerate(value)
+    elif isinstance(value, partial):
+        inside = [("func", value.func), ("args", value.args), ("keywords", value.keywords)]
+    elif hasattr(value, "__self__"):  # a bound method, such as Noise().fit_transform
+        inside = [("method", value.__self__)]
+    for key, item in inside:
+        if _is_named(item):
+            for name, named, *_ in item:
+                where = _join(place, name)
+                yield where, named
+                yield from parts_of(named, where, ignored=ignored)
+        else:
+            where = _join(place, key)
+            yield where, item
+            yield from parts_of(item, where, ignored=ignored)
+
+
+def _is_named(value: Any) -> bool:
+    """Whether a value is what Pipelines and unions hold: tuples (name, estimator, ...)."""
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) > 0
+        and all(isinstance(v, tuple) and len(v) > 1 and isinstance(v[0], str) for v in value)
+    )
+
+
+def _join(place: str, key: Any) -> str:
+    return f"{place}__{key}" if place else str(key)

@@ -1,0 +1,195 @@
+"""AudioBatch: decoded recordings on their way from one step of a Pipeline to the next."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from skaudio._validation import check_sample_rate
+
+
+class AudioBatch(Sequence):
+    """An immutable sequence of mono waveforms that knows their sample rates.
+
+    scikit-learn indexes it like a one-dimensional array (integers, slices, masks, index arrays)
+    and gets an `AudioBatch` back, so it can be split, shuffled and cross-validated.
+
+    Parameters
+    ----------
+    waveforms : sequence of 1-D arrays, or array of shape (n_recordings, n_times)
+        Mono samples; converted to float32 without a copy where they are float32 already.
+    sample_rate : float, sequence of float, or None, default=None
+        In Hz; one for all or one per recording. None means "unstated": an encoder then takes the
+        waveforms to be at its own rate.
+    names : sequence of (str or None), optional
+        What error messages call each recording, usually its path.
+    labels : sequence, optional
+        Index label of each recording (of the pandas object it came from).
+    warp_factors : sequence of (float or None), optional
+        Vocal-tract warp factor of each recording, set by the VTLP augmentation.
+
+    Attributes
+    ----------
+    shape : tuple
+        ``(n_recordings,)``.
+    dtype : numpy.dtype
+        float32.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.audio import AudioBatch
+    >>> batch = AudioBatch([np.zeros(8000), np.zeros(12000)], sample_rate=16000)
+    >>> batch
+    AudioBatch(2 recordings, 16000 Hz, 8000 to 12000 samples)
+    >>> batch[[1]].shape, batch[0].dtype
+    ((1,), dtype('float32'))
+    """
+
+    dtype = np.dtype(np.float32)
+    ndim = 1
+
+    def __init__(
+        self,
+        waveforms: Sequence[np.ndarray] | np.ndarray,
+        sample_rate: float | Sequence[float | None] | None = None,
+        *,
+        names: Sequence[str | None] | None = None,
+        labels: Sequence[Any] | None = None,
+        warp_factors: Sequence[float | None] | None = None,
+    ):
+        self._waveforms = tuple(_frozen(w, i) for i, w in enumerate(waveforms))
+        n = len(self._waveforms)
+        given: Any = sample_rate
+        rates = [given] * n if given is None or np.ndim(given) == 0 else list(given)
+        checked = {r: None if r is None else check_sample_rate(r) for r in set(rates)}
+        self._rates = tuple(checked[r] for r in rates)
+        self._names = (None,) * n if names is None else tuple(names)
+        self._labels = tuple(range(n)) if labels is None else tuple(labels)
+        self._warp_factors = (None,) * n if warp_factors is None else tuple(warp_factors)
+        for what in ("rates", "names", "labels", "warp_factors"):
+            if len(getattr(self, f"_{what}")) != n:
+                raise ValueError(
+                    f"{len(getattr(self, f'_{what}'))} {what} given for {n} waveforms."
+                )
+
+    @property
+    def shape(self) -> tuple[int]:
+        return (len(self._waveforms),)
+
+    @property
+    def sample_rates(self) -> tuple[float | None, ...]:
+        """Rate of each recording in Hz, None where unstated."""
+        return self._rates
+
+    @property
+    def sample_rate(self) -> float | None:
+        """The common rate in Hz, None where unstated; an error if the recordings' rates differ."""
+        rates = set(self._rates)
+        if len(rates) > 1:
+            raise ValueError(
+                f"The recordings have different sample rates ({sorted(map(str, rates))}): "
+                "read sample_rates, or resample them with Waveform(sample_rate=...)."
+            )
+        return rates.pop() if rates else None
+
+    @property
+    def names(self) -> tuple[str | None, ...]:
+        """What each recording is called in messages, usually its path."""
+        return self._names
+
+    @property
+    def labels(self) -> tuple[Any, ...]:
+        """Index label of each recording."""
+        return self._labels
+
+    @property
+    def warp_factors(self) -> tuple[float | None, ...]:
+        """Vocal-tract warp factor of each recording, None where it is unmarked."""
+        return self._warp_factors
+
+    def replace(self, **changes: Any) -> AudioBatch:
+        """Return a batch with other ``waveforms``, ``names``... and the rest kept."""
+        state = {
+            "waveforms": self._waveforms,
+            "sample_rate": self._rates,
+            "names": self._names,
+            "labels": self._labels,
+            "warp_factors": self._warp_factors,
+        }
+        return AudioBatch(**{**state, **changes})
+
+    def __len__(self) -> int:
+        return len(self._waveforms)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return iter(self._waveforms)
+
+    def __getitem__(self, key: Any) -> Any:
+        # scikit-learn indexes whatever has a shape as array[indices, ...].
+        if isinstance(key, tuple):
+            if len(key) == 2 and key[1] is Ellipsis:
+                key = key[0]
+            else:
+                raise IndexError(f"AudioBatch is one-dimensional, got the index {key!r}.")
+        if isinstance(key, (int, np.integer)):
+            return self._waveforms[key]
+        positions = np.arange(len(self))[key]
+        if positions.ndim == 0:
+            return self._waveforms[int(positions)]
+
+        def take(values: tuple[Any, ...]) -> list[Any]:
+            return [values[i] for i in positions]
+
+        return AudioBatch(
+            take(self._waveforms),
+            take(self._rates),
+            names=take(self._names),
+            labels=take(self._labels),
+            warp_factors=take(self._warp_factors),
+        )
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("An AudioBatch cannot become an array without a copy.")
+        if len({len(w) for w in self._waveforms}) == 1:
+            return np.stack(self._waveforms).astype(dtype or np.float32, copy=False)
+        out = np.empty(len(self), dtype=object)
+        for i, waveform in enumerate(self._waveforms):
+            out[i] = waveform
+        return out if dtype is None else out.astype(dtype)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)  # pickle makes arrays writable
+        self._waveforms = tuple(_frozen(w, i) for i, w in enumerate(self._waveforms))
+
+    def __repr__(self) -> str:
+        if not self._waveforms:
+            return "AudioBatch(0 recordings)"
+        lengths = [len(w) for w in self._waveforms]
+        rates = {f"{r} Hz" if r is not None else "rate unstated" for r in self._rates}
+        low, high = min(lengths), max(lengths)
+        span = f"{low}" if low == high else f"{low} to {high}"
+        return f"AudioBatch({len(self)} recordings, {', '.join(sorted(rates))}, {span} samples)"
+
+
+def _frozen(waveform: Any, position: int) -> np.ndarray:
+    if not isinstance(waveform, np.ndarray) and isinstance(
+        waveform, (str, bytes, os.PathLike, Mapping)
+    ):
+        raise TypeError(
+            f"Waveform {position} is a {type(waveform).__name__}, expected samples: an AudioBatch "
+            "holds decoded recordings, which Waveform().fit_transform(X) returns."
+        )
+    samples = np.asarray(waveform, dtype=np.float32)
+    if samples.ndim != 1:
+        raise ValueError(
+            f"Waveform {position} has shape {samples.shape}, expected (n_times,): an AudioBatch "
+            "holds mono recordings."
+        )
+    view = samples.view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,215 @@
+"""Convolution: the sound of a room, a microphone or a telephone."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import scipy.fft
+from scipy.signal import oaconvolve
+
+from skaudio._files import FileState
+from skaudio._validation import check_range
+from skaudio.audio import Recording
+from skaudio.augmentation._mixed_recordings import (
+    NOMINAL_RATE,
+    find_sources,
+    rate_of,
+    state_of_file,
+)
+from skaudio.augmentation._noise import white_noise
+from skaudio.augmentation._waveform_augmentation import Effect, WaveformAugmentation, rms
+
+LONG = 1 << 20  # samples from which on many short FFTs are faster than one over everything
+SPECTRA = 4  # lengths of FFT for which an impulse response keeps its spectrum
+FILES = 64  # impulse responses from files that are kept in memory
+
+
+class Convolution(WaveformAugmentation):
+    """Convolve each recording with an impulse response; its length, timing and level stay.
+
+    Parameters
+    ----------
+    impulse_response : path, waveform, mapping, AudioBatch or list, default=None
+        A file, a folder (with all folders in it), an array (n_times,) or (n_channels, n_times), a
+        mapping with "array" and "sampling_rate", or a list of these, from which one is drawn per
+        recording. None makes up a room for each recording.
+    mix : float or (low, high), default=1.0
+        Part of the convolved sound in the result, from 0 (none) to 1 (nothing else); a range is
+        drawn from uniformly, per recording.
+    reverberation_time : float or (low, high), default=(0.1, 0.5)
+        Of the rooms made up for ``impulse_response=None``: seconds in which the sound decays by
+        60 dB.
+    sample_rate : float, default=None
+        Of bare arrays, in Hz; needed where the impulse response has a sample rate. Files and
+        mappings have their own.
+    p : float, default=1.0
+        Probability that a recording is altered.
+    random_state : int, RandomState instance or None, default=None
+        Of the draws of `fit_transform`.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Samples per clip; only where `fit` was given a 2-D array.
+
+    Raises
+    ------
+    ValueError
+        If a folder holds no recordings, or an impulse response is silent.
+
+    Notes
+    -----
+    The largest absolute value of the impulse response is taken for the direct sound; what it
+    makes of a sample stays at that sample's place, what comes before it or lasts beyond the end
+    of the recording is cut. So an impulse response longer than the recording is fine. The
+    convolved sound is scaled to the root mean square of the recording before it is mixed with it.
+
+    A recorded impulse response is resampled to the rate of the recording; an array is taken to be
+    at that rate.
+
+    A room made up is a direct impulse followed by white noise that decays exponentially and has
+    the same energy as the direct sound on average (Moorer 1979, "About this reverberation
+    business"). Bare arrays are taken to be at 16000 Hz for that if ``sample_rate`` is not given:
+    at another rate the room is larger or smaller.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.augmentation import Convolution
+    >>> clip = np.array([0.0, 2.0, 0.0, 0.0, 0.0])
+    >>> echo = Convolution(impulse_response=np.array([0.0, 0.0, 1.0, 0.0, 0.75]))
+    >>> echo.fit_transform([clip])[0].round(2)
+    array([0. , 1.6, 0. , 1.2, 0. ], dtype=float32)
+    """
+
+    heavy = True
+
+    def __init__(
+        self,
+        impulse_response=None,
+        *,
+        mix=1.0,
+        reverberation_time=(0.1, 0.5),
+        sample_rate=None,
+        p=1.0,
+        random_state=None,
+    ):
+        self.impulse_response = impulse_response
+        self.mix = mix
+        self.reverberation_time = reverberation_time
+        self.sample_rate = sample_rate
+        self.p = p
+        self.random_state = random_state
+
+    def _range(self) -> tuple[float, float]:
+        return check_range("mix", self.mix, minimum=0, maximum=1)
+
+    def _effect(self) -> Effect:
+        times = check_range(
+            "reverberation_time", self.reverberation_time, minimum=0.001, maximum=60, unit=" in s"
+        )
+        given = self.impulse_response
+        sources = [] if given is None else find_sources("impulse_response", given)
+        met: dict[tuple[int, float], ImpulseResponse] = {}  # (which, rate)
+
+        def convolve(waveform: np.ndarray, rate: float | None, mix: float, seed: int) -> np.ndarray:
+            rng = np.random.default_rng(seed)
+            if not sources:
+                n = round(rng.uniform(*times) * (rate or NOMINAL_RATE))
+                return ImpulseResponse(made_up_room(n, seed), direct=0).mixed(waveform, mix)
+            i = int(rng.integers(len(sources)))
+            key = i, rate_of(sources[i], rate, "Convolution")
+            if key not in met:
+                met[key] = _read(sources[i], key[1])
+            return met[key].mixed(waveform, mix)
+
+        return convolve
+
+
+class ImpulseResponse:
+    """An impulse response and the spectra that were needed of it.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_times,), float32
+    direct : int, default=None
+        Which sample is the direct sound. None: the largest.
+    """
+
+    def __init__(self, samples: np.ndarray, direct: int | None = None):
+        self.samples = samples
+        self.direct = int(np.abs(samples).argmax()) if direct is None else direct
+        self._spectra: dict[int, np.ndarray] = {}
+
+    def mixed(self, waveform: np.ndarray, mix: float) -> np.ndarray:
+        """Return (1 - mix) of a waveform and mix of its convolution, scaled to the same level."""
+        wet = self.convolve(waveform)
+        level = rms(wet)
+        if level > 0:
+            wet *= np.float32(mix * rms(waveform) / level)
+        if mix < 1:
+            wet += np.float32(1 - mix) * waveform
+        return wet
+
+    def convolve(self, waveform: np.ndarray) -> np.ndarray:
+        """Return the convolution at the waveform's own samples, the direct sound in its place."""
+        n = len(waveform)
+        if n > LONG:
+            return oaconvolve(waveform, self.samples)[self.direct : self.direct + n]
+        # How far the response reaches from the direct sound; beyond n it meets no sample.
+        reach = max(self.direct, len(self.samples) - 1 - self.direct)
+        size = _fft_size(n + min(reach, n))
+        spectrum = scipy.fft.rfft(waveform, size)
+        spectrum *= self._spectrum(size)
+        return scipy.fft.irfft(spectrum, size, overwrite_x=True)[:n]
+
+    def _spectrum(self, size: int) -> np.ndarray:
+        """Return the spectrum of the response as far as half the size to both sides."""
+        spectrum = self._spectra.get(size)
+        if spectrum is None:
+            half = size // 2
+            centred = np.zeros(size, np.float32)
+            after = self.samples[self.direct : self.direct + half]
+            before = self.samples[max(self.direct - half + 1, 0) : self.direct]
+            centred[: len(after)] = after
+            centred[size - len(before) :] = before
+            spectrum = scipy.fft.rfft(centred)
+            if len(self._spectra) >= SPECTRA:
+                self._spectra.clear()
+            self._spectra[size] = spectrum
+        return spectrum
+
+
+def made_up_room(n: int, seed: int) -> np.ndarray:
+    """Return an impulse and a noise of the same energy that decays by 60 dB in n samples."""
+    room = white_noise(n + 1, seed)
+    decay = np.exp(np.arange(n + 1, dtype=np.float32) * np.float32(-3 * np.log(10) / (n + 1)))
+    room *= decay / np.sqrt(np.dot(decay, decay))
+    room[0] = 1
+    return room
+
+
+def _fft_size(n: int) -> int:
+    """Return the next even length that is fast, out of few, so that spectra are used again."""
+    power = 1 << max(n.bit_length(), 5)
+    # Not the power of two itself: from 65536 on, it is slower than 5/4 of it.
+    return next(size for size in (power // 16 * k for k in (10, 12, 14, 15, 20)) if size >= n)
+
+
+def _read(source: Recording, rate: float) -> ImpulseResponse:
+    if isinstance(source.source, str):
+        return _read_file(source, rate, state_of_file(source))
+    return _load(source, rate)
+
+
+@lru_cache(maxsize=FILES)
+def _read_file(source: Recording, rate: float, state: FileState) -> ImpulseResponse:
+    return _load(source, rate)
+
+
+def _load(source: Recording, rate: float) -> ImpulseResponse:
+    samples, _ = source.read(rate)
+    if not samples.any():
+        raise ValueError(f"{source.name} is silent, expected an impulse response.")
+    return ImpulseResponse(samples)

@@ -1,0 +1,100 @@
+"""FunctionAugmentation: any function of a waveform."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from skaudio.audio import check_samples, to_float
+from skaudio.augmentation._waveform_augmentation import Effect, WaveformAugmentation, known
+
+_LOCK = threading.Lock()
+
+
+class FunctionAugmentation(WaveformAugmentation):
+    """Apply a function to each recording, in training only.
+
+    Parameters
+    ----------
+    func : callable, default=None
+        ``func(waveform, sample_rate)``: a float32 array (n_times,) and Hz, to an array of any
+        length. audiomentations' transforms are such functions. None leaves recordings as they are.
+    sample_rate : float, default=None
+        Of bare arrays, in Hz; needed with a ``func``. Files and mappings have their own.
+    p : float, default=1.0
+        Probability that a recording is altered.
+    random_state : int, RandomState instance or None, default=None
+        Of the draws of `fit_transform`.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Samples per clip; only where `fit` was given a 2-D array.
+
+    Notes
+    -----
+    A function draws from the global generators, ``random`` and ``np.random``: they are seeded for
+    each recording, and restored, so results depend on ``random_state`` alone. One recording is
+    processed at a time, so that no other thread of an augmentation draws in between. A function
+    with a generator of its own repeats itself or not as that generator does.
+
+    An array stays an array as long as the function keeps the clips' lengths.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.augmentation import FunctionAugmentation
+    >>> def reverse(waveform, sample_rate):
+    ...     return waveform[::-1]
+    >>> FunctionAugmentation(reverse, sample_rate=16000).fit_transform([np.arange(3.0)])[0]
+    array([2., 1., 0.], dtype=float32)
+    """
+
+    def __init__(self, func=None, *, sample_rate=None, p=1.0, random_state=None):
+        self.func = func
+        self.sample_rate = sample_rate
+        self.p = p
+        self.random_state = random_state
+
+    def _range(self) -> tuple[float, float]:
+        return 0, 0  # the function draws for itself
+
+    def _effect(self) -> Effect:
+        func = self.func
+        if func is not None and not callable(func):
+            raise TypeError(f"func={func!r}: expected a function f(waveform, sample_rate) or None.")
+
+        def apply(waveform: np.ndarray, rate: float | None, _: float, seed: int) -> np.ndarray:
+            if func is None:
+                return waveform
+            rate = known(rate, "FunctionAugmentation(func)")
+            with _global_generators(seed % 2**32):
+                result = np.asarray(func(waveform.copy(), rate))
+            if result.ndim != 1:
+                raise ValueError(
+                    f"func returned an array of shape {result.shape}, expected a mono waveform "
+                    "(n_times,)."
+                )
+            result = to_float(result, "what func returned")
+            check_samples(result, "what func returned")
+            return result
+
+        return apply
+
+
+@contextmanager
+def _global_generators(seed: int) -> Iterator[None]:
+    """Seed the generators of ``random`` and ``np.random``, and restore them."""
+    with _LOCK:
+        state, array_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            random.setstate(state)
+            np.random.set_state(array_state)  # noqa: NPY002

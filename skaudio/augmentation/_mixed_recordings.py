@@ -1,0 +1,115 @@
+"""Recordings that augmentations mix in: noises and impulse responses."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile as sf
+
+from skaudio._files import FileState, file_state
+from skaudio._validation import is_number
+from skaudio.audio import AudioBatch, Recording, as_recording, check_recordings
+
+# What a folder of noises is searched for.
+EXTENSIONS = {
+    *(".3gp", ".aac", ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mka", ".mp3"),
+    *(".mp4", ".oga", ".ogg", ".opus", ".rf64", ".snd", ".sph", ".w64", ".wav", ".webm", ".wma"),
+}
+
+# The rate at which recordings without one meet; any will do, as nothing is resampled then.
+NOMINAL_RATE = 16000
+
+
+def find_sources(name: str, given: Any) -> list[Recording]:
+    """Return the recordings a parameter names: one, a file, a folder, or a sequence of these.
+
+    Parameters
+    ----------
+    name : str
+        Of the parameter, for messages.
+    given : path, folder, waveform, mapping, AudioBatch, or a sequence of these
+    """
+    if isinstance(given, AudioBatch):
+        found = check_recordings(None, given, reset=False)
+        return [_called(f"{name}[{i}]", recording) for i, recording in enumerate(found)]
+    if hasattr(given, "iloc") or (isinstance(given, np.ndarray) and given.dtype.kind in "UO"):
+        given = given.tolist()
+    if not isinstance(given, (list, tuple)) or (given and all(map(is_number, given))):
+        return _find(given, name)
+    if not given:
+        raise ValueError(f"{name} is an empty list, expected at least one recording.")
+    return [source for i, item in enumerate(given) for source in _find(item, f"{name}[{i}]")]
+
+
+def _find(item: Any, called: str) -> list[Recording]:
+    if isinstance(item, (str, os.PathLike)) and Path(item).is_dir():
+        # Files that come and go in a subfolder are not noticed; listing it for every batch is slow.
+        return list(_find_in_folder(os.fspath(item), called, file_state(item)))
+    try:
+        return [_called(called, as_recording(item, 0))]
+    except (TypeError, ValueError) as error:
+        raise type(error)(str(error).replace("recording 0", called)) from error
+
+
+@lru_cache(maxsize=16)
+def _find_in_folder(folder: str, called: str, state: FileState) -> tuple[Recording, ...]:
+    paths = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in EXTENSIONS)
+    hidden = [any(part.startswith(".") for part in p.relative_to(folder).parts) for p in paths]
+    found = [str(p) for p, hide in zip(paths, hidden, strict=True) if not hide and p.is_file()]
+    if not found:
+        raise ValueError(
+            f"{called}: there are no recordings in the folder {folder!r}, expected at least one "
+            "(.wav, .flac, .ogg, .mp3...)."
+        )
+    return tuple(_called(called, as_recording(path, 0)) for path in found)
+
+
+def _called(called: str, recording: Recording) -> Recording:
+    """Return a recording with another name, and with its samples where they are encoded."""
+    if not isinstance(recording.source, (str, np.ndarray)):
+        waveform, rate = recording.read()
+        return Recording(waveform, called, sample_rate=rate)
+    name = called if recording.path is None else f"{called} ({recording.path!r})"
+    return Recording(recording.source, name, recording.path, recording.sample_rate)
+
+
+def rate_of(source: Recording, rate: float | None, who: str) -> float:
+    """Return the rate at which a source meets a recording of a rate, or say why that is unknown."""
+    if rate is not None:
+        return rate
+    if source.sample_rate is not None or isinstance(source.source, str):
+        raise ValueError(
+            f"{who} needs a sample rate for bare arrays, because {source.name} has one: pass "
+            "sample_rate=."
+        )
+    return NOMINAL_RATE
+
+
+def state_of_file(source: Recording) -> FileState:
+    """Return what tells that a file has changed."""
+    try:
+        return file_state(source.source)
+    except OSError:
+        source.read()  # says what is wrong
+        raise
+
+
+def seconds_of(source: Recording, rate: float) -> float:
+    """Return how long a source lasts, if its rate is the given one where it states none."""
+    if isinstance(source.source, str):
+        return _file_seconds(source, state_of_file(source))
+    return source.source.shape[-1] / (source.sample_rate or rate)
+
+
+@lru_cache(maxsize=65536)
+def _file_seconds(source: Recording, state: FileState) -> float:
+    try:
+        return sf.info(source.source).duration
+    except sf.LibsndfileError:
+        waveform, rate = source.read()
+        assert rate is not None
+        return len(waveform) / rate

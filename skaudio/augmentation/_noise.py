@@ -1,0 +1,183 @@
+"""Noise: white, coloured or recorded, at a level relative to each recording."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import scipy.fft
+import torch
+
+from skaudio._validation import check_range
+from skaudio.audio import Recording
+from skaudio.augmentation._mixed_recordings import find_sources, rate_of, seconds_of
+from skaudio.augmentation._waveform_augmentation import Effect, WaveformAugmentation, rms
+
+# Exponent of the magnitude over frequency.
+COLOURS = {"white": 0.0, "pink": -0.5, "brown": -1.0, "blue": 0.5, "violet": 1.0}
+
+# Coloured noise is flat below this part of the Nyquist frequency (16 Hz at 16 kHz): the power of
+# pink and brown noise would else lie where nobody hears it.
+FLAT_BELOW = 1 / 512
+
+TRIES = 10  # places in a recorded noise, if those before were silent
+
+
+class Noise(WaveformAugmentation):
+    """Add noise to each recording.
+
+    Parameters
+    ----------
+    noise : str, path, waveform, mapping, AudioBatch or list, default="white"
+        "white", "pink" (power falls by 3 dB per octave), "brown" (6 dB), "blue" (rises by 3 dB) or
+        "violet" (6 dB); or recordings of noise: a file, a folder (with all folders in it), an array
+        (n_times,) or (n_channels, n_times), a mapping with "array" and "sampling_rate", or a list
+        of these, from which one is drawn per recording.
+    snr_db : float or (low, high), default=(10, 40)
+        Level of the recording over that of the noise, in dB; a range is drawn from uniformly, per
+        recording.
+    level_db : float or (low, high), default=None
+        Level of the noise, in dB relative to a root mean square of 1, used in place of ``snr_db``
+        if given.
+    sample_rate : float, default=None
+        Of bare arrays, in Hz; needed where the noise has a sample rate. Files and mappings have
+        their own.
+    p : float, default=1.0
+        Probability that a recording is altered.
+    random_state : int, RandomState instance or None, default=None
+        Of the draws of `fit_transform`.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Samples per clip; only where `fit` was given a 2-D array.
+
+    Raises
+    ------
+    ValueError
+        If a folder holds no recordings, or a recorded noise is silent: it has no level to scale.
+
+    Notes
+    -----
+    Levels are root mean squares over the whole recording, silence included. To a silent recording
+    nothing is added, as no level stands in a ratio to it; with ``level_db`` noise is added to it.
+
+    Recorded noise is taken from a random place, resampled to the rate of the recording, and
+    repeated if it is shorter. Only the part that is needed is decoded, each time. An array of
+    noise is taken to be at the rate of the recording. Coloured noise is flat below 1/512 of the
+    Nyquist frequency.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.augmentation import Noise
+    >>> clip = np.sin(np.arange(16000.0))
+    >>> noisy = Noise(snr_db=20, random_state=0).fit_transform([clip])[0]
+    >>> round(float(10 * np.log10(np.mean(clip**2) / np.mean((noisy - clip) ** 2))), 2)
+    20.0
+    """
+
+    heavy = True
+
+    def __init__(
+        self,
+        noise="white",
+        *,
+        snr_db=(10, 40),
+        level_db=None,
+        sample_rate=None,
+        p=1.0,
+        random_state=None,
+    ):
+        self.noise = noise
+        self.snr_db = snr_db
+        self.level_db = level_db
+        self.sample_rate = sample_rate
+        self.p = p
+        self.random_state = random_state
+
+    def _range(self) -> tuple[float, float]:
+        if self.level_db is not None:
+            return check_range("level_db", self.level_db, minimum=-200, maximum=200, unit=" in dB")
+        return check_range("snr_db", self.snr_db, minimum=-200, maximum=200, unit=" in dB")
+
+    def _effect(self) -> Effect:
+        absolute = self.level_db is not None
+        colour = COLOURS.get(self.noise) if isinstance(self.noise, str) else None
+        sources = find_sources("noise", self.noise) if colour is None else []
+        if colour is None:
+            self._check_spelling(sources)
+
+        def add(waveform: np.ndarray, rate: float | None, db: float, seed: int) -> np.ndarray:
+            level = 10 ** (db / 20) if absolute else rms(waveform) * 10 ** (-db / 20)
+            if level == 0:
+                return waveform
+            if colour is None:
+                rng = np.random.default_rng(seed)
+                source = sources[rng.integers(len(sources))]
+                noise = recorded_noise(source, len(waveform), rate, rng)
+            else:
+                noise = coloured_noise(len(waveform), colour, seed)
+            noise *= np.float32(level / rms(noise))
+            noise += waveform
+            return noise
+
+        return add
+
+    def _check_spelling(self, sources: list[Recording]) -> None:
+        """Say that a misspelled colour is none, rather than that there is no such file."""
+        if isinstance(self.noise, str) and len(sources) == 1:
+            try:
+                seconds_of(sources[0], 1)
+            except ValueError as error:
+                colours = ", ".join(map(repr, COLOURS))
+                raise ValueError(
+                    f"noise={self.noise!r}: expected {colours}, or a file or folder ({error})"
+                ) from error
+
+
+def white_noise(n: int, seed: int) -> np.ndarray:
+    """Return n samples of Gaussian white noise, float32."""
+    # torch draws normal numbers three times as fast as numpy, and seeds a generator seven times.
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(n, generator=generator).numpy()
+
+
+def coloured_noise(n: int, exponent: float, seed: int) -> np.ndarray:
+    """Return n samples of Gaussian noise whose magnitude is a power of frequency."""
+    if exponent == 0:
+        return white_noise(n, seed)
+    size = scipy.fft.next_fast_len(n, real=True)
+    shape = _spectral_shape(size, exponent)
+    # Real and imaginary parts of white noise's spectrum are Gaussian too, which saves one FFT.
+    spectrum = white_noise(2 * len(shape), seed).view(np.complex64)
+    spectrum *= shape
+    return scipy.fft.irfft(spectrum, size, overwrite_x=True)[:n]
+
+
+@lru_cache(maxsize=32)
+def _spectral_shape(size: int, exponent: float) -> np.ndarray:
+    frequencies = 2 * scipy.fft.rfftfreq(size)  # 1 is the Nyquist frequency
+    return (np.maximum(frequencies, FLAT_BELOW) ** exponent).astype(np.float32)
+
+
+def recorded_noise(
+    source: Recording, n: int, rate: float | None, rng: np.random.Generator
+) -> np.ndarray:
+    """Return n samples from a random place of a noise, repeated if it is shorter."""
+    rate = rate_of(source, rate, "Noise")
+    spare = seconds_of(source, rate) - n / rate
+    for _ in range(TRIES):
+        if spare > 0:
+            # One sample more than needed, for the rounding of the ends.
+            part, _ = source.read(rate, offset=spare * rng.random(), duration=(n + 1) / rate)
+        else:
+            part, _ = source.read(rate)
+            part = np.roll(part, rng.integers(len(part)))
+        noise = np.resize(part, n)
+        if noise.any():
+            return noise
+    raise ValueError(
+        f"{source.name} is silent, at least in {TRIES} places drawn at random: it has no level to "
+        "scale. Expected a recording of noise."
+    )

@@ -1,0 +1,84 @@
+"""RandomSegment: a part of each recording."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from skaudio._validation import check_choice, check_range
+from skaudio.augmentation._waveform_augmentation import Effect, WaveformAugmentation, known
+
+
+class RandomSegment(WaveformAugmentation):
+    """Take a segment from a random place of each recording.
+
+    Parameters
+    ----------
+    duration : float or (low, high), default=0.5
+        How long; a range is drawn from uniformly, per recording.
+    unit : {"fraction", "seconds"}, default="fraction"
+        Of ``duration``: a fraction of the recording's length, or seconds.
+    sample_rate : float, default=None
+        Of bare arrays, in Hz; needed for ``unit="seconds"``. Files and mappings have their own.
+    p : float, default=1.0
+        Probability that a recording is altered.
+    random_state : int, RandomState instance or None, default=None
+        Of the draws of `fit_transform`.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Samples per clip; only where `fit` was given a 2-D array.
+
+    Notes
+    -----
+    A recording shorter than its segment stays as it is. Lengths change, so a 2-D array becomes an
+    AudioBatch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.augmentation import RandomSegment
+    >>> segments = RandomSegment(0.25).fit_transform([np.zeros(8000), np.zeros(12000)])
+    >>> [len(s) for s in segments]
+    [2000, 3000]
+    """
+
+    keeps_length = False
+
+    def __init__(
+        self, duration=0.5, *, unit="fraction", sample_rate=None, p=1.0, random_state=None
+    ):
+        self.duration = duration
+        self.unit = unit
+        self.sample_rate = sample_rate
+        self.p = p
+        self.random_state = random_state
+
+    def _range(self) -> tuple[float, float]:
+        seconds = check_choice("unit", self.unit, ("fraction", "seconds")) == "seconds"
+        low, high = check_range(
+            "duration",
+            self.duration,
+            minimum=0,
+            maximum=math.inf if seconds else 1,
+            unit=f" ({self.unit})",
+            hint="" if seconds else " Did you mean unit='seconds'?",
+        )
+        if low == 0:
+            raise ValueError(f"duration={self.duration!r}: expected more than 0.")
+        return low, high
+
+    def _effect(self) -> Effect:
+        seconds = self.unit == "seconds"
+
+        def cut(waveform: np.ndarray, rate: float | None, duration: float, seed: int) -> np.ndarray:
+            scale = known(rate, "RandomSegment(unit='seconds')") if seconds else len(waveform)
+            n = max(round(duration * scale), 1)
+            if n >= len(waveform):
+                return waveform
+            start = np.random.default_rng(seed).integers(len(waveform) - n + 1)
+            return waveform[start : start + n].copy()  # not to keep the rest alive
+
+        return cut

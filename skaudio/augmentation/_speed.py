@@ -1,0 +1,76 @@
+"""Speed: faster and higher, or slower and lower."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import soxr
+
+from skaudio._validation import check_range
+from skaudio.augmentation._waveform_augmentation import Effect, WaveformAugmentation
+
+# The pitch changes by less than a thousandth from one step to the next, and soxr is faster with
+# ratios of small integers.
+STEPS = 1000
+
+
+class Speed(WaveformAugmentation):
+    """Play each recording faster or slower, by resampling; its pitch changes along.
+
+    Parameters
+    ----------
+    rate : float or (low, high), default=(0.9, 1.1)
+        Above 1 is faster and shorter; a range is drawn from uniformly, per recording, in steps of
+        0.001. Between 0.1 and 10.
+    p : float, default=1.0
+        Probability that a recording is altered.
+    random_state : int, RandomState instance or None, default=None
+        Of the draws of `fit_transform`.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Samples per clip; only where `fit` was given a 2-D array.
+
+    Notes
+    -----
+    A recording of n samples becomes one of about n / rate; of which nothing would be left, it
+    stays as it is. Lengths change, so a 2-D array becomes an AudioBatch.
+
+    References
+    ----------
+    Ko, Peddinti, Povey & Khudanpur 2015, "Audio augmentation for speech recognition".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.augmentation import Speed
+    >>> len(Speed(1.25).fit_transform([np.zeros(10000)])[0])
+    8000
+    """
+
+    heavy = True
+    keeps_length = False
+
+    def __init__(self, rate=(0.9, 1.1), *, p=1.0, random_state=None):
+        self.rate = rate
+        self.p = p
+        self.random_state = random_state
+
+    def _range(self) -> tuple[float, float]:
+        return check_range("rate", self.rate, minimum=0.1, maximum=10)
+
+    def _effect(self) -> Effect:
+        def play(waveform: np.ndarray, rate: Any, speed: float, seed: int) -> np.ndarray:
+            return change_speed(waveform, round(speed * STEPS) / STEPS)
+
+        return play
+
+
+def change_speed(waveform: np.ndarray, rate: float) -> np.ndarray:
+    """Resample a waveform to 1 / rate of its length."""
+    if rate == 1:
+        return waveform
+    resampled = soxr.resample(waveform, rate * STEPS, STEPS, quality="HQ")
+    return resampled if len(resampled) else waveform

@@ -1,0 +1,114 @@
+"""TimeShift: earlier or later."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skaudio._validation import check_choice, check_range
+from skaudio.augmentation._waveform_augmentation import Effect, WaveformAugmentation, known
+
+
+class TimeShift(WaveformAugmentation):
+    """Move each recording in time; its length stays.
+
+    Parameters
+    ----------
+    shift : float or (low, high), default=(-0.1, 0.1)
+        How far, positive for later; a range is drawn from uniformly, per recording.
+    unit : {"fraction", "seconds"}, default="fraction"
+        Of ``shift``: a fraction of the recording's length, or seconds.
+    mode : {"pad", "roll"}, default="pad"
+        "pad" fills with silence what becomes free; "roll" moves in there what is pushed out at the
+        other end.
+    sample_rate : float, default=None
+        Of bare arrays, in Hz; needed for ``unit="seconds"``. Files and mappings have their own.
+    p : float, default=1.0
+        Probability that a recording is altered.
+    random_state : int, RandomState instance or None, default=None
+        Of the draws of `fit_transform`.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Samples per clip; only where `fit` was given a 2-D array.
+
+    Notes
+    -----
+    With ``mode="pad"``, a ``shift`` that could leave nothing of a recording is an error, whatever
+    is drawn: silence with a label teaches a model the wrong thing. With ``mode="roll"`` the shift
+    goes round as often as it takes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.augmentation import TimeShift
+    >>> clip = np.arange(1.0, 6.0)
+    >>> TimeShift(0.4).fit_transform([clip])[0]
+    array([0., 0., 1., 2., 3.], dtype=float32)
+    >>> TimeShift(-0.4, mode="roll").fit_transform([clip])[0]
+    array([3., 4., 5., 1., 2.], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        shift=(-0.1, 0.1),
+        *,
+        unit="fraction",
+        mode="pad",
+        sample_rate=None,
+        p=1.0,
+        random_state=None,
+    ):
+        self.shift = shift
+        self.unit = unit
+        self.mode = mode
+        self.sample_rate = sample_rate
+        self.p = p
+        self.random_state = random_state
+
+    def _range(self) -> tuple[float, float]:
+        return check_range("shift", self.shift, unit=f" ({self.unit})")
+
+    def _effect(self) -> Effect:
+        roll = check_choice("mode", self.mode, ("pad", "roll")) == "roll"
+        seconds = check_choice("unit", self.unit, ("fraction", "seconds")) == "seconds"
+        furthest = max(map(abs, self._range()))
+        if not roll and not seconds and furthest >= 1:
+            raise ValueError(
+                f"shift={self.shift!r}: moves a recording by its whole length or more, only "
+                "silence would be left. Expected fractions between -1 and 1 (did you mean "
+                "unit='seconds'?), or mode='roll'."
+            )
+
+        def move(waveform: np.ndarray, rate: float | None, shift: float, seed: int) -> np.ndarray:
+            scale = known(rate, "TimeShift(unit='seconds')") if seconds else len(waveform)
+            if not roll and seconds and round(furthest * scale) >= len(waveform):
+                raise ValueError(
+                    f"shift={self.shift!r} moves it by up to {furthest:g} s, but it lasts "
+                    f"{len(waveform) / scale:g} s: only silence would be left. Expected a shorter "
+                    "shift, unit='fraction' or mode='roll'."
+                )
+            n = round(shift * scale)
+            return roll_by(waveform, n) if roll else shift_by(waveform, n)
+
+        return move
+
+
+def shift_by(waveform: np.ndarray, n: int) -> np.ndarray:
+    """Move a waveform by n samples (later if positive) and fill with silence."""
+    if abs(n) >= len(waveform):
+        return np.zeros_like(waveform)
+    moved = np.empty_like(waveform)
+    if n >= 0:
+        moved[:n] = 0
+        moved[n:] = waveform[: len(waveform) - n]
+    else:
+        moved[n:] = 0
+        moved[:n] = waveform[-n:]
+    return moved
+
+
+def roll_by(waveform: np.ndarray, n: int) -> np.ndarray:
+    """Move a waveform by n samples (later if positive); what is pushed out comes back in."""
+    cut = -n % len(waveform)
+    return np.concatenate([waveform[cut:], waveform[:cut]])

@@ -1,0 +1,62 @@
+"""Volume: louder or softer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skaudio._validation import check_range
+from skaudio.augmentation._waveform_augmentation import Effect, WaveformAugmentation
+
+
+class Volume(WaveformAugmentation):
+    """Multiply each recording by a gain.
+
+    Nothing is clipped: float waveforms may exceed 1.
+
+    Parameters
+    ----------
+    gain_db : float or (low, high), default=(-6, 6)
+        Gain in dB; a range is drawn from uniformly, per recording.
+    factor : float or (low, high), default=None
+        Gain as a factor of 0 or more, used in place of ``gain_db`` if given.
+    p : float, default=1.0
+        Probability that a recording is altered.
+    random_state : int, RandomState instance or None, default=None
+        Of the draws of `fit_transform`.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Samples per clip; only where `fit` was given a 2-D array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.augmentation import Volume
+    >>> clips = np.ones((2, 8000))
+    >>> Volume(factor=0.5).fit_transform(clips)[:, 0]
+    array([0.5, 0.5], dtype=float32)
+    >>> Volume().transform(clips)[:, 0]
+    array([1., 1.])
+    """
+
+    def __init__(self, gain_db=(-6, 6), *, factor=None, p=1.0, random_state=None):
+        self.gain_db = gain_db
+        self.factor = factor
+        self.p = p
+        self.random_state = random_state
+
+    def _range(self) -> tuple[float, float]:
+        if self.factor is not None:
+            return check_range("factor", self.factor, minimum=0)
+        return check_range("gain_db", self.gain_db, minimum=-200, maximum=200, unit=" in dB")
+
+    def _effect(self) -> Effect:
+        in_db = self.factor is None
+
+        def scale(waveform: np.ndarray, rate: Any, gain: float, seed: int) -> np.ndarray:
+            return waveform * (10 ** (gain / 20) if in_db else gain)
+
+        return scale

@@ -1,0 +1,88 @@
+"""VTLP: as if spoken by a shorter or a longer vocal tract."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from skaudio._validation import check_range
+from skaudio.audio import AudioBatch
+from skaudio.augmentation._random import draw, happens
+from skaudio.augmentation._waveform_augmentation import WaveformAugmentation
+
+STEPS = 100  # per unit of the factor: few enough filter banks to keep them all
+
+
+class VTLP(WaveformAugmentation):
+    """Vocal tract length perturbation: warp the frequency axis of each recording.
+
+    The waveform stays. Each recording is marked with a factor, and the `MelSpectrogram` or `MFCC`
+    that comes after warp_factors that recording's mel filter bank. Other encoders refuse marked
+    recordings.
+
+    Parameters
+    ----------
+    warp : float or (low, high), default=(0.9, 1.1)
+        Factor on the frequencies of the filter bank, drawn uniformly per recording, in steps of
+        0.01. Above 1, filters move up. Between 0.5 and 2.
+    p : float, default=1.0
+        Probability that a recording is altered.
+    random_state : int, RandomState instance or None, default=None
+        Of the draws of `fit_transform`.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Samples per clip; only where `fit` was given a 2-D array.
+
+    Notes
+    -----
+    The edges and centres f of the filters become W(f) = f a up to a knee at F min(a, 1) / a, and
+    from there lie on a straight line to the Nyquist frequency, which stays. F is 4800 Hz, or 0.9
+    of the Nyquist frequency where that is lower. On a recording that is marked already, the
+    factors multiply. A 2-D array becomes an AudioBatch, which holds the marks.
+
+    References
+    ----------
+    Jaitly & Hinton 2013, "Vocal tract length perturbation (VTLP) improves speech recognition".
+    They warp the bank as here; versions that warp the waveform's spectrum are another method.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.augmentation import VTLP
+    >>> from skaudio.encoders import MelSpectrogram
+    >>> clips = np.random.default_rng(0).normal(size=(3, 8000))
+    >>> marked = VTLP(random_state=0).fit_transform(clips)
+    >>> marked.warp_factors
+    (0.94, 0.94, 0.99)
+    >>> MelSpectrogram().fit_transform(marked).shape
+    (3, 64, 51)
+    """
+
+    keeps_length = False
+
+    def __init__(self, warp=(0.9, 1.1), *, p=1.0, random_state=None):
+        self.warp = warp
+        self.p = p
+        self.random_state = random_state
+
+    def _range(self) -> tuple[float, float]:
+        low, high = check_range("warp", self.warp, minimum=0.5, maximum=2)
+        # The steps inside the range; a range narrower than a step takes the nearest one.
+        first, last = math.ceil(low * STEPS - 1e-9), math.floor(high * STEPS + 1e-9)
+        if first >= last:
+            first = last = round((low + high) / 2 * STEPS)
+        return first, last + 1
+
+    def _effect(self) -> None:
+        """Nothing happens to waveforms."""
+
+    def _act(self, batch: AudioBatch, seeds: np.ndarray) -> AudioBatch:
+        steps, acts = draw(self._range(), seeds), happens(self.p, seeds)
+        warp_factors = [
+            round(math.floor(step) / STEPS * (1.0 if warp is None else warp), 2) if act else warp
+            for step, act, warp in zip(steps, acts, batch.warp_factors, strict=True)
+        ]
+        return batch.replace(warp_factors=warp_factors)

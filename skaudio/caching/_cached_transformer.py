@@ -1,0 +1,260 @@
+"""CachedTransformer: a transformer whose results are looked up before they are computed."""
+
+from __future__ import annotations
+
+import json
+import numbers
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.utils import _safe_indexing, check_scalar
+from sklearn.utils.metaestimators import available_if
+
+from skaudio._parallel import progress_bar
+from skaudio._steps import first_step, frame_maker
+from skaudio.audio import AudioBatch, Recordings, check_recordings
+from skaudio.caching._cache_keys import digest, recording_key, transformer_facts
+from skaudio.caching._lookup import Compute, fetch
+from skaudio.caching._result_store import CacheInfo, Store
+from skaudio.caching._stateless import check_stateless
+from skaudio.frames import FrameOutputMixin, pack
+
+
+class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
+    """Keep the results of a transformer on disk, one file per recording.
+
+    A recording is computed when it is met first. Every fold, every point of a grid, every later run
+    and every other process that uses the same folder reads what is there. An interrupted run goes
+    on where it stopped.
+
+    Parameters
+    ----------
+    transformer : transformer
+        From recordings to rows or frames, without learned state and without randomness: an encoder,
+        a pretrained embedder or tagger, a Pipeline of such steps. It is looked through, part by
+        part, and refused if a part learns or draws. A clone of it computes, as always inside
+        another estimator: a net that was changed in place goes in as ``weights=``.
+    memory : str, path-like or joblib.Memory
+        Folder for the results, or what scikit-learn takes as ``memory``. Transformers may share it.
+    batch_size : int, default=64
+        Recordings that are handed to ``transformer``, and written, at a time. An interruption loses
+        no more than these.
+    max_bytes : int or None, default=10**10
+        What the results of all transformers in ``memory`` may take on disk; when they take more,
+        those go that were not used for longest. None: no bound.
+    verbose : int, default=0
+        Show a progress bar over the recordings that have to be computed.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Samples per clip; only where `fit` was given a 2-D array.
+
+    See Also
+    --------
+    sklearn.pipeline.Pipeline : Its ``memory`` keeps the output for a whole X, so that other folds
+        of the same recordings are computed again, and does not notice that a file was edited.
+
+    Notes
+    -----
+    A result is found again if these are the same: the recording (a file's absolute path, size and
+    time of change; the content of an array or of bytes; its sample rate and warp factor), and the
+    transformer (its class, the version of its package, all parameters of it and its parts, and the
+    content of the files they name, such as weights). ``n_jobs``, ``batch_size``, ``device`` and
+    ``verbose`` say how to compute, not what, and do not count. Functions, and classes of packages
+    without a version, are told apart by their own code; not by that of what they call.
+
+    While a recording is computed, a lock on its file keeps other processes from computing it too;
+    it ends with the process that holds it. Files appear whole, and one that has been damaged since
+    is computed again. Nothing is pickled.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skaudio.caching import CachedTransformer
+    >>> from skaudio.datasets import load_spoken_digits
+    >>> from skaudio.encoders import MFCC
+    >>> from skaudio.pooling import FramePooling
+    >>> digits = load_spoken_digits()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     features = CachedTransformer(make_pipeline(MFCC(), FramePooling()), folder)
+    ...     model = make_pipeline(features, LogisticRegression(max_iter=20000))
+    ...     scores = cross_val_score(model, digits.data, digits.target, cv=5)
+    ...     features.cache_info()[:2]  # found, computed
+    (1200, 300)
+    """
+
+    def __init__(self, transformer, memory, *, batch_size=64, max_bytes=10**10, verbose=0):
+        self.transformer = transformer
+        self.memory = memory
+        self.batch_size = batch_size
+        self.max_bytes = max_bytes
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        """Check the transformer, the parameters and the container of X; nothing is computed.
+
+        Parameters
+        ----------
+        X : sequence of recordings
+        y : ignored
+
+        Returns
+        -------
+        self : estimator
+        """
+        self._store()
+        check_recordings(self, X, reset=True)
+        return self
+
+    def transform(self, X):
+        """Return what the transformer makes of recordings, computing what is not there yet.
+
+        Parameters
+        ----------
+        X : sequence of recordings
+            Paths, waveforms, mappings...: see the user guide.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_recordings, n_columns)
+            If the transformer returns rows; if it returns frames, an array of shape
+            ``(n_recordings, n_features, n_frames)``, or a 1-D object array of
+            ``(n_features, n_frames)`` arrays if lengths differ.
+        """
+        store = self._store()
+        recordings = check_recordings(self, X, reset=False, finite=False)
+        keys = [recording_key(recording) for recording in recordings]
+        with progress_bar(len(set(keys)), self.verbose) as progress:
+            items = fetch(
+                store,
+                keys,
+                self._computer(X, recordings),
+                batch_size=self.batch_size,
+                progress=progress,
+            )
+        output = pack(items, len(items), items[0].dtype)
+        if items[0].ndim == 1 and output.ndim == 1:
+            raise ValueError(
+                f"{type(self.transformer).__name__} returns rows of different lengths "
+                f"({sorted({len(item) for item in items})[:3]}...), expected as many columns for "
+                "every recording."
+            )
+        table = output.ndim == 2
+        return self._wrap(output, recordings.index, self.get_feature_names_out, table=table)
+
+    def cache_info(self) -> CacheInfo:
+        """Return how many results were found and computed, and how much is there.
+
+        Returns
+        -------
+        info : CacheInfo
+            A tuple ``(hits, misses, evicted, currsize, n_bytes, max_bytes)``, for this transformer
+            with its parameters, over all processes and runs since the folder was made.
+        """
+        return self._store().info()
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the transformer's features.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Passed on.
+
+        Returns
+        -------
+        names : ndarray of str
+        """
+        return self.transformer.get_feature_names_out(input_features)
+
+    @available_if(lambda self: frame_maker(self.transformer) is not None)
+    def frame_times(self, n_frames=None) -> np.ndarray:
+        """Return the time of each frame's centre, in seconds, as the transformer states it.
+
+        Parameters
+        ----------
+        n_frames : int or ndarray of shape (..., n_frames), optional
+            How many, or frames to count.
+
+        Returns
+        -------
+        times : ndarray of shape (n_frames,)
+        """
+        return frame_maker(self.transformer).frame_times(n_frames)
+
+    def _store(self) -> Store:
+        """Check everything but X, and return where the results of this transformer are."""
+        check_stateless(self.transformer)
+        check_scalar(self.batch_size, "batch_size", numbers.Integral, min_val=1)
+        if self.max_bytes is not None:
+            check_scalar(self.max_bytes, "max_bytes", numbers.Real, min_val=1)
+        folder = _folder_of(self.memory) / "skaudio"
+        # Of a clone, as what computes is one: what was done to a fitted transformer is not in it.
+        facts = json.dumps(transformer_facts(clone(self.transformer)), sort_keys=True, indent=1)
+        name = f"{type(self.transformer).__name__}-{digest(facts.encode())[:16]}"
+        return Store(folder, name, facts, self.max_bytes)
+
+    def _computer(self, X: Any, recordings: Recordings) -> Compute:
+        """Return what computes the recordings at given positions, all with one clone."""
+        worker: Any = None
+
+        def compute(positions: list[int]) -> list[np.ndarray]:
+            nonlocal worker
+            part: Any = Recordings([recordings[i] for i in positions])
+            if recordings.is_array:
+                part = np.stack([recording.source for recording in part])
+            elif not first_step(self.transformer).__module__.startswith("skaudio."):
+                # Ours take a Recording, which knows its name for messages; others what X held.
+                part = _safe_indexing(X, positions)
+            if worker is None:
+                worker = clone(self.transformer)
+                # Not fit: that of a Pipeline transforms in all steps but the last.
+                output = worker.fit_transform(part)
+            else:
+                output = worker.transform(part)
+            return _items_of(output, len(positions), type(worker).__name__)
+
+        return compute
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def _folder_of(memory: Any) -> Path:
+    location = getattr(memory, "location", memory)
+    if not isinstance(location, (str, os.PathLike)):
+        raise TypeError(
+            f"memory={memory!r}: expected the name of a folder, or a joblib.Memory with a location."
+        )
+    return Path(location).expanduser().absolute()
+
+
+def _items_of(output: Any, n: int, name: str) -> list[np.ndarray]:
+    """Return the result of each recording in what a transformer put out."""
+    expected = "expected rows or frames, an array of numbers for every recording"
+    if isinstance(output, AudioBatch) or sparse.issparse(output):
+        raise TypeError(
+            f"{name} returns {type(output).__name__}, {expected}: cache the steps up to an encoder "
+            "or a pooling."
+        )
+    if hasattr(output, "iloc"):
+        cells = output.shape[1] == 1 and output.dtypes.iloc[0].kind == "O"
+        output = output.iloc[:, 0].tolist() if cells else output.to_numpy()
+    items = [np.asarray(item) for item in output]
+    if len(items) != n:
+        raise ValueError(f"{name} returns {len(items)} results for {n} recordings, {expected}.")
+    for item in items:
+        if item.ndim == 0 or item.dtype.kind not in "fiucb":
+            raise TypeError(f"{name} returns {item!r:.60} for a recording, {expected}.")
+    return items

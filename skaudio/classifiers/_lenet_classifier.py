@@ -1,0 +1,152 @@
+"""LeNetClassifier: convolution and pooling over features and time."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from skaudio import nets
+from skaudio.classifiers._neural_classifier import NeuralClassifier
+
+
+class LeNetClassifier(NeuralClassifier):
+    """Variable-length LeNet: convolution and pooling over features and time.
+
+    After LeCun et al. 1998, with batch normalisation and pooling over the remaining time axis.
+
+    Parameters
+    ----------
+    encoder : transformer or Pipeline, default=None
+        Turns recordings into frames; augmentations in it act in training only, drawn afresh for
+        every batch. None: X holds frames, what encoders and embedders return.
+    channels : sequence of int, default=(32, 64, 128)
+        Channels of the blocks; each halves features and time.
+    kernel_size : int, default=3
+        Side of the convolutions' kernels; odd.
+    embedding_size : int, default=128
+        Width of the layer before the head.
+    pooling : {"mean", "max", "mean_max", "last", "attention"}, default="mean_max"
+        How frames become one vector.
+    dropout : float, default=0.3
+        Before the embedding and before the head.
+    max_epochs : int, default=30
+        Passes over the training recordings.
+    batch_size : int, default=32
+        Recordings per step; batches hold recordings of similar length.
+    lr : float, default=3e-3
+        Highest learning rate of the one-cycle schedule.
+    class_weight : dict, "balanced" or None, default=None
+        As in scikit-learn.
+    label_smoothing : float, default=0.1
+        Share of probability the loss spreads over all classes.
+    standardize : {"auto", "global", "recording", "both", None}, default="auto"
+        "global" learns each feature's mean and deviation on the training data; "recording" takes
+        each recording's own mean over time away, in which loud frames weigh most; "both" does
+        both. "auto" is "both" with an encoder and "global" without.
+    early_stopping : bool, default=False
+        Hold out a part, stop when its loss no longer falls, restore the best epoch.
+    validation_fraction : float, default=0.1
+        Size of that part; whole groups where `fit` is given ``groups``.
+    n_iter_no_change : int, default=10
+        Epochs without improvement before stopping.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Of training; "auto" is bfloat16 on GPUs that have it, and for convolutions on CPUs that have
+        it. Prediction is float32.
+    device : str, default="cpu"
+        torch device.
+    random_state : int, RandomState instance or None, default=None
+        Of weights, batches, dropout and augmentations. The same int and number of torch threads
+        give bit-equal results.
+    warm_start : bool, default=False
+        Start from the weights of the previous `fit`.
+    verbose : int, default=0
+        Show a progress bar.
+    callbacks : list of skorch callbacks, default=None
+        Added to the schedule, the gradient clipping and early stopping.
+    net_params : dict, default=None
+        Parameters of `skorch.NeuralNet` that replace those set here, such as ``optimizer``;
+        ``{"callbacks__schedule": None}`` takes the schedule away.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    net_ : skorch.NeuralNet
+        ``net_.module_`` is the torch module, standardisation included.
+    encoder_ : estimator
+        The encoder, where there is one.
+    history_ : skorch.history.History
+        Losses and times of each epoch.
+    n_iter_ : int
+        Epochs trained.
+    n_features_in_ : int
+        Only where `fit` was given a 2-D array.
+
+    Examples
+    --------
+    >>> from skaudio.classifiers import LeNetClassifier
+    >>> from skaudio.datasets import load_spoken_digits
+    >>> from skaudio.encoders import MelSpectrogram
+    >>> X, y = load_spoken_digits(return_X_y=True)
+    >>> lenet = LeNetClassifier(MelSpectrogram(), channels=(8, 16), max_epochs=2, random_state=0)
+    >>> lenet.fit(X[y < 2], y[y < 2]).predict(X[:1]).shape
+    (1,)
+    """
+
+    def __init__(
+        self,
+        encoder=None,
+        *,
+        channels=(32, 64, 128),
+        kernel_size=3,
+        embedding_size=128,
+        pooling="mean_max",
+        dropout=0.3,
+        max_epochs=30,
+        batch_size=32,
+        lr=3e-3,
+        class_weight=None,
+        label_smoothing=0.1,
+        standardize="auto",
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        precision="auto",
+        device="cpu",
+        random_state=None,
+        warm_start=False,
+        verbose=0,
+        callbacks=None,
+        net_params=None,
+    ):
+        self.encoder = encoder
+        self.channels = channels
+        self.kernel_size = kernel_size
+        self.embedding_size = embedding_size
+        self.pooling = pooling
+        self.dropout = dropout
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.standardize = standardize
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.precision = precision
+        self.device = device
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.callbacks = callbacks
+        self.net_params = net_params
+
+    def _build(self, n_features: int, n_classes: int) -> nn.Module:
+        return nets.LeNet(
+            n_features,
+            n_classes,
+            channels=self.channels,
+            kernel_size=self.kernel_size,
+            embedding_size=self.embedding_size,
+            pooling=self.pooling,
+            dropout=self.dropout,
+        )

@@ -1,0 +1,145 @@
+"""NetClassifier: any torch module."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from skaudio.classifiers._neural_classifier import NeuralClassifier
+
+
+class NetClassifier(NeuralClassifier):
+    """Any torch module as a classifier of recordings.
+
+    Parameters
+    ----------
+    module : class
+        Called as ``module(n_features, n_classes, **module_params)``; its ``forward(x, lengths)``
+        takes padded frames (n_recordings, n_features, n_frames) and their lengths, and returns
+        logits (n_recordings, n_classes).
+    module_params : dict, default=None
+        Passed on to the module.
+    encoder : transformer or Pipeline, default=None
+        Turns recordings into frames; augmentations in it act in training only, drawn afresh for
+        every batch. None: X holds frames, what encoders and embedders return.
+    max_epochs : int, default=30
+        Passes over the training recordings.
+    batch_size : int, default=32
+        Recordings per step; batches hold recordings of similar length.
+    lr : float, default=3e-3
+        Highest learning rate of the one-cycle schedule.
+    class_weight : dict, "balanced" or None, default=None
+        As in scikit-learn.
+    label_smoothing : float, default=0.1
+        Share of probability the loss spreads over all classes.
+    standardize : {"auto", "global", "recording", "both", None}, default="auto"
+        "global" learns each feature's mean and deviation on the training data; "recording" takes
+        each recording's own mean over time away, in which loud frames weigh most; "both" does
+        both. "auto" is "both" with an encoder and "global" without.
+    early_stopping : bool, default=False
+        Hold out a part, stop when its loss no longer falls, restore the best epoch.
+    validation_fraction : float, default=0.1
+        Size of that part; whole groups where `fit` is given ``groups``.
+    n_iter_no_change : int, default=10
+        Epochs without improvement before stopping.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Of training; "auto" is bfloat16 on GPUs that have it, and for convolutions on CPUs that have
+        it. Prediction is float32.
+    device : str, default="cpu"
+        torch device.
+    random_state : int, RandomState instance or None, default=None
+        Of weights, batches, dropout and augmentations. The same int and number of torch threads
+        give bit-equal results.
+    warm_start : bool, default=False
+        Start from the weights of the previous `fit`.
+    verbose : int, default=0
+        Show a progress bar.
+    callbacks : list of skorch callbacks, default=None
+        Added to the schedule, the gradient clipping and early stopping.
+    net_params : dict, default=None
+        Parameters of `skorch.NeuralNet` that replace those set here, such as ``optimizer``;
+        ``{"callbacks__schedule": None}`` takes the schedule away.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    net_ : skorch.NeuralNet
+        ``net_.module_`` is the torch module, standardisation included.
+    encoder_ : estimator
+        The encoder, where there is one.
+    history_ : skorch.history.History
+        Losses and times of each epoch.
+    n_iter_ : int
+        Epochs trained.
+    n_features_in_ : int
+        Only where `fit` was given a 2-D array.
+
+    Examples
+    --------
+    A module of one's own: pool each recording over its frames, then one linear layer.
+
+    >>> import torch
+    >>> from skaudio.classifiers import NetClassifier
+    >>> from skaudio.datasets import load_spoken_digits
+    >>> from skaudio.encoders import MFCC
+    >>> from skaudio.nets import TimePooling
+    >>> class Pooled(torch.nn.Module):
+    ...     def __init__(self, n_features, n_classes, pooling="mean"):
+    ...         super().__init__()
+    ...         self.pool = TimePooling(n_features, pooling)
+    ...         self.head = torch.nn.Linear(self.pool.out_features, n_classes)
+    ...
+    ...     def forward(self, x, lengths):
+    ...         return self.head(self.pool(x, lengths))
+    >>> X, y = load_spoken_digits(return_X_y=True)
+    >>> net = NetClassifier(
+    ...     Pooled, module_params={"pooling": "max"}, encoder=MFCC(), max_epochs=2, random_state=0
+    ... )
+    >>> net.fit(X[y < 2], y[y < 2]).predict(X[:1]).shape
+    (1,)
+    """
+
+    def __init__(
+        self,
+        module,
+        *,
+        module_params=None,
+        encoder=None,
+        max_epochs=30,
+        batch_size=32,
+        lr=3e-3,
+        class_weight=None,
+        label_smoothing=0.1,
+        standardize="auto",
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        precision="auto",
+        device="cpu",
+        random_state=None,
+        warm_start=False,
+        verbose=0,
+        callbacks=None,
+        net_params=None,
+    ):
+        self.module = module
+        self.module_params = module_params
+        self.encoder = encoder
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.standardize = standardize
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.precision = precision
+        self.device = device
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.callbacks = callbacks
+        self.net_params = net_params
+
+    def _build(self, n_features: int, n_classes: int) -> nn.Module:
+        return self.module(n_features, n_classes, **(self.module_params or {}))

@@ -1,0 +1,136 @@
+"""What the neural classifiers share: labels, training, prediction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_y, check_consistent_length, check_is_fitted
+from torch import nn
+
+from skaudio._neural import encoded_frames, fit_net, is_warm, make_source, predict_rows
+
+
+class NeuralClassifier(ClassifierMixin, BaseEstimator):
+    """What the classifiers share; a subclass builds its module."""
+
+    __metadata_request__fit = {"groups": True}
+
+    classes_: np.ndarray
+    net_: Any
+    n_iter_: int
+
+    def fit(self, X, y, groups=None):
+        """Train.
+
+        Parameters
+        ----------
+        X : sequence of recordings, or of frames where ``encoder=None``
+        y : array-like of shape (n_recordings,)
+            Class labels.
+        groups : array-like of shape (n_recordings,), optional
+            Speakers, machines...: ``early_stopping`` holds out whole groups.
+
+        Returns
+        -------
+        self : estimator
+        """
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        source = make_source(self, X, y, seed)
+        codes = self._encode_labels(source, y, is_warm(self))
+        fit_net(
+            self,
+            source,
+            codes,
+            build=lambda n_features: self._build(n_features, len(self.classes_)),
+            criterion=self._criterion(codes),
+            seed=seed,
+            groups=groups,
+            stratify=codes,
+        )
+        return self
+
+    def _encode_labels(self, source: Any, y: Any, again: bool) -> np.ndarray:
+        y = _check_y(y, multi_output=False, estimator=self)
+        check_classification_targets(y)
+        check_consistent_length(source.lengths, y)
+        classes, codes = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} can't train when only one class is present: all labels "
+                f"are {classes.tolist()[0]!r}."
+            )
+        if again and not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"warm_start: the classes are {classes.tolist()}, expected those of the first fit, "
+                f"{self.classes_.tolist()}."
+            )
+        self.classes_ = classes
+        return codes.astype(np.int64)
+
+    def _criterion(self, codes: np.ndarray) -> nn.Module:
+        weight = None
+        if self.class_weight is not None:
+            y = self.classes_[codes]
+            balanced = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            weight = torch.as_tensor(balanced, dtype=torch.float32)
+        return nn.CrossEntropyLoss(weight=weight, label_smoothing=self.label_smoothing)
+
+    def decision_function(self, X):
+        """Return scores: logits, or for two classes the log-odds of the second.
+
+        Parameters
+        ----------
+        X : sequence of recordings, or of frames where ``encoder=None``
+
+        Returns
+        -------
+        scores : ndarray of shape (n_recordings, n_classes), or (n_recordings,) for two classes
+        """
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict_proba(self, X):
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : sequence of recordings, or of frames where ``encoder=None``
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_recordings, n_classes)
+        """
+        return torch.from_numpy(self._logits(X)).softmax(dim=1).numpy()
+
+    def predict(self, X):
+        """Return the most probable class.
+
+        Parameters
+        ----------
+        X : sequence of recordings, or of frames where ``encoder=None``
+
+        Returns
+        -------
+        labels : ndarray of shape (n_recordings,)
+        """
+        best = self._logits(X).argmax(axis=1)
+        return self.classes_[best]
+
+    def _logits(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return predict_rows(self.net_.module_, encoded_frames(self, X), self.device)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # With an encoder, scikit-learn's two-sample "waveforms" cannot be told apart.
+        tags.classifier_tags.poor_score = self.encoder is not None
+        return tags

@@ -1,0 +1,197 @@
+"""EventDetector: weak labels in, a table of events out."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from skaudio import nets
+from skaudio.detectors._weak_label_detector import WeakLabelDetector
+
+
+class EventDetector(WeakLabelDetector):
+    """Find events in recordings, having been told only which ones are somewhere in each.
+
+    A convolutional-recurrent net gives each frame a probability for each label. In training they
+    are pooled over time and compared with the labels of the recording; without the pooling, they
+    tell where the events are.
+
+    Parameters
+    ----------
+    encoder : transformer or Pipeline, default=None
+        Turns recordings into frames; augmentations in it act in training only, drawn afresh for
+        every batch. None: X holds frames, what encoders return.
+    channels : sequence of int, default=(16, 32, 64)
+        Of the convolutions, each of which halves the features; () leaves a recurrent net.
+    frame_stride : int, default=4
+        Frames of the encoder that become one of the detector; a power of two.
+    hidden_size : int, default=64
+        Units of each direction of the recurrent layers.
+    n_layers : int, default=1
+        Recurrent layers; 0 leaves a convolutional net.
+    bidirectional : bool, default=True
+        Whether a frame knows what comes after it.
+    pooling : {"mean", "max", "linear_softmax", "exp_softmax", "attention"}, \
+default="linear_softmax"
+        How probabilities of frames become those of a recording: see `skaudio.nets.WeakPooling`.
+    dropout : float, default=0.2
+        Before each recurrent layer and before the scores.
+    threshold : float, dict of label to float, or array of shape (n_labels,), default=0.5
+        Probability at which an event begins. `tune_thresholds` finds better ones.
+    hysteresis : float, default=1.0
+        Share of the threshold at which it ends.
+    median_filter : float, default=0.0
+        Length of the running median over probabilities, in seconds.
+    min_duration : float, default=0.0
+        Shorter events are dropped, in seconds.
+    max_gap : float, default=0.0
+        Gaps up to this length within an event are filled, in seconds.
+    frame_duration : float, default=0.01
+        From one frame of X to the next, in seconds, where ``encoder=None``.
+    block_duration : float, default=60.0
+        Recordings longer than this, in seconds, are worked through in blocks, with the same result.
+    max_epochs : int, default=40
+        Passes over the training recordings.
+    batch_size : int, default=32
+        Recordings per step; batches hold recordings of similar length.
+    lr : float, default=3e-3
+        Highest learning rate of the one-cycle schedule.
+    class_weight : dict, "balanced" or None, default=None
+        As in scikit-learn; of many labels, the weights of presence.
+    standardize : {"global", "recording", "both", None}, default="global"
+        "global" learns each feature's mean and deviation on the training data; "recording" takes
+        each recording's own mean over time away, a steady background for the most part, which is
+        another thing for an hour than for the clips of the training; "both" does both.
+    early_stopping : bool, default=False
+        Hold out a part, stop when its loss no longer falls, restore the best epoch.
+    validation_fraction : float, default=0.1
+        Size of that part; whole groups where `fit` is given ``groups``.
+    n_iter_no_change : int, default=10
+        Epochs without improvement before stopping.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Of training; "auto" is bfloat16 on hardware with matrix units for it. Prediction is float32.
+    device : str, default="cpu"
+        torch device.
+    random_state : int, RandomState instance or None, default=None
+        Of weights, batches, dropout and augmentations. The same int and number of torch threads
+        give bit-equal results.
+    warm_start : bool, default=False
+        Start from the weights of the previous `fit`.
+    verbose : int, default=0
+        Show a progress bar, in `fit` and over long recordings.
+    callbacks : list of skorch callbacks, default=None
+        Added to the schedule, the gradient clipping and early stopping.
+    net_params : dict, default=None
+        Parameters of `skorch.NeuralNet` that replace those set here.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_labels,)
+        Names of the labels: the rows of `predict_frames`, the columns of `predict_proba`.
+    classes_ : ndarray of shape (n_labels,), or list of arrays
+        ``labels_`` where each recording has one label; else [0, 1] for each label.
+    thresholds_ : ndarray of shape (n_labels,)
+        Only after `tune_thresholds`.
+    net_ : skorch.NeuralNet
+        ``net_.module_`` is the torch module, standardisation included.
+    encoder_ : estimator
+        The encoder, where there is one.
+    history_ : skorch.history.History
+        Losses and times of each epoch.
+    n_iter_ : int
+        Epochs trained.
+    n_features_in_ : int
+        Only where `fit` was given a 2-D array.
+
+    Examples
+    --------
+    >>> from skaudio.datasets import load_spoken_digits
+    >>> from skaudio.detectors import EventDetector
+    >>> from skaudio.encoders import MelSpectrogram
+    >>> X, y = load_spoken_digits(return_X_y=True)
+    >>> detector = EventDetector(
+    ...     MelSpectrogram(), channels=(4, 8), frame_stride=2, max_epochs=2, random_state=0
+    ... )
+    >>> detector = detector.fit(X[y < 2], y[y < 2])
+    >>> detector.predict_frames(X[:1])[0].shape[0]
+    2
+    >>> detector.predict_events(X[:1]).columns.tolist()
+    ['file', 'onset', 'offset', 'event_label', 'score']
+    """
+
+    def __init__(
+        self,
+        encoder=None,
+        *,
+        channels=(16, 32, 64),
+        frame_stride=4,
+        hidden_size=64,
+        n_layers=1,
+        bidirectional=True,
+        pooling="linear_softmax",
+        dropout=0.2,
+        threshold=0.5,
+        hysteresis=1.0,
+        median_filter=0.0,
+        min_duration=0.0,
+        max_gap=0.0,
+        frame_duration=0.01,
+        block_duration=60.0,
+        max_epochs=40,
+        batch_size=32,
+        lr=3e-3,
+        class_weight=None,
+        standardize="global",
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        precision="auto",
+        device="cpu",
+        random_state=None,
+        warm_start=False,
+        verbose=0,
+        callbacks=None,
+        net_params=None,
+    ):
+        self.encoder = encoder
+        self.channels = channels
+        self.frame_stride = frame_stride
+        self.hidden_size = hidden_size
+        self.n_layers = n_layers
+        self.bidirectional = bidirectional
+        self.pooling = pooling
+        self.dropout = dropout
+        self.threshold = threshold
+        self.hysteresis = hysteresis
+        self.median_filter = median_filter
+        self.min_duration = min_duration
+        self.max_gap = max_gap
+        self.frame_duration = frame_duration
+        self.block_duration = block_duration
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.class_weight = class_weight
+        self.standardize = standardize
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.precision = precision
+        self.device = device
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.callbacks = callbacks
+        self.net_params = net_params
+
+    def _build(self, n_features: int) -> nn.Module:
+        return nets.CRNN(
+            n_features,
+            len(self.labels_),
+            channels=self.channels,
+            frame_stride=self.frame_stride,
+            hidden_size=self.hidden_size,
+            n_layers=self.n_layers,
+            bidirectional=self.bidirectional,
+            pooling=self.pooling,
+            dropout=self.dropout,
+        )

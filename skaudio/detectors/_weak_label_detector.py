@@ -1,0 +1,297 @@
+"""What a detector does with its net: labels, training, probabilities over time, events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from torch import nn
+
+from skaudio import nets
+from skaudio._neural import fit_net, is_warm, make_source
+from skaudio._steps import frame_maker
+from skaudio.detectors._frame_scores import frame_scores
+from skaudio.detectors._thresholds import best_thresholds
+from skaudio.detectors._weak_labels import Labels, encode_labels, label_weights
+from skaudio.events import (
+    check_events,
+    check_filters,
+    check_thresholds,
+    file_names,
+    frames_to_events,
+)
+
+
+class WeakLabelDetector(ClassifierMixin, BaseEstimator):
+    """Trains a net that gives frames probabilities; a subclass stores parameters and builds it."""
+
+    __metadata_request__fit = {"groups": True}
+
+    labels_: np.ndarray
+    classes_: Any
+    net_: Any
+
+    def fit(self, X, y, groups=None):
+        """Train on weak labels.
+
+        Parameters
+        ----------
+        X : sequence of recordings, or of frames where ``encoder=None``
+        y : array-like
+            One label per recording, (n_recordings,); or any number of them: an indicator matrix
+            (n_recordings, n_labels), a DataFrame of one whose columns are the names, or a list of
+            lists of strings.
+        groups : array-like of shape (n_recordings,), optional
+            Places, machines...: ``early_stopping`` holds out whole groups.
+
+        Returns
+        -------
+        self : estimator
+        """
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        source = make_source(self, X, y, seed)
+        labels = encode_labels(self, y)
+        check_consistent_length(source.lengths, labels.targets)
+        self._check_params(labels.names)
+        self._set_labels(labels)
+        single = None if labels.is_multilabel else labels.targets.argmax(axis=1)
+        weights = label_weights(labels, self.class_weight)
+        fit_net(
+            self,
+            source,
+            labels.targets,
+            build=self._build,
+            criterion=nets.WeakLabelLoss(weights, by_class=single is not None),
+            seed=seed,
+            groups=groups,
+            stratify=single,
+            loudness_weight=0.0,  # what is loud is what is to be found
+        )
+        return self
+
+    def predict(self, X):
+        """Return the labels of recordings.
+
+        Parameters
+        ----------
+        X : sequence of recordings, or of frames where ``encoder=None``
+
+        Returns
+        -------
+        labels : ndarray of shape (n_recordings,) or (n_recordings, n_labels)
+            The most probable label; of many labels, 1 where the probability is above 0.5, in the
+            order of ``labels_``.
+        """
+        probabilities = self.predict_proba(X)
+        if self._is_multilabel:
+            return (probabilities > 0.5).astype(np.int64)
+        return self.labels_[probabilities.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Return the probability of each label in each recording.
+
+        Parameters
+        ----------
+        X : sequence of recordings, or of frames where ``encoder=None``
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_recordings, n_labels)
+            Of a single label per recording, they sum to 1.
+        """
+        check_is_fitted(self)
+        pooling = self.net_.module_.net.pooling
+        pooled = np.stack([_pool(pooling, scores) for scores in frame_scores(self, X)[0]])
+        if not self._is_multilabel:
+            pooled /= pooled.sum(axis=1, keepdims=True)
+        return pooled
+
+    def predict_frames(self, X):
+        """Return the probability of each label over time.
+
+        Parameters
+        ----------
+        X : sequence of recordings, or of frames where ``encoder=None``
+
+        Returns
+        -------
+        probabilities : list of ndarray of shape (n_labels, n_frames)
+            One per recording, float32; `frame_times` tells when. Each label has a probability of
+            its own: in silence all are low, where two are heard both are high.
+        """
+        return self._frames(X)[0]
+
+    def frame_times(self, n_frames):
+        """Return the time of the centre of each of the detector's frames.
+
+        Parameters
+        ----------
+        n_frames : int or ndarray of shape (..., n_frames)
+            How many, or frames to count.
+
+        Returns
+        -------
+        times : ndarray of shape (n_frames,)
+            In seconds from the recording's beginning.
+        """
+        n_frames = int(np.shape(n_frames)[-1] if np.ndim(n_frames) else n_frames)
+        first, step = self._input_times(1)[0], self._input_step()
+        return first + step * (
+            self.frame_stride * np.arange(n_frames) + (self.frame_stride - 1) / 2
+        )
+
+    def predict_events(self, X):
+        """Return what is heard when.
+
+        Parameters
+        ----------
+        X : sequence of recordings, or of frames where ``encoder=None``
+
+        Returns
+        -------
+        events : DataFrame
+            ``file`` (the path, or the position in X, see `skaudio.events.file_names`), ``onset``
+            and ``offset`` in seconds, ``event_label``, and ``score``, the mean probability.
+        """
+        names = file_names(X)
+        probabilities, counts = self._frames(X)
+        self._check_params(self.labels_)
+        thresholds = getattr(self, "thresholds_", self.threshold)
+        tables = []
+        for name, values, count in zip(names, probabilities, counts, strict=True):
+            table = frames_to_events(
+                values,
+                self.frame_times(values),
+                self.labels_.tolist(),
+                threshold=thresholds,
+                frame_duration=self._step(),
+                file=name,
+                **self._filters(),
+            )
+            end = self._input_times(count)[-1] + self._input_step() / 2
+            table["offset"] = table["offset"].clip(upper=end)
+            tables.append(table)
+        found = [table for table in tables if len(table)]
+        return pd.concat(found, ignore_index=True) if found else tables[0]
+
+    def tune_thresholds(self, X, events, *, metric="segment"):
+        """Choose the threshold of each label by strong labels; the net stays as it is.
+
+        Parameters
+        ----------
+        X : sequence of recordings, or of frames where ``encoder=None``
+            Best others than those of `fit`.
+        events : DataFrame
+            All their events, see `skaudio.events.check_events`; ``file`` calls recordings as
+            `predict_events` does.
+        metric : {"segment", "event"}, default="segment"
+            F1 by the second, or of events with onset and offset within 0.2 s or a fifth of their
+            length.
+
+        Returns
+        -------
+        self : estimator
+            With ``thresholds_``, which is used in place of ``threshold`` until the next `fit`.
+        """
+        names = file_names(X)
+        check_is_fitted(self)
+        events = check_events(events, labels=self.labels_.tolist(), files=names)
+        probabilities, counts = self._frames(X)
+        self._check_params(self.labels_)
+        ends = {n: self._input_times(c)[-1] for n, c in zip(names, counts, strict=True)}
+        late = events[events["onset"] > events["file"].map(ends) + self._input_step()]
+        if len(late):
+            row = late.iloc[0]
+            raise ValueError(
+                f"events: {row['event_label']!r} in {row['file']!r} begins at {row['onset']:g} s, "
+                f"but the recording ends at {ends[row['file']]:.3f} s. Are times in seconds?"
+            )
+        self.thresholds_ = best_thresholds(
+            probabilities,
+            [self.frame_times(values) for values in probabilities],
+            names,
+            self.labels_.tolist(),
+            events,
+            metric=metric,
+            step=self._step(),
+            default=check_thresholds(self.threshold, self.labels_.tolist()),
+            filters=self._filters(),
+        )
+        return self
+
+    @property
+    def _is_multilabel(self) -> bool:
+        return isinstance(self.classes_, list)
+
+    def _set_labels(self, labels: Labels) -> None:
+        if is_warm(self):
+            kept = labels.is_multilabel == self._is_multilabel
+            if not kept or not np.array_equal(labels.names, self.labels_):
+                raise ValueError(
+                    f"warm_start: the labels are {labels.names.tolist()}, expected those of the "
+                    f"first fit, {self.labels_.tolist()}."
+                )
+        if hasattr(self, "thresholds_"):
+            del self.thresholds_
+        self.labels_ = labels.names
+        # As scikit-learn's forests have it, by which its scorers know that there are many labels.
+        several = [np.array([0, 1]) for _ in labels.names]
+        self.classes_ = several if labels.is_multilabel else labels.names
+
+    def _check_params(self, labels: Any) -> None:
+        check_thresholds(self.threshold, labels)
+        check_filters(**self._filters())
+        for name in ("frame_duration", "block_duration"):
+            if not getattr(self, name) > 0:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r}: expected a positive number of s."
+                )
+
+    def _filters(self) -> dict[str, float]:
+        names = ("hysteresis", "median_filter", "min_duration", "max_gap")
+        return {name: getattr(self, name) for name in names}
+
+    def _frames(self, X: Any) -> tuple[list[np.ndarray], list[int]]:
+        check_is_fitted(self)
+        pooling = self.net_.module_.net.pooling
+        scores, counts = frame_scores(self, X)
+        tensors = (torch.from_numpy(s)[None] for s in scores)
+        return [pooling.frame_probabilities(t)[0].numpy() for t in tensors], counts
+
+    def _input_times(self, n_frames: int) -> np.ndarray:
+        maker = frame_maker(getattr(self, "encoder_", None))
+        if maker is None:
+            return self.frame_duration * np.arange(n_frames)
+        return maker.frame_times(n_frames)
+
+    def _input_step(self) -> float:
+        first, second = self._input_times(2)
+        return float(second - first)
+
+    def _step(self) -> float:
+        return self._input_step() * self.frame_stride
+
+    def _build(self, n_features: int) -> nn.Module:
+        raise TypeError(f"{type(self).__name__} does not say what net it trains.")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        # With an encoder, scikit-learn's two-sample "waveforms" cannot be told apart.
+        tags.classifier_tags.poor_score = self.encoder is not None
+        return tags
+
+
+def _pool(pooling: nn.Module, scores: np.ndarray) -> np.ndarray:
+    """Return the probabilities (n_labels,) of one recording's scores (n_scores, n_frames)."""
+    lengths = torch.tensor([scores.shape[1]])
+    return pooling(torch.from_numpy(scores)[None], lengths)[0].numpy()

@@ -1,0 +1,171 @@
+"""AugmentationDisplay: what an augmentation makes of a recording, to see and to hear."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import get_tags
+
+from skaudio._steps import frame_maker
+from skaudio.audio import AudioBatch, check_recordings
+from skaudio.augmentation import TrainingPath, epoch_seeds
+from skaudio.display._axes import meaning_of
+from skaudio.display._sound import as_url
+from skaudio.display._spectrogram_display import SpectrogramDisplay, _one_recording, _pyplot
+from skaudio.encoders import MelSpectrogram, Waveform
+
+
+class AugmentationDisplay:
+    """Spectrograms of a recording and of what an augmentation makes of it, side by side.
+
+    In a notebook, there is a player under each where there is a sound. Best made by
+    `from_estimator`.
+
+    Parameters
+    ----------
+    frames : list of ndarray of shape (n_features, n_frames)
+        Of the recording, and of each draw.
+    encoder : encoder
+        That made the frames.
+    waveforms : AudioBatch, default=None
+        The recording and the draws; None where they are frames only.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+    axes_ : ndarray of matplotlib Axes, of shape (1 + n_draws,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.augmentation import Noise
+    >>> from skaudio.display import AugmentationDisplay
+    >>> tone = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)
+    >>> display = AugmentationDisplay.from_estimator(Noise(snr_db=10), tone)  # doctest: +SKIP
+    >>> display.figure_.savefig("noise.png")  # doctest: +SKIP
+    """
+
+    def __init__(self, frames, *, encoder, waveforms=None):
+        self.frames = frames
+        self.encoder = encoder
+        self.waveforms = waveforms
+
+    @classmethod
+    def from_estimator(
+        cls,
+        augmentation,
+        X,
+        *,
+        index=0,
+        n_draws=3,
+        random_state=0,
+        sample_rate=None,
+        encoder=None,
+        figure=None,
+    ):
+        """Augment a recording some times and draw the results.
+
+        Parameters
+        ----------
+        augmentation : augmentation, or Pipeline of augmentations
+            The Pipeline may contain an encoder.
+        X : sequence of recordings, or one path, 1-D waveform or mapping
+        index : int, default=0
+            Which of a sequence of recordings to take.
+        n_draws : int, default=3
+            How many results to show.
+        random_state : int, default=0
+            Other draws have other ones.
+        sample_rate : float, default=None
+            Of a bare array, in Hz. None: the encoder's, or else 16000.
+        encoder : encoder, default=None
+            What to draw. None: that of the Pipeline, or else a mel spectrogram in dB.
+        figure : matplotlib Figure, default=None
+            None makes a new one.
+
+        Returns
+        -------
+        display : AugmentationDisplay
+        """
+        _pyplot()  # before the work
+        path = TrainingPath(augmentation)
+        if not path.is_random:
+            raise TypeError(
+                f"{augmentation!r:.100} is no augmentation and no Pipeline with one, expected one "
+                "of skaudio.augmentation."
+            )
+        one = check_recordings(None, _one_recording(X, index), reset=False)
+        waveform, rate = one[0].read()
+        own = frame_maker(augmentation)
+        if own is not None and not isinstance(own, Waveform):
+            encoder = own
+        if rate is None:
+            rate = sample_rate or getattr(encoder, "sample_rate", 16000)
+        if encoder is None:
+            encoder = MelSpectrogram(sample_rate=rate, scale="db")
+        clean = AudioBatch([waveform], rate)
+        frames = (augmentation if encoder is own else encoder).transform(clean)
+        on_frames = get_tags(path.steps[0]).input_tags.three_d_array
+        drawn = path(
+            (frames if on_frames else clean)[[0] * n_draws],
+            epoch_seeds(random_state, 0, np.arange(n_draws)),
+        )
+        if not isinstance(drawn, AudioBatch):
+            return cls([frames[0], *drawn], encoder=encoder).plot(figure)
+        waveforms = AudioBatch(
+            [waveform, *drawn],
+            [rate, *drawn.sample_rates],
+            warp_factors=[None, *drawn.warp_factors],
+        )
+        every = [frames[0], *encoder.transform(drawn)]
+        return cls(every, encoder=encoder, waveforms=waveforms).plot(figure)
+
+    def plot(self, figure=None):
+        """Draw the spectrograms, in the same colours and on the same axes.
+
+        Parameters
+        ----------
+        figure : matplotlib Figure, default=None
+            None makes a new one.
+
+        Returns
+        -------
+        display : AugmentationDisplay
+        """
+        n = len(self.frames)
+        if figure is None:
+            figure = _pyplot().figure(figsize=(1 + 2.6 * n, 3), layout="constrained")
+        self.figure_ = figure
+        self.axes_ = figure.subplots(1, n, sharex=True, sharey=True, squeeze=False)[0]
+        meaning = meaning_of(self.encoder)
+        shared = {}  # what is drawn in other colours scales them for itself
+        if meaning.get("value_scale", "linear") == "linear":
+            shared = {"vmin": min(map(np.min, self.frames)), "vmax": max(map(np.max, self.frames))}
+        for ax, frames, title in zip(self.axes_, self.frames, self._titles(), strict=True):
+            times = self.encoder.frame_times(frames)
+            picture = SpectrogramDisplay(frames, times=times, **meaning)
+            picture.plot(ax, colorbar=False, im_kw=shared)
+            ax.set_title(title)
+            ax.label_outer()
+        return self
+
+    def _titles(self) -> list[str]:
+        titles = ["recording", *(f"draw {i}" for i in range(1, len(self.frames)))]
+        warp_factors = (
+            [None] * len(titles) if self.waveforms is None else self.waveforms.warp_factors
+        )
+        return [
+            title if warp_factor is None else f"{title}: warp {warp_factor:.2f}"
+            for title, warp_factor in zip(titles, warp_factors, strict=True)
+        ]
+
+    def _repr_html_(self) -> str:
+        """Players, which a notebook shows under the picture."""
+        if self.waveforms is None:
+            return ""
+        sounds = zip(self._titles(), self.waveforms, self.waveforms.sample_rates, strict=True)
+        cells = "".join(
+            f"<td>{title}<br><audio controls style='width: 14em' src='{as_url(sound, rate)}'>"
+            "</audio></td>"
+            for title, sound, rate in sounds
+        )
+        return f"<table><tr>{cells}</tr></table>"

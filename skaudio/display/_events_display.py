@@ -1,0 +1,221 @@
+"""EventsDisplay: a spectrogram, probabilities over time, and bars where the events are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skaudio._steps import frame_maker
+from skaudio.display._axes import meaning_of
+from skaudio.display._spectrogram_display import SpectrogramDisplay, _one_recording, _pyplot
+from skaudio.events import check_events, file_names
+
+BAR = 0.38  # height of a bar, of the distance between two labels
+
+
+class EventsDisplay:
+    """Picture of the events in one recording, with what they were made of.
+
+    From top to bottom: the spectrogram, the probability of each label over time, and bars where
+    each label was found; true events beside them where they are known.
+
+    Parameters
+    ----------
+    events : DataFrame
+        Of one recording, see `skaudio.events.check_events`.
+    labels : sequence
+        From top to bottom; a colour each.
+    events_true : DataFrame, default=None
+        What should have been found.
+    probabilities : array of shape (n_labels, n_frames), default=None
+        None: there are bars alone.
+    frame_times : array of shape (n_frames,), default=None
+        Of the probabilities, in seconds.
+    thresholds : array of shape (n_labels,), default=None
+        Drawn over the probabilities, dashed.
+    spectrogram : SpectrogramDisplay, default=None
+        What to draw above.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes
+        Those of the spectrogram, the probabilities and the bars, as far as they are there.
+    figure_ : matplotlib Figure
+    bars_ : dict of label to matplotlib collection
+        The bars of the events found.
+    bars_true_ : dict of label to matplotlib collection
+        Those of the true events.
+    lines_ : list of matplotlib Line2D
+        The probabilities, a line per label.
+
+    Examples
+    --------
+    >>> from skaudio.display import EventsDisplay
+    >>> dog = [{"file": 0, "onset": 0.5, "offset": 2.0, "event_label": "dog"}]
+    >>> display = EventsDisplay(dog, labels=["cat", "dog"]).plot()
+    >>> [tick.get_text() for tick in display.axes_[-1].get_yticklabels()]
+    ['cat', 'dog']
+    """
+
+    def __init__(
+        self,
+        events,
+        *,
+        labels,
+        events_true=None,
+        probabilities=None,
+        frame_times=None,
+        thresholds=None,
+        spectrogram=None,
+    ):
+        self.events = events
+        self.labels = labels
+        self.events_true = events_true
+        self.probabilities = probabilities
+        self.frame_times = frame_times
+        self.thresholds = thresholds
+        self.spectrogram = spectrogram
+
+    @classmethod
+    def from_estimator(cls, estimator, X, *, events_true=None, index=0, axes=None):
+        """Detect the events of a recording and draw them.
+
+        Parameters
+        ----------
+        estimator : EventDetector
+            Fitted, with an encoder.
+        X : sequence of recordings, or one path, 1-D waveform or mapping
+        events_true : DataFrame, default=None
+            Strong labels, of this recording or of many: those of its ``file`` are taken.
+        index : int, default=0
+            Which of a sequence of recordings to draw.
+        axes : array of 3 matplotlib Axes, default=None
+            None makes a new figure.
+
+        Returns
+        -------
+        display : EventsDisplay
+        """
+        _pyplot()  # before the work
+        check_is_fitted(estimator)
+        if getattr(estimator, "encoder_", None) is None:
+            raise TypeError(
+                f"{type(estimator).__name__}(encoder=None) has no spectrogram to draw: expected a "
+                "detector with an encoder, or EventsDisplay(events, labels=...).plot()."
+            )
+        one = _one_recording(X, index)
+        single = isinstance(one, list) and one[0] is X  # a recording in place of many
+        name = file_names(one)[0] if single else file_names(X)[index]
+        events = estimator.predict_events(one)
+        if events_true is not None:
+            table = check_events(events_true, labels=list(estimator.labels_))
+            events_true = table[table["file"] == name]
+        probabilities = estimator.predict_frames(one)[0]
+        encoder = frame_maker(estimator.encoder_)
+        frames = np.asarray(estimator.encoder_.transform(one)[0])
+        thresholds = getattr(estimator, "thresholds_", None)
+        display = cls(
+            events,
+            labels=list(estimator.labels_),
+            events_true=events_true,
+            probabilities=probabilities,
+            frame_times=estimator.frame_times(probabilities),
+            thresholds=thresholds,
+            spectrogram=SpectrogramDisplay(
+                frames, times=encoder.frame_times(frames), **meaning_of(encoder)
+            ),
+        )
+        return display.plot(axes)
+
+    def plot(self, axes=None):
+        """Draw the events.
+
+        Parameters
+        ----------
+        axes : array of matplotlib Axes, default=None
+            One for each part that there is, from top to bottom. None makes a new figure.
+
+        Returns
+        -------
+        display : EventsDisplay
+        """
+        plt = _pyplot()
+        parts = [self.spectrogram is not None, self.probabilities is not None, True]
+        n_parts = sum(parts)
+        if axes is None:
+            heights = np.array([3.0, 2.0, 0.6 + 0.45 * len(self.labels)])[parts]
+            _, axes = plt.subplots(
+                n_parts,
+                1,
+                sharex=True,
+                squeeze=False,
+                figsize=(8, float(heights.sum()) + 0.6),
+                height_ratios=heights,
+                layout="constrained",
+            )
+        self.axes_ = np.ravel(axes)
+        if len(self.axes_) != n_parts:
+            raise ValueError(
+                f"{len(self.axes_)} axes given, expected {n_parts}, one for each part."
+            )
+        self.figure_ = self.axes_[0].figure
+        remaining = list(self.axes_)
+        colors = {label: f"C{i % 10}" for i, label in enumerate(self.labels)}
+        if self.spectrogram is not None:
+            ax = remaining.pop(0)
+            self.spectrogram.plot(ax, colorbar=False)
+            ax.set_xlabel("")
+        self.lines_ = []
+        if self.probabilities is not None:
+            self._plot_probabilities(remaining.pop(0), colors)
+        self._plot_bars(remaining[0], colors)
+        return self
+
+    def _plot_probabilities(self, ax: Any, colors: dict[Any, str]) -> None:
+        if self.frame_times is None:
+            raise ValueError("probabilities is given, frame_times is not: expected both.")
+        for i, label in enumerate(self.labels):
+            (line,) = ax.plot(
+                self.frame_times, self.probabilities[i], color=colors[label], label=str(label)
+            )
+            self.lines_.append(line)
+            if self.thresholds is not None:
+                ax.axhline(self.thresholds[i], color=colors[label], linestyle="--", linewidth=0.7)
+        ax.set(ylabel="Probability", ylim=(-0.03, 1.03))
+        ax.margins(x=0)
+        ax.legend(loc="upper right", fontsize="small", ncols=min(len(self.labels), 4))
+
+    def _plot_bars(self, ax: Any, colors: dict[Any, str]) -> None:
+        paired = self.events_true is not None
+        found = check_events(self.events, labels=list(self.labels))
+        self.bars_ = self._bars(ax, found, colors, 0.0 if paired else -BAR / 2, alpha=1.0)
+        self.bars_true_ = {}
+        if paired:
+            true = check_events(self.events_true, labels=list(self.labels))
+            self.bars_true_ = self._bars(ax, true, colors, -BAR, alpha=0.4, hatch="///")
+            from matplotlib.patches import Patch
+
+            handles = [
+                Patch(facecolor="grey", alpha=0.4, hatch="///", label="true"),
+                Patch(facecolor="grey", label="found"),
+            ]
+            ax.legend(handles=handles, loc="upper right", fontsize="small", ncols=2)
+        ax.set_yticks(range(len(self.labels)), labels=[str(label) for label in self.labels])
+        ax.set(xlabel="Time (s)", ylim=(len(self.labels) - 0.4, -0.6))
+        if self.probabilities is None and len(found):
+            ax.set_xlim(left=0)
+
+    def _bars(
+        self, ax: Any, events: Any, colors: dict[Any, str], below: float, **style: Any
+    ) -> dict[Any, Any]:
+        bars = {}
+        for row, label in enumerate(self.labels):
+            own = events[events["event_label"] == label]
+            spans = list(zip(own["onset"], own["offset"] - own["onset"], strict=True))
+            if spans:
+                bars[label] = ax.broken_barh(
+                    spans, (row + below, BAR), facecolors=colors[label], **style
+                )
+        return bars

@@ -1,0 +1,299 @@
+"""FeatureSpaceDisplay: recordings as points of a plane, to look at and to listen to."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_consistent_length
+
+from skaudio._steps import frame_maker
+from skaudio.display._palette import class_colours, levels, marker
+from skaudio.display._projection import check_rows, project
+from skaudio.display._spectrogram_display import _pyplot
+
+# Classes in a column of the legend.
+TALL = 25
+
+
+class FeatureSpaceDisplay:
+    """Recordings as points in two dimensions, near each other where their features are alike.
+
+    Colours are classes, markers are groups. Best made by `from_estimator` or `from_embeddings`;
+    `to_html` makes a page of it on which a click on a point plays the recording.
+
+    Parameters
+    ----------
+    coordinates : ndarray of shape (n_recordings, 2)
+    axis_labels : sequence of two str, default=("Feature 1", "Feature 2")
+    y : array-like of shape (n_recordings,), default=None
+        The class of each recording, which is its colour.
+    groups : array-like of shape (n_recordings,), default=None
+        The group of each recording, which is its marker.
+    recordings : sequence of n_recordings recordings, default=None
+        What `to_html` plays.
+    sample_rate : float, default=None
+        Of recordings that are bare arrays, in Hz.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    points_ : list of matplotlib PathCollection
+        One per group.
+
+    See Also
+    --------
+    sklearn.manifold.TSNE : Distances between far points, and sizes of clusters, mean little in it.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skaudio.datasets import load_spoken_digits
+    >>> from skaudio.display import FeatureSpaceDisplay
+    >>> from skaudio.encoders import MFCC
+    >>> from skaudio.pooling import FramePooling
+    >>> digits = load_spoken_digits()
+    >>> y = digits.target_names[digits.target]
+    >>> features = make_pipeline(MFCC(), FramePooling())
+    >>> display = FeatureSpaceDisplay.from_estimator(features, digits.data, y)
+    >>> display.ax_.get_xlabel()
+    'Principal component 1 (35 %)'
+    >>> display.to_html("digits.html")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        coordinates,
+        *,
+        axis_labels=("Feature 1", "Feature 2"),
+        y=None,
+        groups=None,
+        recordings=None,
+        sample_rate=None,
+    ):
+        self.coordinates = coordinates
+        self.axis_labels = axis_labels
+        self.y = y
+        self.groups = groups
+        self.recordings = recordings
+        self.sample_rate = sample_rate
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y=None,
+        *,
+        groups=None,
+        method="pca",
+        random_state=0,
+        ax=None,
+        scatter_kw=None,
+    ):
+        """Compute the features of recordings, bring them into a plane and draw them.
+
+        Parameters
+        ----------
+        estimator : transformer
+            From recordings to one row each: an embedder, or a Pipeline that ends in a pooling. For
+            the features before a classifier pass the part before it, ``model[:-1]``.
+        X : sequence of n recordings
+        y : array-like of shape (n,), default=None
+            The class of each recording, which is its colour.
+        groups : array-like of shape (n,), default=None
+            The group of each recording, which is its marker.
+        method : {"pca", "tsne", "umap"}, transformer or None, default="pca"
+            How features become two: by principal components, by t-SNE, by UMAP (the extra
+            ``umap``), by a transformer of one's own. None takes two features as they are.
+        random_state : int, RandomState instance or None, default=0
+            Of the method.
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+        scatter_kw : dict, default=None
+            Passed on to `matplotlib.axes.Axes.scatter`.
+
+        Returns
+        -------
+        display : FeatureSpaceDisplay
+        """
+        _pyplot()  # before the work
+        if not hasattr(estimator, "transform"):
+            raise TypeError(
+                f"{type(estimator).__name__} has no transform, expected a transformer from "
+                "recordings to rows: pass the part of a Pipeline before the classifier, model[:-1]."
+            )
+        maker = frame_maker(estimator) or estimator
+        return cls.from_embeddings(
+            estimator.transform(X),
+            y,
+            groups=groups,
+            recordings=X,
+            sample_rate=getattr(maker, "sample_rate", None),
+            method=method,
+            random_state=random_state,
+            ax=ax,
+            scatter_kw=scatter_kw,
+        )
+
+    @classmethod
+    def from_embeddings(
+        cls,
+        embeddings,
+        y=None,
+        *,
+        groups=None,
+        recordings=None,
+        sample_rate=None,
+        method="pca",
+        random_state=0,
+        ax=None,
+        scatter_kw=None,
+    ):
+        """Bring features that are there already into a plane and draw them.
+
+        Parameters
+        ----------
+        embeddings : array-like of shape (n, n_features)
+            One row per recording.
+        y : array-like of shape (n,), default=None
+            The class of each recording, which is its colour.
+        groups : array-like of shape (n,), default=None
+            The group of each recording, which is its marker.
+        recordings : sequence of n recordings, default=None
+            What `to_html` plays.
+        sample_rate : float, default=None
+            Of recordings that are bare arrays, in Hz.
+        method : {"pca", "tsne", "umap"}, transformer or None, default="pca"
+            How features become two: by principal components, by t-SNE, by UMAP (the extra
+            ``umap``), by a transformer of one's own. None takes two features as they are.
+        random_state : int, RandomState instance or None, default=0
+            Of the method.
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+        scatter_kw : dict, default=None
+            Passed on to `matplotlib.axes.Axes.scatter`.
+
+        Returns
+        -------
+        display : FeatureSpaceDisplay
+        """
+        _pyplot()
+        rows = check_rows(embeddings)
+        check_consistent_length(rows, y, groups, recordings)
+        coordinates, labels = project(rows, method, random_state)
+        display = cls(
+            coordinates,
+            axis_labels=labels,
+            y=y,
+            groups=groups,
+            recordings=recordings,
+            sample_rate=sample_rate,
+        )
+        return display.plot(ax, scatter_kw=scatter_kw)
+
+    def plot(self, ax=None, *, legend=True, scatter_kw=None):
+        """Draw the points.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+        legend : bool, default=True
+            Whether to say what colours and markers mean.
+        scatter_kw : dict, default=None
+            Passed on to `matplotlib.axes.Axes.scatter`.
+
+        Returns
+        -------
+        display : FeatureSpaceDisplay
+        """
+        plt = _pyplot()
+        if ax is None:
+            _, ax = plt.subplots(figsize=(7.5, 5), layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        classes, codes = levels(self.y, len(self.coordinates))
+        groups, members = levels(self.groups, len(self.coordinates))
+        colours = np.array([plt.matplotlib.colors.to_rgba(c) for c in class_colours(len(classes))])
+        style = {"s": 25, "linewidths": 0.4, "edgecolors": "white", **(scatter_kw or {})}
+        self.points_ = []
+        for i, _ in enumerate(groups):
+            mine = members == i
+            x, height = np.asarray(self.coordinates)[mine].T
+            look = {"c": colours[codes[mine]], "marker": marker(i), **style}
+            self.points_.append(ax.scatter(x, height, **look))
+        ax.set(xlabel=self.axis_labels[0], ylabel=self.axis_labels[1])
+        if legend:
+            self._add_legends(ax, classes, colours, groups)
+        return self
+
+    def to_html(
+        self, path=None, *, title="Feature space", duration=5.0, sample_rate=None, verbose=0
+    ):
+        """Make a page on which a click on a point plays the recording.
+
+        The page is one file and needs nothing else: the pictures, the sounds and the library that
+        draws the points (Bokeh, the extra ``interactive``) are in it. Where the mouse is over a
+        point, its name, class, group and spectrogram are shown; a click on a class of the legend
+        hides its points.
+
+        Parameters
+        ----------
+        path : str or path-like, default=None
+            File to write. None returns the page.
+        title : str, default="Feature space"
+            Heading of the page.
+        duration : float, default=5.0
+            How much of each recording is shown and can be heard, in seconds from its beginning.
+            Sounds are mono MP3 at 16 kHz of 64 to 16 kbit/s: the more there are, the fewer, so that
+            2000 recordings of 5 s make a page of 34 MB.
+        sample_rate : float, default=None
+            Of recordings that are bare arrays, in Hz. None: that of the estimator.
+        verbose : int, default=0
+            Show a progress bar over the recordings.
+
+        Returns
+        -------
+        page : str, or None if there is a path
+        """
+        from skaudio.display._html_page import make_page
+
+        if self.recordings is None:
+            raise ValueError(
+                "No recordings to listen to: expected recordings= in from_embeddings, or a display "
+                "made by from_estimator."
+            )
+        page = make_page(
+            self,
+            title,
+            duration=duration,
+            sample_rate=sample_rate or self.sample_rate,
+            verbose=verbose,
+        )
+        if path is None:
+            return page
+        with open(os.fspath(path), "w", encoding="utf-8") as file:
+            file.write(page)
+        return None
+
+    @staticmethod
+    def _add_legends(ax: Any, classes: list[str], colours: np.ndarray, groups: list[str]) -> None:
+        from matplotlib.lines import Line2D
+
+        def entry(label: str, **look: Any) -> Line2D:
+            return Line2D([], [], linestyle="", label=label, **look)
+
+        place = {"borderaxespad": 0.0, "frameon": False, "fontsize": "small"}
+        if len(groups) > 1:
+            entries = [entry(g, marker=marker(i), color="0.4") for i, g in enumerate(groups)]
+            above = {"loc": "lower left", "bbox_to_anchor": (0, 1.01)}
+            legend = ax.legend(handles=entries, ncols=min(len(groups), 6), **above, **place)
+            ax.add_artist(legend)  # a second one takes its place otherwise
+            legend.set_clip_on(False)
+        if len(classes) > 1:
+            entries = [entry(c, marker="o", color=k) for c, k in zip(classes, colours, strict=True)]
+            beside = {"loc": "upper left", "bbox_to_anchor": (1.02, 1)}
+            columns = 1 + (len(classes) - 1) // TALL
+            ax.legend(handles=entries, ncols=columns, **beside, **place)

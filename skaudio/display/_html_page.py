@@ -1,0 +1,221 @@
+"""The interactive page of a FeatureSpaceDisplay: points by Bokeh, sounds and pictures inside.
+
+What comes from users (names, classes, groups, the title) reaches the page in two ways only:
+through the template, which escapes, and as values of Bokeh's data source, which Bokeh escapes where
+it shows them.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile as sf
+
+from skaudio._parallel import n_threads, progress_bar
+from skaudio._validation import check_part
+from skaudio.audio import Recording, check_recordings
+from skaudio.display._palette import MARKERS, class_colours, levels, marker
+from skaudio.encoders import MelSpectrogram
+
+RATE = 16000
+# What the spectrograms shown on hovering are made of, in bands and in frames.
+HEIGHT, WIDTH = 48, 96
+# Kilobits per second of MP3, best first, and the bytes of sound in a page to choose by.
+BIT_RATES = (64, 48, 32, 24, 16)
+BUDGET = 8_000_000
+# soundfile's compression levels give these rates at 16 kHz, linearly between 8 and 160 kbit/s.
+SLOWEST, FASTEST = 8, 160
+
+# Bokeh puts the values in escaped, as text and as attributes.
+TOOLTIP = """
+<div style="max-width: 240px">
+  <img src="@picture" width="192" height="96" style="display: block; image-rendering: pixelated">
+  <div style="overflow-wrap: anywhere"><b>@name</b></div>
+  <div>@about</div>
+</div>
+"""
+# All there is of our own script: Bokeh says which point was clicked, the element plays.
+PLAY = """
+const i = source.selected.indices[0]
+if (i === undefined) return
+const player = document.getElementById("player")
+player.src = "data:audio/mpeg;base64," + document.getElementById("sound-" + i).textContent
+document.getElementById("playing").textContent = source.data.name[i] + source.data.comma[i]
+player.play()
+"""
+
+
+def make_page(
+    display: Any, title: str, *, duration: float, sample_rate: float | None, verbose: int
+) -> str:
+    """Return the page, a complete HTML document."""
+    try:
+        from bokeh.embed import components
+        from bokeh.resources import INLINE
+        from jinja2 import Environment
+    except ImportError as error:
+        raise ImportError(
+            'Interactive pages need Bokeh: pip install "skaudio[interactive]"'
+        ) from error
+    check_part(0.0, duration)
+    recordings = check_recordings(None, display.recordings, reset=False)
+    bit_rate = next(
+        (kbps for kbps in BIT_RATES if kbps * 125 * duration * len(recordings) <= BUDGET),
+        BIT_RATES[-1],
+    )
+
+    def preview(recording: Recording) -> tuple[str, str, float]:
+        waveform = _read(recording, duration, sample_rate)
+        return _sound(waveform, bit_rate), _picture(waveform), len(waveform) / RATE
+
+    previews = []
+    with (
+        progress_bar(len(recordings), verbose) as progress,
+        # Decoding, resampling, encoding and the kernel all release the interpreter's lock.
+        ThreadPoolExecutor(n_threads()) as pool,
+    ):
+        for made in pool.map(preview, recordings):
+            previews.append(made)
+            progress(1)
+    sounds, pictures, lengths = zip(*previews, strict=True)
+    script, plot = components(_figure(display, recordings, pictures, lengths))
+    template = (files(__package__) / "feature_space.html").read_text(encoding="utf-8")
+    return (
+        Environment(autoescape=True)
+        .from_string(template)
+        .render(title=title, library=INLINE.render(), plot=plot, script=script, sounds=sounds)
+    )
+
+
+def _read(recording: Recording, duration: float, sample_rate: float | None) -> np.ndarray:
+    rate = recording.sample_rate
+    if isinstance(recording.source, np.ndarray) and rate is None:
+        if sample_rate is None:
+            raise ValueError(
+                f"{recording.name} states no sample rate, which is needed to play it: pass "
+                "sample_rate= (Hz)."
+            )
+        recording = Recording(recording.source, recording.name, recording.path, sample_rate)
+    waveform, _ = recording.read(RATE, duration=duration)
+    return waveform / max(1.0, float(np.abs(waveform).max()))  # softer than clipped
+
+
+def _sound(waveform: np.ndarray, bit_rate: int) -> str:
+    """Return a waveform as MP3, which every browser plays, in base64."""
+    file = io.BytesIO()
+    level = 1 - (bit_rate - SLOWEST) / (FASTEST - SLOWEST)
+    sf.write(
+        file,
+        waveform,
+        RATE,
+        format="MP3",
+        subtype="MPEG_LAYER_III",
+        compression_level=level,
+        bitrate_mode="CONSTANT",
+    )
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _picture(waveform: np.ndarray) -> str:
+    """Return a mel spectrogram as an image in a URL."""
+    from bokeh.palettes import Magma256
+    from PIL import Image
+
+    hop_length = max(len(waveform) // WIDTH, 1)
+    encoder = MelSpectrogram(
+        sample_rate=RATE, n_fft=1024, hop_length=hop_length, n_mels=HEIGHT, scale="db", top_db=70
+    )
+    frames = encoder.transform([waveform])[0][::-1]
+    span = float(np.ptp(frames)) or 1.0
+    values = (255 * (frames - frames.min()) / span).astype(np.uint8)
+    image = Image.fromarray(values).convert("P")
+    image.putpalette(bytes.fromhex("".join(colour[1:] for colour in Magma256)))
+    file = io.BytesIO()
+    image.convert("RGB").save(file, "WEBP", quality=50)
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _figure(display: Any, recordings: Any, pictures: Any, lengths: Any) -> Any:
+    from bokeh.models import (
+        CDSView,
+        ColumnDataSource,
+        CustomJS,
+        HoverTool,
+        IndexFilter,
+        TapTool,
+    )
+    from bokeh.models.annotations import Legend, LegendItem
+    from bokeh.plotting import figure
+
+    n = len(recordings)
+    classes, codes = levels(display.y, n)
+    groups, members = levels(display.groups, n)
+    colours = class_colours(len(classes))
+    x, y = np.asarray(display.coordinates, dtype=float).T
+    about = [
+        ", ".join(part for part in (classes[c], groups[g]) if part)
+        for c, g in zip(codes, members, strict=True)
+    ]
+    source = ColumnDataSource(
+        {
+            "x": x,
+            "y": y,
+            "name": [Path(r.path).name if r.path else r.name for r in recordings],
+            "about": [
+                f"{a}, {s:.1f} s" if a else f"{s:.1f} s"
+                for a, s in zip(about, lengths, strict=True)
+            ],
+            "comma": [f", {a}" if a else "" for a in about],
+            "picture": list(pictures),
+        }
+    )
+    tap = TapTool(mode="replace", callback=CustomJS(args={"source": source}, code=PLAY))
+    plot = figure(
+        sizing_mode="stretch_both",
+        tools=["pan", "wheel_zoom", "box_zoom", "reset", tap],
+        active_scroll="wheel_zoom",
+        x_axis_label=display.axis_labels[0],
+        y_axis_label=display.axis_labels[1],
+        output_backend="webgl",
+    )
+    plot.toolbar.logo = None
+    entries = []
+    for c, (name, colour) in enumerate(zip(classes, colours, strict=True)):
+        points: list[Any] = []
+        for g in range(len(groups)):
+            mine = np.flatnonzero((codes == c) & (members == g))
+            if len(mine):
+                points.append(
+                    plot.scatter(
+                        "x",
+                        "y",
+                        source=source,
+                        view=CDSView(filter=IndexFilter(indices=mine.tolist())),
+                        marker=MARKERS[marker(g)],
+                        size=9,
+                        fill_color=colour,
+                        line_color="white",
+                        line_width=0.5,
+                        nonselection_fill_alpha=0.7,
+                    )
+                )
+        entries.append(LegendItem(label={"value": name}, renderers=points))
+    if len(classes) > 1:
+        legend = Legend(items=entries, click_policy="hide", ncols=1 + (len(classes) - 1) // 25)
+        plot.add_layout(legend, "right")
+    if len(groups) > 1:
+        shown = []
+        for g, name in enumerate(groups):
+            empty: Any = plot.scatter(
+                [np.nan], [np.nan], marker=MARKERS[marker(g)], size=9, color="gray"
+            )
+            shown.append(LegendItem(label={"value": name}, renderers=[empty]))
+        plot.add_layout(Legend(items=shown, orientation="horizontal"), "above")
+    plot.add_tools(HoverTool(tooltips=TOOLTIP, point_policy="follow_mouse"))
+    return plot

@@ -1,0 +1,273 @@
+"""SpectrogramDisplay: the frames of one recording over time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.utils import _safe_indexing
+
+from skaudio._steps import frame_maker
+from skaudio.display._axes import meaning_of
+from skaudio.dsp import hz_to_mel, mel_to_hz
+from skaudio.encoders import Waveform
+from skaudio.pooling import FrameUnion
+
+# Marks of a mel axis: octaves, as many as fit.
+MEL_TICKS = (0, 250, 500, 1000, 2000, 4000, 8000, 16000, 32000)
+# What colours resolve below the loudest value: 80 dB in power.
+RANGE = 1e-8
+
+
+class SpectrogramDisplay:
+    """Picture of the frames of one recording.
+
+    Best made by `from_estimator`, which reads times, frequencies and units off the encoder.
+
+    Parameters
+    ----------
+    frames : ndarray of shape (n_features, n_frames), or (n_times,) for a waveform
+        Complex spectra are drawn as magnitudes in dB.
+    times : ndarray of shape (n_frames,)
+        Centre of each frame, in seconds.
+    frequencies : ndarray of shape (n_features,), default=None
+        Of each feature, in Hz, ascending. None: features are numbered.
+    frequency_scale : {"linear", "mel", "htk"}, default="linear"
+        Spacing of the axis: in Hz, in Slaney's mel, in HTK's mel.
+    feature_label : str, default="Feature"
+        Label of the axis where features are numbered.
+    feature_groups : sequence of (str, int), default=None
+        Names and sizes of groups of numbered features, marked in place of the numbers.
+    value_label : str, default="Value"
+        What the colours show, with its unit.
+    value_scale : {"linear", "log", "signed"}, default="linear"
+        Colours that follow the values, their logarithms over 80 dB of power at most, or their size
+        and sign. Signed colours leave the first of the features out of account: the level, in
+        cepstra, which is many times larger than the others.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    im_ : matplotlib QuadMesh
+        The image; None for a waveform.
+    line_ : matplotlib Line2D
+        The waveform; None for frames.
+    colorbar_ : matplotlib Colorbar
+        None if there is none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.display import SpectrogramDisplay
+    >>> from skaudio.encoders import MelSpectrogram
+    >>> tone = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)
+    >>> display = SpectrogramDisplay.from_estimator(MelSpectrogram(), tone)
+    >>> display.ax_.get_ylabel(), display.colorbar_.ax.get_ylabel()
+    ('Frequency (Hz)', 'Power (ln)')
+    """
+
+    def __init__(
+        self,
+        frames,
+        *,
+        times,
+        frequencies=None,
+        frequency_scale="linear",
+        feature_label="Feature",
+        feature_groups=None,
+        value_label="Value",
+        value_scale="linear",
+    ):
+        self.frames = frames
+        self.times = times
+        self.frequencies = frequencies
+        self.frequency_scale = frequency_scale
+        self.feature_label = feature_label
+        self.feature_groups = feature_groups
+        self.value_label = value_label
+        self.value_scale = value_scale
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, *, index=0, ax=None, cmap=None, colorbar=True, im_kw=None
+    ):
+        """Encode a recording and draw its frames.
+
+        Parameters
+        ----------
+        estimator : encoder, FrameUnion, or Pipeline that returns the frames of one
+            The features of a FrameUnion, which differ in unit, are drawn in standard deviations
+            from their means.
+        X : sequence of recordings, or one path, 1-D waveform or mapping
+        index : int, default=0
+            Which of a sequence of recordings to draw.
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+        cmap : str or matplotlib Colormap, default=None
+            None: "magma", or "RdBu_r" for signed values.
+        colorbar : bool, default=True
+            Whether to draw a bar that says what the colours mean.
+        im_kw : dict, default=None
+            Passed on to `matplotlib.axes.Axes.pcolormesh`, or `plot` for a waveform.
+
+        Returns
+        -------
+        display : SpectrogramDisplay
+        """
+        _pyplot()  # before the work
+        encoder = frame_maker(estimator)
+        if encoder is None or not hasattr(estimator, "transform"):
+            raise TypeError(
+                f"{estimator!r:.100} returns no frames, expected an encoder, a FrameUnion or a "
+                "Pipeline that ends in one: pass model[:1] for the first step of a Pipeline."
+            )
+        frames = _frames_of_one(estimator.transform(_one_recording(X, index)))
+        if frames.ndim == 1 and not isinstance(encoder, Waveform):
+            raise ValueError(
+                f"{type(estimator).__name__} returns a row of {len(frames)} numbers, expected "
+                "frames (n_features, n_frames): pass the part of the Pipeline before the pooling, "
+                "such as model[:1]."
+            )
+        if isinstance(encoder, FrameUnion):
+            spread = frames.std(axis=1, keepdims=True)
+            frames = (frames - frames.mean(axis=1, keepdims=True)) / np.where(spread, spread, 1)
+        display = cls(frames, times=encoder.frame_times(frames), **meaning_of(encoder))
+        return display.plot(ax, cmap=cmap, colorbar=colorbar, im_kw=im_kw)
+
+    def plot(self, ax=None, *, cmap=None, colorbar=True, im_kw=None):
+        """Draw the frames.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            None makes a new figure.
+        cmap : str or matplotlib Colormap, default=None
+            None: "magma", or "RdBu_r" for signed values.
+        colorbar : bool, default=True
+            Whether to draw a bar that says what the colours mean.
+        im_kw : dict, default=None
+            Passed on to `matplotlib.axes.Axes.pcolormesh`, or `plot` for a waveform.
+
+        Returns
+        -------
+        display : SpectrogramDisplay
+        """
+        plt = _pyplot()
+        frames = np.asarray(self.frames)
+        if ax is None:
+            _, ax = plt.subplots(layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        self.im_ = self.line_ = self.colorbar_ = None
+        ax.set_xlabel("Time (s)")
+        if frames.ndim == 1:
+            (self.line_,) = ax.plot(self.times, frames, **{"linewidth": 0.7, **(im_kw or {})})
+            ax.set_ylabel("Amplitude")
+            ax.margins(x=0)
+            return self
+        value_label = self.value_label
+        if np.iscomplexobj(frames):
+            frames = 20 * np.log10(np.maximum(np.abs(frames), 1e-5))
+            frames = np.maximum(frames, frames.max() - 80)
+            value_label = "Magnitude (dB)"
+        colours = _colours(frames, self.value_scale)
+        if cmap is not None:
+            colours["cmap"] = cmap
+        edges = _edges(np.asarray(self.times), 0.01), self._feature_edges(len(frames))
+        self.im_ = ax.pcolormesh(*edges, frames, **{"rasterized": True, **colours, **(im_kw or {})})
+        self._label_features(ax, edges[1])
+        if colorbar:
+            self.colorbar_ = self.figure_.colorbar(
+                self.im_, ax=ax, label=value_label, extend=_extend(frames, self.im_.norm)
+            )
+        return self
+
+    def _feature_edges(self, n_features: int) -> np.ndarray:
+        if self.frequencies is None:
+            return np.arange(n_features + 1) - 0.5
+        if self.frequency_scale == "linear":
+            return _edges(np.asarray(self.frequencies), 1.0)
+        htk = self.frequency_scale == "htk"
+        mel = hz_to_mel(self.frequencies, htk=htk)
+        edges = _edges(mel, 1.0)
+        # The outermost filters reach to fmin and fmax, one step from their centres.
+        edges[0], edges[-1] = 2 * edges[0] - mel[0], 2 * edges[-1] - mel[-1]
+        return mel_to_hz(edges, htk=htk)
+
+    def _label_features(self, ax: Any, edges: np.ndarray) -> None:
+        if self.frequencies is not None:
+            if self.frequency_scale != "linear":
+                htk = self.frequency_scale == "htk"
+                ax.set_yscale(
+                    "function",
+                    functions=(lambda hz: hz_to_mel(hz, htk=htk), lambda m: mel_to_hz(m, htk=htk)),
+                )
+                ax.set_yticks(MEL_TICKS, labels=[str(hz) for hz in MEL_TICKS])
+            ax.set(ylabel="Frequency (Hz)", ylim=(max(edges[0], 0), edges[-1]))
+        elif self.feature_groups is not None:
+            names, sizes = zip(*self.feature_groups, strict=True)
+            ends = np.cumsum(sizes)
+            ax.set_yticks(ends - np.array(sizes) / 2 - 0.5, labels=names)
+            ax.tick_params(axis="y", length=0)
+            for end in ends[:-1]:
+                ax.axhline(end - 0.5, color="black", linewidth=0.8)
+        else:
+            from matplotlib.ticker import MaxNLocator
+
+            ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+            ax.set_ylabel(self.feature_label)
+
+
+def _pyplot() -> Any:
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError('Pictures need matplotlib: pip install "skaudio[plot]"') from error
+    return plt
+
+
+def _one_recording(X: Any, index: int) -> Any:
+    """Return an X of one recording."""
+    single = isinstance(X, (str, bytes, os.PathLike, Mapping)) or hasattr(X, "get_all_samples")
+    if single or (isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiu"):
+        return [X]
+    return _safe_indexing(X, [index])
+
+
+def _frames_of_one(output: Any) -> np.ndarray:
+    """Return the frames, or the waveform, in what an encoder put out for one recording."""
+    if hasattr(output, "iloc"):
+        first = output.iloc[0, 0] if output.shape[1] == 1 else output.iloc[0]
+    else:
+        first = output[0]
+    return np.asarray(first["array"] if isinstance(first, Mapping) else first)
+
+
+def _edges(centres: np.ndarray, width: float) -> np.ndarray:
+    """Return the borders between cells; ``width`` is that of a single one."""
+    if len(centres) == 1:
+        return np.array([centres[0] - width / 2, centres[0] + width / 2])
+    between = (centres[1:] + centres[:-1]) / 2
+    return np.r_[2 * centres[0] - between[0], between, 2 * centres[-1] - between[-1]]
+
+
+def _colours(frames: np.ndarray, value_scale: str) -> dict[str, Any]:
+    from matplotlib.colors import CenteredNorm, LogNorm
+
+    if value_scale == "signed":
+        rest = np.abs(frames[1:] if len(frames) > 1 else frames)
+        return {"cmap": "RdBu_r", "norm": CenteredNorm(halfrange=float(rest.max()) or 1.0)}
+    if value_scale == "log" and frames.max() > 0:
+        low = max(np.percentile(frames[frames > 0], 5), RANGE * frames.max())
+        return {"cmap": "magma", "norm": LogNorm(low, frames.max(), clip=True)}
+    return {"cmap": "magma"}
+
+
+def _extend(frames: np.ndarray, norm: Any) -> str:
+    """Say at which ends of the colour bar values lie beyond it."""
+    below, above = frames.min() < norm.vmin, frames.max() > norm.vmax
+    return {(True, True): "both", (True, False): "min", (False, True): "max"}.get(
+        (bool(below), bool(above)), "neither"
+    )

@@ -1,0 +1,172 @@
+"""The mel scale and its filter banks, in both conventions, warped where VTLP asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+# Slaney's Auditory Toolbox: linear below 1 kHz, 27 steps per factor of 6.4 above.
+LINEAR_STEP = 200.0 / 3
+BREAK_HZ = 1000.0
+BREAK_MEL = BREAK_HZ / LINEAR_STEP
+LOG_STEP = np.log(6.4) / 27.0
+
+# Filters of one block share a dense product; the bands of neighbours overlap, so blocks stay small.
+BLOCK = 16
+
+
+def hz_to_mel(hz: np.ndarray | float, *, htk: bool = False) -> np.ndarray:
+    """Convert Hz to mel, by the HTK formula or Slaney's."""
+    hz = np.asarray(hz, dtype=np.float64)
+    if htk:
+        return 2595.0 * np.log10(1.0 + hz / 700.0)
+    log_part = BREAK_MEL + np.log(np.maximum(hz, BREAK_HZ) / BREAK_HZ) / LOG_STEP
+    return np.where(hz >= BREAK_HZ, log_part, hz / LINEAR_STEP)
+
+
+def mel_to_hz(mel: np.ndarray | float, *, htk: bool = False) -> np.ndarray:
+    """Convert mel to Hz, by the HTK formula or Slaney's."""
+    mel = np.asarray(mel, dtype=np.float64)
+    if htk:
+        return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
+    log_part = BREAK_HZ * np.exp(LOG_STEP * (np.maximum(mel, BREAK_MEL) - BREAK_MEL))
+    return np.where(mel >= BREAK_MEL, log_part, mel * LINEAR_STEP)
+
+
+def mel_frequencies(n_mels: int, fmin: float, fmax: float, *, htk: bool = False) -> np.ndarray:
+    """Return ``n_mels`` frequencies in Hz, evenly spaced on the mel scale from fmin to fmax."""
+    low, high = hz_to_mel(np.array([fmin, fmax]), htk=htk)
+    return mel_to_hz(np.linspace(low, high, n_mels), htk=htk)
+
+
+def warp_frequencies(hz: np.ndarray, warp_factor: float, sample_rate: float) -> np.ndarray:
+    """Warp frequencies piecewise linearly, as a longer or shorter vocal tract would.
+
+    Jaitly & Hinton 2013: by the factor up to a boundary, then on a straight line to the Nyquist
+    frequency, which stays. The boundary is 4800 Hz, or 0.9 of Nyquist where that is lower.
+    """
+    if warp_factor == 1.0:
+        return hz
+    nyquist = sample_rate / 2
+    bound = min(4800.0, 0.9 * nyquist) * min(warp_factor, 1.0)
+    knee = bound / warp_factor
+    above = nyquist - (nyquist - bound) / (nyquist - knee) * (nyquist - hz)
+    return np.where(hz <= knee, hz * warp_factor, above)
+
+
+Product = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class FilterBank:
+    """Triangular filters over FFT bins, dense and in the blocks the products run on.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (n_mels, n_bins), float32
+    blocks : tuple of (start, stop, tensor of shape (stop - start, n_filters))
+        Filters in groups, each restricted to the bins its group touches.
+    bands : tuple of three ndarrays
+        First bin of each filter, the bin after its last, and the weights in between, filter after
+        filter.
+    """
+
+    weights: np.ndarray
+    blocks: tuple[tuple[int, int, torch.Tensor], ...]
+    bands: tuple[np.ndarray, np.ndarray, np.ndarray]
+
+    @property
+    def n_filters(self) -> int:
+        """Number of filters."""
+        return len(self.weights)
+
+    @property
+    def empty(self) -> np.ndarray:
+        """Indices of filters that see no bin."""
+        starts, stops, _ = self.bands
+        return np.flatnonzero(starts == stops)
+
+    def apply(self, spectrum: torch.Tensor, product: Product = torch.matmul) -> torch.Tensor:
+        """Map spectra of shape (..., n_bins) to (..., n_filters)."""
+        parts = [
+            product(spectrum[..., start:stop], weights.to(spectrum.device))
+            for start, stop, weights in self.blocks
+        ]
+        return torch.cat(parts, dim=-1)
+
+
+@lru_cache(maxsize=256)
+def mel_filterbank(
+    sample_rate: float,
+    n_fft: int,
+    n_mels: int,
+    fmin: float,
+    fmax: float,
+    htk: bool = False,
+    norm: str | float | None = "slaney",
+    warp_factor: float = 1.0,
+) -> FilterBank:
+    """Return the bank of ``librosa.filters.mel``, its edges and centres warped by ``warp_factor``.
+
+    ``norm="slaney"`` divides each filter by half its unwarped width in Hz, a number p by its
+    p-norm, None leaves the peak at 1.
+    """
+    edges = mel_frequencies(n_mels + 2, fmin, fmax, htk=htk)
+    warped = warp_frequencies(edges, warp_factor, sample_rate)
+    bins = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
+    widths = np.diff(warped)
+    ramps = warped[:, None] - bins
+    rising = -ramps[:-2] / widths[:-1, None]
+    falling = ramps[2:] / widths[1:, None]
+    weights = np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
+    if norm == "slaney":
+        weights *= (2.0 / (edges[2:] - edges[:-2]))[:, None].astype(np.float32)
+    elif norm is not None:
+        lengths = np.linalg.norm(weights, ord=float(norm), axis=1, keepdims=True)
+        weights /= np.where(lengths > 0, lengths, 1.0).astype(np.float32)
+    return _bank(weights)
+
+
+@lru_cache(maxsize=16)
+def mel_domain_filterbank(
+    sample_rate: float, n_fft: int, n_mels: int, fmin: float, fmax: float, warp_factor: float = 1.0
+) -> FilterBank:
+    """Return triangles that are straight on HTK's mel scale, with peaks of 1.
+
+    Kaldi and TensorFlow make them so; librosa's and HTK's are straight in Hz.
+    """
+    low, high = hz_to_mel(np.array([fmin, fmax]), htk=True)
+    edges = mel_to_hz(np.linspace(low, high, n_mels + 2), htk=True)
+    edges = hz_to_mel(warp_frequencies(edges, warp_factor, sample_rate), htk=True)
+    bins = hz_to_mel(np.fft.rfftfreq(n_fft, 1.0 / sample_rate), htk=True)
+    widths = np.diff(edges)[:, None]
+    rising = (bins - edges[:-2, None]) / widths[:-1]
+    falling = (edges[2:, None] - bins) / widths[1:]
+    return _bank(np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32))
+
+
+def _bank(weights: np.ndarray) -> FilterBank:
+    weights.flags.writeable = False
+    return FilterBank(weights, tuple(_blocks(weights)), _bands(weights))
+
+
+def _blocks(weights: np.ndarray):
+    for first in range(0, len(weights), BLOCK):
+        group = weights[first : first + BLOCK]
+        touched = np.flatnonzero(group.any(axis=0))
+        start, stop = (int(touched[0]), int(touched[-1]) + 1) if len(touched) else (0, 1)
+        yield start, stop, torch.from_numpy(np.array(group[:, start:stop].T, order="C"))
+
+
+def _bands(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    touched = weights != 0
+    empty = ~touched.any(axis=1)
+    starts = touched.argmax(axis=1)
+    stops = np.where(empty, starts, weights.shape[1] - touched[:, ::-1].argmax(axis=1))
+    bins = np.arange(weights.shape[1])
+    inside = (bins >= starts[:, None]) & (bins < stops[:, None])
+    return starts, stops, weights[inside]

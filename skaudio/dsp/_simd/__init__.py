@@ -1,0 +1,18 @@
+"""The encoders' fast path on the CPU: a numba kernel with SIMD lanes across frames.
+
+A vector register holds the same sample of 16 frames (8 with AVX2, 4 with SSE or NEON), so that a
+Fourier transform written for numbers transforms 16 frames, without a shuffle. Windowing happens
+on the way into the first butterflies, magnitudes on the way out of the last, and filters and
+logarithms follow while the spectra are in the cache.
+
+numba is imported, and the kernel compiled, at the first use; numba keeps the result on disk.
+
+Program
+    An analysis as the kernel runs it.
+prepare
+    Make a Program of an analysis the kernel covers.
+"""
+
+from skaudio.dsp._simd._program import Program, prepare
+
+__all__ = ["Program", "prepare"]

@@ -1,0 +1,208 @@
+"""NetEmbedder: a neural estimator without its head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+)
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
+
+from skaudio._neural import encoded_frames, predict_frames, predict_rows
+from skaudio._steps import last_step
+from skaudio.embedders._layers import LayerReader
+from skaudio.frames import FrameOutputMixin, pack
+
+EXPECTED = (
+    "expected a neural estimator of skaudio (LeNetClassifier, SiameseEmbedder...), a Pipeline that "
+    "ends in one, or FrozenEstimator(...) of either."
+)
+
+
+class NetEmbedder(
+    FrameOutputMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """A neural estimator chopped before its head, or after any layer: recordings to rows.
+
+    Recordings that the estimator takes for the same are near each other.
+
+    Parameters
+    ----------
+    estimator : neural estimator, Pipeline that ends in one, or FrozenEstimator
+        `fit` trains a clone of it. ``FrozenEstimator(fitted)`` is used as it is, and then neither
+        `fit` nor labels are needed.
+    layer : str, default="embedding"
+        "embedding" is what comes before the head; else the name of a layer of the torch module, as
+        ``net_.module_.net.named_modules()`` has it: "convolutions.1", "head.1"...
+    frames : bool, default=False
+        Return a sequence of frames per recording, where the layer has frames, in place of a row.
+        Layers may have fewer frames than their input. Rows of a layer with frames are their means.
+    normalize : bool, default=False
+        Scale each row, or frame, to length 1: euclidean neighbours are those of the highest cosine.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The one in use.
+    n_features_in_ : int
+        Only where `fit` was given a 2-D array.
+
+    See Also
+    --------
+    SiameseEmbedder : An embedding trained by pairs.
+
+    Notes
+    -----
+    In a Pipeline, `fit` trains the estimator on the training part alone, as it should be. What
+    comes after sees rows of recordings the net was trained on, which lie further apart by class
+    than those of others will.
+
+    Examples
+    --------
+    >>> from skaudio.classifiers import LeNetClassifier
+    >>> from skaudio.datasets import load_spoken_digits
+    >>> from skaudio.embedders import NetEmbedder
+    >>> from skaudio.encoders import MelSpectrogram
+    >>> X, y = load_spoken_digits(return_X_y=True)
+    >>> lenet = LeNetClassifier(MelSpectrogram(), channels=(8, 16), max_epochs=2, random_state=0)
+    >>> embedder = NetEmbedder(lenet, normalize=True)
+    >>> embedder.fit(X[y < 2], y[y < 2]).transform(X).shape
+    (300, 128)
+
+    One that is fitted already:
+
+    >>> from sklearn.frozen import FrozenEstimator
+    >>> blocks = NetEmbedder(FrozenEstimator(embedder.estimator_), layer="convolutions.0")
+    >>> blocks.transform(X[:2]).shape
+    (2, 512)
+    """
+
+    __metadata_request__fit = {"groups": True}
+
+    estimator_: Any
+
+    def __init__(self, estimator, *, layer="embedding", frames=False, normalize=False):
+        self.estimator = estimator
+        self.layer = layer
+        self.frames = frames
+        self.normalize = normalize
+
+    def fit(self, X, y=None, groups=None):
+        """Train a clone of the estimator; a frozen one is only looked at.
+
+        Parameters
+        ----------
+        X : sequence of recordings, or of frames where the estimator takes frames
+        y : array-like of shape (n_recordings,)
+            What the estimator learns to predict; not needed with a frozen one.
+        groups : array-like of shape (n_recordings,), optional
+            For the estimator's ``early_stopping``.
+
+        Returns
+        -------
+        self : estimator
+        """
+        _last(self.estimator)
+        params = {} if groups is None else {"groups": groups}
+        if self._is_frozen():
+            self.estimator_ = self.estimator.estimator
+        elif isinstance(self.estimator, Pipeline):
+            name = self.estimator.steps[-1][0]
+            params = {f"{name}__{key}": value for key, value in params.items()}
+            self.estimator_ = clone(self.estimator).fit(X, y, **params)
+        else:
+            self.estimator_ = clone(self.estimator).fit(X, y, **params)
+        for learned in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.estimator_, learned):
+                setattr(self, learned, getattr(self.estimator_, learned))
+            elif hasattr(self, learned):
+                delattr(self, learned)
+        self._reader()
+        return self
+
+    def transform(self, X):
+        """Return what the layer makes of recordings.
+
+        Parameters
+        ----------
+        X : sequence of recordings, or of frames where the estimator takes frames
+
+        Returns
+        -------
+        rows : ndarray of shape (n_recordings, n_columns), float32
+            C-contiguous. With ``frames=True``: of shape (n_recordings, n_features, n_frames), or a
+            1-D object array of ``(n_features, n_frames)`` arrays if lengths differ.
+        """
+        check_is_fitted(self)
+        net, reader = _last(self._fitted()), self._reader()
+        steps = self._fitted()[:-1] if isinstance(self._fitted(), Pipeline) else None
+        frames = encoded_frames(net, steps.transform(X) if steps else X)
+        if self.frames:
+            sequences = predict_frames(
+                net.net_.module_, frames, net.device, lambda _, x, n: reader.frames(x, n)
+            )
+            if self.normalize:
+                sequences = [_unit(sequence, axis=0) for sequence in sequences]
+            out = pack(sequences, len(sequences))
+        else:
+            out = predict_rows(
+                net.net_.module_, frames, net.device, lambda _, x, n: reader.rows(x, n)
+            )
+            if self.normalize:
+                out = _unit(out, axis=1)
+        index = X.index if hasattr(X, "iloc") else getattr(X, "labels", None)
+        return self._wrap(out, index, self.get_feature_names_out, table=not self.frames)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self._reader().n_features(frames=self.frames)
+
+    def _is_frozen(self) -> bool:
+        return isinstance(self.estimator, FrozenEstimator)
+
+    def _fitted(self) -> Any:
+        return self.estimator.estimator if self._is_frozen() else self.estimator_
+
+    def _reader(self) -> LayerReader:
+        net = _last(self._fitted())
+        check_is_fitted(net)
+        reader = LayerReader(net.net_.module_, self.layer)
+        if self.frames and not reader.has_frames:
+            raise ValueError(
+                f"layer={self.layer!r} has no frames: expected a layer before the pooling over "
+                "time, or frames=False."
+            )
+        return reader
+
+    def __sklearn_is_fitted__(self):
+        return self._is_frozen() or hasattr(self, "estimator_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = not self._is_frozen()
+        tags.target_tags.required = (
+            not self._is_frozen() and get_tags(self.estimator).target_tags.required
+        )
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def _last(estimator: Any) -> Any:
+    """Return the neural estimator itself, out of its wrappings."""
+    inner = last_step(estimator)
+    if not (hasattr(inner, "net_") or hasattr(inner, "net_params")) or isinstance(inner, type):
+        raise TypeError(f"estimator={estimator!r:.100}: {EXPECTED}")
+    return inner
+
+
+def _unit(values: np.ndarray, axis: int) -> np.ndarray:
+    length = np.linalg.norm(values, axis=axis, keepdims=True)
+    return values / np.maximum(length, np.float32(1e-12))

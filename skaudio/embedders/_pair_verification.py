@@ -1,0 +1,111 @@
+"""Pairs of recordings and a distance: measuring, a threshold, decisions, a score."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.spatial.distance import pdist
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+
+from skaudio.metrics import equal_error_rate, equal_error_threshold
+from skaudio.nets import pair_distance
+
+
+def check_pair_labels(left: Any, right: Any, same: Any) -> np.ndarray:
+    """Return which pairs are of one class as booleans, there being as many as pairs."""
+    same = column_or_1d(same)
+    check_consistent_length(left, right, same)
+    if not np.isin(same, (0, 1)).all():
+        raise ValueError(
+            f"same holds {np.unique(same).tolist()!r:.80}, expected True or 1 for pairs of one "
+            "class, False or 0 for pairs of two."
+        )
+    return same.astype(bool)
+
+
+class PairVerifier(BaseEstimator):
+    """Whether two recordings are of one class, by `transform` and the estimator's ``distance``."""
+
+    threshold_: float
+
+    def pair_distance(self, left, right):
+        """Return the distance between the recordings of each pair.
+
+        Parameters
+        ----------
+        left, right : sequence of n_pairs recordings, or of frames where ``encoder=None``
+            The first of ``left`` is compared with the first of ``right``, and so on.
+
+        Returns
+        -------
+        distances : ndarray of shape (n_pairs,)
+            The lower, the more alike.
+        """
+        check_consistent_length(left, right)
+        a, b = (torch.from_numpy(self.transform(half)) for half in (left, right))
+        return pair_distance(a, b, self.distance).numpy()
+
+    def calibrate_threshold(self, left, right, same):
+        """Set ``threshold_`` to where both kinds of error are equally frequent on these pairs.
+
+        Parameters
+        ----------
+        left, right : sequence of n_pairs recordings, or of frames where ``encoder=None``
+            Best of classes, and never of recordings, that `fit` has not seen.
+        same : array-like of bool, shape (n_pairs,)
+            True where both recordings of a pair are of one class.
+
+        Returns
+        -------
+        self : estimator
+        """
+        same = check_pair_labels(left, right, same)
+        self.threshold_ = -equal_error_threshold(same, -self.pair_distance(left, right))
+        return self
+
+    def predict_pairs(self, left, right):
+        """Decide for each pair whether its recordings are of one class.
+
+        Parameters
+        ----------
+        left, right : sequence of n_pairs recordings, or of frames where ``encoder=None``
+
+        Returns
+        -------
+        same : ndarray of bool, shape (n_pairs,)
+            True where the distance is ``threshold_`` or less.
+        """
+        check_is_fitted(self)
+        return self.pair_distance(left, right) <= self.threshold_
+
+    def score(self, X, y):
+        """Return one minus the equal error rate over all pairs of recordings.
+
+        Parameters
+        ----------
+        X : sequence of recordings, or of frames where ``encoder=None``
+        y : array-like of shape (n_recordings,)
+            Class labels, of any classes.
+
+        Returns
+        -------
+        score : float
+            1 where each pair of one class is closer than each pair of two, 0.5 for chance. Also 0.5
+            where nothing can be said because all pairs are of one kind, which happens in folds
+            that hold one class, or one recording of each.
+        """
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
+        y = column_or_1d(y)
+        check_consistent_length(X, y)
+        rows = self.transform(X).astype(np.float64)
+        codes = np.unique(y, return_inverse=True)[1]
+        same = np.concatenate([code == codes[i + 1 :] for i, code in enumerate(codes)])
+        if same.all() or not same.any():
+            return 0.5
+        return 1.0 - equal_error_rate(same, -pdist(rows, self.distance))

@@ -1,0 +1,203 @@
+"""MelSpectrogram: spectra through a bank of triangular filters, evenly spaced in pitch."""
+
+from __future__ import annotations
+
+import numbers
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from skaudio._validation import check_count, check_sample_rate
+from skaudio.dsp import Analysis, mel_filterbank, unmix
+from skaudio.encoders._encoder import Encoder
+from skaudio.encoders._spectral import FramedMixin, GriffinLimMixin, framing_of, scale_of
+
+
+class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
+    """Mel spectrogram, float32 ``(n_mels, n_frames)`` per recording, logarithmic by default.
+
+    With ``scale="linear"`` the numbers are those of `librosa.feature.melspectrogram`; with
+    ``scale="db"`` those of `librosa.power_to_db` (``power=1.0``: `amplitude_to_db`) on it.
+
+    Parameters
+    ----------
+    sample_rate : float, default=16000
+        In Hz. Files and mappings are resampled to it; bare arrays are taken to be at it.
+    n_fft : int, default=None
+        Length of the FFT, in samples. None: the first power of two that holds the window.
+    win_length : int, default=None
+        Length of the window, in samples. None: 25 ms.
+    hop_length : int, default=None
+        From one frame to the next, in samples. None: 10 ms.
+    window : str, tuple, float or array of shape (win_length,), default="hann"
+        As in `scipy.signal.get_window`, periodic.
+    center : bool, default=True
+        Pad the recording so that frame t is centred on sample ``t * hop_length``.
+    pad_mode : {"constant", "edge", "linear_ramp", "reflect", "symmetric"}, default="constant"
+        How to pad, as in `numpy.pad`.
+    n_mels : int, default=64
+        Number of mel bands.
+    fmin : float, default=0.0
+        Lower edge of the first band, in Hz.
+    fmax : float, default=None
+        Upper edge of the last band, in Hz. None: half the sample rate.
+    htk : bool, default=False
+        HTK's mel formula in place of Slaney's.
+    norm : {"slaney", None} or float, default="slaney"
+        Divide each filter by half its width in Hz; None leaves peaks of 1; a number p makes the
+        filters' p-norms 1.
+    power : float, default=2.0
+        Exponent of the magnitudes: 2.0 makes powers, 1.0 magnitudes.
+    scale : {"linear", "log", "db"}, default="log"
+        "log" is ``ln(S + eps)``; "db" is ``10 log10(max(S, 1e-10))`` for powers and
+        ``20 log10(max(S, 1e-5))`` for magnitudes.
+    eps : float, default=1e-6
+        For "log".
+    top_db : float, default=80.0
+        For "db": the range below each recording's maximum that is kept; None keeps all.
+    offset : float, default=0.0
+        Where to begin, in seconds.
+    duration : float, default=None
+        How much to take, in seconds; None takes all. A recording that ends sooner gives less.
+    normalize : {None, "max", "rms"}, default=None
+        Scale each waveform to a peak, or a root mean square, of 1.
+    resample_quality : {"QQ", "LQ", "MQ", "HQ", "VHQ"}, default="HQ"
+        Of soxr, which resamples: quick, low, medium, high (20 bits), very high (28 bits).
+    target_frames : int, default=None
+        Trim to this number of frames, or pad with frames of silence.
+    n_jobs : int, default=None
+        joblib workers. None is 1 unless a joblib backend is active; threads inside this process
+        follow torch's thread count in any case.
+    device : str, default="cpu"
+        torch device to compute on.
+    verbose : int, default=0
+        Show a progress bar.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Samples per clip; only where `fit` was given a 2-D array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.encoders import MelSpectrogram
+    >>> short, long = np.zeros(8000), np.zeros(12000)
+    >>> frames = MelSpectrogram(n_mels=40).fit_transform([short, long])
+    >>> [f.shape for f in frames]
+    [(40, 51), (40, 76)]
+    """
+
+    def __init__(
+        self,
+        *,
+        sample_rate=16000,
+        n_fft=None,
+        win_length=None,
+        hop_length=None,
+        window="hann",
+        center=True,
+        pad_mode="constant",
+        n_mels=64,
+        fmin=0.0,
+        fmax=None,
+        htk=False,
+        norm="slaney",
+        power=2.0,
+        scale="log",
+        eps=1e-6,
+        top_db=80.0,
+        offset=0.0,
+        duration=None,
+        normalize=None,
+        resample_quality="HQ",
+        target_frames=None,
+        n_jobs=None,
+        device="cpu",
+        verbose=0,
+    ):
+        self.sample_rate = sample_rate
+        self.n_fft = n_fft
+        self.win_length = win_length
+        self.hop_length = hop_length
+        self.window = window
+        self.center = center
+        self.pad_mode = pad_mode
+        self.n_mels = n_mels
+        self.fmin = fmin
+        self.fmax = fmax
+        self.htk = htk
+        self.norm = norm
+        self.power = power
+        self.scale = scale
+        self.eps = eps
+        self.top_db = top_db
+        self.offset = offset
+        self.duration = duration
+        self.normalize = normalize
+        self.resample_quality = resample_quality
+        self.target_frames = target_frames
+        self.n_jobs = n_jobs
+        self.device = device
+        self.verbose = verbose
+
+    def _analysis(self) -> Analysis:
+        return mel_analysis(self)
+
+    def _spectrum_analysis(self) -> Analysis:
+        return Analysis(framing_of(self), power=None)
+
+    def _magnitude(self, frames: np.ndarray) -> np.ndarray:
+        return magnitude_of_mel(self, frames)
+
+
+def mel_analysis(encoder: Any, **stages: Any) -> Analysis:
+    """Return the analysis of an encoder with a mel bank, its parameters checked."""
+    framing = framing_of(encoder)
+    rate = check_sample_rate(encoder.sample_rate)
+    nyquist = rate / 2
+    for name in ("fmin", "fmax"):
+        value = getattr(encoder, name)
+        if not isinstance(value, numbers.Real) and not (name == "fmax" and value is None):
+            raise TypeError(f"{name}={value!r}: expected a number of Hz.")
+    fmax = nyquist if encoder.fmax is None else float(encoder.fmax)
+    fmin = float(encoder.fmin)
+    check_count("n_mels", encoder.n_mels)
+    if fmax > nyquist:
+        raise ValueError(
+            f"fmax={encoder.fmax!r}: above {nyquist:g} Hz, half of sample_rate={rate}. Expected "
+            "at most that (or None); is the sample rate right?"
+        )
+    if not 0 <= fmin < fmax:
+        raise ValueError(f"fmin={encoder.fmin!r}: expected 0 <= fmin < fmax={fmax:g} Hz.")
+    if encoder.norm not in (None, "slaney") and not isinstance(encoder.norm, (int, float)):
+        raise ValueError(f"norm={encoder.norm!r}: expected 'slaney', None or a number.")
+    filters = partial(
+        mel_filterbank,
+        rate,
+        framing.n_fft,
+        int(encoder.n_mels),
+        fmin,
+        fmax,
+        bool(encoder.htk),
+        encoder.norm,
+    )
+    return Analysis(
+        framing,
+        power=float(encoder.power),
+        filters=filters,
+        scale=scale_of(encoder),
+        target_frames=encoder.target_frames,
+        **stages,
+    )
+
+
+def magnitude_of_mel(encoder: Any, frames: np.ndarray) -> np.ndarray:
+    """Return the magnitudes (n_bins, n_frames) that best explain scaled mel frames."""
+    analysis = mel_analysis(encoder)
+    assert analysis.filters is not None
+    linear = analysis.scale.undo(torch.from_numpy(frames)).numpy()
+    spectrum = unmix(linear, analysis.filters(1.0).weights)
+    return spectrum ** np.float32(1 / encoder.power)

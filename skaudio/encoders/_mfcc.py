@@ -1,0 +1,189 @@
+"""MFCC: mel-frequency cepstral coefficients."""
+
+from __future__ import annotations
+
+import math
+import numbers
+
+import numpy as np
+
+from skaudio._validation import check_count
+from skaudio.dsp import Analysis, dct_matrix, undo_dct
+from skaudio.encoders._encoder import Encoder
+from skaudio.encoders._mel_spectrogram import magnitude_of_mel, mel_analysis
+from skaudio.encoders._spectral import FramedMixin, GriffinLimMixin, framing_of
+
+
+class MFCC(GriffinLimMixin, FramedMixin, Encoder):
+    """Mel-frequency cepstral coefficients, float32 ``(n_mfcc, n_frames)`` per recording.
+
+    The cosine transform of a mel spectrogram in dB; the numbers are those of
+    `librosa.feature.mfcc` for the same parameters (whose ``norm`` is ``dct_norm`` here).
+
+    Parameters
+    ----------
+    sample_rate : float, default=16000
+        In Hz. Files and mappings are resampled to it; bare arrays are taken to be at it.
+    n_mfcc : int, default=20
+        Number of coefficients, from the zeroth (the level) on.
+    dct_type : {1, 2, 3}, default=2
+        Type of the cosine transform.
+    dct_norm : {"ortho", None}, default="ortho"
+        Normalisation of the cosine transform; type 1 has none in librosa.
+    lifter : float, default=0
+        Sinusoidal liftering of this length; 0 is none.
+    n_fft : int, default=None
+        Length of the FFT, in samples. None: the first power of two that holds the window.
+    win_length : int, default=None
+        Length of the window, in samples. None: 25 ms.
+    hop_length : int, default=None
+        From one frame to the next, in samples. None: 10 ms.
+    window : str, tuple, float or array of shape (win_length,), default="hann"
+        As in `scipy.signal.get_window`, periodic.
+    center : bool, default=True
+        Pad the recording so that frame t is centred on sample ``t * hop_length``.
+    pad_mode : {"constant", "edge", "linear_ramp", "reflect", "symmetric"}, default="constant"
+        How to pad, as in `numpy.pad`.
+    n_mels : int, default=40
+        Number of mel bands.
+    fmin : float, default=0.0
+        Lower edge of the first band, in Hz.
+    fmax : float, default=None
+        Upper edge of the last band, in Hz. None: half the sample rate.
+    htk : bool, default=False
+        HTK's mel formula in place of Slaney's.
+    norm : {"slaney", None} or float, default="slaney"
+        Divide each filter by half its width in Hz; None leaves peaks of 1; a number p makes the
+        filters' p-norms 1.
+    power : float, default=2.0
+        Exponent of the magnitudes: 2.0 makes powers, 1.0 magnitudes.
+    scale : {"linear", "log", "db"}, default="db"
+        "log" is ``ln(S + eps)``; "db" is ``10 log10(max(S, 1e-10))`` for powers and
+        ``20 log10(max(S, 1e-5))`` for magnitudes.
+    eps : float, default=1e-6
+        For "log".
+    top_db : float, default=80.0
+        For "db": the range below each recording's maximum that is kept; None keeps all.
+    offset : float, default=0.0
+        Where to begin, in seconds.
+    duration : float, default=None
+        How much to take, in seconds; None takes all. A recording that ends sooner gives less.
+    normalize : {None, "max", "rms"}, default=None
+        Scale each waveform to a peak, or a root mean square, of 1.
+    resample_quality : {"QQ", "LQ", "MQ", "HQ", "VHQ"}, default="HQ"
+        Of soxr, which resamples: quick, low, medium, high (20 bits), very high (28 bits).
+    target_frames : int, default=None
+        Trim to this number of frames, or pad with frames of silence.
+    n_jobs : int, default=None
+        joblib workers. None is 1 unless a joblib backend is active; threads inside this process
+        follow torch's thread count in any case.
+    device : str, default="cpu"
+        torch device to compute on.
+    verbose : int, default=0
+        Show a progress bar.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Samples per clip; only where `fit` was given a 2-D array.
+
+    References
+    ----------
+    Davis & Mermelstein 1980, "Comparison of parametric representations for monosyllabic word
+    recognition in continuously spoken sentences".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.encoders import MFCC
+    >>> clips = np.random.default_rng(0).uniform(-1, 1, (3, 16000))
+    >>> MFCC(n_mfcc=13).fit_transform(clips).shape
+    (3, 13, 101)
+    """
+
+    def __init__(
+        self,
+        *,
+        sample_rate=16000,
+        n_mfcc=20,
+        dct_type=2,
+        dct_norm="ortho",
+        lifter=0,
+        n_fft=None,
+        win_length=None,
+        hop_length=None,
+        window="hann",
+        center=True,
+        pad_mode="constant",
+        n_mels=40,
+        fmin=0.0,
+        fmax=None,
+        htk=False,
+        norm="slaney",
+        power=2.0,
+        scale="db",
+        eps=1e-6,
+        top_db=80.0,
+        offset=0.0,
+        duration=None,
+        normalize=None,
+        resample_quality="HQ",
+        target_frames=None,
+        n_jobs=None,
+        device="cpu",
+        verbose=0,
+    ):
+        self.sample_rate = sample_rate
+        self.n_mfcc = n_mfcc
+        self.dct_type = dct_type
+        self.dct_norm = dct_norm
+        self.lifter = lifter
+        self.n_fft = n_fft
+        self.win_length = win_length
+        self.hop_length = hop_length
+        self.window = window
+        self.center = center
+        self.pad_mode = pad_mode
+        self.n_mels = n_mels
+        self.fmin = fmin
+        self.fmax = fmax
+        self.htk = htk
+        self.norm = norm
+        self.power = power
+        self.scale = scale
+        self.eps = eps
+        self.top_db = top_db
+        self.offset = offset
+        self.duration = duration
+        self.normalize = normalize
+        self.resample_quality = resample_quality
+        self.target_frames = target_frames
+        self.n_jobs = n_jobs
+        self.device = device
+        self.verbose = verbose
+
+    def _analysis(self) -> Analysis:
+        n_mfcc = check_count("n_mfcc", self.n_mfcc)
+        if n_mfcc > check_count("n_mels", self.n_mels):
+            raise ValueError(
+                f"n_mfcc={self.n_mfcc}: more coefficients than n_mels={self.n_mels} bands, "
+                "expected at most as many."
+            )
+        if self.dct_type not in (1, 2, 3):
+            raise ValueError(f"dct_type={self.dct_type!r}: expected 1, 2 or 3.")
+        if self.dct_type == 1 and self.n_mels < 2:
+            raise ValueError(f"n_mels={self.n_mels!r}: expected 2 or more with dct_type=1.")
+        if self.dct_norm not in (None, "ortho"):
+            raise ValueError(f"dct_norm={self.dct_norm!r}: expected 'ortho' or None.")
+        lifter = float(self.lifter) if isinstance(self.lifter, numbers.Real) else math.nan
+        if not 0 <= lifter < math.inf:
+            raise ValueError(f"lifter={self.lifter!r}: expected 0 or more.")
+        matrix = dct_matrix(n_mfcc, self.n_mels, self.dct_type, self.dct_norm, lifter)
+        return mel_analysis(self, dct=matrix)
+
+    def _spectrum_analysis(self) -> Analysis:
+        return Analysis(framing_of(self), power=None)
+
+    def _magnitude(self, frames: np.ndarray) -> np.ndarray:
+        mel = undo_dct(frames, self.n_mels, self.dct_type, self.dct_norm, self.lifter)
+        return magnitude_of_mel(self, mel)

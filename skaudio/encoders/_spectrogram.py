@@ -1,0 +1,134 @@
+"""Spectrogram: the magnitudes of every frame's spectrum."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from skaudio.dsp import Analysis
+from skaudio.encoders._encoder import Encoder
+from skaudio.encoders._spectral import FramedMixin, GriffinLimMixin, framing_of, scale_of
+
+
+class Spectrogram(GriffinLimMixin, FramedMixin, Encoder):
+    """Magnitudes of the short-time Fourier transform, float32 ``(1 + n_fft // 2, n_frames)``.
+
+    The numbers are those of ``numpy.abs(librosa.stft(...)) ** power``.
+
+    Parameters
+    ----------
+    sample_rate : float, default=16000
+        In Hz. Files and mappings are resampled to it; bare arrays are taken to be at it.
+    n_fft : int, default=None
+        Length of the FFT, in samples. None: the first power of two that holds the window.
+    win_length : int, default=None
+        Length of the window, in samples. None: 25 ms.
+    hop_length : int, default=None
+        From one frame to the next, in samples. None: 10 ms.
+    window : str, tuple, float or array of shape (win_length,), default="hann"
+        As in `scipy.signal.get_window`, periodic.
+    center : bool, default=True
+        Pad the recording so that frame t is centred on sample ``t * hop_length``.
+    pad_mode : {"constant", "edge", "linear_ramp", "reflect", "symmetric"}, default="constant"
+        How to pad, as in `numpy.pad`.
+    power : float, default=2.0
+        Exponent of the magnitudes: 2.0 makes powers, 1.0 magnitudes.
+    scale : {"linear", "log", "db"}, default="linear"
+        "log" is ``ln(S + eps)``; "db" is ``10 log10(max(S, 1e-10))`` for powers and
+        ``20 log10(max(S, 1e-5))`` for magnitudes.
+    eps : float, default=1e-6
+        For "log".
+    top_db : float, default=80.0
+        For "db": the range below each recording's maximum that is kept; None keeps all.
+    offset : float, default=0.0
+        Where to begin, in seconds.
+    duration : float, default=None
+        How much to take, in seconds; None takes all. A recording that ends sooner gives less.
+    normalize : {None, "max", "rms"}, default=None
+        Scale each waveform to a peak, or a root mean square, of 1.
+    resample_quality : {"QQ", "LQ", "MQ", "HQ", "VHQ"}, default="HQ"
+        Of soxr, which resamples: quick, low, medium, high (20 bits), very high (28 bits).
+    target_frames : int, default=None
+        Trim to this number of frames, or pad with frames of silence.
+    n_jobs : int, default=None
+        joblib workers. None is 1 unless a joblib backend is active; threads inside this process
+        follow torch's thread count in any case.
+    device : str, default="cpu"
+        torch device to compute on.
+    verbose : int, default=0
+        Show a progress bar.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Samples per clip; only where `fit` was given a 2-D array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.encoders import Spectrogram
+    >>> tone = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)
+    >>> frames = Spectrogram(scale="db").fit_transform([tone])
+    >>> frames.shape
+    (1, 257, 101)
+    >>> int(frames[0, :, 50].argmax()) * 16000 / 512  # Hz
+    1000.0
+    """
+
+    def __init__(
+        self,
+        *,
+        sample_rate=16000,
+        n_fft=None,
+        win_length=None,
+        hop_length=None,
+        window="hann",
+        center=True,
+        pad_mode="constant",
+        power=2.0,
+        scale="linear",
+        eps=1e-6,
+        top_db=80.0,
+        offset=0.0,
+        duration=None,
+        normalize=None,
+        resample_quality="HQ",
+        target_frames=None,
+        n_jobs=None,
+        device="cpu",
+        verbose=0,
+    ):
+        self.sample_rate = sample_rate
+        self.n_fft = n_fft
+        self.win_length = win_length
+        self.hop_length = hop_length
+        self.window = window
+        self.center = center
+        self.pad_mode = pad_mode
+        self.power = power
+        self.scale = scale
+        self.eps = eps
+        self.top_db = top_db
+        self.offset = offset
+        self.duration = duration
+        self.normalize = normalize
+        self.resample_quality = resample_quality
+        self.target_frames = target_frames
+        self.n_jobs = n_jobs
+        self.device = device
+        self.verbose = verbose
+
+    def _analysis(self) -> Analysis:
+        return Analysis(
+            framing_of(self),
+            power=float(self.power),
+            scale=scale_of(self),
+            target_frames=self.target_frames,
+        )
+
+    def _spectrum_analysis(self) -> Analysis:
+        return Analysis(framing_of(self), power=None)
+
+    def _magnitude(self, frames: np.ndarray) -> np.ndarray:
+        linear = scale_of(self).undo(torch.from_numpy(frames)).numpy()
+        return linear ** np.float32(1 / self.power)

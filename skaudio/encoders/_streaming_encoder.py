@@ -1,0 +1,126 @@
+"""A long recording to frames, piece by piece: the frames that `transform` gives for the whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from skaudio.audio import Recording, stream
+from skaudio.dsp import Analysis, Framing
+from skaudio.encoders._mel_spectrogram import MelSpectrogram
+from skaudio.encoders._mfcc import MFCC
+from skaudio.encoders._spectrogram import Spectrogram
+
+# Samples that are read at once, at the recording's rate.
+BLOCK = 1 << 18
+
+
+def can_stream(encoder: Any) -> bool:
+    """Whether `LongEncoding` knows the way: single encoders of spectra that keep the length."""
+    kinds = (Spectrogram, MelSpectrogram, MFCC)
+    return isinstance(encoder, kinds) and encoder.target_frames is None
+
+
+@dataclass
+class LongEncoding:
+    """The frames of one recording, in two steps.
+
+    What needs the whole recording, the loudest value (``top_db``) and the level (``normalize``),
+    is gathered on the way: `pieces` yields frames before the clipping and the cosine transform,
+    `finish` does these.
+    """
+
+    encoder: Any
+    recording: Recording
+    block: int = BLOCK
+    peak: float = -math.inf
+
+    def pieces(self) -> Iterator[np.ndarray]:
+        """Yield float32 arrays (n_rows, n_frames), once."""
+        analysis = self.encoder._job().analysis
+        plain = replace(
+            analysis,
+            framing=replace(analysis.framing, center=False),
+            dct=None,
+            scale=replace(analysis.scale, top_db=None),
+        )
+        warp_factor = analysis.check_warp(self.recording.warp_factor, self.recording.name)
+        for signal in _cut(self._waveforms(), analysis.framing, self.recording.name):
+            frames = plain.encode(signal, warp_factor)
+            self.peak = max(self.peak, float(frames.max()))
+            yield frames
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of what `pieces` yields."""
+        return replace(self.encoder._job().analysis, dct=None).n_features
+
+    def finish(self, frames: np.ndarray) -> np.ndarray:
+        """Return the features (n_features, n_frames) of frames, all pieces having been seen."""
+        analysis: Analysis = self.encoder._job().analysis
+        if analysis.scale.clips and analysis.scale.top_db is not None:
+            frames = np.maximum(frames, np.float32(self.peak - analysis.scale.top_db))
+        if analysis.dct is None:
+            return frames
+        return (torch.from_numpy(analysis.dct.copy()) @ torch.from_numpy(frames)).numpy()
+
+    def _waveforms(self) -> Iterator[np.ndarray]:
+        level = self._level()
+        for waveform in self._read():
+            yield waveform / np.float32(level) if level > 0 and level != 1 else waveform
+
+    def _level(self) -> float:
+        """Return what ``normalize`` divides by."""
+        kind = self.encoder.normalize
+        if kind == "max":
+            return max(float(np.abs(waveform).max()) for waveform in self._read())
+        if kind == "rms":
+            squares, count = 0.0, 0
+            for waveform in self._read():
+                squares += float(np.square(waveform, dtype=np.float64).sum())
+                count += len(waveform)
+            return math.sqrt(squares / count)
+        return 1.0
+
+    def _read(self) -> Iterator[np.ndarray]:
+        job = self.encoder._job()
+        return stream(
+            self.recording,
+            job.sample_rate,
+            block=self.block,
+            offset=job.offset,
+            duration=job.duration,
+            resample_quality=job.resample_quality,
+        )
+
+
+def _cut(waveforms: Iterator[np.ndarray], framing: Framing, name: str) -> Iterator[np.ndarray]:
+    """Yield signals whose frames, one after the other, are those of the padded whole."""
+    margin, hop = framing.margin, framing.hop_length
+    held = np.empty(0, np.float32)  # from the next frame's first sample on
+    n_samples = 0
+    for waveform in waveforms:
+        begins = n_samples <= margin
+        held = np.concatenate([held, waveform])
+        n_samples += len(waveform)
+        if n_samples <= margin:
+            continue  # too little yet to tell what the padding reflects
+        if begins and margin:
+            held = np.pad(held, (margin, 0), mode=framing.pad_mode)  # type: ignore[call-overload]
+        # The last samples wait: the padding behind the end is made of them.
+        n_frames = (len(held) - margin - framing.n_fft) // hop
+        if n_frames > 0:
+            yield held[: (n_frames - 1) * hop + framing.n_fft]
+            held = held[n_frames * hop :]
+    framing.check_length(n_samples, name)
+    if margin and n_samples <= margin:
+        held = np.pad(held, margin, mode=framing.pad_mode)  # type: ignore[call-overload]
+    elif margin:
+        held = np.pad(held, (0, margin), mode=framing.pad_mode)  # type: ignore[call-overload]
+    if len(held) >= framing.n_fft:
+        yield np.ascontiguousarray(held)

@@ -1,0 +1,213 @@
+"""Probabilities over time to events, and events to activity over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.ndimage import median_filter as median_of
+
+from skaudio.events._event_table import COLUMNS, check_events
+
+# Of a frame: durations in seconds are compared with whole numbers of frames.
+ROUNDING = 1e-6
+
+
+def frames_to_events(
+    probabilities: Any,
+    frame_times: Any,
+    labels: Sequence[Any],
+    *,
+    threshold: Any = 0.5,
+    hysteresis: float = 1.0,
+    median_filter: float = 0.0,
+    min_duration: float = 0.0,
+    max_gap: float = 0.0,
+    frame_duration: float | None = None,
+    file: Any = 0,
+) -> pd.DataFrame:
+    """Turn probabilities over time into events.
+
+    The steps, in this order, for each label by itself: running median; an event begins where the
+    probability reaches the threshold, and reaches to both sides as far as it is at least
+    ``hysteresis * threshold``; events with short gaps between them are joined; short events are
+    dropped.
+
+    Parameters
+    ----------
+    probabilities : array of shape (n_labels, n_frames)
+    frame_times : array of shape (n_frames,)
+        Centre of each frame, in seconds, evenly spaced.
+    labels : sequence of length n_labels
+    threshold : float, or array of shape (n_labels,), default=0.5
+        Between 0 and 1.
+    hysteresis : float, default=1.0
+        Share of the threshold at which an event ends; 1 is a single threshold.
+    median_filter : float, default=0.0
+        Length of the running median, in seconds, rounded to an odd number of frames.
+    min_duration : float, default=0.0
+        Shorter events are dropped, in seconds.
+    max_gap : float, default=0.0
+        Gaps of at most this length between two events are filled, in seconds.
+    frame_duration : float, default=None
+        From one frame to the next; None: from ``frame_times``, which then are two or more.
+    file : default=0
+        What goes into the column ``file``.
+
+    Returns
+    -------
+    events : DataFrame
+        ``file``, ``onset``, ``offset``, ``event_label``, ``score`` (the mean probability of the
+        event's frames, before the median filter), by onset. Events begin and end half a frame
+        before and behind the centres of their frames, but not before 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.events import frames_to_events
+    >>> dog = [0.1, 0.6, 0.9, 0.4, 0.1, 0.1, 0.7, 0.2]
+    >>> frames_to_events([dog], 0.1 * np.arange(8), ["dog"], threshold=0.6, hysteresis=0.5)
+       file  onset  offset event_label     score
+    0     0   0.05    0.35         dog  0.633333
+    1     0   0.55    0.65         dog  0.700000
+    """
+    probabilities = np.asarray(probabilities)
+    times = np.asarray(frame_times, dtype=float)
+    if probabilities.shape != (len(labels), len(times)):
+        raise ValueError(
+            f"probabilities has shape {probabilities.shape}, expected (n_labels, n_frames) = "
+            f"({len(labels)}, {len(times)})."
+        )
+    step = _step(times, frame_duration)
+    thresholds = check_thresholds(threshold, labels)
+    check_filters(hysteresis, median_filter, min_duration, max_gap)
+    rows = []
+    for label, values, high in zip(labels, probabilities, thresholds, strict=True):
+        starts, stops = find_runs(
+            smooth(values, median_filter / step),
+            high,
+            high * hysteresis,
+            min_frames=min_duration / step,
+            max_gap=max_gap / step,
+        )
+        for start, stop in zip(starts, stops, strict=True):
+            onset = max(times[start] - step / 2, 0.0)
+            score = float(values[start:stop].mean())
+            rows.append((file, onset, times[stop - 1] + step / 2, label, score))
+    rows.sort(key=lambda row: row[1:3])
+    return _table(rows)
+
+
+def _table(rows: list[Any]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=[*COLUMNS, "score"])
+    return table.astype({"onset": float, "offset": float, "score": float})
+
+
+def events_to_frames(events: Any, frame_times: Any, labels: Sequence[Any]) -> np.ndarray:
+    """Say which labels are active in which frames of one recording.
+
+    Parameters
+    ----------
+    events : DataFrame
+        Of one file, see `check_events`.
+    frame_times : array of shape (n_frames,)
+        Centre of each frame, in seconds.
+    labels : sequence of length n_labels
+
+    Returns
+    -------
+    active : ndarray of bool, shape (n_labels, n_frames)
+        Where ``onset <= time < offset``.
+
+    Examples
+    --------
+    >>> from skaudio.events import events_to_frames
+    >>> dog = [{"file": 0, "onset": 0.1, "offset": 0.3, "event_label": "dog"}]
+    >>> events_to_frames(dog, [0.0, 0.1, 0.2, 0.3], ["cat", "dog"]).astype(int).tolist()
+    [[0, 0, 0, 0], [0, 1, 1, 0]]
+    """
+    table = check_events(events, labels=labels)
+    files = table["file"].unique()
+    if len(files) > 1:
+        raise ValueError(f"events is of {len(files)} files, expected one: {files[:2].tolist()}...")
+    times = np.asarray(frame_times, dtype=float)
+    active = np.zeros((len(labels), len(times)), dtype=bool)
+    rows = {label: i for i, label in enumerate(labels)}
+    for label, onset, offset in table[["event_label", "onset", "offset"]].itertuples(index=False):
+        active[rows[label]] |= (times >= onset) & (times < offset)
+    return active
+
+
+def smooth(values: np.ndarray, n_frames: float) -> np.ndarray:
+    """Return the running median over about ``n_frames``, an odd number; ends are repeated."""
+    size = 2 * round((n_frames - 1) / 2) + 1
+    return values if size <= 1 else median_of(values, size, mode="nearest")
+
+
+def find_runs(
+    values: np.ndarray, high: float, low: float, *, min_frames: float = 0.0, max_gap: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (starts, stops) of the runs at or above ``low`` that reach ``high`` somewhere.
+
+    Gaps of at most ``max_gap`` frames between them are filled; then runs of less than
+    ``min_frames`` are dropped.
+    """
+    edges = np.diff(np.concatenate([[False], values >= low, [False]]).astype(np.int8))
+    starts, stops = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    if len(starts):
+        ends = np.stack([starts, stops], axis=1).ravel()
+        reached = np.maximum.reduceat(np.append(values, -np.inf), ends)[::2] >= high
+        starts, stops = starts[reached], stops[reached]
+    if len(starts):
+        apart = starts[1:] - stops[:-1] > max_gap + ROUNDING
+        starts, stops = starts[np.append(True, apart)], stops[np.append(apart, True)]
+    long = stops - starts >= min_frames - ROUNDING
+    return starts[long], stops[long]
+
+
+def check_thresholds(threshold: Any, labels: Sequence[Any]) -> np.ndarray:
+    """Return one threshold per label, or say what is wrong."""
+    if hasattr(threshold, "keys"):
+        strange = [name for name in threshold if name not in list(labels)]
+        missing = [name for name in labels if name not in threshold]
+        if strange or missing:
+            raise ValueError(
+                f"threshold is given for {list(threshold)}, expected the labels {list(labels)}."
+            )
+        threshold = [threshold[name] for name in labels]
+    values = np.asarray(threshold, dtype=float)
+    if values.ndim and values.shape != (len(labels),):
+        raise ValueError(
+            f"threshold has shape {values.shape}, expected one number or one per label, "
+            f"({len(labels)},)."
+        )
+    if not np.all((values >= 0) & (values <= 1)):
+        raise ValueError(f"threshold={threshold!r}: expected probabilities between 0 and 1.")
+    return np.broadcast_to(values, len(labels))
+
+
+def check_filters(
+    hysteresis: float, median_filter: float, min_duration: float, max_gap: float
+) -> None:
+    """Refuse settings of the filters that mean nothing."""
+    if not 0 < hysteresis <= 1:
+        raise ValueError(
+            f"hysteresis={hysteresis!r}: expected a share of the threshold, above 0 and at most 1."
+        )
+    durations = {"median_filter": median_filter, "min_duration": min_duration, "max_gap": max_gap}
+    for name, value in durations.items():
+        if not 0 <= value < np.inf:
+            raise ValueError(f"{name}={value!r}: expected seconds, 0 or more.")
+
+
+def _step(times: np.ndarray, frame_duration: float | None) -> float:
+    if frame_duration is not None:
+        return float(frame_duration)
+    if len(times) < 2:
+        raise ValueError(
+            f"frame_times has {len(times)} frames, which do not tell how long one is: pass "
+            "frame_duration=."
+        )
+    return float(times[-1] - times[0]) / (len(times) - 1)

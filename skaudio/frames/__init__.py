@@ -1,0 +1,21 @@
+"""Sequences of frames: the containers in which features travel between steps.
+
+A recording's frames are a float32 array ``(n_features, n_frames)``. Recordings of one length are
+a 3-D array; of several lengths, a 1-D object array; under ``set_output(transform="pandas")``, a
+one-column DataFrame of arrays. A 2-D array ``(n, d)`` is n sequences of one frame of d features.
+
+check_frames
+    X in any of these containers -> a list of frames, for authors of estimators.
+pack, as_object_array
+    Frames -> the container they travel in.
+FrameStack
+    The same, for threads that each write their part.
+FrameOutputMixin
+    `set_output` for transformers that return frames.
+"""
+
+from skaudio.frames._check import check_frames
+from skaudio.frames._frame_output import FrameOutputMixin
+from skaudio.frames._stack import FrameStack, as_object_array, pack
+
+__all__ = ["FrameOutputMixin", "FrameStack", "as_object_array", "check_frames", "pack"]

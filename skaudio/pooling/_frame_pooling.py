@@ -1,0 +1,201 @@
+"""FramePooling: sequences of frames to one row per recording."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import check_scalar
+from sklearn.utils.validation import _check_feature_names_in
+
+from skaudio.frames import check_frames
+from skaudio.pooling._frame_statistics import deltas, is_statistic, parts, standardize, summarize
+
+# Values computed at once, as float64: what stays in a core's second-level cache.
+BLOCK_SIZE = 2**17
+
+
+class FramePooling(TransformerMixin, BaseEstimator):
+    """Summarise the frames of each recording by statistics over time.
+
+    Recordings of any length become rows of one length, which any scikit-learn estimator takes.
+    A recording's row does not depend on the recordings beside it.
+
+    Parameters
+    ----------
+    stats : sequence of str, default=("mean", "std")
+        "mean", "std" (dividing by the number of frames), "min", "max", "median" and percentiles
+        such as "p10" or "p97.5", linearly interpolated.
+    n_segments : int, default=1
+        Cut each recording into this many consecutive parts of equal length and take the statistics
+        of each. A recording of fewer frames than parts uses frames more than once.
+    deltas : bool, default=False
+        Take the same statistics of the first-order deltas too: the slope of each feature, per
+        frame, over nine frames, the first and last frame repeated outwards; the numbers of
+        ``librosa.feature.delta(mode="nearest")``.
+    cmvn : bool, default=False
+        First give each feature mean 0 and variance 1 over its recording (cepstral mean and
+        variance normalisation), which removes much of what differs between voices and
+        microphones. A feature that does not vary becomes 0. The overall mean and standard
+        deviation then say nothing any more: combine with ``n_segments``, ``deltas`` or percentiles.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Features per frame.
+    feature_names_in_ : ndarray of str, shape (n_features,)
+        Names of the features, where the input is a DataFrame.
+
+    See Also
+    --------
+    FrameUnion : Stack the frames of several encoders before pooling.
+
+    References
+    ----------
+    Deltas: Furui 1986, "Speaker-independent isolated word recognition using dynamic features of
+    speech spectrum". Normalisation: Viikki & Laurila 1998, "Cepstral domain segmental feature
+    vector normalization for noise robust speech recognition".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skaudio.encoders import MFCC
+    >>> from skaudio.pooling import FramePooling
+    >>> noise = np.random.default_rng(0).normal(scale=0.1, size=12000)
+    >>> model = make_pipeline(MFCC(n_mfcc=2), FramePooling(n_segments=2))
+    >>> rows = model.fit_transform([noise, noise[:8000]])
+    >>> rows.shape, rows.dtype
+    ((2, 8), dtype('float32'))
+    >>> model.get_feature_names_out()[:5].tolist()
+    ['mfcc0_mean_part1', 'mfcc1_mean_part1', 'mfcc0_std_part1', 'mfcc1_std_part1',
+     'mfcc0_mean_part2']
+    """
+
+    def __init__(self, stats=("mean", "std"), *, n_segments=1, deltas=False, cmvn=False):
+        self.stats = stats
+        self.n_segments = n_segments
+        self.deltas = deltas
+        self.cmvn = cmvn
+
+    def fit(self, X, y=None):
+        """Check the parameters and remember the number of features, and their names if X has them.
+
+        Parameters
+        ----------
+        X : array of shape (n_recordings, n_features, n_frames), or sequence of arrays
+            What encoders return: a sequence of ``(n_features, n_frames)``, any number of frames.
+        y : ignored
+
+        Returns
+        -------
+        self : estimator
+        """
+        self._check_params()
+        self._check_frames(X, reset=True)
+        return self
+
+    def transform(self, X):
+        """Pool frames.
+
+        Parameters
+        ----------
+        X : array of shape (n_recordings, n_features, n_frames), or sequence of arrays
+            What encoders return: a sequence of ``(n_features, n_frames)``, any number of frames.
+
+        Returns
+        -------
+        rows : ndarray of shape (n_recordings, n_columns), float32
+            C-contiguous; ``get_feature_names_out`` names the columns.
+        """
+        stats = self._check_params()
+        frames = self._check_frames(X, reset=False)
+        n_columns = len(frames[0]) * (1 + bool(self.deltas)) * len(stats) * self.n_segments
+        rows = np.empty((len(frames), n_columns), np.float32)
+        for block in _blocks_of_one_length(frames):
+            pooled = self._pool(np.array([frames[i] for i in block], np.float64), stats)
+            rows[block] = pooled.reshape(len(block), n_columns)
+        return rows
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the columns, such as ``mfcc0_mean`` or ``mfcc0_delta_std_part1``.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the features of a frame. None: those seen in `fit`, or x0, x1...
+
+        Returns
+        -------
+        names : ndarray of str
+        """
+        stats = self._check_params()
+        if input_features is None and not hasattr(self, "n_features_in_"):
+            raise NotFittedError(
+                "FramePooling does not know its number of features: fit it or pass input_features."
+            )
+        names = list(_check_feature_names_in(self, input_features))
+        if self.deltas:
+            names += [f"{name}_delta" for name in names]
+        many = self.n_segments > 1
+        ends = [f"_part{i + 1}" for i in range(self.n_segments)] if many else [""]
+        columns = [f"{name}_{stat}{end}" for end in ends for stat in stats for name in names]
+        return np.array(columns, dtype=object)
+
+    def _pool(self, frames: np.ndarray, stats: list[str]) -> np.ndarray:
+        """Pool recordings of one length: float64 (n, n_features, n_frames) to (n, n_parts, ...)."""
+        if self.cmvn:
+            frames = standardize(frames)
+        if self.deltas:
+            frames = np.concatenate([frames, deltas(frames)], axis=1)
+        cuts = parts(frames.shape[-1], self.n_segments)
+        return np.stack([summarize(frames[..., cut], stats) for cut in cuts], axis=1)
+
+    def _check_params(self) -> list[str]:
+        check_scalar(self.n_segments, "n_segments", numbers.Integral, min_val=1)
+        if isinstance(self.stats, str):
+            raise TypeError(f"stats={self.stats!r}: expected a sequence, ({self.stats!r},).")
+        stats = list(self.stats)
+        if not stats or len(set(stats)) < len(stats):
+            raise ValueError(f"stats={self.stats!r}: expected one or more, each once.")
+        for stat in stats:
+            if not is_statistic(stat):
+                raise ValueError(
+                    f"stats={self.stats!r}: unknown {stat!r}, expected 'mean', 'std', 'min', "
+                    "'max', 'median' or a percentile such as 'p10'."
+                )
+        return stats
+
+    def _check_frames(self, X: Any, *, reset: bool) -> list[np.ndarray]:
+        frames, names = check_frames(self, X, reset=reset)
+        n_features = len(frames[0])
+        if reset:
+            self.n_features_in_ = n_features
+            if names is not None:
+                self.feature_names_in_ = np.array(names, dtype=object)
+        elif n_features != getattr(self, "n_features_in_", n_features):
+            raise ValueError(
+                f"X has {n_features} features, but FramePooling is expecting "
+                f"{self.n_features_in_} features as input. Were the frames encoded differently?"
+            )
+        return frames
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def _blocks_of_one_length(frames: list[np.ndarray]):
+    """Yield lists of positions of recordings that have the same number of frames."""
+    positions: dict[int, list[int]] = {}
+    for i, item in enumerate(frames):
+        positions.setdefault(item.shape[1], []).append(i)
+    for same in positions.values():
+        size = max(BLOCK_SIZE // frames[same[0]].size, 1)
+        yield from (same[i : i + size] for i in range(0, len(same), size))

@@ -1,0 +1,285 @@
+"""FrameUnion: the frames of several encoders, stacked."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from sklearn.base import TransformerMixin, clone
+from sklearn.utils import get_tags
+from sklearn.utils._repr_html.estimator import _VisualBlock
+from sklearn.utils.metaestimators import _BaseComposition
+from sklearn.utils.parallel import Parallel, delayed
+
+from skaudio._steps import frame_maker
+from skaudio.audio import Recordings, check_recordings
+from skaudio.frames import FrameOutputMixin, check_frames, pack
+from skaudio.pooling._frame_statistics import deltas
+
+DELTA_ENDINGS = ("", "_delta", "_delta2")
+
+
+class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
+    """Stack the frames of several encoders of the same recordings.
+
+    What `sklearn.pipeline.FeatureUnion` is for tables: each encoder's features follow those of the
+    one before, frame by frame. The encoders have to agree on the frames: the same hop in seconds,
+    and the same ``center``.
+
+    Parameters
+    ----------
+    transformers : list of (str, transformer)
+        Encoders, or Pipelines that return frames, each under a name. Their parameters are
+        reached as ``name__parameter``; ``"drop"`` in place of a transformer leaves it out.
+    n_jobs : int, default=None
+        joblib workers, one transformer each. None is 1 unless a joblib backend is active; an
+        encoder uses several threads by itself.
+    deltas : {0, 1, 2}, default=0
+        Append the first-order deltas of the stack, or those and the second-order ones: slope and
+        curvature over nine frames, the first and last frame repeated outwards, the numbers of
+        ``librosa.feature.delta(order=..., mode="nearest")``.
+
+    Attributes
+    ----------
+    transformers_ : list of (str, transformer)
+        The fitted transformers, without those dropped.
+    n_features_in_ : int
+        Samples per clip; only where `fit` was given a 2-D array.
+
+    See Also
+    --------
+    FramePooling : Turn the stacked frames into one row per recording.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.encoders import MFCC, MelSpectrogram
+    >>> from skaudio.pooling import FrameUnion
+    >>> clips = np.random.default_rng(0).uniform(-1, 1, (2, 16000))
+    >>> union = FrameUnion([("mel", MelSpectrogram()), ("mfcc", MFCC())], deltas=1)
+    >>> union.set_params(mel__n_mels=40).fit_transform(clips).shape
+    (2, 120, 101)
+    >>> union.get_feature_names_out()[[0, 40, 60]].tolist()
+    ['mel__melspectrogram0', 'mfcc__mfcc0', 'mel__melspectrogram0_delta']
+    """
+
+    def __init__(self, transformers, *, n_jobs=None, deltas=0):
+        self.transformers = transformers
+        self.n_jobs = n_jobs
+        self.deltas = deltas
+
+    def get_params(self, deep=True):
+        """Return the parameters, with ``deep`` those of the transformers too.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+
+        Returns
+        -------
+        params : dict
+        """
+        return self._get_params("transformers", deep=deep)
+
+    def set_params(self, **params):
+        """Set parameters: own ones, transformers by name, theirs as ``name__parameter``.
+
+        Parameters
+        ----------
+        **params : dict
+
+        Returns
+        -------
+        self : estimator
+        """
+        return self._set_params("transformers", **params)
+
+    def fit(self, X, y=None):
+        """Fit a clone of each transformer.
+
+        Parameters
+        ----------
+        X : sequence of recordings
+        y : array-like, default=None
+            Passed on.
+
+        Returns
+        -------
+        self : estimator
+        """
+        named = self._check_transformers()
+        check_recordings(self, X, reset=True)
+        fitted = Parallel(n_jobs=self.n_jobs)(delayed(_fit)(clone(t), X, y) for _, t in named)
+        self.transformers_ = [(name, t) for (name, _), t in zip(named, fitted, strict=True)]
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Fit a clone of each transformer, and stack what their ``fit_transform`` returns.
+
+        Parameters
+        ----------
+        X : sequence of recordings
+        y : array-like, default=None
+            Passed on.
+
+        Returns
+        -------
+        frames : ndarray of shape (n_recordings, n_features, n_frames)
+            A 1-D object array of ``(n_features, n_frames)`` arrays if lengths differ.
+        """
+        named = self._check_transformers()
+        recordings = check_recordings(self, X, reset=True)
+        results = Parallel(n_jobs=self.n_jobs)(
+            delayed(_fit_transform)(clone(t), X, y) for _, t in named
+        )
+        names = [name for name, _ in named]
+        self.transformers_ = [(n, t) for n, (t, _) in zip(names, results, strict=True)]
+        return self._stack([output for _, output in results], recordings)
+
+    def transform(self, X):
+        """Encode recordings with each transformer and stack the frames.
+
+        Parameters
+        ----------
+        X : sequence of recordings
+
+        Returns
+        -------
+        frames : ndarray of shape (n_recordings, n_features, n_frames)
+            A 1-D object array of ``(n_features, n_frames)`` arrays if lengths differ.
+        """
+        named = self._named()
+        recordings = check_recordings(self, X, reset=False)
+        outputs = Parallel(n_jobs=self.n_jobs)(delayed(_transform)(t, X) for _, t in named)
+        return self._stack(outputs, recordings)
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the features of a frame, such as ``mel__melspectrogram0_delta``.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Passed on.
+
+        Returns
+        -------
+        names : ndarray of str, of shape (n_features,)
+        """
+        names = [
+            f"{name}__{feature}"
+            for name, transformer in self._named()
+            for feature in transformer.get_feature_names_out(input_features)
+        ]
+        endings = DELTA_ENDINGS[: 1 + self.deltas]
+        return np.array([name + ending for ending in endings for name in names], dtype=object)
+
+    def frame_times(self, n_frames=None) -> np.ndarray:
+        """Return the time of each frame's centre, in seconds, as the first encoder states it.
+
+        Parameters
+        ----------
+        n_frames : int or ndarray of shape (..., n_frames), optional
+            How many, or frames to count; may be left out when ``target_frames`` is set.
+
+        Returns
+        -------
+        times : ndarray of shape (n_frames,)
+        """
+        makers = [frame_maker(transformer) for _, transformer in self._named()]
+        encoder = next((maker for maker in makers if maker is not None), None)
+        if encoder is None:
+            raise TypeError("None of the transformers is an encoder that knows its frames' times.")
+        return encoder.frame_times(n_frames)
+
+    def _named(self) -> list[tuple[str, Any]]:
+        """Return the fitted transformers; encoders need no fit, so without it those passed in."""
+        if hasattr(self, "transformers_"):
+            return self.transformers_
+        return self._check_transformers()
+
+    def _check_transformers(self) -> list[tuple[str, Any]]:
+        if self.deltas not in (0, 1, 2):
+            raise ValueError(f"deltas={self.deltas!r}: expected 0, 1 or 2.")
+        try:
+            names, transformers = zip(*self.transformers, strict=True)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"transformers={self.transformers!r}: expected a list of (name, transformer)."
+            ) from error
+        self._validate_names(names)
+        self._check_estimators_are_instances(transformers)
+        for name, transformer in self.transformers:
+            if transformer != "drop" and not hasattr(transformer, "transform"):
+                raise TypeError(
+                    f"transformer {name!r} is {transformer!r}, expected an encoder, a Pipeline "
+                    "that returns frames, or 'drop'."
+                )
+        kept = [(name, t) for name, t in self.transformers if t != "drop"]
+        if not kept:
+            raise ValueError("All transformers are dropped, expected at least one to remain.")
+        return kept
+
+    def _stack(self, outputs: list[Any], recordings: Recordings) -> Any:
+        names = [name for name, _ in self._named()]
+        columns = [
+            self._frames_of(name, output) for name, output in zip(names, outputs, strict=True)
+        ]
+
+        def stacks():
+            for recording, parts in zip(recordings, zip(*columns, strict=True), strict=True):
+                counts = [part.shape[1] for part in parts]
+                other = next((i for i, n in enumerate(counts) if n != counts[0]), None)
+                if other is not None:
+                    raise ValueError(
+                        f"{recording.name} has {counts[0]} frames from {names[0]!r} and "
+                        f"{counts[other]} from {names[other]!r}, expected as many. Give them the "
+                        "same hop in seconds (hop_length / sample_rate), the same center, and with "
+                        "center=False the same n_fft."
+                    )
+                stack = np.concatenate(parts)
+                orders = [deltas(stack, order) for order in range(1, 1 + self.deltas)]
+                yield np.concatenate([stack, *orders])
+
+        frames = pack(stacks(), len(recordings))
+        return self._wrap(frames, recordings.index, self.get_feature_names_out)
+
+    def _frames_of(self, name: str, output: Any) -> list[np.ndarray]:
+        if np.ndim(output) == 2 and not hasattr(output, "iloc"):
+            raise ValueError(
+                f"transformer {name!r} returns a table of shape {np.shape(output)}, expected "
+                "frames (n_features, n_frames) of each recording. Rows are joined by "
+                "sklearn.pipeline.FeatureUnion."
+            )
+        try:
+            return check_frames(None, output, reset=False, advice="pass encoders.")[0]
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"transformer {name!r}: {error}") from error
+
+    def _sk_visual_block_(self):
+        names, transformers = zip(*self.transformers, strict=True)
+        return _VisualBlock("parallel", transformers, names=names)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        with suppress(TypeError, ValueError):  # not a list of (name, transformer): fit says so
+            tags.requires_fit = any(
+                get_tags(transformer).requires_fit
+                for _, transformer in self.transformers
+                if transformer != "drop"
+            )
+        return tags
+
+
+def _fit(transformer: Any, X: Any, y: Any) -> Any:
+    return transformer.fit(X, y)
+
+
+def _fit_transform(transformer: Any, X: Any, y: Any) -> tuple[Any, Any]:
+    output = transformer.fit_transform(X, y)
+    return transformer, output
+
+
+def _transform(transformer: Any, X: Any) -> Any:
+    return transformer.transform(X)

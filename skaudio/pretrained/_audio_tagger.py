@@ -1,0 +1,292 @@
+"""AudioTagger: which of AudioSet's sounds recordings hold."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.special import expit
+
+from skaudio._validation import check_count
+from skaudio.audio import check_recordings
+from skaudio.frames import pack
+from skaudio.pretrained._audioset_labels import RollUp, labels_of, load_ontology, select
+from skaudio.pretrained._pretrained_net import Output, PretrainedNet
+from skaudio.pretrained._pretrained_transformer import PretrainedTransformer
+from skaudio.pretrained._registry import MODELS, find_model
+
+AGGREGATES = ("mean", "max", None)
+
+
+class AudioTagger(PretrainedTransformer):
+    """Score recordings for each class of AudioSet, by a net that was trained on it.
+
+    Scores are between 0 and 1, independent of each other, and no calibrated probabilities: their
+    order within a class says more than their size.
+
+    Parameters
+    ----------
+    model : str, default="mn04_as"
+        Name of the net; all those of :class:`PretrainedEmbedder` but "vggish", which has no
+        classes.
+    weights : path, sequence of paths or "random", default=None
+        As for :class:`PretrainedEmbedder`.
+    aggregate : {"mean", "max", None}, default="mean"
+        How the scores of a recording's chunks become one. None leaves them apart: a sequence
+        ``(n_labels, n_frames)`` per recording, of a frame per chunk, or, by
+        "panns_cnn14_decision_level_max", of one every 10 ms.
+    classes : sequence of str, default=None
+        The labels to score; None is all.
+    threshold : float, default=None
+        The least score that `tag` accepts; None accepts all.
+    rollup : bool, default=False
+        Let each sound have the highest score of the sounds below it in AudioSet's ontology:
+        "Animal" that of "Dog" and "Bark". Adds the categories above the classes, such as "Human
+        sounds". The ontology is read from the data home, or downloaded.
+    labels : sequence of str, default=None
+        Names of the outputs of fine-tuned weights; None is AudioSet's.
+    chunk_duration : float, "auto" or None, default="auto"
+        Length of a chunk in seconds; "auto" is what the net was trained on, None the whole
+        recording.
+    chunk_hop : float or "auto", default="auto"
+        From the beginning of a chunk to the next one's, in seconds.
+    batch_size : int, default=None
+        Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Of the net; the front end is always float32.
+    device : str, default="cpu"
+        torch device.
+    model_params : dict, default=None
+        Parameters of the net's class.
+    data_home : path, default=None
+        Where weights and ontology are kept, see :func:`skaudio.datasets.get_data_home`.
+    verbose : int, default=0
+        Show a progress bar over the recordings.
+
+    Attributes
+    ----------
+    net_ : torch.nn.Module
+        The net, for you to look into or to fine-tune: `transform` goes through it as it is.
+    n_features_in_ : int
+        Only where `fit` was given a 2-D array.
+
+    See Also
+    --------
+    PretrainedEmbedder : The features that the net decides by.
+
+    Notes
+    -----
+    Nothing is learned in `fit`, and `transform` and `tag` work without it. The roll-up takes the
+    maximum, a lower bound of the probability that any of the sounds is there.
+
+    References
+    ----------
+    Gemmeke et al. 2017, "Audio Set: An ontology and human-labeled dataset for audio events".
+
+    Examples
+    --------
+    >>> from skaudio.datasets import load_spoken_digits
+    >>> from skaudio.pretrained import AudioTagger
+    >>> digits = load_spoken_digits()
+    >>> tagger = AudioTagger("mn01_as", weights="random")  # without: downloads them
+    >>> tagger.transform(digits.data[:3]).shape
+    (3, 527)
+    >>> table = tagger.tag(digits.data[:3], top=2)
+    >>> table.columns.tolist(), len(table)
+    (['recording', 'label', 'score'], 6)
+    """
+
+    def __init__(
+        self,
+        model="mn04_as",
+        *,
+        weights=None,
+        aggregate="mean",
+        classes=None,
+        threshold=None,
+        rollup=False,
+        labels=None,
+        chunk_duration="auto",
+        chunk_hop="auto",
+        batch_size=None,
+        precision="float32",
+        device="cpu",
+        model_params=None,
+        data_home=None,
+        verbose=0,
+    ):
+        self.model = model
+        self.weights = weights
+        self.aggregate = aggregate
+        self.classes = classes
+        self.threshold = threshold
+        self.rollup = rollup
+        self.labels = labels
+        self.chunk_duration = chunk_duration
+        self.chunk_hop = chunk_hop
+        self.batch_size = batch_size
+        self.precision = precision
+        self.device = device
+        self.model_params = model_params
+        self.data_home = data_home
+        self.verbose = verbose
+
+    def transform(self, X):
+        """Score recordings.
+
+        Parameters
+        ----------
+        X : sequence of recordings
+
+        Returns
+        -------
+        scores : ndarray of shape (n_recordings, n_labels), float32
+            With ``aggregate=None``, frames: ``(n_recordings, n_labels, n_frames)``, or a 1-D object
+            array of ``(n_labels, n_frames)`` if numbers of frames differ.
+        """
+        self._check()
+        recordings = check_recordings(self, X, reset=False, finite=False)
+        sequences = self._sequences(recordings)
+        if self.aggregate is None:
+            frames = pack(sequences, len(recordings))
+            return self._wrap(frames, recordings.index, self.get_feature_names_out)
+        rows = np.stack([self._pool(scores) for scores in sequences])
+        return self._wrap(rows, recordings.index, self.get_feature_names_out, table=True)
+
+    def tag(self, X, *, top=5, by_chunk=False):
+        """List the labels with the highest scores.
+
+        Parameters
+        ----------
+        X : sequence of recordings
+        top : int, default=5
+            How many labels at most; those below ``threshold`` are left out.
+        by_chunk : bool, default=False
+            List them for each chunk.
+
+        Returns
+        -------
+        table : DataFrame
+            Columns "recording" (its path, or else its label in the index of X, or position),
+            "label" and "score"; with ``by_chunk`` also "onset" and "offset" of the chunk in
+            seconds. The highest score of a recording, or chunk, comes first.
+        """
+        import pandas as pd
+
+        self._check()
+        check_count("top", top)
+        recordings = check_recordings(self, X, reset=False, finite=False)
+        index = range(len(recordings)) if recordings.index is None else recordings.index
+        named = [r.path or i for r, i in zip(recordings, index, strict=True)]
+        labels = self.get_feature_names_out()
+        least = -math.inf if self.threshold is None else self.threshold
+        rows = []
+        for name, scores in zip(named, self._sequences(recordings, frames=False), strict=True):
+            times = self.chunk_times(scores) if by_chunk else [(None, None)]
+            columns = scores.T if by_chunk else [self._pool(scores, self.aggregate or "mean")]
+            for (onset, offset), column in zip(times, columns, strict=True):
+                for i in np.argsort(-column, kind="stable")[:top]:
+                    if column[i] >= least:
+                        rows.append((name, onset, offset, labels[i], float(column[i])))
+        table = pd.DataFrame(rows, columns=["recording", "onset", "offset", "label", "score"])
+        return table if by_chunk else table.drop(columns=["onset", "offset"])
+
+    def frame_times(self, n_frames):
+        """Return the times of the middles of frames, in seconds; those of ``aggregate=None``.
+
+        Parameters
+        ----------
+        n_frames : int or ndarray of shape (..., n_frames)
+
+        Returns
+        -------
+        times : ndarray of shape (n_frames,)
+        """
+        step = find_model(self.model).net.frame_duration
+        if step is None:
+            return self.chunk_times(n_frames).mean(axis=1)
+        n_frames = np.shape(n_frames)[-1] if np.ndim(n_frames) else n_frames
+        return np.arange(check_count("n_frames", n_frames, 0)) * step
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the labels, in the order of scores.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        labels : ndarray of str, of shape (n_labels,)
+        """
+        labels = self._all_labels()[0]
+        chosen = select(self.classes, labels, self.rollup)
+        return np.array(labels, dtype=object)[chosen]
+
+    def _all_labels(self) -> tuple[list[str], RollUp | None]:
+        entry = find_model(self.model)
+        if self.labels is not None:
+            labels = list(self.labels)
+        elif entry.labels is None:
+            names = [name for name, model in MODELS.items() if model.labels]
+            raise ValueError(
+                f"model={self.model!r} has no classes: expected one of "
+                f"{', '.join(map(repr, names))}. Its features are for PretrainedEmbedder."
+            )
+        else:
+            labels = labels_of(entry.labels)
+        if not self.rollup:
+            return labels, None
+        rollup = RollUp(labels, load_ontology(self.data_home))
+        return rollup.labels, rollup
+
+    def _sequences(self, recordings: Any, *, frames: bool = True) -> Any:
+        """Yield the scores (n_labels, n_frames), or (n_labels, n_chunks), of each recording."""
+        labels, rollup = self._all_labels()
+        chosen = select(self.classes, labels, self.rollup)
+        net = self._net()
+        self._check_net(net)
+        frames = frames and self.aggregate is None and net.frame_duration is not None
+        for chunks in self._extract(recordings, _frame_logits if frames else _logits):
+            logits = self._joined(chunks, net) if frames else np.stack(chunks, axis=1)
+            scores = expit(logits)
+            yield (scores if rollup is None else rollup(scores))[chosen]
+
+    def _joined(self, chunks: list[np.ndarray], net: PretrainedNet) -> np.ndarray:
+        """Put the frames of chunks one after the other; where two overlap, the later chunk's."""
+        hop = self._chunking(net).hop / net.front_end.hop_length
+        starts = [round(i * hop) for i in range(len(chunks))]
+        parts = [c[:, : b - a] for c, a, b in zip(chunks, starts, starts[1:], strict=False)]
+        return np.concatenate([*parts, chunks[-1]], axis=1)
+
+    def _pool(self, scores: np.ndarray, aggregate: str | None = None) -> np.ndarray:
+        return (np.max if (aggregate or self.aggregate) == "max" else np.mean)(scores, axis=1)
+
+    def _check(self) -> None:
+        super()._check()
+        if self.aggregate not in AGGREGATES:
+            raise ValueError(f"aggregate={self.aggregate!r}: expected 'mean', 'max' or None.")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise ValueError(f"threshold={self.threshold!r}: expected a score from 0 to 1.")
+        self.get_feature_names_out()
+
+    def _check_net(self, net: PretrainedNet) -> None:
+        super()._check_net(net)
+        n_labels = len(self.labels or labels_of(find_model(self.model).labels or ""))
+        if n_labels != net.n_classes:
+            raise ValueError(
+                f"the net has {net.n_classes} outputs, and there are {n_labels} labels: pass "
+                "labels=, the names of its outputs."
+            )
+
+
+def _logits(output: Output) -> torch.Tensor:
+    assert output.logits is not None
+    return output.logits
+
+
+def _frame_logits(output: Output) -> torch.Tensor:
+    assert output.frame_logits is not None
+    return output.frame_logits

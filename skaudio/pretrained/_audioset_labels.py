@@ -1,0 +1,137 @@
+"""Names of the classes of AudioSet, and the ontology that they are a part of."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skaudio._files import FileState, fetch_file, file_state, get_data_home
+
+# Classes of AudioSet that YAMNet does without; the others it has in the same order.
+NOT_IN_YAMNET = frozenset(
+    {
+        "Male speech, man speaking",
+        "Female speech, woman speaking",
+        "Male singing",
+        "Female singing",
+        "Battle cry",
+        "Funny music",
+    }
+)
+ONTOLOGY_URL = "https://raw.githubusercontent.com/audioset/ontology/master/ontology.json"
+ONTOLOGY_FILE = "audioset_ontology.json"
+ONTOLOGY_LICENCE = "CC BY-SA 4.0 (https://creativecommons.org/licenses/by-sa/4.0/)"
+
+
+@lru_cache(maxsize=1)
+def _audioset() -> tuple[tuple[str, str], ...]:
+    """Return (identifier, name) of the 527 classes, in order."""
+    file = resources.files("skaudio.pretrained") / "data/audioset_class_labels_indices_527.csv"
+    rows = csv.DictReader(file.read_text("utf-8").splitlines())
+    return tuple((row["mid"], row["display_name"]) for row in rows)
+
+
+def labels_of(kind: str) -> list[str]:
+    """Return the names of the classes of "audioset" or "yamnet", in the order of scores."""
+    names = [name for _, name in _audioset()]
+    return [name for name in names if kind != "yamnet" or name not in NOT_IN_YAMNET]
+
+
+def load_ontology(data_home: Any = None) -> list[dict[str, Any]]:
+    """Return the 632 sounds of AudioSet's ontology, from the data home or downloaded.
+
+    Each has at least "id", "name" and "child_ids".
+    """
+    path = get_data_home(data_home) / "pretrained" / ONTOLOGY_FILE
+    if not path.is_file():
+        by_hand = (
+            f"To put it there by hand, download {ONTOLOGY_URL} elsewhere and save it as {path}"
+        )
+        print(f"Ontology of AudioSet: licence {ONTOLOGY_LICENCE}")
+        fetch_file(ONTOLOGY_URL, path, known_hash=None, size=None, by_hand=by_hand)
+    return _read_ontology(file_state(path))
+
+
+@lru_cache(maxsize=2)
+def _read_ontology(file: FileState) -> list[dict[str, Any]]:
+    try:
+        sounds = json.loads(Path(file.path).read_text("utf-8"))
+        if not isinstance(sounds, list) or not sounds:
+            raise ValueError("it is no list of sounds")
+        for sound in sounds:
+            sound["id"], sound["name"], sound["child_ids"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(
+            f"{file.path} is not AudioSet's ontology ({type(error).__name__}: {error}): expected "
+            f"a JSON list of sounds with id, name and child_ids. Delete it to have it downloaded "
+            f"from {ONTOLOGY_URL}."
+        ) from error
+    return sounds
+
+
+class RollUp:
+    """Scores of classes to scores of everything above them: a sound is heard if a kind of it is.
+
+    Attributes
+    ----------
+    labels : list of str
+        The classes, then the sounds of the ontology above them that are none themselves.
+    """
+
+    def __init__(self, classes: Sequence[str], ontology: Sequence[dict[str, Any]]):
+        names = {sound["id"]: sound["name"] for sound in ontology}
+        children = {
+            sound["name"]: [names[c] for c in sound["child_ids"] if c in names]
+            for sound in ontology
+        }
+        index = {name: i for i, name in enumerate(classes)}
+        below = {name: sorted(_classes_below(name, children, index)) for name in children}
+        above = [name for name in children if below[name] and name not in index]
+        self.labels = [*classes, *above]
+        # A class without a place in the ontology stays what it is.
+        self._members = [np.array(below.get(name) or [index[name]]) for name in self.labels]
+
+    def __call__(self, scores: np.ndarray) -> np.ndarray:
+        """Map (n_classes, ...) to (n_labels, ...): each label the maximum of what is below it."""
+        return np.stack([scores[members].max(axis=0) for members in self._members])
+
+
+def _classes_below(name: str, children: dict[str, list[str]], index: dict[str, int]) -> set[int]:
+    """Return the classes that are a sound or a kind of it."""
+    found, seen, waiting = set(), set(), [name]
+    while waiting:
+        sound = waiting.pop()
+        if sound not in seen:
+            seen.add(sound)
+            waiting += children.get(sound, [])
+            if sound in index:
+                found.add(index[sound])
+    return found
+
+
+def select(classes: Any, labels: Sequence[str], rolled_up: bool) -> np.ndarray:
+    """Return the positions of some labels, or say which one may have been meant."""
+    if classes is None:
+        return np.arange(len(labels))
+    if isinstance(classes, str):
+        raise TypeError(f"classes={classes!r}: expected a sequence, [{classes!r}].")
+    position = {name: i for i, name in enumerate(labels)}
+    for name in classes:
+        if name not in position:
+            near = difflib.get_close_matches(str(name), labels, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            more = "" if rolled_up else " Categories above the classes need rollup=True."
+            raise ValueError(
+                f"classes: {name!r} is none of the {len(labels)} labels of the model.{hint}{more}"
+            )
+    if not len(classes):
+        raise ValueError("classes is empty: expected labels, or None for all.")
+    return np.array([position[name] for name in classes])

@@ -1,0 +1,252 @@
+"""PretrainedEmbedder: recordings to the features of a net that was trained on AudioSet."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from threading import local
+from typing import Any
+
+import numpy as np
+import torch
+
+from skaudio.audio import check_recordings
+from skaudio.frames import pack
+from skaudio.pretrained._inference import inference_net
+from skaudio.pretrained._pretrained_net import Output, PretrainedNet
+from skaudio.pretrained._pretrained_transformer import DTYPES, PretrainedTransformer
+
+AGGREGATES = ("mean", "max", None)
+
+
+class PretrainedEmbedder(PretrainedTransformer):
+    """Turn recordings into features by a net that was trained on AudioSet.
+
+    Parameters
+    ----------
+    model : str, default="mn04_as"
+        Name of the net: "mn01_as", "mn02_as", "mn04_as", "mn05_as" and "mn10_as" are EfficientAT,
+        from the smallest to the largest; "yamnet"; "panns_mobilenetv2", "panns_cnn14" and
+        "panns_cnn14_decision_level_max"; "vggish".
+    weights : path, sequence of paths or "random", default=None
+        None takes the official file from the folder ``pretrained`` of the data home, and downloads
+        it if it is not there. A path is that of a state dict as .pt, .pth, .npz or .h5. "random"
+        takes the weights that the net was built with, always the same: for tests, and as a
+        baseline.
+    aggregate : {"mean", "max", None}, default="mean"
+        How the chunks of a recording become one row. None leaves them apart: a sequence
+        ``(n_features, n_chunks)`` per recording.
+    layer : str, default=None
+        Name of the module of the net (``net_.named_modules()``) whose output to take, averaged over
+        time and frequency; None is the embedding that the net's authors use.
+    chunk_duration : float, "auto" or None, default="auto"
+        Length of a chunk in seconds; "auto" is what the net was trained on, None the whole
+        recording.
+    chunk_hop : float or "auto", default="auto"
+        From the beginning of a chunk to the next one's, in seconds; "auto" is the net's own, or,
+        with a ``chunk_duration`` in seconds, the same: no overlap.
+    normalize : bool, default=False
+        Scale rows to Euclidean length 1: distances then order as cosines do.
+    batch_size : int, default=None
+        Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Of the net; the front end is always float32.
+    device : str, default="cpu"
+        torch device.
+    model_params : dict, default=None
+        Parameters of the net's class, such as ``{"n_classes": 10}`` for fine-tuned weights.
+    data_home : path, default=None
+        Where weights are kept, see :func:`skaudio.datasets.get_data_home`.
+    verbose : int, default=0
+        Show a progress bar over the recordings.
+
+    Attributes
+    ----------
+    net_ : torch.nn.Module
+        The net, for you to look into or to fine-tune: `transform` goes through it as it is. Its
+        ``front_end`` turns waveforms into its input.
+    n_features_in_ : int
+        Only where `fit` was given a 2-D array.
+
+    See Also
+    --------
+    AudioTagger : The classes that the net hears.
+
+    Notes
+    -----
+    Nothing is learned in `fit`, and `transform` works without it.
+
+    A recording is cut into chunks that begin every ``chunk_hop`` seconds. For nets that take inputs
+    of any length the last chunk ends with the recording, up to half a hop sooner or later than the
+    others, and only what is shorter than the net's minimum is padded with zeros; for the others
+    the last chunk ends in zeros.
+
+    On the CPU a recording's result is the same, bit for bit, whatever is computed with it; with
+    another ``batch_size`` or number of threads it differs by rounding.
+
+    References
+    ----------
+    Schmid, Koutini & Widmer 2023, "Efficient large-scale audio tagging via transformer-to-CNN
+    knowledge distillation" (EfficientAT). Plakal & Ellis 2020 (YAMNet). Kong et al. 2020,
+    "PANNs: Large-scale pretrained audio neural networks for audio pattern recognition". Hershey et
+    al. 2017, "CNN architectures for large-scale audio classification" (VGGish).
+
+    Examples
+    --------
+    >>> from skaudio.datasets import load_spoken_digits
+    >>> from skaudio.pretrained import PretrainedEmbedder
+    >>> digits = load_spoken_digits()
+    >>> embedder = PretrainedEmbedder("mn01_as", weights="random")  # without: downloads them
+    >>> embedder.fit_transform(digits.data[:3]).shape
+    (3, 96)
+    """
+
+    def __init__(
+        self,
+        model="mn04_as",
+        *,
+        weights=None,
+        aggregate="mean",
+        layer=None,
+        chunk_duration="auto",
+        chunk_hop="auto",
+        normalize=False,
+        batch_size=None,
+        precision="float32",
+        device="cpu",
+        model_params=None,
+        data_home=None,
+        verbose=0,
+    ):
+        self.model = model
+        self.weights = weights
+        self.aggregate = aggregate
+        self.layer = layer
+        self.chunk_duration = chunk_duration
+        self.chunk_hop = chunk_hop
+        self.normalize = normalize
+        self.batch_size = batch_size
+        self.precision = precision
+        self.device = device
+        self.model_params = model_params
+        self.data_home = data_home
+        self.verbose = verbose
+
+    def transform(self, X):
+        """Embed recordings.
+
+        Parameters
+        ----------
+        X : sequence of recordings
+
+        Returns
+        -------
+        rows : ndarray of shape (n_recordings, n_features), float32
+            With ``aggregate=None``, frames: ``(n_recordings, n_features, n_chunks)``, or a 1-D
+            object array of ``(n_features, n_chunks)`` if numbers of chunks differ.
+        """
+        self._check()
+        recordings = check_recordings(self, X, reset=False, finite=False)
+        with self._pick() as pick:
+            sequences = (
+                np.stack(chunks, axis=1)
+                for chunks in self._extract(recordings, pick, fold=self.layer is None)
+            )
+            if self.aggregate is None:
+                frames = pack(map(self._scaled, sequences), len(recordings))
+                return self._wrap(frames, recordings.index, self.get_feature_names_out)
+            pool = np.mean if self.aggregate == "mean" else np.max
+            rows = np.stack([self._scaled(pool(s, axis=1)) for s in sequences])
+        return self._wrap(rows, recordings.index, self.get_feature_names_out, table=True)
+
+    def frame_times(self, n_frames):
+        """Return the times of the middles of chunks, in seconds; those of ``aggregate=None``.
+
+        Parameters
+        ----------
+        n_frames : int or ndarray of shape (..., n_chunks)
+
+        Returns
+        -------
+        times : ndarray of shape (n_chunks,)
+        """
+        return self.chunk_times(n_frames).mean(axis=1)
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the features.
+
+        Parameters
+        ----------
+        input_features : ignored
+
+        Returns
+        -------
+        names : ndarray of str, of shape (n_features,)
+        """
+        prefix = type(self).__name__.lower()
+        return np.array([f"{prefix}{i}" for i in range(self._n_features())], dtype=object)
+
+    def _n_features(self) -> int:
+        net = self._net()
+        if self.layer is None:
+            return net.n_features
+        with self._pick() as pick, torch.inference_mode():
+            fast = inference_net(net, self.device, DTYPES[self.precision], fold=False)
+            silence = np.zeros((1, round(net.chunk_duration * self.sample_rate)), np.float32)
+            spectrum = net.front_end(silence).to(self.device, DTYPES[self.precision])
+            return pick(fast(spectrum)).shape[1]
+
+    def _scaled(self, values: np.ndarray) -> np.ndarray:
+        if not self.normalize:
+            return values
+        return values / np.maximum(np.linalg.norm(values, axis=0, keepdims=True), 1e-12)
+
+    def _check(self) -> None:
+        super()._check()
+        if self.aggregate not in AGGREGATES:
+            raise ValueError(f"aggregate={self.aggregate!r}: expected 'mean', 'max' or None.")
+
+    def _check_net(self, net: PretrainedNet) -> None:
+        super()._check_net(net)
+        self._layer(net)
+
+    def _layer(self, net: PretrainedNet) -> Any:
+        modules = dict(net.named_modules())
+        if self.layer is not None and self.layer not in modules:
+            top = [name for name, _ in net.named_children()]
+            raise ValueError(
+                f"layer={self.layer!r}: {type(net).__name__} has no such module. Expected one of "
+                f"net_.named_modules(), which begin with {', '.join(map(repr, top))}."
+            )
+        return modules[self.layer or ""]
+
+    @contextmanager
+    def _pick(self):
+        """Give what takes the features out of a net's output, or out of one of its layers."""
+        if self.layer is None:
+            yield _embedding
+            return
+        # Each thread calls the net, then takes what the layer put out in that call.
+        seen = local()
+
+        def keep(module: Any, inputs: Any, output: Any) -> None:
+            seen.output = output
+
+        def take(output: Output) -> torch.Tensor:
+            kept = getattr(seen, "output", None)
+            if not isinstance(kept, torch.Tensor):
+                raise ValueError(
+                    f"layer={self.layer!r} puts nothing out: expected a module through which the "
+                    "net's forward goes."
+                )
+            return kept.flatten(2).mean(dim=2) if kept.ndim > 2 else kept
+
+        fast = inference_net(self._net(), self.device, DTYPES[self.precision], fold=False)
+        handle = self._layer(fast).register_forward_hook(keep)
+        try:
+            yield take
+        finally:
+            handle.remove()
+
+
+def _embedding(output: Output) -> torch.Tensor:
+    return output.embedding

@@ -1,0 +1,128 @@
+"""What the embedder and the tagger share: the net, the recordings, the chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from skaudio._parallel import progress_bar
+from skaudio._validation import check_count, check_device
+from skaudio.audio import Recordings, check_recordings
+from skaudio.frames import FrameOutputMixin
+from skaudio.pretrained._chunks import Chunking, chunking_of
+from skaudio.pretrained._extraction import Extraction
+from skaudio.pretrained._inference import inference_net
+from skaudio.pretrained._pretrained_net import Output, PretrainedNet
+from skaudio.pretrained._registry import find_model
+from skaudio.pretrained._weights import load_net, origin, shared_net, state_hash
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
+    """Recordings through a pretrained net; nothing is learned from them."""
+
+    def fit(self, X, y=None):
+        """Load the net; nothing is learned from X.
+
+        Parameters
+        ----------
+        X : sequence of recordings
+        y : ignored
+
+        Returns
+        -------
+        self : estimator
+        """
+        self._check()
+        check_recordings(self, X, reset=True)
+        net = load_net(self.model, self.weights, self.model_params, self.data_home)
+        net.origin = self._origin()
+        self._check_net(net)
+        self.net_ = net
+        return self
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate in Hz of the net: recordings are resampled to it, bare arrays are at it."""
+        return find_model(self.model).net.front_end.sample_rate
+
+    def weights_hash(self) -> str:
+        """Return the sha256 of the weights in use, of ``net_`` where there is one.
+
+        Two estimators have the same if and only if all tensors of their nets are the same; it is
+        computed anew only when the weights have changed.
+
+        Returns
+        -------
+        digits : str
+        """
+        return state_hash(self._net())
+
+    def chunk_times(self, n_chunks):
+        """Return when chunks begin and end, in seconds.
+
+        Parameters
+        ----------
+        n_chunks : int or ndarray of shape (..., n_chunks)
+            How many, or chunks to count.
+
+        Returns
+        -------
+        times : ndarray of shape (n_chunks, 2)
+            The last chunk of a recording may end sooner or later than stated here, with the
+            recording; see the user guide.
+        """
+        n_chunks = np.shape(n_chunks)[-1] if np.ndim(n_chunks) else check_count("n", n_chunks, 0)
+        chunking = self._chunking(self._net())
+        if chunking.length is None:
+            raise ValueError("chunk_duration=None: a recording is one chunk, as long as itself.")
+        starts = np.arange(n_chunks) * chunking.hop
+        return np.stack([starts, starts + chunking.length], axis=1) / self.sample_rate
+
+    def _net(self) -> PretrainedNet:
+        """Return ``net_``, or before `fit`, and after a change of parameters, a shared net."""
+        now = self._origin()
+        own = getattr(self, "net_", None)
+        return own if own is not None and own.origin == now else shared_net(*now)
+
+    def _origin(self) -> tuple:
+        return origin(self.model, self.weights, self.model_params, self.data_home)
+
+    def _cache_facts(self) -> dict[str, str]:
+        return {"weights": self.weights_hash()}
+
+    def _check(self) -> None:
+        find_model(self.model)
+        if self.batch_size is not None:
+            check_count("batch_size", self.batch_size)
+        check_device(self.device)
+        if self.precision not in DTYPES:
+            raise ValueError(f"precision={self.precision!r}: expected 'float32' or 'bfloat16'.")
+
+    def _check_net(self, net: PretrainedNet) -> None:
+        self._chunking(net)
+
+    def _chunking(self, net: PretrainedNet) -> Chunking:
+        return chunking_of(net, self.chunk_duration, self.chunk_hop)
+
+    def _extract(
+        self, recordings: Recordings, pick: Callable[[Output], torch.Tensor], fold: bool = True
+    ) -> Iterator[list[np.ndarray]]:
+        net = self._net()
+        fast = inference_net(net, self.device, DTYPES[self.precision], fold=fold)
+        work = Extraction(fast, self._chunking(net), pick, self.batch_size)
+        with progress_bar(len(recordings), self.verbose) as progress:
+            for rows in work(recordings):
+                yield rows
+                progress(1)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
