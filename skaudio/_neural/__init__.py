@@ -1,7 +1,7 @@
 """Training torch modules on recordings, and running them: the only home of skorch.
 
 An estimator asks `make_source` for a source of frames. `fit_net` trains a module on it and sets
-``net_``, ``history_`` and ``n_iter_``. `predict_rows` and `predict_frames` run the trained module on
+``net_``, ``history_`` and ``n_iter_``. `predict_rows` and `predict_frames` run that module on
 other recordings. Private; the other packages import from here alone.
 """
 
