@@ -8,9 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from sklearn.utils import gen_batches
 
-from skaudio.audio import AudioBatch, Recordings
+from skaudio.audio import AudioBatch, Recordings, read_batch
 from skaudio.augmentation import TrainingPath, epoch_seeds
-from skaudio.encoders import Waveform
 from skaudio.frames import check_frames
 
 # Decoded recordings beyond this many bytes are kept in a file that is mapped into memory.
@@ -69,11 +68,10 @@ def as_frames(encoded: Any) -> list[np.ndarray]:
 
 def decode_all(recordings: Recordings, sample_rate: float) -> AudioBatch:
     """Decode all recordings to mono at one rate; what exceeds `MEMORY_LIMIT` goes to a file."""
-    decoder = Waveform(sample_rate=sample_rate)
     waveforms: list[np.ndarray] = []
     held = 0
     for block in gen_batches(len(recordings), DECODE_BLOCK):
-        decoded = list(decoder.transform(recordings[block]))
+        decoded = list(read_batch(recordings[block], sample_rate))
         held += sum(w.nbytes for w in decoded)
         waveforms.extend(decoded if held <= MEMORY_LIMIT else _spill(decoded))
     return AudioBatch(

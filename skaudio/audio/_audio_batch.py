@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from skaudio._parallel import map_in_threads
 from skaudio._validation import check_sample_rate
+from skaudio.audio._recording import Recording
 
 
 class AudioBatch(Sequence):
@@ -174,6 +176,33 @@ class AudioBatch(Sequence):
         low, high = min(lengths), max(lengths)
         span = f"{low}" if low == high else f"{low} to {high}"
         return f"AudioBatch({len(self)} recordings, {', '.join(sorted(rates))}, {span} samples)"
+
+
+def read_batch(
+    recordings: Sequence[Recording], sample_rate: float | None = None, *, labels: Any = None
+) -> AudioBatch:
+    """Decode recordings to mono, in threads.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+    sample_rate : float, default=None
+        Rate to resample to, in Hz. None keeps each recording's own.
+    labels : sequence, default=None
+        Index label of each recording.
+    """
+
+    def read(i: int) -> tuple[np.ndarray, float | None]:
+        return recordings[i].read(sample_rate)
+
+    read_ones = map_in_threads(read, len(recordings), threaded=True)
+    return AudioBatch(
+        [waveform for waveform, _ in read_ones],
+        [rate for _, rate in read_ones],
+        names=[recording.path for recording in recordings],
+        labels=labels,
+        warp_factors=[recording.warp_factor for recording in recordings],
+    )
 
 
 def _frozen(waveform: Any, position: int) -> np.ndarray:

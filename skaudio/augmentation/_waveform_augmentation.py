@@ -11,7 +11,14 @@ from sklearn.utils.validation import _check_feature_names_in
 
 from skaudio._parallel import map_in_threads
 from skaudio._validation import check_sample_rate
-from skaudio.audio import AudioBatch, Recordings, check_recordings, check_samples, to_float
+from skaudio.audio import (
+    AudioBatch,
+    Recordings,
+    check_recordings,
+    check_samples,
+    read_batch,
+    to_float,
+)
 from skaudio.augmentation._augmentation import Augmentation
 from skaudio.augmentation._random import draw, happens
 
@@ -78,7 +85,7 @@ class WaveformAugmentation(Augmentation):
             table = to_float(_table(X, recordings), "X")
             batch = AudioBatch(table, labels=_index(X))
         else:
-            batch = _decode(recordings, _index(X))
+            batch = read_batch(recordings, labels=_index(X))
         batch = self._act(batch, seeds)
         if table is not None and self.keeps_length:
             if {len(w) for w in batch} == {table.shape[1]}:
@@ -145,14 +152,3 @@ def _cells(X: Any) -> Iterator[Any]:
     """Yield what a DataFrame holds of each recording, with its rate and its mark."""
     for recording in check_recordings(None, X, reset=False):
         yield recording.as_item()
-
-
-def _decode(recordings: Recordings, labels: Any) -> AudioBatch:
-    read = map_in_threads(lambda i: recordings[i].read(), len(recordings), threaded=True)
-    return AudioBatch(
-        [waveform for waveform, _ in read],
-        [rate for _, rate in read],
-        names=[recording.path for recording in recordings],
-        labels=labels,
-        warp_factors=[recording.warp_factor for recording in recordings],
-    )
