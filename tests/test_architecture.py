@@ -32,7 +32,7 @@ HEIGHT = {room: len(LAYERS) - i for i, layer in enumerate(LAYERS) for room in la
 
 # Rooms that are one file. Every other one is a package, whose files are private behind its
 # ``__init__``; of a package whose own name is private, too.
-ONE_FILE = {"_parallel", "_validation", "_steps", "_state"}
+ONE_FILE = {"_parallel", "_steps", "_state"}
 
 # The longest chain of rooms that import each other.
 FLOORS = 7

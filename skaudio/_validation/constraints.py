@@ -1,0 +1,293 @@
+"""What parameters may be: each class declares it, one function checks it before anything is read."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skaudio._validation.checks import check_range, check_sample_rate, is_number
+
+Test = Callable[[Any], bool]
+
+
+def _always(value: Any) -> bool:
+    return True
+
+
+def _no_cause(value: Any) -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """What the value of a parameter may be; ``a | b`` allows what either allows.
+
+    Attributes
+    ----------
+    documented : str
+        The type as docstrings state it; a test compares them.
+    expected : str
+        The same as part of an error message.
+    is_type : callable
+        Whether a value is of a type that can be right. If not, the error is a TypeError.
+    is_valid : callable
+        Whether a value of such a type is allowed. If not, the error is a ValueError.
+    cause : callable
+        The likely cause of a wrong value, a sentence, or "".
+    """
+
+    documented: str
+    expected: str
+    is_type: Test
+    is_valid: Test = _always
+    cause: Callable[[Any], str] = _no_cause
+
+    def accepts(self, value: Any) -> bool:
+        return self.is_type(value) and self.is_valid(value)
+
+    def check(self, name: str, value: Any) -> None:
+        """Raise an error that names the parameter, the value, the expectation and the cause."""
+        if self.accepts(value):
+            return
+        error = ValueError if self.is_type(value) else TypeError
+        cause = self.cause(value)
+        shown = value.__name__ if isinstance(value, type) else repr(value)
+        raise error(f"{name}={shown:.200}: expected {self.expected}.{cause and ' ' + cause}")
+
+    def __or__(self, other: Constraint) -> Constraint:
+        def either(first: Test, second: Test) -> Test:
+            return lambda value: first(value) or second(value)
+
+        def cause(value: Any) -> str:
+            return self.cause(value) or other.cause(value)
+
+        return Constraint(
+            _alternatives(self.documented, other.documented),
+            _alternatives(self.expected, other.expected),
+            either(self.is_type, other.is_type),
+            either(self.accepts, other.accepts),
+            cause,
+        )
+
+
+def _alternatives(first: str, last: str) -> str:
+    """Join two lists of alternatives: "a or b" and "c" become "a, b or c"."""
+    return f"{first.replace(' or ', ', ')} or {last}"
+
+
+def check_parameters(estimator: Any) -> None:
+    """Check every parameter of an estimator by what its class declares in ``_constraints``."""
+    for name, constraint in estimator._constraints.items():
+        constraint.check(name, getattr(estimator, name))
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A constraint that a function checks: ``function(name, value)`` raises the error."""
+
+    documented: str
+    function: Callable[[str, Any], Any]
+
+    def check(self, name: str, value: Any) -> None:
+        self.function(name, value)
+
+
+def count(minimum: int = 1) -> Constraint:
+    """Return the constraint of a whole number."""
+
+    def cause(value: Any) -> str:
+        if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
+            return "Pass a number, without quotes."
+        is_fraction = isinstance(value, float) and 0 < value < 1
+        return "Did you pass seconds?" if is_fraction else ""
+
+    return Constraint(
+        "int",
+        f"an integer of {minimum} or more",
+        lambda value: is_number(value, numbers.Integral),
+        lambda value: value >= minimum,
+        cause,
+    )
+
+
+def number(
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    above: bool = False,
+    below: bool = False,
+    unit: str = "",
+) -> Constraint:
+    """Return the constraint of a finite number between two bounds.
+
+    Parameters
+    ----------
+    low, high : float
+    above, below : bool
+        Whether ``low`` and ``high`` themselves are excluded.
+    unit : str
+        Such as "seconds".
+    """
+    bounds = []
+    if low > -math.inf:
+        bounds.append(f"above {low:g}" if above else f"of at least {low:g}")
+    if high < math.inf:
+        bounds.append(f"below {high:g}" if below else f"at most {high:g}")
+    what = f"a number of {unit}" if unit else "a number"
+    if unit and bounds and bounds[0].startswith("of "):
+        bounds[0] = bounds[0].removeprefix("of ")
+    expected = f"{what} {' and '.join(bounds)}" if bounds else f"a finite {what[2:]}"
+
+    def is_inside(value: Any) -> bool:
+        value = float(value)
+        over = value > low if above else value >= low
+        under = value < high if below else value <= high
+        return math.isfinite(value) and over and under
+
+    def cause(value: Any) -> str:
+        return "Pass a number, without quotes." if _is_numeric_text(value) else ""
+
+    return Constraint("float", expected, is_number, is_inside, cause)
+
+
+def _is_numeric_text(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and math.isfinite(float(value))
+    except ValueError:
+        return False
+
+
+def number_or_range(
+    minimum: float = -math.inf, maximum: float = math.inf, *, unit: str = "", hint: str = ""
+) -> Checked:
+    """Return the constraint of a number, or a range from which one is drawn per recording."""
+
+    def check(name: str, value: Any) -> None:
+        check_range(name, value, minimum=minimum, maximum=maximum, unit=unit, hint=hint)
+
+    return Checked("float or (low, high)", check)
+
+
+def choice(*values: str | None) -> Constraint:
+    """Return the constraint of one of some words, or None where that is among them."""
+    shown = [f'"{v}"' if isinstance(v, str) else str(v) for v in values]
+    documented = "{" + ", ".join(shown) + "}" if len(shown) > 1 else shown[0]
+    *most, last = map(repr, values)
+    expected = f"{', '.join(most)} or {last}" if most else last
+    return Constraint(
+        documented,
+        expected,
+        lambda value: isinstance(value, str) or (value is None and None in values),
+        lambda value: value in values,
+    )
+
+
+def flag() -> Constraint:
+    """Return the constraint of True or False."""
+    return Constraint("bool", "True or False", lambda value: isinstance(value, (bool, np.bool_)))
+
+
+def sample_rate() -> Checked:
+    """Return the constraint of a sample rate in Hz."""
+    return Checked("float", lambda name, value: check_sample_rate(value, name=name))
+
+
+def device() -> Constraint:
+    """Return the constraint of a torch device that is present here."""
+
+    def cause(value: Any) -> str:
+        if not isinstance(value, str):
+            return ""
+        kind = value.partition(":")[0]
+        if kind in ("cuda", "mps", "xpu"):
+            return f"torch finds no {kind!r} device of that number here."
+        return "A GPU is called 'cuda'." if kind.lower() in ("gpu", "nvidia") else ""
+
+    return Constraint(
+        "str",
+        "the name of a torch device that is present here, such as 'cpu'",
+        _is_text,
+        _is_device,
+        cause,
+    )
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) or type(value).__module__ == "torch"
+
+
+def _is_device(value: Any) -> bool:
+    if value == "cpu":  # needs no torch
+        return True
+    import torch
+
+    try:
+        torch.empty(0, device=value)
+    except (RuntimeError, TypeError, AssertionError, NotImplementedError):
+        return False
+    return True
+
+
+def random_state() -> Constraint:
+    """Return the constraint of what scikit-learn takes as ``random_state``."""
+    return Constraint(
+        "int, RandomState instance or None",
+        "an integer from 0 to 4294967295, a numpy RandomState or None",
+        lambda value: (
+            value is None
+            or is_number(value, numbers.Integral)
+            or isinstance(value, np.random.RandomState)
+        ),
+        lambda value: not is_number(value, numbers.Integral) or 0 <= value < 1 << 32,
+        lambda value: (
+            "scikit-learn takes no Generator: pass an integer."
+            if isinstance(value, np.random.Generator)
+            else ""
+        ),
+    )
+
+
+def transformer(documented: str = "transformer or Pipeline") -> Constraint:
+    """Return the constraint of an instance that transforms."""
+
+    def is_instance(value: Any) -> bool:
+        return hasattr(value, "transform") and not isinstance(value, type)
+
+    def cause(value: Any) -> str:
+        return f"Pass an instance: {value.__name__}()." if isinstance(value, type) else ""
+
+    return Constraint(
+        documented, "an instance of a transformer, or a Pipeline", is_instance, _always, cause
+    )
+
+
+def mapping(documented: str = "dict") -> Constraint:
+    """Return the constraint of keyword arguments in a dict."""
+    return Constraint(
+        documented,
+        "a dict with names as keys",
+        lambda value: isinstance(value, Mapping),
+        lambda value: all(isinstance(key, str) for key in value),
+    )
+
+
+def sequence(documented: str, expected: str, of: Constraint) -> Constraint:
+    """Return the constraint of a list, tuple or array of which each item obeys another one."""
+    return Constraint(
+        documented,
+        expected,
+        lambda value: (
+            isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes))
+        ),
+        lambda value: all(map(of.accepts, value)),
+    )
+
+
+def anything(documented: str) -> Constraint:
+    """Return the constraint of a parameter that another function checks."""
+    return Constraint(documented, documented, _always)
