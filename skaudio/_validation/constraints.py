@@ -1,4 +1,4 @@
-"""What parameters may be: each class declares it, one function checks it before anything is read."""
+"""What parameters may be: declared by each class, checked before anything is read."""
 
 from __future__ import annotations
 
@@ -29,10 +29,12 @@ class Constraint:
 
     Attributes
     ----------
-    documented : str
-        The type as docstrings state it; a test compares them.
-    expected : str
-        The same as part of an error message.
+    types : tuple of str
+        Types as docstrings state them.
+    words : tuple of str
+        Single values as docstrings state them: quoted words, or None.
+    expectations : tuple of str
+        Types and words as an error message states them.
     is_type : callable
         Whether a value is of a type that can be right. If not, the error is a TypeError.
     is_valid : callable
@@ -41,11 +43,19 @@ class Constraint:
         The likely cause of a wrong value, a sentence, or "".
     """
 
-    documented: str
-    expected: str
+    types: tuple[str, ...]
+    words: tuple[str, ...]
+    expectations: tuple[str, ...]
     is_type: Test
     is_valid: Test = _always
     cause: Callable[[Any], str] = _no_cause
+
+    @property
+    def documented(self) -> str:
+        """The type in docstrings; a test compares it with what stands there."""
+        if self.words and not self.types and len(self.words) > 1:
+            return "{" + ", ".join(self.words) + "}"
+        return _either(*self.types, *self.words)
 
     def accepts(self, value: Any) -> bool:
         return self.is_type(value) and self.is_valid(value)
@@ -56,28 +66,24 @@ class Constraint:
             return
         error = ValueError if self.is_type(value) else TypeError
         cause = self.cause(value)
-        shown = value.__name__ if isinstance(value, type) else repr(value)
-        raise error(f"{name}={shown:.200}: expected {self.expected}.{cause and ' ' + cause}")
+        shown = value.__name__ if isinstance(value, type) else f"{value!r:.200}"
+        expected = _either(*self.expectations)
+        raise error(f"{name}={shown}: expected {expected}.{cause and ' ' + cause}")
 
     def __or__(self, other: Constraint) -> Constraint:
-        def either(first: Test, second: Test) -> Test:
-            return lambda value: first(value) or second(value)
-
-        def cause(value: Any) -> str:
-            return self.cause(value) or other.cause(value)
-
         return Constraint(
-            _alternatives(self.documented, other.documented),
-            _alternatives(self.expected, other.expected),
-            either(self.is_type, other.is_type),
-            either(self.accepts, other.accepts),
-            cause,
+            self.types + other.types,
+            self.words + other.words,
+            self.expectations + other.expectations,
+            lambda value: self.is_type(value) or other.is_type(value),
+            lambda value: self.accepts(value) or other.accepts(value),
+            lambda value: self.cause(value) or other.cause(value),
         )
 
 
-def _alternatives(first: str, last: str) -> str:
-    """Join two lists of alternatives: "a or b" and "c" become "a, b or c"."""
-    return f"{first.replace(' or ', ', ')} or {last}"
+def _either(*alternatives: str) -> str:
+    *most, last = alternatives
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def check_parameters(estimator: Any) -> None:
@@ -107,8 +113,9 @@ def count(minimum: int = 1) -> Constraint:
         return "Did you pass seconds?" if is_fraction else ""
 
     return Constraint(
-        "int",
-        f"an integer of {minimum} or more",
+        ("int",),
+        (),
+        (f"an integer of {minimum} or more",),
         lambda value: is_number(value, numbers.Integral),
         lambda value: value >= minimum,
         cause,
@@ -152,7 +159,7 @@ def number(
     def cause(value: Any) -> str:
         return "Pass a number, without quotes." if _is_numeric_text(value) else ""
 
-    return Constraint("float", expected, is_number, is_inside, cause)
+    return Constraint(("float",), (), (expected,), is_number, is_inside, cause)
 
 
 def _is_numeric_text(value: Any) -> bool:
@@ -175,13 +182,10 @@ def number_or_range(
 
 def choice(*values: str | None) -> Constraint:
     """Return the constraint of one of some words, or None where that is among them."""
-    shown = [f'"{v}"' if isinstance(v, str) else str(v) for v in values]
-    documented = "{" + ", ".join(shown) + "}" if len(shown) > 1 else shown[0]
-    *most, last = map(repr, values)
-    expected = f"{', '.join(most)} or {last}" if most else last
     return Constraint(
-        documented,
-        expected,
+        (),
+        tuple(f'"{value}"' if isinstance(value, str) else str(value) for value in values),
+        tuple(map(repr, values)),
         lambda value: isinstance(value, str) or (value is None and None in values),
         lambda value: value in values,
     )
@@ -189,7 +193,9 @@ def choice(*values: str | None) -> Constraint:
 
 def flag() -> Constraint:
     """Return the constraint of True or False."""
-    return Constraint("bool", "True or False", lambda value: isinstance(value, (bool, np.bool_)))
+    return Constraint(
+        ("bool",), (), ("True", "False"), lambda value: isinstance(value, (bool, np.bool_))
+    )
 
 
 def sample_rate() -> Checked:
@@ -208,13 +214,8 @@ def device() -> Constraint:
             return f"torch finds no {kind!r} device of that number here."
         return "A GPU is called 'cuda'." if kind.lower() in ("gpu", "nvidia") else ""
 
-    return Constraint(
-        "str",
-        "the name of a torch device that is present here, such as 'cpu'",
-        _is_text,
-        _is_device,
-        cause,
-    )
+    expected = "the name of a torch device that is present here, such as 'cpu'"
+    return Constraint(("str",), (), (expected,), _is_text, _is_device, cause)
 
 
 def _is_text(value: Any) -> bool:
@@ -236,8 +237,9 @@ def _is_device(value: Any) -> bool:
 def random_state() -> Constraint:
     """Return the constraint of what scikit-learn takes as ``random_state``."""
     return Constraint(
-        "int, RandomState instance or None",
-        "an integer from 0 to 4294967295, a numpy RandomState or None",
+        ("int", "RandomState instance"),
+        ("None",),
+        ("an integer from 0 to 4294967295", "a numpy RandomState", "None"),
         lambda value: (
             value is None
             or is_number(value, numbers.Integral)
@@ -261,16 +263,16 @@ def transformer(documented: str = "transformer or Pipeline") -> Constraint:
     def cause(value: Any) -> str:
         return f"Pass an instance: {value.__name__}()." if isinstance(value, type) else ""
 
-    return Constraint(
-        documented, "an instance of a transformer, or a Pipeline", is_instance, _always, cause
-    )
+    expected = "an instance of a transformer", "a Pipeline"
+    return Constraint((documented,), (), expected, is_instance, _always, cause)
 
 
 def mapping(documented: str = "dict") -> Constraint:
     """Return the constraint of keyword arguments in a dict."""
     return Constraint(
-        documented,
-        "a dict with names as keys",
+        (documented,),
+        (),
+        ("a dict with names as keys",),
         lambda value: isinstance(value, Mapping),
         lambda value: all(isinstance(key, str) for key in value),
     )
@@ -278,16 +280,16 @@ def mapping(documented: str = "dict") -> Constraint:
 
 def sequence(documented: str, expected: str, of: Constraint) -> Constraint:
     """Return the constraint of a list, tuple or array of which each item obeys another one."""
-    return Constraint(
-        documented,
-        expected,
-        lambda value: (
-            isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes))
-        ),
-        lambda value: all(map(of.accepts, value)),
-    )
+
+    def is_sequence(value: Any) -> bool:
+        return isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes))
+
+    def is_valid(value: Any) -> bool:
+        return all(map(of.accepts, value))
+
+    return Constraint((documented,), (), (expected,), is_sequence, is_valid)
 
 
 def anything(documented: str) -> Constraint:
     """Return the constraint of a parameter that another function checks."""
-    return Constraint(documented, documented, _always)
+    return Constraint((documented,), (), (documented,), _always)
