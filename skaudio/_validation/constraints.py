@@ -254,7 +254,7 @@ def random_state() -> Constraint:
     )
 
 
-def transformer(documented: str = "transformer or Pipeline") -> Constraint:
+def transformer() -> Constraint:
     """Return the constraint of an instance that transforms."""
 
     def is_instance(value: Any) -> bool:
@@ -264,7 +264,7 @@ def transformer(documented: str = "transformer or Pipeline") -> Constraint:
         return f"Pass an instance: {value.__name__}()." if isinstance(value, type) else ""
 
     expected = "an instance of a transformer", "a Pipeline"
-    return Constraint((documented,), (), expected, is_instance, _always, cause)
+    return Constraint(("transformer", "Pipeline"), (), expected, is_instance, _always, cause)
 
 
 def mapping(documented: str = "dict") -> Constraint:

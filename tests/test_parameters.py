@@ -1,0 +1,134 @@
+"""The parameters of every estimator: declared, documented as declared, checked before X is read.
+
+``python tests/test_parameters.py`` prints the table of messages: every parameter of every estimator
+with values of the wrong type and out of range.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import traceback
+
+import numpy as np
+import pytest
+from numpydoc.docscrape import ClassDoc
+from sklearn.base import clone
+from test_estimators import ESTIMATORS, build
+
+from skaudio.encoders import MFCC
+
+# Tried for every parameter; those that its constraint accepts are left out.
+WRONG_VALUES = [
+    *(-1, 0, 2.5, 1e9, float("nan"), float("inf"), True, None),
+    *("", "32", "no such value", b"bytes", [], [-1], ["x"], {}, {1: 2}, (3, 2, 1), object(), MFCC),
+]
+# X that cannot be read: parameters are checked before.
+UNREADABLE = ["/no/such/recording.wav"] * 4
+LABELS = [0, 1, 0, 1]
+
+# Parameters that mean another thing in some class, and are described differently there.
+OWN_DESCRIPTION: dict[str, str] = {}
+
+
+def parameters():
+    return [
+        (name, parameter)
+        for name in ESTIMATORS
+        for parameter in sorted(build(name).get_params(deep=False))
+    ]
+
+
+def wrong_values(estimator, parameter):
+    """Yield the values that the constraint of a parameter refuses."""
+    constraint = type(estimator)._constraints[parameter]
+    for value in WRONG_VALUES:
+        try:
+            constraint.check(parameter, value)
+        except (TypeError, ValueError):
+            yield value
+
+
+def message_of(name, parameter, value):
+    """Return the error that `fit` raises for a wrong value, None if it raises none."""
+    estimator = build(name)
+    setattr(estimator, parameter, value)
+    try:
+        estimator.fit(UNREADABLE, LABELS)
+    except Exception as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_every_parameter_is_declared(name):
+    estimator = build(name)
+    assert set(type(estimator)._constraints) == set(estimator.get_params(deep=False))
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_defaults_are_allowed(name):
+    signature = inspect.signature(ESTIMATORS[name])
+    for parameter, constraint in ESTIMATORS[name]._constraints.items():
+        default = signature.parameters[parameter].default
+        if default is not inspect.Parameter.empty:
+            constraint.check(parameter, default)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_documented_as_declared(name):
+    """The type in a docstring is the constraint's, and the default is the signature's."""
+    signature = inspect.signature(ESTIMATORS[name])
+    documented = {p.name: p.type for p in ClassDoc(ESTIMATORS[name])["Parameters"]}
+    for parameter, constraint in ESTIMATORS[name]._constraints.items():
+        expected = constraint.documented
+        default = signature.parameters[parameter].default
+        if default is not inspect.Parameter.empty:
+            shown = f'"{default}"' if isinstance(default, str) else repr(default)
+            if not re.fullmatch(r"1?0+(\.0)?|.*e.*", shown) or shown in documented[parameter]:
+                expected += f", default={shown}"
+            else:
+                expected += documented[parameter][len(expected) :]
+        assert documented[parameter] == expected, parameter
+
+
+@pytest.mark.parametrize(("name", "parameter"), parameters())
+def test_wrong_values_are_refused_before_anything_is_read(name, parameter):
+    for value in wrong_values(build(name), parameter):
+        error = message_of(name, parameter, value)
+        assert error is not None, value
+        assert isinstance(error, (TypeError, ValueError)), (value, error)
+        shown = value.__name__ if isinstance(value, type) else repr(value)
+        assert str(error).startswith(f"{parameter}={shown:.60}"[:60]), (value, error)
+        assert "expected" in str(error)
+        raised_in = traceback.extract_tb(error.__traceback__)[-1].filename
+        assert "skaudio" in raised_in.replace("\\", "/").split("/"), raised_in
+
+
+def test_described_alike():
+    """A parameter of one name is described in the same words wherever it occurs."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for name, kind in ESTIMATORS.items():
+        for entry in ClassDoc(kind)["Parameters"]:
+            words = " ".join(" ".join(entry.desc).split())
+            found.setdefault(entry.name, {}).setdefault(words, []).append(name)
+    several = {
+        parameter: list(texts.values())
+        for parameter, texts in found.items()
+        if len(texts) > 1 and parameter not in OWN_DESCRIPTION
+    }
+    assert several == {}
+
+
+def test_a_clone_of_a_wrong_estimator_is_made():
+    """Wrong values are refused by `fit`, as scikit-learn has it, not by the constructor."""
+    assert clone(MFCC(n_mfcc=-1)).n_mfcc == -1
+
+
+if __name__ == "__main__":
+    np.set_printoptions(threshold=3)
+    for name, parameter in parameters():
+        for value in wrong_values(build(name), parameter):
+            error = message_of(name, parameter, value)
+            print(f"{name:20} {type(error).__name__:10} {error}"[:200], file=sys.stdout)
