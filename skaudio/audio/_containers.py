@@ -10,7 +10,7 @@ import numbers
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NoReturn, SupportsIndex, overload
+from typing import Any, NoReturn, Protocol, SupportsIndex, overload, runtime_checkable
 
 import numpy as np
 from scipy import sparse
@@ -96,7 +96,10 @@ def check_recordings(estimator: Any, X: Any, *, reset: bool, finite: bool = True
 def as_recording(item: Any, position: int) -> Recording:
     """Recognise one element of X."""
     name = f"recording {position}"
-    return next(read(item, name) for fits, read in ELEMENTS if fits(item))
+    for kinds, read in ELEMENTS:
+        if isinstance(item, kinds):
+            return read(item, name)
+    raise AssertionError  # the last row fits everything
 
 
 def forget_table(estimator: Any) -> None:
@@ -258,19 +261,25 @@ def _from_mapping(item: Mapping[str, Any], name: str) -> Recording:
 
 
 def _from_samples(item: Any, name: str) -> Recording:
-    if item is None or (not isinstance(item, (list, tuple)) and np.ndim(item) == 0):
+    if not isinstance(item, (list, tuple)) and np.ndim(item) == 0:
         raise _errors.not_a_recording(item, name)
     return Recording(as_samples(item, name), name)
 
 
-ELEMENTS: tuple[tuple[Callable[[Any], bool], Callable[[Any, str], Recording]], ...] = (
-    (lambda item: isinstance(item, (str, os.PathLike)), _from_path),
-    (lambda item: isinstance(item, Recording), lambda item, name: item),
-    (lambda item: isinstance(item, Mapping), _from_mapping),
-    (lambda item: hasattr(item, "get_all_samples"), Recording),
-    (
-        lambda item: isinstance(item, (bytes, bytearray, memoryview)),
-        lambda item, name: Recording(bytes(item), name),
-    ),
-    (lambda item: True, _from_samples),
+@runtime_checkable
+class AudioDecoder(Protocol):
+    """What torchcodec's decoder of the same name looks like."""
+
+    def get_all_samples(self) -> Any:
+        """Return an object with ``data`` (n_channels, n_times) and ``sample_rate``."""
+
+
+ELEMENTS: tuple[tuple[tuple[type, ...], Callable[[Any, str], Recording]], ...] = (
+    ((Recording,), lambda item, name: item),
+    ((str, os.PathLike), _from_path),
+    ((np.ndarray,), _from_samples),
+    ((Mapping,), _from_mapping),
+    ((AudioDecoder,), Recording),
+    ((bytes, bytearray, memoryview), lambda item, name: Recording(bytes(item), name)),
+    ((object,), _from_samples),
 )

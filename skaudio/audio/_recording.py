@@ -9,8 +9,9 @@ from __future__ import annotations
 import io
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -113,7 +114,7 @@ def blocks(
     offset: float,
     duration: float | None,
     block: int | None = None,
-) -> tuple[float | None, Iterator[np.ndarray]]:
+) -> tuple[float | None, Iterable[np.ndarray]]:
     """Return the rate of a recording, and a part of it in blocks (n_channels, n_times) of float32.
 
     ``assumed_rate`` is that of samples that state none; ``offset`` and ``duration`` are in seconds,
@@ -169,10 +170,12 @@ def _bounds(
 
 def _cut(
     channels: np.ndarray, start: int, stop: int, block: int | None, name: str
-) -> Iterator[np.ndarray]:
+) -> Iterable[np.ndarray]:
+    if block is None:
+        return (to_float(channels[:, start:stop], name),)
     # An empty recording is one empty block.
-    for i in range(start, max(stop, 1), block or max(stop - start, 1)):
-        yield to_float(channels[:, i : min(i + block, stop) if block else stop], name)
+    edges = [*range(start, max(stop, 1), block), stop]
+    return (to_float(channels[:, i:j], name) for i, j in pairwise(edges))
 
 
 def _decode(
