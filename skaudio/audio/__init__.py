@@ -13,23 +13,13 @@ from skaudio.audio._audio_batch import AudioBatch
 # For the other packages; no part of the public interface.
 from skaudio.audio._audio_batch import read_batch as read_batch
 from skaudio.audio._containers import Recordings, check_recordings
+from skaudio.audio._containers import as_recording as as_recording
 from skaudio.audio._containers import forget_table as forget_table
+from skaudio.audio._recording import RESAMPLE_QUALITIES as RESAMPLE_QUALITIES
 from skaudio.audio._recording import Recording
-from skaudio.audio._recording import as_recording as as_recording
-from skaudio.audio._signal import (
-    RESAMPLE_QUALITIES as RESAMPLE_QUALITIES,
-)
-from skaudio.audio._signal import (
-    check_samples as check_samples,
-)
-from skaudio.audio._signal import (
-    to_float as to_float,
-)
-from skaudio.audio._stream import (
-    seconds_of as seconds_of,
-)
-from skaudio.audio._stream import (
-    stream as stream,
-)
+from skaudio.audio._recording import check_samples as check_samples
+from skaudio.audio._recording import to_float as to_float
+from skaudio.audio._stream import seconds_of as seconds_of
+from skaudio.audio._stream import stream as stream
 
 __all__ = ["AudioBatch", "Recording", "Recordings", "check_recordings"]

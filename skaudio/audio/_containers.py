@@ -1,31 +1,29 @@
-"""X, in any container users have, to a list of recordings."""
+"""X, in any container users have, to a list of recordings.
+
+Two tables say what is recognised: `CONTAINERS` what X may be, `ELEMENTS` what its elements may be.
+The first row that fits decides. A new kind is a new row.
+"""
 
 from __future__ import annotations
 
 import numbers
 import os
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NoReturn, Protocol, SupportsIndex, overload, runtime_checkable
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.validation import validate_data
 
-from skaudio._validation import is_number
+from skaudio._validation import check_sample_rate, is_number
+from skaudio.audio import _errors, _tables
+from skaudio.audio._arrays import as_samples
 from skaudio.audio._audio_batch import AudioBatch
-from skaudio.audio._recording import Recording, as_recording
-from skaudio.audio._signal import check_samples, is_surely_finite
-
-LENGTH_HINT = " Pass a list of arrays for recordings of any length."
-
-# A table of more clips than this, of one or two samples each, is one recording on its side.
-MANY_CLIPS = 1000
-FEW_SAMPLES = 2
+from skaudio.audio._recording import Recording
 
 
-class Recordings(list):
-    """A list of `Recording` that remembers what X was.
+class Recordings(list[Recording]):
+    """A list of `Recording` that remembers what X was. A slice of it is one, too.
 
     Attributes
     ----------
@@ -37,17 +35,29 @@ class Recordings(list):
 
     index: Any  # in place of list.index
 
-    def __init__(self, items: Any, *, is_array: bool = False, index: Any = None):
+    def __init__(self, items: Iterable[Recording], *, is_array: bool = False, index: Any = None):
         super().__init__(items)
         self.is_array = is_array
         self.index = index
+
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> Recording: ...
+    @overload
+    def __getitem__(self, key: slice) -> Recordings: ...
+
+    def __getitem__(self, key: Any) -> Any:
+        if not isinstance(key, slice):
+            return super().__getitem__(key)
+        index = None if self.index is None else self.index[key]
+        return Recordings(super().__getitem__(key), is_array=self.is_array, index=index)
 
 
 def check_recordings(estimator: Any, X: Any, *, reset: bool, finite: bool = True) -> Recordings:
     """Validate X for an estimator that takes recordings.
 
     A two-dimensional numeric array goes through scikit-learn's ``validate_data`` and fixes
-    ``n_features_in_``; sequences of recordings never do. Nothing is decoded here.
+    ``n_features_in_``; sequences of recordings never do. `Recordings` are returned as they are.
+    Nothing is decoded here.
 
     Parameters
     ----------
@@ -66,16 +76,30 @@ def check_recordings(estimator: Any, X: Any, *, reset: bool, finite: bool = True
     TypeError, ValueError
         Naming the recording, what was found, what was expected and the likely cause.
     """
-    items, index = _sequence(X)
-    if items is None:
-        return _check_array(estimator, X, reset, finite)
-    if len(items) == 0:
+    if isinstance(X, Recordings):
+        recordings: Recordings | None = X
+    else:
+        recordings = next(read(X) for fits, read in CONTAINERS if fits(X))
+        _warn_of_wide_integers(recordings or [])
+    if recordings is None:
+        clips = _tables.clips_of(estimator, X, reset=reset, finite=finite)
+        return Recordings(clips, is_array=True, index=X.index if _is_pandas(X) else None)
+    if not recordings:
         raise ValueError("X holds no recordings: found 0 sample(s), expected at least one.")
-    recordings = [as_recording(item, i) for i, item in enumerate(items)]
-    _warn_of_wide_integers(recordings)
-    if reset:
+    if recordings.is_array:
+        _tables.check_length(estimator, recordings, reset=reset)
+    elif reset:
         forget_table(estimator)
-    return Recordings(recordings, index=index)
+    return recordings
+
+
+def as_recording(item: Any, position: int) -> Recording:
+    """Recognise one element of X."""
+    name = f"recording {position}"
+    for kinds, read in ELEMENTS:
+        if isinstance(item, kinds):
+            return read(item, name)
+    raise AssertionError  # the last row fits everything
 
 
 def forget_table(estimator: Any) -> None:
@@ -85,116 +109,11 @@ def forget_table(estimator: Any) -> None:
             delattr(estimator, learned)
 
 
-def _sequence(X: Any) -> tuple[Any, Any]:
-    """Return the elements of X and its index, or None where X is a numeric table for sklearn."""
-    if sparse.issparse(X):  # before all else: some sparse matrices are mappings
-        return None, None
-    _refuse_single(X)
-    if isinstance(X, AudioBatch):
-        return _from_batch(X), X.labels
-    if hasattr(X, "iloc"):
-        return _from_pandas(X)
-    if not isinstance(X, np.ndarray) and hasattr(X, "__array__") and not _is_column(X):
-        X = np.asarray(X)
-    if isinstance(X, np.ndarray):
-        return _from_array(X), None
-    if not (hasattr(X, "__len__") and hasattr(X, "__getitem__")):
-        raise TypeError(
-            f"X is a {type(X).__name__}, expected a sequence of recordings: list(...) makes one."
-        )
-    items = [X[i] for i in range(len(X))]
-    return (None, None) if _is_table(items) else (items, None)
+def _recognised(items: Iterable[Any], index: Any = None) -> Recordings:
+    return Recordings((as_recording(item, i) for i, item in enumerate(items)), index=index)
 
 
-def _refuse_single(X: Any) -> None:
-    if isinstance(X, (str, os.PathLike)):
-        raise ValueError(
-            f"X is a single path ({str(os.fsdecode(X))!r}), expected a sequence of recordings: "
-            "pass [path], or those of a folder: skaudio.datasets.load_audio_files(folder).data."
-        )
-    if isinstance(X, Mapping) and not {"array", "path", "bytes"} & set(X):
-        raise ValueError(
-            f"X is a mapping with the keys {sorted(map(str, X))}, expected a sequence of "
-            "recordings: pass one column of it, X[key]."
-        )
-    if isinstance(X, (Mapping, bytes, bytearray)) or hasattr(X, "get_all_samples"):
-        raise ValueError(
-            f"X is a single recording (a {type(X).__name__}), expected a sequence of recordings: "
-            "pass [recording]."
-        )
-    if np.isscalar(X) or X is None or (isinstance(X, np.ndarray) and X.ndim == 0):
-        raise ValueError(
-            f"X is {X!r}, expected a sequence of recordings. Expected 2D array, got scalar array "
-            "instead. Reshape your data: pass [waveform] for a single one."
-        )
-
-
-def _from_batch(batch: AudioBatch) -> list[Recording]:
-    facts = zip(batch, batch.sample_rates, batch.names, batch.warp_factors, strict=True)
-    return [
-        Recording(
-            waveform,
-            f"recording {i}" if name is None else f"recording {i} ({name!r})",
-            path=name,
-            sample_rate=rate,
-            warp_factor=warp_factor,
-        )
-        for i, (waveform, rate, name, warp_factor) in enumerate(facts)
-    ]
-
-
-def _from_pandas(X: Any) -> tuple[Any, Any]:
-    if X.ndim == 1:
-        if X.dtype.kind in "fiuc":  # one number per row is no recording: sklearn says it best
-            return None, None
-        return X.tolist(), X.index
-    if X.shape[1] == 1 and X.dtypes.iloc[0].kind not in "fiucb":
-        return X.iloc[:, 0].tolist(), X.index
-    strings = [str(c) for c, t in zip(X.columns, X.dtypes, strict=True) if t.kind not in "fiucb"]
-    if strings and X.shape[1] > 1:
-        raise ValueError(
-            f"X is a DataFrame with the columns {list(map(str, X.columns))}, expected one column "
-            f"of recordings. Select it, X[[{strings[0]!r}]], or use a ColumnTransformer with "
-            f"the column list [{strings[0]!r}]."
-        )
-    return None, None
-
-
-def _from_array(X: np.ndarray) -> Any:
-    if X.ndim == 1 and X.dtype.kind in "UST":
-        return [str(item) for item in X]
-    if X.ndim == 1 and X.dtype.kind == "O" and not (len(X) and is_number(X[0], numbers.Number)):
-        return list(X)
-    if X.ndim == 2 and X.shape[1] == 1 and X.dtype.kind in "UOT" and len(X):
-        if not is_number(X[0, 0], numbers.Number):
-            return list(X[:, 0])
-    if X.ndim == 3:
-        raise ValueError(
-            f"Found array with dim 3: X has shape {X.shape}, expected recordings. Are these "
-            "features? Then skip the encoder. Equal multichannel recordings go in as a list, "
-            "list(X), each (n_channels, n_times)."
-        )
-    return None
-
-
-def _is_column(X: Any) -> bool:
-    """Whether X is a column of a table library (polars, Arrow...): a sequence, not an array."""
-    return hasattr(X, "to_list") or hasattr(X, "to_pylist")
-
-
-def _is_table(items: list[Any]) -> bool:
-    """Whether a list is scikit-learn's list of lists, or a bare list of numbers."""
-    if items and all(is_number(item, numbers.Number) for item in items):
-        return True
-    return (
-        bool(items)
-        and all(isinstance(item, (list, tuple)) for item in items)
-        and len({len(item) for item in items}) == 1
-        and all(is_number(v, numbers.Number) for item in items for v in item[:1])
-    )
-
-
-def _warn_of_wide_integers(recordings: list[Recording]) -> None:
+def _warn_of_wide_integers(recordings: Sequence[Recording]) -> None:
     """Wide integers that hold narrow samples become silence when scaled by their range: say so."""
     for recording in recordings:
         samples = recording.source
@@ -210,43 +129,157 @@ def _warn_of_wide_integers(recordings: list[Recording]) -> None:
                 return
 
 
-def _check_array(estimator: Any, X: Any, reset: bool, finite: bool) -> Recordings:
-    index = X.index if hasattr(X, "iloc") else None
-    try:
-        X = validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False)
-    except ValueError as error:
-        message = str(error)
-        if "expecting" in message and "features" in message:
-            raise ValueError(message + LENGTH_HINT) from error
-        if message.startswith("Complex data not supported"):
-            raise ValueError(
-                "X: Complex data not supported: expected real waveforms (did you pass an STFT?)."
-            ) from error
-        if "could not convert string" in message:
-            raise ValueError(
-                f"X has shape {np.shape(X)} and elements that are no numbers ({message}): expected "
-                "one column of recordings, or waveforms."
-            ) from error
-        if np.ndim(X) == 1:
-            raise ValueError(
-                f"X is one waveform of {len(X)} samples? Pass [waveform], a sequence of one "
-                "recording. (Expected 2D array, got 1D array instead: Reshape your data.)"
-            ) from error
-        raise
-    if len(X) > MANY_CLIPS and X.shape[1] <= FEW_SAMPLES:
-        raise ValueError(
-            f"X has shape {X.shape}: {len(X)} clips of {X.shape[1]} samples. Expected clips in "
-            "rows. A single recording, (n_times, n_channels)? Pass [X.T]."
+# Readers of X. None in place of recordings: X is a table of numbers, or for scikit-learn to refuse.
+
+
+def _from_batch(batch: AudioBatch) -> Recordings:
+    facts = zip(batch, batch.sample_rates, batch.names, batch.warp_factors, strict=True)
+    recordings = (
+        Recording(
+            waveform,
+            f"recording {i}" if name is None else f"recording {i} ({name!r})",
+            path=name,
+            sample_rate=rate,
+            warp_factor=warp_factor,
         )
-    if X.dtype.kind == "b":
-        raise TypeError("X is an array of bool, expected floating point or integer samples.")
-    if finite and X.dtype.kind == "f":
-        # One look at all of it is enough in the usual case.
-        if not (X.flags.c_contiguous and is_surely_finite(X.reshape(-1))):
-            for i, row in enumerate(X):
-                check_samples(row, f"recording {i}")
-    return Recordings(
-        (Recording(row, f"recording {i}") for i, row in enumerate(X)),
-        is_array=True,
-        index=index,
+        for i, (waveform, rate, name, warp_factor) in enumerate(facts)
     )
+    return Recordings(recordings, index=batch.labels)
+
+
+def _from_sequence(X: Any) -> Recordings | None:
+    items = [X[i] for i in range(len(X))]
+    may_be_table = bool(items) and isinstance(items[0], (list, tuple, numbers.Number))
+    return None if may_be_table and _tables.is_table(items) else _recognised(items)
+
+
+def _from_array(X: np.ndarray) -> Recordings | None:
+    if X.ndim == 1 and X.dtype.kind in "UST":
+        return _recognised(str(item) for item in X)
+    if X.ndim == 1 and X.dtype.kind == "O" and not (len(X) and is_number(X[0], numbers.Number)):
+        return _recognised(X)
+    if X.ndim == 2 and X.shape[1] == 1 and X.dtype.kind in "UOT" and len(X):
+        if not is_number(X[0, 0], numbers.Number):
+            return _recognised(X[:, 0])
+    if X.ndim == 3:
+        raise ValueError(
+            f"Found array with dim 3: X has shape {X.shape}, expected recordings. Are these "
+            "features? Then skip the encoder. Equal multichannel recordings go in as a list, "
+            "list(X), each (n_channels, n_times)."
+        )
+    return None
+
+
+def _from_pandas(X: Any) -> Recordings | None:
+    if X.ndim == 1:
+        # One number per row is no recording: scikit-learn says it best.
+        return None if X.dtype.kind in "fiuc" else _recognised(X.tolist(), X.index)
+    if X.shape[1] == 1 and X.dtypes.iloc[0].kind not in "fiucb":
+        return _recognised(X.iloc[:, 0].tolist(), X.index)
+    strings = [str(c) for c, t in zip(X.columns, X.dtypes, strict=True) if t.kind not in "fiucb"]
+    if strings and X.shape[1] > 1:
+        raise ValueError(
+            f"X is a DataFrame with the columns {list(map(str, X.columns))}, expected one column "
+            f"of recordings. Select it, X[[{strings[0]!r}]], or use a ColumnTransformer with "
+            f"the column list [{strings[0]!r}]."
+        )
+    return None
+
+
+def _refuse_single(X: Any) -> NoReturn:
+    raise _errors.not_a_sequence(X)
+
+
+def _refuse_unordered(X: Any) -> NoReturn:
+    raise TypeError(
+        f"X is a {type(X).__name__}, expected a sequence of recordings: list(...) makes one."
+    )
+
+
+def _is_single(X: Any) -> bool:
+    kinds = (str, os.PathLike, Mapping, bytes, bytearray)
+    if isinstance(X, kinds) or hasattr(X, "get_all_samples"):
+        return True
+    return np.isscalar(X) or X is None or (isinstance(X, np.ndarray) and X.ndim == 0)
+
+
+def _is_pandas(X: Any) -> bool:
+    return hasattr(X, "iloc")
+
+
+def _is_array_like(X: Any) -> bool:
+    """Whether X becomes an array; a column of a table library (polars, Arrow...) is a sequence."""
+    return hasattr(X, "__array__") and not (hasattr(X, "to_list") or hasattr(X, "to_pylist"))
+
+
+CONTAINERS: tuple[tuple[Callable[[Any], bool], Callable[[Any], Recordings | None]], ...] = (
+    (lambda X: type(X) in (list, tuple), _from_sequence),
+    (lambda X: isinstance(X, AudioBatch), _from_batch),
+    (sparse.issparse, lambda X: None),  # before mappings: some sparse matrices are such
+    (_is_single, _refuse_single),
+    (_is_pandas, _from_pandas),
+    (lambda X: isinstance(X, np.ndarray), _from_array),
+    (_is_array_like, lambda X: _from_array(np.asarray(X))),
+    (lambda X: hasattr(X, "__len__") and hasattr(X, "__getitem__"), _from_sequence),
+    (lambda X: True, _refuse_unordered),
+)
+
+
+# Readers of an element of X.
+
+
+def _from_path(item: Any, name: str) -> Recording:
+    path = str(os.fsdecode(item))  # str(): numpy's strings show their type in messages
+    return Recording(path, f"{name} ({path!r})", path=path)
+
+
+def _from_mapping(item: Mapping[str, Any], name: str) -> Recording:
+    """Recognise what Hugging Face datasets hand out: array, else bytes, else path."""
+    path = item.get("path")
+    path = None if path is None else str(os.fsdecode(path))
+    name = f"{name} ({path!r})" if path else name
+    if item.get("array") is not None:
+        rate, warp_factor = item.get("sampling_rate"), item.get("warp_factor")
+        if rate is None and warp_factor is None:
+            raise ValueError(
+                f"{name} is a mapping with 'array' but without 'sampling_rate', expected both. "
+                "Pass the bare array if the rate is the encoder's."
+            )
+        if rate is not None:
+            rate = check_sample_rate(rate, name=f"{name}: sampling_rate")
+        samples = as_samples(item["array"], name)
+        return Recording(samples, name, path=path, sample_rate=rate, warp_factor=warp_factor)
+    if item.get("bytes") is not None:
+        return Recording(bytes(item["bytes"]), name, path=path)
+    if path:
+        return Recording(path, name, path=path)
+    raise ValueError(
+        f"{name} is a mapping with the keys {sorted(map(str, item))}, expected 'array' and "
+        "'sampling_rate', or 'bytes', or 'path'. If this is a row of a table, pass the column that "
+        "holds the recordings."
+    )
+
+
+def _from_samples(item: Any, name: str) -> Recording:
+    if not isinstance(item, (list, tuple)) and np.ndim(item) == 0:
+        raise _errors.not_a_recording(item, name)
+    return Recording(as_samples(item, name), name)
+
+
+@runtime_checkable
+class AudioDecoder(Protocol):
+    """What torchcodec's decoder of the same name looks like."""
+
+    def get_all_samples(self) -> Any:
+        """Return an object with ``data`` (n_channels, n_times) and ``sample_rate``."""
+
+
+ELEMENTS: tuple[tuple[tuple[type, ...], Callable[[Any, str], Recording]], ...] = (
+    ((Recording,), lambda item, name: item),
+    ((str, os.PathLike), _from_path),
+    ((np.ndarray,), _from_samples),
+    ((Mapping,), _from_mapping),
+    ((AudioDecoder,), Recording),
+    ((bytes, bytearray, memoryview), lambda item, name: Recording(bytes(item), name)),
+    ((object,), _from_samples),
+)

@@ -1,11 +1,19 @@
-"""What phones and cameras record (AAC in MP4, 3GP, WebM ...), by PyAV, the extra ``ffmpeg``."""
+"""What libsndfile does not open: by PyAV, the extra ``ffmpeg``, or an error that says why not.
+
+PyAV decodes what phones and cameras record: AAC in MP4, 3GP, WebM and others.
+"""
 
 from __future__ import annotations
 
 import io
 import itertools
+import math
+from pathlib import Path
 
 import numpy as np
+import soundfile as sf
+
+from skaudio.audio import _errors
 
 # Decoding starts this much before the asked part, in seconds: lossy codecs carry state over. Opus
 # needs the most. What never converges is noise that a codec draws itself (AAC at low bit rates).
@@ -47,16 +55,48 @@ def container_of(head: bytes) -> str | None:
 
 
 def decode(
-    source: str | bytes, name: str, container: str, offset: float, duration: float | None
-) -> tuple[np.ndarray, int]:
-    """Decode a part of the first audio stream to ``(n_channels, n_times)`` float32 and its rate."""
+    source: str | bytes,
+    name: str,
+    error: OSError | sf.LibsndfileError,
+    offset: float,
+    duration: float | None,
+) -> tuple[np.ndarray, int, int]:
+    """Decode a part of the first audio stream of what libsndfile did not open.
+
+    Parameters
+    ----------
+    source : str or bytes
+    name : str
+        What messages call it.
+    error : OSError or LibsndfileError
+        What opening raised.
+    offset, duration : float
+        Part to decode, in seconds.
+
+    Returns
+    -------
+    samples : ndarray of shape (n_channels, n_times), float32
+        The asked part, as far as there is one, and often more on both sides of it.
+    first : int
+        Which sample of the recording the first one is.
+    sample_rate : int
+    """
+    head = _head(source, name)
+    if isinstance(error, OSError):
+        raise _errors.not_readable(str(source), name, error) from error
+    if error.code != 1:  # recognised; what libsndfile says of a stub is no help
+        found = "it begins like an audio file, but does not go on like one"
+        raise _errors.truncated(name, "header", found) from error
+    container = container_of(head)
+    if container is None:
+        raise _errors.not_audio(head, name) from error
     try:
         import av
-    except ImportError as error:
+    except ImportError as missing:
         raise ImportError(
             f"{name} is {container}, which libsndfile cannot decode. PyAV can: "
             'pip install "skaudio[ffmpeg]"; or convert the recording to WAV, FLAC or MP3.'
-        ) from error
+        ) from missing
 
     try:
         for seek in (True, False):
@@ -66,10 +106,22 @@ def decode(
                 decoded = _decode_stream(av, file, name, container, offset, duration, seek)
             if decoded is not None:
                 break
-    except av.FFmpegError as error:
-        raise _damaged(name, container, str(error.strerror)) from error
+    except av.FFmpegError as failure:
+        raise _damaged(name, container, str(failure.strerror)) from failure
     assert decoded is not None
     return decoded
+
+
+def _head(source: str | bytes, name: str) -> bytes:
+    """Return the first bytes of a file, by which its format is recognised."""
+    try:
+        with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise _errors.not_readable(str(source), name, error) from error
+    if not head:
+        raise ValueError(f"{name} is empty: 0 bytes. A failed download or copy is the usual cause.")
+    return head
 
 
 def _damaged(name: str, container: str, found: str) -> ValueError:
@@ -81,7 +133,7 @@ def _damaged(name: str, container: str, found: str) -> ValueError:
 
 def _decode_stream(
     av, file, name: str, container: str, offset: float, duration: float | None, seek: bool
-) -> tuple[np.ndarray, int] | None:
+) -> tuple[np.ndarray, int, int] | None:
     """Decode the asked part, or return None if seeking went past its beginning."""
     stream = file.streams.audio[0]
     stream.thread_type = "NONE"  # threads are the caller's: one per block of recordings
@@ -91,7 +143,7 @@ def _decode_stream(
         raise ValueError(f"{name} is empty: its audio stream holds 0 samples.")
     rate = first.sample_rate
     start = round(offset * rate)
-    stop = None if duration is None else start + max(round(duration * rate), 1)
+    stop = math.inf if duration is None else start + max(round(duration * rate), 1)
     position = 0  # of the first sample in hand, counted from the beginning of the stream
     frames = itertools.chain([first], frames)
     lead = PREROLL + first.samples / rate
@@ -112,17 +164,12 @@ def _decode_stream(
             block = converted.to_ndarray()
             parts.append(block)
             total += block.shape[1]
-        if stop is not None and position + total >= stop:
+        if position + total >= stop:
             break
     else:
         _check_is_whole(file, name, container, (position + total) / rate)
-    if position + total <= start:
-        raise ValueError(
-            f"{name}: offset={offset:g} s is past the end, the recording lasts "
-            f"{(position + total) / rate:g} s."
-        )
-    samples = np.concatenate(parts, axis=1)[:, start - position :]
-    return samples if stop is None else samples[:, : stop - start], rate
+    samples = np.concatenate(parts, axis=1) if parts else np.empty((1, 0), np.float32)
+    return samples, position, rate
 
 
 def _check_is_whole(file, name: str, container: str, seconds: float) -> None:

@@ -1,20 +1,31 @@
-"""One recording: where its samples are, how to read a part of them, what to call it in messages."""
+"""One recording: where its samples are, and how they are read, at once or piece by piece.
+
+Files and bytes are decoded by libsndfile, and by PyAV what libsndfile does not open (`_ffmpeg`).
+Only the asked part is decoded.
+"""
 
 from __future__ import annotations
 
+import io
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import soundfile as sf
+import soxr
 
 from skaudio._validation import check_sample_rate
-from skaudio.audio import _signal
-from skaudio.audio._decode import decode
+from skaudio.audio import _errors, _ffmpeg, _wholeness
+from skaudio.audio._arrays import channels_first
+
+RESAMPLE_QUALITIES = ("QQ", "LQ", "MQ", "HQ", "VHQ")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Recording:
     """A recording that has not been decoded yet.
 
@@ -72,23 +83,22 @@ class Recording:
         rate : float or None
             Its sample rate in Hz; None if neither the recording nor the caller states one.
         """
-        channels, rate = self._channels(sample_rate, offset, duration)
-        waveform = _signal.to_mono(channels)
+        rate, (channels,) = blocks(self, sample_rate, offset, duration)
+        waveform = to_mono(channels)
         changes = normalize is not None or (
             sample_rate is not None and rate is not None and rate != sample_rate
         )
         if finite or changes or len(waveform) == 0:
-            _signal.check_samples(waveform, self.name)
+            check_samples(waveform, self.name)
         if sample_rate is not None and rate is not None:
-            waveform = _signal.resample(waveform, rate, sample_rate, self.name, resample_quality)
+            waveform = resample(waveform, rate, sample_rate, self.name, resample_quality)
             rate = sample_rate
-        return _signal.normalize(waveform, normalize), rate
+        return scale(waveform, normalize), rate
 
     def as_item(self) -> Any:
         """Return the simplest element of X that is this recording: a path, samples, a mapping."""
-        if not isinstance(self.source, np.ndarray):
-            return self.source
-        if self.sample_rate is None and self.warp_factor is None:
+        is_bare = self.sample_rate is None and self.warp_factor is None
+        if is_bare or not isinstance(self.source, np.ndarray):
             return self.source
         item: dict[str, Any] = {"array": self.source, "sampling_rate": self.sample_rate}
         if self.path is not None:
@@ -97,128 +107,189 @@ class Recording:
             item["warp_factor"] = self.warp_factor
         return item
 
-    def _channels(
-        self, assumed_rate: float | None, offset: float, duration: float | None
-    ) -> tuple[np.ndarray, float | None]:
-        """Return the asked part as ``(n_channels, n_times)`` float32, and its rate."""
-        if isinstance(self.source, (str, bytes)):
-            return decode(self.source, self.name, offset, duration)
-        if isinstance(self.source, np.ndarray):
-            samples, rate = self.source, self.sample_rate
-        else:
-            decoded = self.source.get_all_samples()
-            samples = np.asarray(decoded.data)
-            rate = check_sample_rate(decoded.sample_rate, name=f"{self.name}: sample_rate")
-        channels = _signal.channels_first(samples, self.name)
+
+def blocks(
+    recording: Recording,
+    assumed_rate: float | None,
+    offset: float,
+    duration: float | None,
+    block: int | None = None,
+) -> tuple[float | None, Iterable[np.ndarray]]:
+    """Return the rate of a recording, and a part of it in blocks (n_channels, n_times) of float32.
+
+    ``assumed_rate`` is that of samples that state none; ``offset`` and ``duration`` are in seconds,
+    ``block`` is in samples. None makes the part one block.
+    """
+    source, name, rate = recording.source, recording.name, recording.sample_rate
+    if isinstance(source, (str, bytes)):
+        try:
+            file = open_file(source)
+        except (OSError, sf.LibsndfileError) as error:
+            samples, first, rate = _ffmpeg.decode(source, name, error, offset, duration)
+            start, stop = _bounds(first + samples.shape[1], rate, offset, duration, name)
+            return rate, _cut(samples, start - first, stop - first, block, name)
+        return file.samplerate, _decode(file, source, offset, duration, block, name)
+    if not isinstance(source, np.ndarray):
+        decoded = source.get_all_samples()
+        source = np.asarray(decoded.data)
+        rate = check_sample_rate(decoded.sample_rate, name=f"{name}: sample_rate")
+    channels = source[np.newaxis] if source.ndim == 1 else channels_first(source, name)
+    start, stop = 0, channels.shape[1]
+    if offset or duration is not None:
         known = rate if rate is not None else assumed_rate
-        if offset or duration is not None:
-            channels = _part(channels, known, offset, duration, self.name)
-        return _signal.to_float(channels, self.name), rate
+        if known is None:
+            raise ValueError(
+                f"{name} states no sample rate, which offset and duration (seconds) need: "
+                "pass sample_rate=."
+            )
+        start, stop = _bounds(stop, known, offset, duration, name)
+    return rate, _cut(channels, start, stop, block, name)
 
 
-def _part(
-    channels: np.ndarray, rate: float | None, offset: float, duration: float | None, name: str
-) -> np.ndarray:
-    if rate is None:
-        raise ValueError(
-            f"{name} states no sample rate, which offset and duration (seconds) need: "
-            "pass sample_rate=."
-        )
-    n_times = channels.shape[1]
+def open_file(source: str | bytes) -> sf.SoundFile:
+    """Open a file by a descriptor: libsndfile then goes by the content, as it sees no ending."""
+    handle = io.BytesIO(source) if isinstance(source, bytes) else os.open(source, os.O_RDONLY)
+    # closefd hands the descriptor over to libsndfile, also when opening fails.
+    return sf.SoundFile(handle, closefd=True)
+
+
+def _bounds(
+    n_times: int, rate: float, offset: float, duration: float | None, name: str
+) -> tuple[int, int]:
+    """Return the first sample of a part, and the one after its last."""
     start = round(offset * rate)
     if start >= n_times:
         raise ValueError(
             f"{name}: offset={offset:g} s is past the end, the recording lasts "
             f"{n_times / rate:g} s."
         )
-    stop = n_times if duration is None else start + max(round(duration * rate), 1)
-    return channels[:, start:stop]
+    if duration is None:
+        return start, n_times
+    return start, min(start + max(round(duration * rate), 1), n_times)
 
 
-def as_recording(item: Any, position: int) -> Recording:
-    """Recognise one element of X."""
-    name = f"recording {position}"
-    if isinstance(item, Recording):
-        return item
-    if isinstance(item, (str, os.PathLike)):
-        return _from_path(item, name)
-    if isinstance(item, Mapping):
-        return _from_mapping(item, name)
-    if hasattr(item, "get_all_samples"):
-        return Recording(item, name)
-    if isinstance(item, (bytes, bytearray, memoryview)):
-        return Recording(bytes(item), name)
-    if item is None or (not isinstance(item, (list, tuple)) and np.ndim(item) == 0):
-        raise TypeError(
-            f"{name} is {item!r} ({type(item).__name__}), expected a path, a waveform (1-D array) "
-            "or a mapping with 'array' and 'sampling_rate', 'path' or 'bytes'."
-            + (
-                " A missing value in the table is the usual cause."
-                if item is None or item != item
-                else ""
-            )
-        )
-    samples = _as_samples(item, name)
-    _signal.channels_first(samples, name)
-    return Recording(samples, name)
+def _cut(
+    channels: np.ndarray, start: int, stop: int, block: int | None, name: str
+) -> Iterable[np.ndarray]:
+    if block is None:
+        return (to_float(channels[:, start:stop], name),)
+    # An empty recording is one empty block.
+    edges = [*range(start, max(stop, 1), block), stop]
+    return (to_float(channels[:, i:j], name) for i, j in pairwise(edges))
 
 
-def _as_samples(item: Any, name: str) -> np.ndarray:
-    if isinstance(item, tuple) and len(item) == 2 and sorted(map(np.ndim, item))[0] == 0:
-        raise ValueError(
-            f"{name} is a pair, (waveform, sample_rate)? Expected the waveform alone, or a "
-            "mapping: {'array': waveform, 'sampling_rate': sample_rate}."
-        )
-    try:
-        samples = np.asarray(item)
-    except ValueError as error:
-        raise ValueError(f"{name} is no array of numbers: {error}") from error
-    if samples.dtype.kind == "O":
+def _decode(
+    file: sf.SoundFile,
+    source: str | bytes,
+    offset: float,
+    duration: float | None,
+    block: int | None,
+    name: str,
+) -> Iterator[np.ndarray]:
+    """Decode a part of an open file, and close it; a file that is not whole is an error."""
+    with file:
+        rate, n_times, kind = file.samplerate, file.frames, file.format
+        if "(should be " in file.extra_info:
+            _wholeness.check_size(file, name)
+        has_end, n_last = _wholeness.last_ogg_page(source) if kind == "OGG" else (True, 0)
+        no_end = "the stream has no last page"
+        if n_times == 0:
+            if not has_end:
+                raise _errors.truncated(name, "Ogg", no_end)
+            raise ValueError(f"{name} is empty: its {kind} header announces 0 samples.")
+        start, stop = _bounds(n_times, rate, offset, duration, name)
+        # libsndfile counts the samples of Vorbis' last page from its end, though that is cut, and
+        # so seeks up to a block too far: begin in the page before, and drop what comes too early.
+        first = start
+        if file.subtype == "VORBIS" and start >= n_times - n_last:
+            first = max(n_times - n_last - 1, 0)
+        # libsndfile takes ten times as long for floats of 16-bit samples as for the integers.
+        dtype = "int16" if file.subtype == "PCM_16" else "float32"
+        early = start - first
         try:
-            samples = samples.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise TypeError(
-                f"{name} holds objects that are no numbers ({error}); expected a waveform."
-            ) from error
-    if samples.dtype.kind not in "fiuc":
-        raise TypeError(
-            f"{name} is an array of {samples.dtype}, expected floating point or integer samples."
-        )
-    if samples.dtype.kind == "c":
+            if first:
+                file.seek(first)
+            for i in range(start, stop, block or stop - start):
+                wanted = min(block or stop, stop - i)
+                samples = file.read(early + wanted, dtype=dtype, always_2d=True)[early:]
+                early = 0
+                if len(samples) < wanted:
+                    found = f"{n_times} samples announced, {i + len(samples)} could be decoded"
+                    raise _errors.truncated(name, kind, found)
+                if i + wanted == n_times and not has_end:
+                    raise _errors.truncated(name, "Ogg", no_end)
+                yield to_float(samples, name).T
+        except sf.LibsndfileError as error:
+            raise _errors.truncated(name, kind, f"decoding fails ({error})") from error
+
+
+def to_float(samples: np.ndarray, name: str) -> np.ndarray:
+    """Return samples as float32; integers are scaled by their full range, unsigned ones centred."""
+    if samples.dtype == np.float32:
+        return samples
+    kind = samples.dtype.kind
+    if kind == "f":
+        # Overflow to inf is caught with the other non-finite values, by name.
+        with np.errstate(over="ignore"):
+            return samples.astype(np.float32, copy=False)
+    if kind in "iu":
+        half = 2.0 ** (8 * samples.dtype.itemsize - 1)
+        if samples.dtype == np.int16:
+            return samples * np.float32(1 / half)  # one pass, and exact
+        centred = samples.astype(np.float64) - (half if kind == "u" else 0.0)
+        return (centred / half).astype(np.float32)
+    raise _errors.not_samples(samples.dtype, name)
+
+
+def to_mono(channels: np.ndarray) -> np.ndarray:
+    """Average ``(n_channels, n_times)``, or ``(n_times, n_channels)`` seen through ``.T``."""
+    if len(channels) == 1:
+        return channels[0]
+    # A matrix-vector product is some thirty times faster than mean(axis=...) here.
+    weights = np.full(len(channels), 1.0 / len(channels), np.float32)
+    return weights @ channels
+
+
+def resample(
+    waveform: np.ndarray, source: float, target: float, name: str, quality: str = "HQ"
+) -> np.ndarray:
+    """Resample a float32 waveform with soxr at one of its qualities."""
+    if source == target:
+        return waveform
+    resampled = soxr.resample(waveform, source, target, quality=quality)
+    if len(resampled) == 0:
+        n_times = f"{len(waveform)} samples at {source} Hz"
         raise ValueError(
-            f"{name}: Complex data not supported: expected a real waveform (did you pass an STFT?)."
+            f"{name}: {n_times} leave none at {target} Hz. The recording is too short."
         )
-    return samples
+    return resampled
 
 
-def _from_path(item: Any, name: str) -> Recording:
-    path = str(os.fsdecode(item))  # str(): numpy's strings show their type in messages
-    return Recording(path, f"{name} ({path!r})", path=path)
+def scale(waveform: np.ndarray, kind: str | None) -> np.ndarray:
+    """Scale to a peak of 1 (``"max"``) or a root mean square of 1 (``"rms"``); silence stays."""
+    if kind is None:
+        return waveform
+    if kind == "max":
+        level = max(float(waveform.max()), -float(waveform.min()))
+    elif kind == "rms":
+        level = math.sqrt(float(np.mean(np.square(waveform, dtype=np.float64))))
+    else:
+        raise ValueError(f"normalize={kind!r}: expected None, 'max' or 'rms'.")
+    return waveform / np.float32(level) if level > 0 else waveform
 
 
-def _from_mapping(item: Mapping, name: str) -> Recording:
-    """Recognise what Hugging Face datasets hand out: array, else bytes, else path."""
-    path = item.get("path")
-    path = None if path is None else str(os.fsdecode(path))
-    called = f"{name} ({path!r})" if path else name
-    if item.get("array") is not None:
-        rate, warp_factor = item.get("sampling_rate"), item.get("warp_factor")
-        if rate is None and warp_factor is None:
-            raise ValueError(
-                f"{called} is a mapping with 'array' but without 'sampling_rate', expected both. "
-                "Pass the bare array if the rate is the encoder's."
-            )
-        if rate is not None:
-            rate = check_sample_rate(rate, name=f"{called}: sampling_rate")
-        samples = _as_samples(item["array"], called)
-        _signal.channels_first(samples, called)
-        return Recording(samples, called, path=path, sample_rate=rate, warp_factor=warp_factor)
-    if item.get("bytes") is not None:
-        return Recording(bytes(item["bytes"]), called, path=path)
-    if path:
-        return Recording(path, called, path=path)
-    raise ValueError(
-        f"{called} is a mapping with the keys {sorted(map(str, item))}, expected 'array' and "
-        "'sampling_rate', or 'bytes', or 'path'. If this is a row of a table, pass the column that "
-        "holds the recordings."
-    )
+def is_surely_finite(samples: np.ndarray) -> bool:
+    """Look for NaN and infinity at the speed of memory; huge but finite values fail as well."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.isfinite(float(np.dot(samples, samples)))
+
+
+def check_samples(waveform: np.ndarray, name: str) -> None:
+    """Refuse an empty waveform and one with NaN or infinite samples."""
+    if len(waveform) == 0:
+        raise ValueError(f"{name} is empty: it has 0 samples, expected at least one.")
+    if is_surely_finite(waveform):
+        return
+    bad = np.flatnonzero(~np.isfinite(waveform))
+    if len(bad):
+        raise _errors.not_finite(waveform, bad, name)

@@ -32,7 +32,7 @@ def batch(make_clip):
 
 
 def facts(batch):
-    return batch.sample_rates, batch.names, batch.labels, batch.warps
+    return batch.sample_rates, batch.names, batch.labels, batch.warp_factors
 
 
 def same(a, b):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
-from skaudio.audio import Recording, check_recordings
-from skaudio.audio._stream import seconds_of, stream
+from skaudio.audio import Recording, check_recordings, seconds_of, stream
 from skaudio.encoders import Waveform
 
 
@@ -84,3 +85,39 @@ def test_bad_recordings(tmp_path, make_clip, write_audio):
     content = (tmp_path / "a.ogg").read_bytes()
     (tmp_path / "a.ogg").write_bytes(content[:-500])  # libsndfile counts no samples without an end
     assert seconds_of(recording(path), 16000) == 0.0
+
+
+@pytest.mark.parametrize("offset", [4.9, 4.99, 5.0])
+def test_last_page_of_vorbis(tmp_path, write_audio, rng, offset):
+    """There libsndfile by itself seeks up to a block too far."""
+    noise = 0.3 * rng.normal(size=44100 * 5 + 1234)
+    path = write_audio(tmp_path / "a.ogg", noise, 44100, format="OGG", subtype="VORBIS")
+    part, _ = recording(path).read(44100, offset=offset)
+    np.testing.assert_array_equal(joined(path, 44100, block=500, offset=offset), part)
+    some = joined(path, 44100, block=50, offset=offset, duration=0.01)
+    np.testing.assert_array_equal(some, part[:441])
+
+
+def test_parts_shorter_than_a_sample(tmp_path, make_clip, write_audio):
+    path = write_audio(tmp_path / "a.wav", make_clip(1.0))
+    for item in (path, make_clip(1.0)):
+        part, _ = recording(item).read(16000, offset=0.5, duration=1e-9)
+        np.testing.assert_array_equal(joined(item, 16000, block=9, offset=0.5, duration=1e-9), part)
+        assert len(part) == 1
+
+
+def test_ending_does_not_matter(tmp_path, make_clip, write_audio):
+    """By its ending, libsndfile would take this one for samples without a header."""
+    path = write_audio(tmp_path / "a.raw", make_clip(1.0), format="WAV", subtype="FLOAT")
+    assert seconds_of(recording(path), 16000) == 1.0
+    np.testing.assert_array_equal(joined(path, 16000, block=999), make_clip(1.0))
+
+
+def test_messages_are_those_of_reading_at_once(tmp_path, write_audio):
+    (tmp_path / "none.wav").write_bytes(b"")
+    empty = write_audio(tmp_path / "empty.wav", np.zeros(0))
+    for item in (str(tmp_path / "none.wav"), str(tmp_path / "gone.wav"), empty, np.zeros(0)):
+        with pytest.raises(ValueError, match=r"empty|no such file") as at_once:
+            recording(item).read(16000)
+        with pytest.raises(ValueError, match=re.escape(str(at_once.value))):
+            joined(item, 16000, block=999)

@@ -1,0 +1,98 @@
+"""Errors about recordings, with the likely cause: returned, for the caller to raise."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def not_a_sequence(X: Any) -> Exception:
+    """X is one recording, or nothing that holds recordings."""
+    if isinstance(X, (str, os.PathLike)):
+        return ValueError(
+            f"X is a single path ({str(os.fsdecode(X))!r}), expected a sequence of recordings: "
+            "pass [path], or those of a folder: skaudio.datasets.load_audio_files(folder).data."
+        )
+    if isinstance(X, Mapping) and not {"array", "path", "bytes"} & set(X):
+        return ValueError(
+            f"X is a mapping with the keys {sorted(map(str, X))}, expected a sequence of "
+            "recordings: pass one column of it, X[key]."
+        )
+    if isinstance(X, (Mapping, bytes, bytearray)) or hasattr(X, "get_all_samples"):
+        return ValueError(
+            f"X is a single recording (a {type(X).__name__}), expected a sequence of recordings: "
+            "pass [recording]."
+        )
+    return ValueError(
+        f"X is {X!r}, expected a sequence of recordings. Expected 2D array, got scalar array "
+        "instead. Reshape your data: pass [waveform] for a single one."
+    )
+
+
+def not_a_recording(item: Any, name: str) -> TypeError:
+    """An element of X is a number, None or the like."""
+    missing = " A missing value in the table is the usual cause."
+    return TypeError(
+        f"{name} is {item!r} ({type(item).__name__}), expected a path, a waveform (1-D array) "
+        "or a mapping with 'array' and 'sampling_rate', 'path' or 'bytes'."
+        + (missing if item is None or item != item else "")
+    )
+
+
+def not_readable(path: str, name: str, error: OSError) -> ValueError:
+    """The operating system does not open or read a file."""
+    if isinstance(error, FileNotFoundError):
+        where = "" if Path(path).is_absolute() else f" (looked in {Path.cwd()})"
+        advice = "Check the path and the working directory."
+        if path.startswith("~"):
+            advice = "'~' is not expanded: pass os.path.expanduser(path)."
+        elif "://" in path:
+            advice = "Addresses are not fetched: download the file first."
+        return ValueError(f"{name}: no such file{where}. {advice}")
+    if isinstance(error, IsADirectoryError):
+        return ValueError(
+            f"{name} is a folder, expected an audio file. "
+            "skaudio.datasets.load_audio_files lists the recordings of a folder."
+        )
+    return ValueError(f"{name} cannot be read: {error.strerror}.")
+
+
+def not_audio(head: bytes, name: str) -> ValueError:
+    """No decoder knows what a file begins with."""
+    looks_like_text = all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head)
+    cause = "it looks like text" if looks_like_text else f"it begins with {head[:8]!r}"
+    return ValueError(
+        f"{name} is no audio that can be decoded: {cause}. Expected WAV, FLAC, Ogg, Opus, MP3 or "
+        "another format of libsndfile, or MP4/M4A, 3GP, WebM and the like."
+    )
+
+
+def truncated(name: str, kind: str, found: str) -> ValueError:
+    """A file holds less than it announces, or decoding it fails."""
+    return ValueError(
+        f"{name} is truncated or damaged ({kind}): {found}. Copy or download it again, or repair "
+        "it by re-encoding what is there."
+    )
+
+
+def not_samples(dtype: np.dtype[Any], name: str) -> Exception:
+    """Samples are neither floating point numbers nor integers."""
+    if dtype.kind == "c":
+        return ValueError(
+            f"{name}: Complex data not supported: samples are {dtype}. Expected a real "
+            "waveform (did you pass an STFT?)."
+        )
+    return TypeError(f"{name}: samples are {dtype}, expected floating point or integer samples.")
+
+
+def not_finite(waveform: np.ndarray, bad: np.ndarray, name: str) -> ValueError:
+    """Some samples are NaN or infinite, those at the positions ``bad``."""
+    value = "NaN" if np.isnan(waveform[bad[0]]) else "infinity"
+    return ValueError(
+        f"{name} contains {value} at sample {bad[0]} ({len(bad)} such samples in all); "
+        "expected finite values. A division by a silent recording's level is the usual cause."
+    )
