@@ -240,7 +240,7 @@ def _set_weights(
     net.load_state_dict(dict(state), strict=False)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=2)  # loading takes 0.15 s for "mn04_as", 1.5 s for "panns_cnn14"
 def shared_net(name: str, params: tuple, random: bool, stamps: tuple) -> PretrainedNet:
     """Return a net that is not to be changed, loaded once per process and version of its files."""
     weights = RANDOM if random else [path for path, *_ in stamps]
