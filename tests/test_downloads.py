@@ -1,12 +1,17 @@
-"""Fetching a file: resumed, checked, in place whole or not at all. The server is a local one."""
+"""Fetching files and archives: resumed, checked, whole or not at all. The server is a local one."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
+import random
 import re
 import socket
 import threading
 import time
+import zipfile
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,8 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from skaudio._files import download
-from skaudio._files.download import fetch_file
+from skaudio._files import download, fetch_file, fetch_zip
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
@@ -30,6 +34,9 @@ class Server(ThreadingHTTPServer):
         self.content = CONTENT
         self.behave = lambda handler, body: handler.wfile.write(body)
         self.ranges = True
+        self.refuses_rest = False
+        self.states_size = True
+        self.states_length = True
         self.status = 200
         self.requests: list[str | None] = []
 
@@ -53,14 +60,19 @@ class Handler(BaseHTTPRequestHandler):
         content, start = self.server.content, 0
         if asked and self.server.ranges:
             start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1])
-            if start >= len(content):
-                self.send_error(416)
+            if start >= len(content) or self.server.refuses_rest:
+                self.send_response(416)
+                if self.server.states_size:
+                    self.send_header("Content-Range", f"bytes */{len(content)}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
                 return
             self.send_response(206)
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         else:
             self.send_response(200)
-        self.send_header("Content-Length", str(len(content) - start))
+        if self.server.states_length:
+            self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         self.server.behave(self, content[start:])
 
@@ -214,6 +226,28 @@ class TestBrokenConnections:
         assert path.read_bytes() == CONTENT
         assert files(path) == ["net.pt"]
 
+    @pytest.mark.filterwarnings("ignore:no reference hash")
+    @pytest.mark.parametrize("states_size", [True, False])
+    def test_part_that_is_whole_of_unknown_size(self, server, path, states_size):
+        path.parent.mkdir()
+        path.with_name(".net.pt.part").write_bytes(CONTENT)
+        server.states_size = states_size
+        fetch(server, path, None, None)
+        assert path.read_bytes() == CONTENT
+        # Where the server does not say how long the file is, that cannot be told: all of it again.
+        assert server.requests == ["bytes=300000-", *([] if states_size else [None])]
+
+    @pytest.mark.parametrize("states_size", [True, False])
+    def test_half_of_unknown_size_and_no_rest(self, server, path, states_size):
+        """Half a file is never put in place, whatever the server says of the rest."""
+        server.behave = send_half_then_close
+        server.refuses_rest = True
+        server.states_size = states_size
+        with pytest.raises(ConnectionError, match="could not be downloaded"):
+            fetch(server, path, None, None)
+        assert not path.exists()
+        assert len(server.requests) < 10
+
     def test_offline(self, path):
         # The discard port: nobody listens there.
         url = "http://127.0.0.1:9/net.pt"
@@ -243,6 +277,21 @@ class TestWrongFiles:
             fetch(server, path)
         assert files(path) == []
 
+    def test_server_that_sends_on_and_on(self, server, path):
+        sent = []
+
+        def send_on(handler, body):
+            for _ in range(1000):
+                handler.wfile.write(bytes(100_000))
+                sent.append(path.with_name(".net.pt.part").stat().st_size)
+
+        server.behave = send_on
+        server.states_length = False
+        with pytest.raises(ValueError, match="not the expected file: it has more than 300000 byt"):
+            fetch(server, path)
+        assert max(sent) < 310_000
+        assert files(path) == []
+
     def test_unknown_hash_and_other_size(self, server, path):
         server.content = CONTENT[:-1]
         with pytest.raises(ValueError, match="299999 bytes, expected 300000"):
@@ -263,3 +312,114 @@ def test_many_at_once_download_once(server, path):
     assert path.read_bytes() == CONTENT
     assert files(path) == ["net.pt"]
     assert server.requests == [None]
+
+
+class TestArchives:
+    @pytest.fixture
+    def content(self):
+        """A zip archive of five files, compressed."""
+        stream = io.BytesIO()
+        draw = random.Random(0)
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as made:
+            made.writestr("./", "")
+            for i in range(5):
+                made.writestr(f"top/{i}.txt", draw.randbytes(20) * 20)
+        return stream.getvalue()
+
+    def fetch(self, server, folder, check=lambda folder: None):
+        fetch_zip(
+            server.url,
+            folder,
+            missing_from=folder,
+            allowed=True,
+            licence="CC0",
+            check=check,
+            by_hand=BY_HAND,
+            verbose=False,
+        )
+
+    @pytest.mark.filterwarnings("ignore:no reference hash")
+    def test_unpacks(self, server, content, tmp_path):
+        server.content = content
+        self.fetch(server, tmp_path / "set")
+        assert [p.name for p in tmp_path.iterdir()] == ["set"]
+        assert files(tmp_path / "set" / "0.txt") == [f"{i}.txt" for i in range(5)]
+
+    @pytest.mark.filterwarnings("ignore:no reference hash")
+    def test_resumes(self, server, content, tmp_path, monkeypatch):
+        monkeypatch.setattr(download, "BLOCK", 1)
+        server.content = content
+        half = len(content) // 2
+
+        def once(handler, body):
+            server.behave = send_nothing
+            send_half_then_close(handler, body)
+
+        server.behave = once
+        with pytest.raises(ConnectionError, match=rf"{half} bytes are kept.*{BY_HAND}"):
+            self.fetch(server, tmp_path / "set")
+        server.requests.clear()
+        server.behave = lambda handler, body: handler.wfile.write(body)
+        self.fetch(server, tmp_path / "set")
+        assert server.requests == [f"bytes={half}-"]
+        assert [p.name for p in tmp_path.iterdir()] == ["set"]
+
+    @pytest.mark.filterwarnings("ignore:no reference hash")
+    def test_many_at_once_download_once(self, server, content, tmp_path):
+        server.content = content
+        (tmp_path / "set").mkdir()
+
+        def check(folder):
+            if len(list(folder.iterdir())) < 5:
+                raise ValueError("not all")
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: self.fetch(server, tmp_path / "set", check), range(4)))
+        assert server.requests == [None]
+        assert [p.name for p in tmp_path.iterdir()] == ["set"]
+
+    @pytest.mark.filterwarnings("ignore:no reference hash")
+    def test_damage_is_a_value_error_with_advice(self, server, content, tmp_path):
+        draw = random.Random(0)
+        messages = []
+        for i in range(60):
+            damaged = bytearray(content)
+            damaged[draw.randrange(len(content))] ^= draw.randrange(1, 256)
+            server.content = bytes(damaged)
+            try:
+                self.fetch(server, tmp_path / str(i))
+            except ValueError as error:
+                messages.append(str(error))
+                assert not (tmp_path / str(i)).exists()
+        assert len(messages) > 20
+        assert all("not the expected archive" in m and BY_HAND in m for m in messages)
+        assert not [p.name for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+    @pytest.mark.parametrize(
+        "error",
+        [zlib.error("x"), NotImplementedError("x"), EOFError("x"), OSError("x"), RuntimeError("x")],
+        ids=repr,
+    )
+    def test_whatever_unpacking_raises(self, server, content, tmp_path, monkeypatch, error):
+        def fail(self, folder):
+            raise error
+
+        monkeypatch.setattr(zipfile.ZipFile, "extractall", fail)
+        server.content = content
+        with pytest.raises(ValueError, match=f"not the expected archive.*x.*{BY_HAND}"):
+            self.fetch(server, tmp_path / "set")
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.filterwarnings("ignore:no reference hash")
+    def test_full_disk_is_no_damage(self, server, content, tmp_path, monkeypatch):
+        def fail(self, folder):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        server.content = content
+        with monkeypatch.context() as full:
+            full.setattr(zipfile.ZipFile, "extractall", fail)
+            with pytest.raises(OSError, match="No space left"):
+                self.fetch(server, tmp_path / "set")
+        assert not (tmp_path / "set").exists()
+        self.fetch(server, tmp_path / "set")  # what has come is used
+        assert server.requests == [None]

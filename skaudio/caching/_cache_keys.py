@@ -1,11 +1,13 @@
-"""What a result depends on: the recording, and whatever of a transformer changes numbers."""
+"""What a result depends on: the recording, and whatever of a transformer changes numbers.
+
+Results of transformers that learn or draw depend on more than that; they are refused here.
+"""
 
 from __future__ import annotations
 
 import enum
 import functools
 import hashlib
-import inspect
 import json
 import os
 import sys
@@ -16,16 +18,68 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.utils import get_tags
 
 from skaudio._files import file_hash, file_state
+from skaudio._steps import is_augmentation, parts_of
 from skaudio.audio import Recording
+from skaudio.pooling import FrameUnion
 
 # How the work is done, which does not change what comes out; a cache inside adds nothing either.
 IGNORED = frozenset(
     {"n_jobs", "batch_size", "device", "verbose", "memory", "max_bytes", "data_home"}
 )
+# Their own tags do not tell whether they learn; their parts do.
+COMPOSITES = (Pipeline, FeatureUnion, FrameUnion)
 # Changes whenever what is stored, or what keys are made of, changes its meaning.
-FORMAT = 1
+FORMAT = 2
+
+
+def check_stateless(transformer: Any) -> None:
+    """Refuse a transformer that learns or draws, or that has such a part, naming the part.
+
+    Raises
+    ------
+    TypeError
+        If it is no transformer.
+    ValueError
+        If results depend on what was fitted, or on chance.
+    """
+    if not hasattr(transformer, "transform") or not hasattr(transformer, "get_params"):
+        raise TypeError(
+            f"transformer={transformer!r:.100}: expected a transformer of recordings, such as an "
+            "encoder, a pretrained embedder, or a Pipeline of such steps."
+        )
+    if isinstance(transformer, type):
+        raise TypeError(
+            f"transformer={transformer.__name__} is a class, expected an instance: "
+            f"{transformer.__name__}()."
+        )
+    parts = [("", transformer), *parts_of(transformer, ignored=IGNORED)]
+    for place, part in parts:
+        if not isinstance(part, BaseEstimator):
+            continue
+        described = f"transformer: {type(part).__name__}{f' ({place})' if place else ''}"
+        if is_augmentation(part):
+            raise ValueError(
+                f"{described} draws at random in every fit, and a cache would freeze the draw. Put "
+                "augmentations into the encoder of a neural estimator."
+            )
+        if isinstance(part, COMPOSITES):
+            continue
+        tags = get_tags(part)
+        if tags.non_deterministic or "random_state" in part.get_params(deep=False):
+            raise ValueError(
+                f"{described} depends on chance (random_state), and a cache would freeze it. "
+                "Cache the steps before it."
+            )
+        if tags.requires_fit:
+            raise ValueError(
+                f"{described} learns from what it is fitted on, so its results differ from fold to "
+                "fold. Cache the steps before it: "
+                f"make_pipeline(CachedTransformer(...), {type(part).__name__}(...))."
+            )
 
 
 def digest(*parts: bytes | memoryview) -> str:
@@ -67,18 +121,24 @@ def recording_key(recording: Recording) -> str:
 def transformer_facts(transformer: Any) -> dict[str, Any]:
     """Describe a transformer, as what JSON can hold: kinds, versions, parameters, weights.
 
+    A class is described by its name and its version. A function is described by its compiled code,
+    its defaults and the variables that it encloses, so that an edited function is another one; what
+    it calls is not looked at. The code goes with a function into other processes, which its source
+    text does not: they cannot see the cell of a notebook, and a module may have been edited since
+    it was imported.
+
     Raises
     ------
     TypeError
-        If a parameter is of a kind whose content cannot be told.
+        If a class has no version, or a parameter is of a kind whose content cannot be told.
     """
-    return {"format": FORMAT, "transformer": _estimator_facts(transformer)}
+    return {"format": FORMAT, "transformer": _estimator_facts(transformer, "transformer")}
 
 
-def _estimator_facts(estimator: Any) -> dict[str, Any]:
+def _estimator_facts(estimator: Any, where: str) -> dict[str, Any]:
     kind = type(estimator)
     parameters = estimator.get_params(deep=False)
-    facts: dict[str, Any] = {**_class_facts(kind), "parameters": {}}
+    facts: dict[str, Any] = {**_class_facts(kind, where), "parameters": {}}
     for name, value in sorted(parameters.items()):
         if name not in IGNORED:
             facts["parameters"][name] = _describe(value, f"{kind.__name__}.{name}")
@@ -87,41 +147,31 @@ def _estimator_facts(estimator: Any) -> dict[str, Any]:
     return facts
 
 
-def _class_facts(kind: type) -> dict[str, Any]:
-    """Name a class, and its version: that of its package, or else of its code."""
-    facts: dict[str, Any] = {"class": f"{kind.__module__}.{kind.__qualname__}"}
-    version = _version_of(kind.__module__)
-    if version is not None:
-        return {**facts, "version": version}
-    own = [base for base in kind.__mro__ if _version_of(base.__module__) is None]
-    code = [_code_of_class(base) for base in own]
-    return {**facts, "code": digest(json.dumps(code).encode())}
+def _class_facts(kind: type, where: str) -> dict[str, Any]:
+    """Name a class and its version: its own ``__version__``, or that of its package."""
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    version = vars(kind).get("__version__") or _version_of(kind.__module__)
+    if version is None:
+        raise TypeError(
+            f"{where}: the class {name} has no version, so that results from before and after a "
+            "change of it could not be told apart. Write __version__ = '1' into the class, or into "
+            "the __init__ of its package, and raise it whenever the results change."
+        )
+    return {"class": name, "version": str(version)}
 
 
-def _code_of_class(kind: type) -> list[tuple[str, str]]:
-    """Return what is written in a class, by name: another process may have it in another order."""
-    code = []
-    for name, item in sorted(vars(kind).items()):
-        if isinstance(item, property):
-            item = item.fget
-        function = inspect.unwrap(getattr(item, "__func__", item))  # scikit-learn wraps transform
-        if hasattr(function, "__code__"):
-            code.append((name, _code_facts(function.__code__)))
-        elif not name.startswith("__") and isinstance(item, (bool, int, float, str, tuple)):
-            code.append((name, _constant(item)))
-    return code
-
-
-def _version_of(module: str) -> str | None:
-    if module in ("builtins", "abc", "typing"):
+def _version_of(module: str | None) -> str | None:
+    """Return the version of the package that a module belongs to, or None if it has none."""
+    package = (module or "").partition(".")[0]
+    if package in sys.stdlib_module_names:
         return sys.version.partition(" ")[0]
-    return getattr(sys.modules.get(module.partition(".")[0]), "__version__", None)
+    return getattr(sys.modules.get(package), "__version__", None)
 
 
 def _describe(value: Any, where: str) -> Any:
     """Return a value as what JSON can hold, equal only for values that are equal."""
     if isinstance(value, BaseEstimator):
-        return _estimator_facts(value)
+        return _estimator_facts(value, where)
     if isinstance(value, enum.Enum):
         return str(value)
     if value is None or isinstance(value, (bool, int, float)):
@@ -146,7 +196,7 @@ def _describe(value: Any, where: str) -> Any:
 
 def _describe_callable(value: Any, where: str) -> Any:
     if isinstance(value, type):
-        return _class_facts(value)
+        return _class_facts(value, where)
     if isinstance(value, functools.partial):
         parts = [value.func, list(value.args), dict(value.keywords)]
         return {"partial": _describe(parts, where)}
@@ -157,14 +207,15 @@ def _describe_callable(value: Any, where: str) -> Any:
         bound = [value.__defaults__, value.__kwdefaults__, cells]
         return {
             "function": f"{value.__module__}.{value.__qualname__}",
-            "code": digest(_code_facts(value.__code__).encode()),
-            "bound": _describe(bound, where),
             "version": _version_of(value.__module__),
+            "code": digest(json.dumps(_code_facts(value.__code__)).encode()),
+            "bound": _describe(bound, where),
         }
     name = getattr(value, "__name__", None)
     module = getattr(value, "__module__", None) or "numpy"  # its ufuncs state none
-    if name is not None and getattr(sys.modules.get(module), name, None) is value:
-        return {"function": f"{module}.{name}", "version": _version_of(module)}
+    version = _version_of(module)
+    if version and name and getattr(sys.modules.get(module), name, None) is value:
+        return {"function": f"{module}.{name}", "version": version}
     raise TypeError(
         f"{where} is a {type(value).__name__}, of which cannot be told whether it is the same in "
         "another process: a cached transformer takes numbers, texts, paths, arrays, functions, "
@@ -172,18 +223,18 @@ def _describe_callable(value: Any, where: str) -> Any:
     )
 
 
-def _code_facts(code: types.CodeType) -> str:
-    """Return what a function does, without the lines it stands in."""
-    constants = [
-        _code_facts(item) if isinstance(item, types.CodeType) else _constant(item)
-        for item in code.co_consts
-    ]
-    return f"{code.co_code.hex()}{constants}{code.co_names}{code.co_varnames}"
-
-
-def _constant(value: Any) -> str:
-    # The order of a set of texts differs between processes.
-    return repr(sorted(map(repr, value)) if isinstance(value, frozenset) else value)
+def _code_facts(code: types.CodeType) -> list[Any]:
+    """List what compiled code does and with what, but not the file and the lines it stands in."""
+    constants: list[Any] = []
+    for value in code.co_consts:
+        if isinstance(value, types.CodeType):
+            constants.append(_code_facts(value))
+        elif isinstance(value, frozenset):  # its order differs between processes
+            constants.append(sorted(map(repr, value)))
+        else:
+            constants.append(repr(value))
+    instructions = [code.co_code.hex(), code.co_exceptiontable.hex()]
+    return [*instructions, constants, code.co_names, code.co_varnames]
 
 
 def _array_facts(array: np.ndarray) -> list[Any]:

@@ -17,10 +17,9 @@ from sklearn.utils.metaestimators import available_if
 from skaudio._parallel import progress_bar
 from skaudio._steps import first_step, frame_maker
 from skaudio.audio import AudioBatch, Recordings, check_recordings
-from skaudio.caching._cache_keys import digest, recording_key, transformer_facts
+from skaudio.caching._cache_keys import check_stateless, digest, recording_key, transformer_facts
 from skaudio.caching._lookup import Compute, fetch
 from skaudio.caching._result_store import CacheInfo, Store
-from skaudio.caching._stateless import check_stateless
 from skaudio.frames import FrameOutputMixin, pack
 
 
@@ -65,8 +64,9 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
     time of change; the content of an array or of bytes; its sample rate and warp factor), and the
     transformer (its class, the version of its package, all parameters of it and its parts, and the
     content of the files they name, such as weights). ``n_jobs``, ``batch_size``, ``device`` and
-    ``verbose`` say how to compute, not what, and do not count. Functions, and classes of packages
-    without a version, are told apart by their own code; not by that of what they call.
+    ``verbose`` say how to compute, not what, and do not count. Functions are told apart by their
+    own code, not by that of what they call. A class of your own needs a version, as a package has
+    one: write ``__version__ = "1"`` into it, and raise it whenever the results change.
 
     While a recording is computed, a lock on its file keeps other processes from computing it too;
     it ends with the process that holds it. Files appear whole, and one that has been damaged since
@@ -203,24 +203,21 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         return Store(folder, name, facts, self.max_bytes)
 
     def _computer(self, X: Any, recordings: Recordings) -> Compute:
-        """Return what computes the recordings at given positions, all with one clone."""
-        worker: Any = None
+        """Return what computes the recordings at given positions, all with one clone.
+
+        The clone is not fitted: nothing is learned in `fit`, and a pretrained net would be loaded
+        once more by it.
+        """
+        worker: Any = clone(self.transformer)
 
         def compute(positions: list[int]) -> list[np.ndarray]:
-            nonlocal worker
             part: Any = Recordings([recordings[i] for i in positions])
             if recordings.is_array:
                 part = np.stack([recording.source for recording in part])
-            elif not first_step(self.transformer).__module__.startswith("skaudio."):
+            elif not first_step(worker).__module__.startswith("skaudio."):
                 # Ours take a Recording, which knows its name for messages; others what X held.
                 part = _safe_indexing(X, positions)
-            if worker is None:
-                worker = clone(self.transformer)
-                # Not fit: that of a Pipeline transforms in all steps but the last.
-                output = worker.fit_transform(part)
-            else:
-                output = worker.transform(part)
-            return _items_of(output, len(positions), type(worker).__name__)
+            return _items_of(worker.transform(part), len(positions), type(worker).__name__)
 
         return compute
 

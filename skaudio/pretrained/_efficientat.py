@@ -11,8 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from skaudio.dsp import Analysis, Framing, Scale, mel_domain_filterbank
-from skaudio.pretrained._front_end import FrontEnd
-from skaudio.pretrained._pretrained_net import Output, PretrainedNet
+from skaudio.pretrained._pretrained_net import FrontEnd, Output, PretrainedNet
 
 # Kernel, expanded channels, channels, squeeze and excitation, Hardswish, stride: MobileNetV3-Large.
 BLOCKS = (

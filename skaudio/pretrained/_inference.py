@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+import hashlib
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -15,26 +18,53 @@ from skaudio.pretrained._pretrained_net import PretrainedNet
 
 ROWS = 8
 
-# A net -> what it was made of, and what was made of it. Lives as long as the net.
-_made: WeakKeyDictionary[nn.Module, dict[tuple, tuple[Any, PretrainedNet]]] = WeakKeyDictionary()
+Made = TypeVar("Made")
+Fingerprint = tuple[tuple[int, int, Any], ...]
+
+# A net -> what was made of its weights, with their fingerprint. Lives as long as the net.
+_made: WeakKeyDictionary[nn.Module, dict[Any, tuple[Fingerprint, Any]]] = WeakKeyDictionary()
 
 
 def inference_net(
-    net: PretrainedNet, device: str, dtype: torch.dtype, *, fold: bool = True
+    net: PretrainedNet, device: str, dtype: torch.dtype, *, fold_batch_norm: bool = True
 ) -> PretrainedNet:
     """Return a fast copy of a net with its present weights; the net itself is left alone.
 
-    Made once, and again after the weights have changed.
+    Made once, and again after the weights have changed: it takes 0.1 s for "mn04_as", 1.2 s for
+    "panns_cnn14", where to see whether they have changed takes 0.4 to 3 ms.
     """
+    key = (device, dtype, fold_batch_norm)
+    return _once(net, key, lambda: _make(net, device, dtype, fold_batch_norm))
+
+
+def weights_hash(net: nn.Module) -> str:
+    """Return the sha256 of a net's present weights.
+
+    Computed once, and again after they have changed: it takes 13 ms for "mn04_as", 0.5 s for
+    "panns_cnn14", and a cached embedder asks for it in each `fit` and `transform`.
+    """
+
+    def compute() -> str:
+        made = hashlib.sha256()
+        for key, value in net.state_dict().items():
+            array = value.detach().cpu().numpy()
+            made.update(f"{key} {array.dtype.str} {array.shape}\n".encode())
+            made.update(np.ascontiguousarray(array).tobytes())
+        return made.hexdigest()
+
+    return _once(net, "hash", compute)
+
+
+def _once(net: nn.Module, key: Any, make: Callable[[], Made]) -> Made:
+    """Return what ``make`` makes of the present weights of a net, made before if possible."""
     made = _made.setdefault(net, {})
-    key = (device, dtype, fold)
     state = fingerprint(net)
     if key not in made or made[key][0] != state:
-        made[key] = state, _make(net, device, dtype, fold)
-    return made[key][1]
+        made[key] = state, make()
+    return cast(Made, made[key][1])
 
 
-def fingerprint(net: nn.Module) -> tuple:
+def fingerprint(net: nn.Module) -> Fingerprint:
     """Return what differs after any change of the weights: torch counts them."""
     tensors = [*net.parameters(), *net.buffers()]
     # Tensors made in inference mode are not counted: such weights may always have changed.
@@ -42,24 +72,26 @@ def fingerprint(net: nn.Module) -> tuple:
     return tuple((id(t), t.data_ptr(), n) for t, n in zip(tensors, counts, strict=True))
 
 
-def _make(net: PretrainedNet, device: str, dtype: torch.dtype, fold: bool) -> PretrainedNet:
+def _make(
+    net: PretrainedNet, device: str, dtype: torch.dtype, fold_batch_norm: bool
+) -> PretrainedNet:
     fast = copy.deepcopy(net).eval().requires_grad_(False)
     for module in list(fast.modules()):
-        _rewrite(module, fold)
-    if fold:
-        fast.fold()
+        _rewrite(module, fold_batch_norm)
+    if fold_batch_norm:
+        fast.fold_batch_norm()
     fast = fast.to(device=device, dtype=dtype)
     return fast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def _rewrite(module: nn.Module, fold: bool) -> None:
+def _rewrite(module: nn.Module, fold_batch_norm: bool) -> None:
     children = list(module.named_children())
     for name, child in children:
         if isinstance(child, nn.Sigmoid):
             setattr(module, name, SteadySigmoid())
         elif isinstance(child, (nn.ReLU, nn.ReLU6, nn.Hardswish)):
-            child.inplace = fold  # a hook on a layer must not see what comes after it
-    if fold and isinstance(module, nn.Sequential):
+            child.inplace = fold_batch_norm  # a hook on a layer must not see what comes after it
+    if fold_batch_norm and isinstance(module, nn.Sequential):
         # An average over full windows commutes with the normalisation.
         chain = [(n, c) for n, c in children if not isinstance(c, nn.AvgPool2d)]
         for (name, conv), (after, norm) in zip(chain, chain[1:], strict=False):

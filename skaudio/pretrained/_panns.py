@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from skaudio.dsp import Analysis, Framing, Scale, mel_filterbank, window_weights
-from skaudio.pretrained._front_end import FrontEnd
-from skaudio.pretrained._pretrained_net import PretrainedNet
+from skaudio.pretrained._pretrained_net import FrontEnd, PretrainedNet
 
 N_FFT, HOP_LENGTH, N_MELS = 1024, 320, 64
 

@@ -33,10 +33,10 @@ class Cnn14(PANN):
         self.fc1 = nn.Linear(self.n_features, self.n_features)
         self.fc_audioset = nn.Linear(self.n_features, n_classes)
 
-    def fold(self) -> None:
+    def fold_batch_norm(self) -> None:
         for module in self.modules():
             if isinstance(module, ConvBlock):
-                module.fold()
+                module.fold_batch_norm()
 
     def maps(self, x: torch.Tensor) -> torch.Tensor:
         """Return (n, n_features, n_segments): the last feature maps, averaged over frequency."""
@@ -90,7 +90,7 @@ class ConvBlock(nn.Module):
         self.bn1 = nn.BatchNorm2d(out)
         self.bn2 = nn.BatchNorm2d(out)
 
-    def fold(self) -> None:
+    def fold_batch_norm(self) -> None:
         """Fold the normalisations into the convolutions."""
         for conv, norm in (("conv1", "bn1"), ("conv2", "bn2")):
             folded = fuse_conv_bn_eval(getattr(self, conv), getattr(self, norm))

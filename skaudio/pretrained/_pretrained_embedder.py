@@ -149,7 +149,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         with self._pick() as pick:
             sequences = (
                 np.stack(chunks, axis=1)
-                for chunks in self._extract(recordings, pick, fold=self.layer is None)
+                for chunks in self._extract(recordings, pick, fold_batch_norm=self.layer is None)
             )
             if self.aggregate is None:
                 frames = pack(map(self._scaled, sequences), len(recordings))
@@ -190,7 +190,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         if self.layer is None:
             return net.n_features
         with self._pick() as pick, torch.inference_mode():
-            fast = inference_net(net, self.device, DTYPES[self.precision], fold=False)
+            fast = inference_net(net, self.device, DTYPES[self.precision], fold_batch_norm=False)
             silence = np.zeros((1, round(net.chunk_duration * self.sample_rate)), np.float32)
             spectrum = net.front_end(silence).to(self.device, DTYPES[self.precision])
             return pick(fast(spectrum)).shape[1]
@@ -240,7 +240,9 @@ class PretrainedEmbedder(PretrainedTransformer):
                 )
             return kept.flatten(2).mean(dim=2) if kept.ndim > 2 else kept
 
-        fast = inference_net(self._net(), self.device, DTYPES[self.precision], fold=False)
+        fast = inference_net(
+            self._net(), self.device, DTYPES[self.precision], fold_batch_norm=False
+        )
         handle = self._layer(fast).register_forward_hook(keep)
         try:
             yield take

@@ -1,14 +1,81 @@
-"""What every pretrained net says of itself."""
+"""What every pretrained net is: a module over log-mel spectrograms, and its front end."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar, NamedTuple
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
 
-from skaudio.pretrained._front_end import FrontEnd
+from skaudio.dsp import Analysis
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """A log-mel analysis, with what some nets do before and after it.
+
+    Attributes
+    ----------
+    sample_rate : int
+        In Hz.
+    analysis : Analysis
+    preemphasis : float
+        ``x[t] - preemphasis * x[t - 1]``, one sample shorter; 0 leaves the waveform alone.
+    pad : int
+        Zeros at either end: a frame whose window is shorter than its transform begins with the
+        window, as in TensorFlow.
+    shift, scale : float
+        The result is ``(log_mel + shift) / scale``.
+    """
+
+    sample_rate: int
+    analysis: Analysis
+    preemphasis: float = 0.0
+    pad: int = 0
+    shift: float = 0.0
+    scale: float = 1.0
+
+    @property
+    def hop_length(self) -> int:
+        """Samples from frame to frame."""
+        return self.analysis.framing.hop_length
+
+    def encode(self, waveform: np.ndarray, warp_factor: float = 1.0) -> np.ndarray:
+        """Return the log-mel spectrogram (n_mels, n_frames) of one waveform; releases the GIL.
+
+        ``warp_factor`` is the vocal-tract warp factor of VTLP.
+        """
+        frames = self.analysis.encode(self._prepare(waveform), warp_factor)
+        if self.shift or self.scale != 1.0:
+            frames = (frames + np.float32(self.shift)) / np.float32(self.scale)
+        return frames
+
+    def __call__(self, waveforms: Iterable[Any], device: str | torch.device = "cpu"):
+        """Return the log-mel spectrograms (n, n_mels, n_frames) of waveforms of one length.
+
+        Parameters
+        ----------
+        waveforms : array or tensor of shape (n, n_samples)
+            At `sample_rate`.
+        device : str or torch.device
+            Where to compute.
+
+        Returns
+        -------
+        log_mel : Tensor
+            What the net's ``forward`` takes.
+        """
+        rows = [self._prepare(np.asarray(w, dtype=np.float32)) for w in waveforms]
+        frames = torch.stack(self.analysis.encode_batch(rows, device=device))
+        return (frames + self.shift) / self.scale
+
+    def _prepare(self, waveform: np.ndarray) -> np.ndarray:
+        if self.preemphasis:
+            waveform = waveform[1:] - np.float32(self.preemphasis) * waveform[:-1]
+        return np.pad(waveform, self.pad) if self.pad else waveform
 
 
 class Output(NamedTuple):
@@ -55,8 +122,8 @@ class PretrainedNet(nn.Module):
     fixed: ClassVar[bool] = False
     min_samples: ClassVar[int] = 1
     frame_duration: ClassVar[float | None] = None
-    # Name, parameters and files that the weights came from.
-    origin: tuple = ()
+    # What `weights_source` returned when the weights were loaded.
+    weights_source: tuple[Any, ...] = ()
 
     def convert(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return the tensors of an official file under the names of ``state_dict``."""
@@ -68,7 +135,7 @@ class PretrainedNet(nn.Module):
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 nn.init.kaiming_normal_(module.weight)
 
-    def fold(self) -> None:
+    def fold_batch_norm(self) -> None:
         """Fold what the general way, a convolution before its normalisation, does not reach."""
 
     def forward(self, x: torch.Tensor) -> Output:

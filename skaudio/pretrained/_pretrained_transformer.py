@@ -13,12 +13,10 @@ from skaudio._parallel import progress_bar
 from skaudio._validation import check_count, check_device
 from skaudio.audio import Recordings, check_recordings
 from skaudio.frames import FrameOutputMixin
-from skaudio.pretrained._chunks import Chunking, chunking_of
-from skaudio.pretrained._extraction import Extraction
-from skaudio.pretrained._inference import inference_net
+from skaudio.pretrained._extraction import Chunking, Extraction, chunking_of
+from skaudio.pretrained._inference import inference_net, weights_hash
 from skaudio.pretrained._pretrained_net import Output, PretrainedNet
-from skaudio.pretrained._registry import find_model
-from skaudio.pretrained._weights import load_net, origin, shared_net, state_hash
+from skaudio.pretrained._registry import find_model, load_net, shared_net, weights_source
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -41,7 +39,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         self._check()
         check_recordings(self, X, reset=True)
         net = load_net(self.model, self.weights, self.model_params, self.data_home)
-        net.origin = self._origin()
+        net.weights_source = self._weights_source()
         self._check_net(net)
         self.net_ = net
         return self
@@ -61,7 +59,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         -------
         digits : str
         """
-        return state_hash(self._net())
+        return weights_hash(self._net())
 
     def chunk_times(self, n_chunks):
         """Return when chunks begin and end, in seconds.
@@ -86,12 +84,12 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
     def _net(self) -> PretrainedNet:
         """Return ``net_``, or before `fit`, and after a change of parameters, a shared net."""
-        now = self._origin()
+        now = self._weights_source()
         own = getattr(self, "net_", None)
-        return own if own is not None and own.origin == now else shared_net(*now)
+        return own if own is not None and own.weights_source == now else shared_net(*now)
 
-    def _origin(self) -> tuple:
-        return origin(self.model, self.weights, self.model_params, self.data_home)
+    def _weights_source(self) -> tuple[Any, ...]:
+        return weights_source(self.model, self.weights, self.model_params, self.data_home)
 
     def _cache_facts(self) -> dict[str, str]:
         return {"weights": self.weights_hash()}
@@ -111,10 +109,15 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         return chunking_of(net, self.chunk_duration, self.chunk_hop)
 
     def _extract(
-        self, recordings: Recordings, pick: Callable[[Output], torch.Tensor], fold: bool = True
+        self,
+        recordings: Recordings,
+        pick: Callable[[Output], torch.Tensor],
+        fold_batch_norm: bool = True,
     ) -> Iterator[list[np.ndarray]]:
         net = self._net()
-        fast = inference_net(net, self.device, DTYPES[self.precision], fold=fold)
+        fast = inference_net(
+            net, self.device, DTYPES[self.precision], fold_batch_norm=fold_batch_norm
+        )
         work = Extraction(fast, self._chunking(net), pick, self.batch_size)
         with progress_bar(len(recordings), self.verbose) as progress:
             for rows in work(recordings):

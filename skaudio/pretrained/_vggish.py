@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from skaudio.dsp import Analysis, Framing, Scale, mel_domain_filterbank
-from skaudio.pretrained._front_end import FrontEnd
-from skaudio.pretrained._pretrained_net import Output, PretrainedNet
+from skaudio.pretrained._pretrained_net import FrontEnd, Output, PretrainedNet
 
 # Channels of the convolutions; None halves time and frequency.
 LAYERS = (64, None, 128, None, 256, 256, None, 512, 512, None)

@@ -11,8 +11,7 @@ import torch
 from torch import nn
 
 from skaudio.dsp import Analysis, Framing, Scale, mel_domain_filterbank
-from skaudio.pretrained._front_end import FrontEnd
-from skaudio.pretrained._pretrained_net import Output, PretrainedNet
+from skaudio.pretrained._pretrained_net import FrontEnd, Output, PretrainedNet
 
 # Channels and stride of the layers; all but the first are depthwise separable.
 LAYERS = (

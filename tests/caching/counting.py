@@ -19,6 +19,8 @@ from skaudio.caching import CachedTransformer
 class Counting(TransformerMixin, BaseEstimator):
     """Level and length of each recording, times ``scale``."""
 
+    __version__ = "1"
+
     def __init__(self, log, *, scale=1.0, n_jobs=None):
         self.log = log
         self.scale = scale

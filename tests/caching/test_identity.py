@@ -1,5 +1,6 @@
 """Keys: equal for what gives the same numbers, different for what may give others."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import cloudpickle
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
@@ -91,9 +93,9 @@ class TestRecordings:
 
 
 class Scaled(BaseEstimator):
-    """A class that belongs to no package with a version."""
+    """A class that belongs to no package with a version, but has one of its own."""
 
-    RATE = 1
+    __version__ = "1"
 
     def __init__(self, factor=1.0):
         self.factor = factor
@@ -108,6 +110,20 @@ def halve(X):
 
 def times(factor):
     return lambda X: np.asarray(X) * factor
+
+
+def by(divisor):
+    def divide(X, divisor=divisor):
+        return np.asarray(X) / divisor
+
+    return divide
+
+
+def nested(number):
+    """Two functions that differ only in a function inside."""
+    scope = {}
+    exec(f"def func(X):\n    return [(lambda x: x * {number})(x) for x in X]", scope)
+    return scope["func"]
 
 
 class TestTransformers:
@@ -138,6 +154,9 @@ class TestTransformers:
             (FunctionTransformer(halve), FunctionTransformer(times(3))),
             (FunctionTransformer(np.log), FunctionTransformer(np.exp)),
             (FunctionTransformer(partial(np.clip, a_min=0)), FunctionTransformer(partial(np.clip))),
+            (FunctionTransformer(lambda X: 2 * X), FunctionTransformer(lambda X: 3 * X)),
+            (FunctionTransformer(by(1.0)), FunctionTransformer(by(2.0))),
+            (FunctionTransformer(nested(1)), FunctionTransformer(nested(2))),
             (Scaled(), Scaled(2.0)),
         ],
     )
@@ -150,15 +169,50 @@ class TestTransformers:
         assert facts_of(MFCC()) != before[0]
         assert facts_of(Normalizer()) == before[1]
 
-    def test_code_of_a_class_without_a_version(self, monkeypatch):
+    def test_class_without_a_version(self, monkeypatch):
+        class Own(Scaled):
+            """That of the parent says nothing of what is changed here."""
+
+        for transformer, where in [
+            (Own(), "transformer"),
+            (make_pipeline(MFCC(), Own()), r"Pipeline\.steps\[1\]\[1\]"),
+            (FunctionTransformer(kw_args={"kind": Own}), r"FunctionTransformer\.kw_args\['kind'\]"),
+        ]:
+            message = rf"^{where}: the class .*\.Own has no version.*__version__ = '1'"
+            with pytest.raises(TypeError, match=message):
+                transformer_facts(transformer)
+        monkeypatch.setattr(Own, "__version__", "1", raising=False)
+        assert facts_of(Own()) != facts_of(Scaled())
+
+    def test_own_version_of_a_class(self, monkeypatch):
         before = facts_of(Scaled())
-        with monkeypatch.context() as changed:
-            changed.setattr(Scaled, "transform", lambda self, X: np.asarray(X) + self.factor)
-            assert facts_of(Scaled()) != before
-        with monkeypatch.context() as changed:
-            changed.setattr(Scaled, "RATE", 2)
-            assert facts_of(Scaled()) != before
-        assert facts_of(Scaled()) == before
+        monkeypatch.setattr(Scaled, "__version__", "2")
+        assert facts_of(Scaled()) != before
+
+    def test_edited_function(self, tmp_path, monkeypatch):
+        """The code that runs counts, not the text that the file holds by now."""
+        path = tmp_path / "edited_functions.py"
+        path.write_text("def func(X):\n    return 2 * X\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        import edited_functions
+
+        before = facts_of(FunctionTransformer(edited_functions.func))
+        path.write_text("# A comment.\n\ndef func(X):\n    return 30 * X\n")
+        assert facts_of(FunctionTransformer(edited_functions.func)) == before
+        importlib.reload(edited_functions)
+        assert facts_of(FunctionTransformer(edited_functions.func)) != before
+        path.write_text("# Moved.\n\n\n\n\ndef func(X):\n    return 2 * X\n")
+        importlib.reload(edited_functions)
+        assert facts_of(FunctionTransformer(edited_functions.func)) == before
+
+    def test_function_that_is_sent_to_a_worker(self):
+        """A worker of joblib has no source text of what a script or a notebook defines."""
+        scope = {"__name__": "__main__"}
+        exec("def func(X, factor=2):\n    return factor * X", scope)
+        transformer = FunctionTransformer(scope["func"])
+        sent = cloudpickle.loads(cloudpickle.dumps(transformer))
+        assert sent.func is not transformer.func
+        assert facts_of(sent) == facts_of(transformer)
 
     def test_content_of_the_files_that_parameters_name(self, tmp_path):
         weights = tmp_path / "weights.pt"

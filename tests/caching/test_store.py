@@ -184,14 +184,35 @@ def test_failure_lets_go_of_the_locks(store):
 
 def test_waits_for_who_is_computing_and_takes_over_from_who_fails(store):
     (key,) = keys(1)
-    lock = store.lock(key)
-    assert store.lock(key) is None
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(fetch, store, [key], lambda p: [ROW], batch_size=1)
-        time.sleep(0.1)
-        assert not waiting.done()
-        store.unlock(lock)  # without a result
+        with store.locked([key], 1) as ours:
+            assert ours == [key]
+            with store.locked([key], 1) as theirs:
+                assert theirs == []
+            waiting = pool.submit(fetch, store, [key], lambda p: [ROW], batch_size=1)
+            time.sleep(0.1)
+            assert not waiting.done()
+        # without a result
         np.testing.assert_array_equal(waiting.result(timeout=30)[0], ROW)
+
+
+def test_takes_what_others_do_not_hold(store):
+    names = keys(5)
+    done = []
+
+    def compute(positions):
+        done.extend(positions)
+        return [ROW] * len(positions)
+
+    with ThreadPoolExecutor(1) as pool:
+        with store.locked(names, 2) as first, store.locked(names, 2) as second:
+            assert (first, second) == (names[:2], names[2:4])
+            waiting = pool.submit(fetch, store, names, compute, batch_size=2)
+            time.sleep(0.2)
+            assert done == [4]
+            store.save({name: ROW for name in first})
+        assert len(waiting.result(timeout=30)) == 5
+    assert done == [4, 2, 3]
 
 
 def test_interrupted_write_leaves_what_was_there(store, monkeypatch):

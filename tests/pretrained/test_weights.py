@@ -7,18 +7,28 @@ import os
 import pickle
 import sys
 import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
 from skaudio._files import download
-from skaudio.pretrained import AudioTagger, PretrainedEmbedder, _registry
+from skaudio.caching import CachedTransformer
+from skaudio.pretrained import (
+    AudioTagger,
+    PretrainedEmbedder,
+    _inference,
+    _pretrained_transformer,
+    _registry,
+)
 from skaudio.pretrained._efficientat import EfficientAT
-from skaudio.pretrained._registry import MODELS, Model, WeightsFile
-from skaudio.pretrained._weights import load_net, read_tensors
+from skaudio.pretrained._registry import MODELS, Model, WeightsFile, load_net
+from skaudio.pretrained._weights import read_tensors
 from skaudio.pretrained._yamnet import YAMNet
 
 
@@ -199,6 +209,24 @@ class TestRefused:
         with pytest.raises(ValueError, match=r"net\.pt (was refused|cannot be read)"):
             embed(tmp_path / "net.pt", clip)
 
+    def test_in_threads(self, state, tmp_path):
+        """torch's list of what may be built belongs to the process, and so do warnings' filters."""
+        extras = {"statistics": {"mAP": np.float64(0.4), "ap": np.zeros(527)}}
+        torch.save({**extras, "model": state}, tmp_path / "net.pth")
+        (tmp_path / "bad.pth").write_bytes(pickle.dumps({"net": self}, protocol=4))
+
+        allowed = torch.serialization.get_safe_globals()
+
+        def read(i):
+            if i % 4 == 0:
+                with pytest.raises(ValueError, match="was refused"):
+                    read_tensors(tmp_path / "bad.pth")
+            return len(read_tensors(tmp_path / "net.pth"))
+
+        with ThreadPoolExecutor(4) as pool:
+            assert set(pool.map(read, range(200))) == {len(state)}
+        assert set(torch.serialization.get_safe_globals()) == set(allowed)
+
     def test_a_tensor(self, tmp_path):
         torch.save(torch.zeros(3), tmp_path / "net.pt")
         with pytest.raises(ValueError, match="holds a Tensor, expected a state dict"):
@@ -344,7 +372,7 @@ class TestDataHome:
         assert list((home / "pretrained").iterdir()) == []
 
     def test_extra_files_only_where_they_are_needed(self, tmp_path):
-        from skaudio.pretrained._weights import find_weights
+        from skaudio.pretrained._registry import find_weights
 
         folder = tmp_path / "pretrained"
         folder.mkdir()
@@ -364,6 +392,32 @@ def test_registry():
             assert file.url.startswith("https://"), name
             assert file.url.replace("%3D", "=").endswith(file.name)
             assert file.known_hash is None or file.known_hash.startswith(("sha256:", "md5:"))
+
+
+def test_loaded_once_in_a_cache(state, clip, tmp_path, monkeypatch):
+    """For keys, for several batches and folds: one net, and one copy of it for inference."""
+    torch.save(state, tmp_path / "net.pt")
+    calls = Counter()
+
+    def count(module, name):
+        function = getattr(module, name)
+
+        def counted(*args, **kwargs):
+            calls[name] += 1
+            return function(*args, **kwargs)
+
+        monkeypatch.setattr(module, name, counted)
+
+    count(_registry, "load_net")
+    count(_pretrained_transformer, "load_net")
+    count(_inference, "_make")
+    embedder = PretrainedEmbedder("mn01_as", weights=tmp_path / "net.pt")
+    clips = [clip, clip[1:], clip[2:]]
+    cached = CachedTransformer(embedder, tmp_path / "memory", batch_size=2)
+    rows = cached.fit_transform(clips[:2])
+    np.testing.assert_array_equal(clone(cached).fit(clips).transform(clips)[:2], rows)
+    assert calls == {"load_net": 1, "_make": 1}
+    np.testing.assert_array_equal(rows, embedder.fit_transform(clips[:2]))
 
 
 class TestIdentity:

@@ -1,0 +1,134 @@
+"""Download a zip archive, and unpack it whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+from skaudio._files.download import download_file
+from skaudio._files.local import file_hash, file_lock
+
+
+def fetch_zip(
+    url: str,
+    folder: Path,
+    *,
+    missing_from: Path,
+    allowed: bool,
+    licence: str,
+    check: Callable[[Path], None],
+    by_hand: str,
+    verbose: bool,
+) -> None:
+    """Download a zip archive and make the content of its one top folder the new ``folder``.
+
+    The archive is unpacked in a temporary folder beside ``folder``, which then takes its name: an
+    interruption leaves nothing that looks like a data set. An interrupted download is resumed by
+    the next call.
+
+    Parameters
+    ----------
+    url : str
+        Address of the archive.
+    folder : Path
+        What to make. If it exists, only what it lacks is moved into it; an empty folder counts
+        as lacking.
+    missing_from : Path
+        Where no recordings were found, for the message if no download is allowed.
+    allowed : bool
+        ``download_if_missing``: if False, raises FileNotFoundError.
+    licence : str
+        Of the archive; printed with ``verbose``.
+    check : callable
+        Called with the unpacked folder; raises ValueError if it is not what was expected.
+    by_hand : str
+        Advice for a machine that is offline, part of the error message.
+    verbose : bool
+        Print the licence, a progress bar, and the size and sha256 of the archive.
+
+    Raises
+    ------
+    FileNotFoundError
+        If no download is allowed.
+    ConnectionError
+        If the archive does not arrive.
+    ValueError
+        If it is damaged, or holds something else.
+    """
+    if not allowed:
+        raise FileNotFoundError(
+            f"no recordings in {missing_from}, and download_if_missing=False. {by_hand}"
+        )
+    if verbose:
+        print(licence)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    archive = folder.with_name(f".{folder.name}.zip")
+    with file_lock(folder.with_name(f".{folder.name}.lock")):
+        if _is_complete(folder, check):  # another process has been faster
+            return
+        download_file(url, archive, known_hash=None, size=None, by_hand=by_hand, verbose=verbose)
+        sha256 = file_hash(archive)
+        if verbose:
+            print(f"{archive.stat().st_size} bytes, sha256 {sha256}")
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+            try:
+                unpacked = _unpack(archive, Path(temporary))
+                check(unpacked)
+            except Exception as error:  # a damaged archive raises nearly anything
+                if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise  # the disk is full
+                archive.unlink()
+                raise ValueError(
+                    f"{url}: not the expected archive (sha256 {sha256}): {error}. {by_hand}"
+                ) from error
+            _install(unpacked, folder)
+        archive.unlink()
+    warnings.warn(
+        f"no reference hash is known for {url} (sha256 {sha256}): only the content of the"
+        " archive was checked",
+        stacklevel=4,
+    )
+
+
+def _is_complete(folder: Path, check: Callable[[Path], None]) -> bool:
+    if not folder.is_dir():
+        return False
+    try:
+        check(folder)
+    except ValueError:
+        return False
+    return True
+
+
+def _unpack(archive: Path, folder: Path) -> Path:
+    """Unpack the archive; return the one folder at its top."""
+    with zipfile.ZipFile(archive) as contents:
+        for name in contents.namelist():
+            # ZipFile would drop the offending parts in silence; no honest archive has them.
+            path = PurePosixPath(name.replace("\\", "/"))
+            drive = ":" in "".join(path.parts[:1])
+            if path.is_absolute() or ".." in path.parts or drive:
+                raise ValueError(f"the archive holds the unsafe path {name!r}")
+        contents.extractall(folder)
+    tops = list(folder.iterdir())
+    if len(tops) != 1 or not tops[0].is_dir():
+        raise ValueError(f"expected one folder at the top, found {sorted(t.name for t in tops)}")
+    return tops[0]
+
+
+def _install(unpacked: Path, folder: Path) -> None:
+    """Rename the unpacked folder, or move into ``folder`` what it lacks."""
+    if not folder.exists():
+        os.rename(unpacked, folder)
+        return
+    for path in unpacked.iterdir():
+        present = folder / path.name
+        if present.is_dir() and not any(present.iterdir()):
+            present.rmdir()
+        if not present.exists():
+            os.rename(path, present)

@@ -1,0 +1,106 @@
+"""Files on this machine: where downloads live, whether a file is still the same, locks."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pooch
+from filelock import FileLock
+
+
+def get_data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
+    r"""Return the folder that holds downloaded data, one sub-folder per data set.
+
+    The first of these that is given: the argument, the environment variable ``SKAUDIO_DATA``,
+    the cache folder of the user (``~/.cache/skaudio`` on Linux, ``~/Library/Caches/skaudio`` on
+    macOS, ``%LOCALAPPDATA%\skaudio\Cache`` on Windows).
+
+    Unlike :func:`sklearn.datasets.get_data_home` it makes no folder: a fetcher does when it
+    has something to put there, so that a data home may also be read-only.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        The folder to use; a leading ``~`` stands for the home folder of the user.
+
+    Returns
+    -------
+    pathlib.Path
+        Absolute path of the folder, which need not exist.
+
+    Examples
+    --------
+    >>> from skaudio.datasets import get_data_home
+    >>> get_data_home("/data/sound").as_posix()[-11:]
+    '/data/sound'
+    """
+    chosen = data_home or os.environ.get("SKAUDIO_DATA") or pooch.os_cache("skaudio")
+    return Path(chosen).expanduser().absolute()
+
+
+class FileState(NamedTuple):
+    """What tells that a file has changed, without reading it."""
+
+    path: str
+    """Absolute."""
+    size: int
+    """In bytes."""
+    mtime_ns: int
+    """Time of the last change."""
+
+
+def file_state(path: str | os.PathLike[str]) -> FileState:
+    """Return the present state of a file.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it may not be looked at.
+    """
+    status = os.stat(path)
+    return FileState(os.path.abspath(path), status.st_size, status.st_mtime_ns)
+
+
+def file_hash(path: str | os.PathLike[str], kind: str = "sha256") -> str:
+    """Return the hash of a file's content, computed once per state of it."""
+    return _hash_of(file_state(path), kind)
+
+
+@lru_cache(maxsize=256)  # takes 1 ms per MB, and weights are checked at each use
+def _hash_of(state: FileState, kind: str) -> str:
+    with open(state.path, "rb") as file:
+        return hashlib.file_digest(file, kind).hexdigest()
+
+
+@contextmanager
+def file_lock(path: Path, *, timeout: float = -1) -> Iterator[None]:
+    """Hold a lock that other processes and threads see. It ends with the process.
+
+    Parameters
+    ----------
+    path : Path
+        File of the lock. It is removed afterwards.
+    timeout : float
+        How many seconds to wait for the lock; -1 is as long as it takes.
+
+    Raises
+    ------
+    filelock.Timeout
+        If another process or thread holds the lock for longer than ``timeout``.
+    """
+    lock = FileLock(path)
+    lock.acquire(timeout=timeout)
+    try:
+        yield
+    finally:
+        # Removed while it is held: a process that has opened it meanwhile finds that the name is
+        # gone, and tries again.
+        with suppress(OSError):
+            os.unlink(path)
+        lock.release()
