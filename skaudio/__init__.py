@@ -1,6 +1,6 @@
 """skaudio: scikit-learn for sound.
 
-The rooms, from the ground up:
+The packages, each of which may import those above it:
 
 audio
     Recordings: what X may be, decoding, `AudioBatch`.
@@ -25,7 +25,7 @@ classifiers
 embedders
     Recordings -> rows to measure distances between: `NetEmbedder`, `SiameseEmbedder`.
 pretrained
-    Nets that have heard AudioSet: `PretrainedEmbedder` (features), `AudioTagger` (classes).
+    Networks pretrained on AudioSet: `PretrainedEmbedder` (features), `AudioTagger` (classes).
 caching
     Results on disk, one file per recording: `CachedTransformer`.
 metrics
@@ -36,7 +36,77 @@ datasets
 display
     Pictures: `SpectrogramDisplay`, `AugmentationDisplay`, `FeatureSpaceDisplay`.
 
-Nothing is imported here: ``from skaudio.encoders import MFCC``.
+All their public names can be imported from here, too: ``from skaudio import MFCC``.
+A package is imported when a name of it is first asked for; ``import skaudio`` imports none.
 """
 
 __version__ = "0.1.0.dev0"
+
+# Package -> its public names, those of its ``__all__``.
+_NAMES = {
+    "audio": "AudioBatch Recording Recordings check_recordings",
+    "dsp": (
+        "PAD_MODES Analysis Framing Scale check_invertible dct_matrix griffin_lim "
+        "hz_to_mel istft mel_domain_filterbank mel_filterbank mel_frequencies mel_to_hz "
+        "undo_dct unmix window_weights"
+    ),
+    "encoders": "MFCC STFT MelSpectrogram Spectrogram Waveform",
+    "frames": "FrameOutputMixin FrameStack as_object_array check_frames pack",
+    "augmentation": (
+        "VTLP Convolution FrequencyMask FunctionAugmentation Noise RandomSegment Speed "
+        "TimeMask TimeShift TrainingPath Volume epoch_seeds"
+    ),
+    "pooling": "FramePooling FrameUnion",
+    "nets": (
+        "CRNN GRU LOUDNESS_WEIGHT ContrastiveLoss LeNet Standardize StandardizedNet "
+        "StatisticsPooling TimePooling WeakLabelLoss WeakPooling recording_mean"
+    ),
+    "events": (
+        "check_events events_to_frames file_names frames_to_events merge_events "
+        "read_events write_events"
+    ),
+    "detectors": "EventDetector",
+    "classifiers": "GRUClassifier LeNetClassifier NetClassifier",
+    "embedders": "NetEmbedder SiameseEmbedder",
+    "pretrained": "AudioTagger PretrainedEmbedder",
+    "caching": "CacheInfo CachedTransformer",
+    "metrics": (
+        "equal_error_rate equal_error_threshold event_based_f1 event_based_scores "
+        "make_event_scorer map_at_r precision_at_k r_precision scores_by segment_based_f1 "
+        "segment_based_scores worst_classified"
+    ),
+    "datasets": (
+        "fetch_esc10 fetch_esc50 fetch_fsdd get_data_home load_audio_files load_cats_dogs "
+        "load_spoken_digits make_soundscapes"
+    ),
+    "display": (
+        "AudioPlayers AugmentationDisplay EventsDisplay FeatureSpaceDisplay SpectrogramDisplay"
+    ),
+}
+_PACKAGE_OF = {name: package for package, names in _NAMES.items() for name in names.split()}
+
+__all__ = ["__version__", *_NAMES, *_PACKAGE_OF]
+
+
+def __getattr__(name: str) -> object:
+    """Import a package, or a public name from its package, at its first use."""
+    from importlib import import_module
+
+    if name in _NAMES:
+        return import_module(f"{__name__}.{name}")
+    if name in _PACKAGE_OF:
+        value = getattr(import_module(f"{__name__}.{_PACKAGE_OF[name]}"), name)
+        globals()[name] = value  # found without this function from now on
+        return value
+    if name.startswith("_"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from difflib import get_close_matches
+
+    lower = {known.lower(): known for known in (*_NAMES, *_PACKAGE_OF)}
+    near = [lower[match] for match in get_close_matches(name.lower(), lower)]
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}.{hint}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -223,6 +223,7 @@ def test_libraries_stay_in_their_rooms():
 
 
 def test_import_is_light():
+    """tests/test_names.py looks further: at what encoding loads."""
     public = [name for name in FILES if not any(p.startswith("_") for p in name.split("."))]
     code = (
         "import importlib, json, sys\n"

@@ -6,7 +6,6 @@ from functools import lru_cache
 
 import numpy as np
 import scipy.fft
-import torch
 
 from skaudio._validation import check_range
 from skaudio.audio import Recording
@@ -138,6 +137,8 @@ class Noise(WaveformAugmentation):
 
 def white_noise(n: int, seed: int) -> np.ndarray:
     """Return n samples of Gaussian white noise, float32."""
+    import torch  # slow to import
+
     # torch draws normal numbers three times as fast as numpy, and seeds a generator seven times.
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(n, generator=generator).numpy()

@@ -1,8 +1,8 @@
-"""Waveform -> features: what to compute, and its implementation on torch.
+"""Waveform -> features: what to compute, and by which implementation.
 
-`Analysis` says what is computed. `encode` computes it for one recording on the CPU: by the kernel
-of `skaudio.dsp._simd` where that covers it, else by torch in chunks of frames that stay in the
-cache. `encode_batch` computes it for many at once on any device, differentiably.
+`Analysis.encode` computes on the CPU: by the kernel of `skaudio.dsp._simd` where that covers the
+analysis, else by torch. `Analysis.encode_batch` computes many recordings at once by torch, on any
+device, differentiably.
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from skaudio.dsp._framing import Framing
-from skaudio.dsp._mel import FilterBank, Product
-from skaudio.dsp._scaling import Scale
+from skaudio.dsp._description import FilterBank, Framing, Scale
 from skaudio.dsp._simd import Program, prepare
 
-# Frames per chunk: a chunk's frames and spectra together fit a core's second-level cache.
-CHUNK = 256
+if TYPE_CHECKING:  # slow to import: only for those whose analysis needs it
+    import torch
+
+    from skaudio.dsp._torch_program import TorchProgram
 
 
 @dataclass(frozen=True)
@@ -50,35 +49,30 @@ class Analysis:
     dct: np.ndarray | None = None
     target_frames: int | None = None
 
-    @cached_property
+    @property
     def n_features(self) -> int:
         """Rows of the result."""
         if self.dct is not None:
             return len(self.dct)
-        return self.framing.n_bins if self.filters is None else self.filters(1.0).n_filters
+        bank = self._bank(1.0)
+        return self.framing.n_bins if bank is None else bank.n_filters
 
     @property
     def dtype(self) -> type:
         """Complex where phases are kept."""
         return np.complex64 if self.power is None else np.float32
 
-    @cached_property
-    def caution(self) -> str:
-        """What users should be warned of, if anything."""
-        if self.filters is None:
-            return ""
-        bank = self.filters(1.0)
-        if not len(bank.empty):
+    @property
+    def warning(self) -> str:
+        """What users should be warned of, or an empty string."""
+        bank = self._bank(1.0)
+        if bank is None or not len(bank.empty):
             return ""
         return (
             f"{len(bank.empty)} of n_mels={bank.n_filters} filters see no FFT bin (the first is "
             f"filter {bank.empty[0]}) and stay silent: use fewer mels, a longer n_fft (now "
             f"{self.framing.n_fft}) or a higher fmin."
         )
-
-    def check_length(self, n_samples: int, name: str) -> None:
-        """Refuse a recording too short for one frame."""
-        self.framing.check_length(n_samples, name)
 
     def check_warp(self, warp_factor: float | None, name: str) -> float:
         """Return the warp factor of a recording, 1 if it is unmarked."""
@@ -89,29 +83,16 @@ class Analysis:
             )
         return 1.0 if warp_factor is None else warp_factor
 
-    def n_columns(self, n_samples: int) -> int:
-        """Return the number of frames that a recording of so many samples is encoded to."""
+    def n_output_frames(self, n_samples: int) -> int:
+        """Return the number of frames of the result for a recording of so many samples."""
         if self.target_frames is not None:
             return self.target_frames
         return self.framing.n_frames(n_samples)
-
-    @cached_property
-    def _program(self) -> Program | None:
-        return prepare(self.framing, self.power, self.scale, self.dct, self.target_frames)
 
     @property
     def uses_torch(self) -> bool:
         """Whether `encode` computes by torch, which has threads of its own."""
         return self._program is None
-
-    @property
-    def finds_nan(self) -> bool:
-        """Whether `encode_block` notices waveforms that are not finite."""
-        return self._program is not None
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the program behind: it is made faster than it is sent."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def encode(
         self, waveform: np.ndarray, warp_factor: float = 1.0, out: np.ndarray | None = None
@@ -131,42 +112,25 @@ class Analysis:
         -------
         features : list of ndarray of shape (n_features, n_frames)
             Those of ``outs`` that are given.
-        doubtful : list of int
-            Which waveforms may hold NaN or infinity, if `finds_nan`; else empty.
+        perhaps_not_finite : list of int
+            Which waveforms may hold NaN or infinity. Always empty with `uses_torch`: torch does
+            not look.
         """
-        if self._program is None:
-            facts = zip(waveforms, warp_factors, outs, strict=True)
-            return [self._encode_by_torch(*one) for one in facts], []
         features: list[np.ndarray] = []
-        doubtful: list[int] = []
+        if self._program is None:
+            for waveform, warp_factor, out in zip(waveforms, warp_factors, outs, strict=True):
+                features.append(self._torch_program.encode(waveform, self._bank(warp_factor), out))
+            return features, []
+        perhaps_not_finite: list[int] = []
         for warp_factor, group in groupby(
             zip(warp_factors, waveforms, outs, strict=True), itemgetter(0)
         ):
             _, some, places = zip(*group, strict=True)
-            bank = None if self.filters is None else self.filters(warp_factor)
-            found, doubts = self._program.encode(some, bank, places)
-            if doubts.any():
-                doubtful += [int(i) + len(features) for i in np.flatnonzero(doubts)]
+            found, flags = self._program.encode(some, self._bank(warp_factor), places)
+            if flags.any():
+                perhaps_not_finite += [int(i) + len(features) for i in np.flatnonzero(flags)]
             features += found
-        return features, doubtful
-
-    def _encode_by_torch(
-        self, waveform: np.ndarray, warp_factor: float, out: np.ndarray | None
-    ) -> np.ndarray:
-        bank = None if self.filters is None else self.filters(warp_factor)
-        signal = _tensor(self.framing.pad(waveform))
-        n_frames = self.framing.n_frames(len(waveform))
-        parts = []
-        for start in range(0, n_frames, CHUNK):
-            spectra = self._linear(signal, start, min(start + CHUNK, n_frames))
-            parts.append(self._scaled(spectra if bank is None else bank.apply(spectra, _by_numpy)))
-        # Each part is (frames, features); one transposing copy makes librosa's axis order.
-        frames = torch.cat(parts) if len(parts) > 1 else parts[0]
-        features = self._finish(frames.T, _by_numpy)
-        if out is None:
-            return features.contiguous().numpy()
-        out[...] = features.numpy()
-        return out
+        return features, perhaps_not_finite
 
     def encode_batch(
         self,
@@ -175,66 +139,24 @@ class Analysis:
         device: str | torch.device = "cpu",
     ) -> list[torch.Tensor]:
         """Return the features of many recordings, computed together on a device."""
-        counts = [self.framing.n_frames(len(w)) for w in waveforms]
-        padded = [_tensor(self.framing.pad(w)) for w in waveforms]
-        signals = torch.nn.utils.rnn.pad_sequence(padded, batch_first=True).to(device)
-        spectra = self._linear(signals, 0, max(counts))
-        if (
-            self.filters is not None
-            and warp_factors is not None
-            and any(w != 1.0 for w in warp_factors)
-        ):
-            rows = zip(spectra, warp_factors, strict=True)
-            spectra = torch.stack(
-                [self.filters(warp_factor).apply(row) for row, warp_factor in rows]
-            )
-        elif self.filters is not None:
-            spectra = self.filters(1.0).apply(spectra)
-        return [
-            self._finish(self._scaled(row[:n]).T) for row, n in zip(spectra, counts, strict=True)
-        ]
+        banks = None
+        if self.filters is not None:
+            banks = [self.filters(warp) for warp in warp_factors or [1.0] * len(waveforms)]
+        return self._torch_program.encode_batch(waveforms, banks, device)
 
-    def _linear(self, signal: torch.Tensor, start: int, stop: int) -> torch.Tensor:
-        """Spectra (..., stop - start, n_bins) of some frames of padded signals (..., n_times)."""
-        framing = self.framing
-        first = start * framing.hop_length + framing.lead
-        last = (stop - 1) * framing.hop_length + framing.lead + framing.win_length
-        window = _tensor(framing.weights).to(signal.device)
-        frames = signal[..., first:last].unfold(-1, framing.win_length, framing.hop_length)
-        frames = frames * window
-        if self.power is None:  # phases count: the window sits in the middle of its frame
-            tail = framing.n_fft - framing.lead - framing.win_length
-            frames = torch.nn.functional.pad(frames, (framing.lead, tail))
-            return torch.fft.rfft(frames)
-        spectrum = torch.fft.rfft(frames, n=framing.n_fft)
-        # Both parts in one pass: .real and .imag would be strided, and half again as slow.
-        squares = torch.view_as_real(spectrum).square()
-        power = squares[..., 0] + squares[..., 1]
-        if self.power == 2.0:
-            return power
-        return power.sqrt() if self.power == 1.0 else power.pow(self.power / 2)
+    def _bank(self, warp_factor: float) -> FilterBank | None:
+        return None if self.filters is None else self.filters(warp_factor)
 
-    def _scaled(self, spectra: torch.Tensor) -> torch.Tensor:
-        return spectra if self.power is None else self.scale.apply(spectra)
+    @cached_property  # its tables take 34 us, a tenth of the work on a second of audio
+    def _program(self) -> Program | None:
+        return prepare(self.framing, self.power, self.scale, self.dct, self.target_frames)
 
-    def _finish(self, features: torch.Tensor, product: Product = torch.matmul) -> torch.Tensor:
-        """Do what needs the whole recording (n_features, n_frames): length, clip, cosines."""
-        missing = 0 if self.target_frames is None else self.target_frames - features.shape[1]
-        if missing > 0:
-            silence = self._scaled(features.new_zeros(len(features), missing))
-            features = torch.cat([features, silence], dim=1)
-        if self.power is not None:
-            features = self.scale.clip(features)
-        if self.dct is not None:
-            features = product(_tensor(self.dct).to(features.device), features)
-        return features[:, : self.target_frames]
+    @cached_property
+    def _torch_program(self) -> TorchProgram:
+        from skaudio.dsp._torch_program import TorchProgram
 
+        return TorchProgram(self.framing, self.power, self.scale, self.dct, self.target_frames)
 
-def _by_numpy(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Matrix product whose bits depend on no thread count; those of torch's (MKL) do."""
-    return torch.from_numpy(x.numpy() @ y.numpy())
-
-
-def _tensor(array: np.ndarray) -> torch.Tensor:
-    """View an array as a tensor; torch warns of read-only ones: they are small, and copied."""
-    return torch.from_numpy(array if array.flags.writeable else array.copy())
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the programs behind: they are made faster than they are sent."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
-from scipy.fft import dct, idct
 
 
-@lru_cache(maxsize=64)
 def dct_matrix(
     n_mfcc: int, n_mels: int, dct_type: int = 2, norm: str | None = "ortho", lifter: float = 0
 ) -> np.ndarray:
     """Return the matrix (n_mfcc, n_mels), float32, that takes scaled mel spectra to MFCC."""
+    from scipy.fft import dct  # slow to import
+
     matrix = dct(np.eye(n_mels), type=dct_type, norm=norm, axis=0)[:n_mfcc]
     matrix = (matrix * lifter_weights(n_mfcc, lifter)[:, None]).astype(np.float32)
     matrix.flags.writeable = False
@@ -30,6 +28,8 @@ def undo_dct(
     mfcc: np.ndarray, n_mels: int, dct_type: int = 2, norm: str | None = "ortho", lifter: float = 0
 ) -> np.ndarray:
     """Return the scaled mel spectrum (n_mels, n_frames) whose missing coefficients are zero."""
+    from scipy.fft import idct
+
     weights = lifter_weights(len(mfcc), lifter)[:, None]
     if np.any(np.abs(weights) < np.finfo(np.float32).eps):
         raise ValueError(f"lifter={lifter:g} zeroes a coefficient, which cannot be undone.")

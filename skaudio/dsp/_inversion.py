@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from skaudio.dsp._framing import Framing
+from skaudio.dsp._description import Framing
+
+if TYPE_CHECKING:  # slow to import: only for those who invert
+    import torch
 
 # Below this the squared windows sum to nothing and the samples under them cannot be known.
 TINY = 1e-10
@@ -19,6 +22,8 @@ def istft(spectrum: torch.Tensor, framing: Framing, length: int | None = None) -
     Exact wherever the windows cover the signal. Without ``length`` the result has
     ``hop_length * (n_frames - 1)`` samples (``center``, even ``n_fft``), as in librosa.
     """
+    import torch
+
     n_frames = spectrum.shape[-1]
     total = framing.n_fft + framing.hop_length * (n_frames - 1)
     window = torch.zeros(framing.n_fft)
@@ -37,6 +42,8 @@ def istft(spectrum: torch.Tensor, framing: Framing, length: int | None = None) -
 
 def _overlap_add(frames: torch.Tensor, hop_length: int, total: int) -> torch.Tensor:
     """Sum frames (..., n_frames, n_fft) at their places."""
+    import torch
+
     n_frames, n_fft = frames.shape[-2:]
     columns = frames.reshape(-1, n_frames, n_fft).transpose(1, 2)
     folded = torch.nn.functional.fold(columns, (1, total), (1, n_fft), stride=(1, hop_length))
@@ -60,7 +67,7 @@ def check_invertible(framing: Framing) -> None:
 
 def griffin_lim(
     magnitude: np.ndarray,
-    analyse: Any,
+    analyse: Callable[[np.ndarray], np.ndarray],
     framing: Framing,
     *,
     n_iter: int,
@@ -86,6 +93,8 @@ def griffin_lim(
     momentum : float
         0 is the original method.
     """
+    import torch
+
     target = torch.from_numpy(np.ascontiguousarray(magnitude, dtype=np.float32))
     rng = np.random.default_rng(seed)
     phases = torch.from_numpy(rng.uniform(0, 2 * np.pi, target.shape).astype(np.float32))

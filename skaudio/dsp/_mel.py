@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
-import torch
+
+from skaudio.dsp._description import FilterBank
 
 # Slaney's Auditory Toolbox: linear below 1 kHz, 27 steps per factor of 6.4 above.
 LINEAR_STEP = 200.0 / 3
@@ -58,48 +58,7 @@ def warp_frequencies(hz: np.ndarray, warp_factor: float, sample_rate: float) -> 
     return np.where(hz <= knee, hz * warp_factor, above)
 
 
-Product = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-
-
-@dataclass(frozen=True)
-class FilterBank:
-    """Triangular filters over FFT bins, dense and in the blocks the products run on.
-
-    Attributes
-    ----------
-    weights : ndarray of shape (n_mels, n_bins), float32
-    blocks : tuple of (start, stop, tensor of shape (stop - start, n_filters))
-        Filters in groups, each restricted to the bins its group touches.
-    bands : tuple of three ndarrays
-        First bin of each filter, the bin after its last, and the weights in between, filter after
-        filter.
-    """
-
-    weights: np.ndarray
-    blocks: tuple[tuple[int, int, torch.Tensor], ...]
-    bands: tuple[np.ndarray, np.ndarray, np.ndarray]
-
-    @property
-    def n_filters(self) -> int:
-        """Number of filters."""
-        return len(self.weights)
-
-    @property
-    def empty(self) -> np.ndarray:
-        """Indices of filters that see no bin."""
-        starts, stops, _ = self.bands
-        return np.flatnonzero(starts == stops)
-
-    def apply(self, spectrum: torch.Tensor, product: Product = torch.matmul) -> torch.Tensor:
-        """Map spectra of shape (..., n_bins) to (..., n_filters)."""
-        parts = [
-            product(spectrum[..., start:stop], weights.to(spectrum.device))
-            for start, stop, weights in self.blocks
-        ]
-        return torch.cat(parts, dim=-1)
-
-
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # 0.3 ms, for each block of recordings otherwise
 def mel_filterbank(
     sample_rate: float,
     n_fft: int,
@@ -131,7 +90,7 @@ def mel_filterbank(
     return _bank(weights)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=16)  # as above
 def mel_domain_filterbank(
     sample_rate: float, n_fft: int, n_mels: int, fmin: float, fmax: float, warp_factor: float = 1.0
 ) -> FilterBank:
@@ -154,12 +113,12 @@ def _bank(weights: np.ndarray) -> FilterBank:
     return FilterBank(weights, tuple(_blocks(weights)), _bands(weights))
 
 
-def _blocks(weights: np.ndarray):
+def _blocks(weights: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
     for first in range(0, len(weights), BLOCK):
         group = weights[first : first + BLOCK]
         touched = np.flatnonzero(group.any(axis=0))
         start, stop = (int(touched[0]), int(touched[-1]) + 1) if len(touched) else (0, 1)
-        yield start, stop, torch.from_numpy(np.array(group[:, start:stop].T, order="C"))
+        yield start, stop, np.array(group[:, start:stop].T, order="C")
 
 
 def _bands(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -16,15 +16,11 @@ from skaudio.encoders._mel_spectrogram import MelSpectrogram
 from skaudio.encoders._mfcc import MFCC
 
 # For the other packages; no part of the public interface.
+from skaudio.encoders._spectral import can_stream as can_stream
 from skaudio.encoders._spectral import framing_of as framing_of
 from skaudio.encoders._spectrogram import Spectrogram
 from skaudio.encoders._stft import STFT
-from skaudio.encoders._streaming_encoder import (
-    LongEncoding as LongEncoding,
-)
-from skaudio.encoders._streaming_encoder import (
-    can_stream as can_stream,
-)
+from skaudio.encoders._streaming_encoder import LongEncoding as LongEncoding
 from skaudio.encoders._waveform import Waveform
 
 __all__ = ["MFCC", "STFT", "MelSpectrogram", "Spectrogram", "Waveform"]

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 
 from skaudio._validation import check_count, check_sample_rate
 from skaudio.dsp import Analysis, mel_filterbank, unmix
@@ -146,9 +145,6 @@ class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
     def _analysis(self) -> Analysis:
         return mel_analysis(self)
 
-    def _spectrum_analysis(self) -> Analysis:
-        return Analysis(framing_of(self), power=None)
-
     def _magnitude(self, frames: np.ndarray) -> np.ndarray:
         return magnitude_of_mel(self, frames)
 
@@ -196,6 +192,8 @@ def mel_analysis(encoder: Any, **stages: Any) -> Analysis:
 
 def magnitude_of_mel(encoder: Any, frames: np.ndarray) -> np.ndarray:
     """Return the magnitudes (n_bins, n_frames) that best explain scaled mel frames."""
+    import torch
+
     analysis = mel_analysis(encoder)
     assert analysis.filters is not None
     linear = analysis.scale.undo(torch.from_numpy(frames)).numpy()

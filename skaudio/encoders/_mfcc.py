@@ -11,7 +11,7 @@ from skaudio._validation import check_count
 from skaudio.dsp import Analysis, dct_matrix, undo_dct
 from skaudio.encoders._encoder import Encoder
 from skaudio.encoders._mel_spectrogram import magnitude_of_mel, mel_analysis
-from skaudio.encoders._spectral import FramedMixin, GriffinLimMixin, framing_of
+from skaudio.encoders._spectral import FramedMixin, GriffinLimMixin
 
 
 class MFCC(GriffinLimMixin, FramedMixin, Encoder):
@@ -180,9 +180,6 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
             raise ValueError(f"lifter={self.lifter!r}: expected 0 or more.")
         matrix = dct_matrix(n_mfcc, self.n_mels, self.dct_type, self.dct_norm, lifter)
         return mel_analysis(self, dct=matrix)
-
-    def _spectrum_analysis(self) -> Analysis:
-        return Analysis(framing_of(self), power=None)
 
     def _magnitude(self, frames: np.ndarray) -> np.ndarray:
         mel = undo_dct(frames, self.n_mels, self.dct_type, self.dct_norm, self.lifter)

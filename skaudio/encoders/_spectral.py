@@ -57,6 +57,11 @@ def framing_of(encoder: Any) -> Framing:
     return framing
 
 
+def can_stream(encoder: Any) -> bool:
+    """Whether `LongEncoding` takes an encoder: one of magnitudes, without ``target_frames``."""
+    return isinstance(encoder, GriffinLimMixin) and encoder.target_frames is None
+
+
 def scale_of(encoder: Any) -> Scale:
     """Return an encoder's scale, its values checked."""
     if encoder.scale not in ("linear", "log", "db"):
@@ -105,11 +110,11 @@ class FramedMixin:
 
 
 class GriffinLimMixin:
-    """The way back from magnitudes; a subclass says how frames become magnitudes."""
+    """Inversion of encoders of magnitudes; a subclass says how frames become magnitudes."""
 
     sample_rate: Any
+    target_frames: Any
     get_feature_names_out: Callable[..., np.ndarray]
-    _spectrum_analysis: Callable[[], Analysis]
     _magnitude: Callable[[np.ndarray], np.ndarray]
 
     def inverse_transform(self: Any, X, *, lengths=None, n_iter=32, random_state=0):
@@ -141,7 +146,7 @@ class GriffinLimMixin:
         frames = self._check_encoded(X)
         framing = framing_of(self)
         check_invertible(framing)
-        spectrum = self._spectrum_analysis()
+        spectrum = Analysis(framing, power=None)
         seeds = check_random_state(random_state).randint(2**31, size=len(frames))
         waveforms = [
             griffin_lim(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from skaudio.dsp import Analysis
 from skaudio.encoders._encoder import Encoder
@@ -126,9 +125,8 @@ class Spectrogram(GriffinLimMixin, FramedMixin, Encoder):
             target_frames=self.target_frames,
         )
 
-    def _spectrum_analysis(self) -> Analysis:
-        return Analysis(framing_of(self), power=None)
-
     def _magnitude(self, frames: np.ndarray) -> np.ndarray:
+        import torch
+
         linear = scale_of(self).undo(torch.from_numpy(frames)).numpy()
         return linear ** np.float32(1 / self.power)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from skaudio.audio import AudioBatch
 from skaudio.dsp import Analysis, check_invertible, istft
@@ -119,6 +118,8 @@ class STFT(FramedMixin, Encoder):
         waveforms : AudioBatch
             At the encoder's sample rate.
         """
+        import torch
+
         framing = framing_of(self)
         check_invertible(framing)
         spectra = X.iloc[:, 0].tolist() if hasattr(X, "iloc") else list(X)

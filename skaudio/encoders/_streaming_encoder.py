@@ -8,22 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from skaudio.audio import Recording, stream
 from skaudio.dsp import Analysis, Framing
-from skaudio.encoders._mel_spectrogram import MelSpectrogram
-from skaudio.encoders._mfcc import MFCC
-from skaudio.encoders._spectrogram import Spectrogram
 
 # Samples that are read at once, at the recording's rate.
 BLOCK = 1 << 18
-
-
-def can_stream(encoder: Any) -> bool:
-    """Whether `LongEncoding` knows the way: single encoders of spectra that keep the length."""
-    kinds = (Spectrogram, MelSpectrogram, MFCC)
-    return isinstance(encoder, kinds) and encoder.target_frames is None
 
 
 @dataclass
@@ -40,9 +30,12 @@ class LongEncoding:
     block: int = BLOCK
     peak: float = -math.inf
 
+    def __post_init__(self) -> None:
+        self._analysis: Analysis = self.encoder._prepare()
+
     def pieces(self) -> Iterator[np.ndarray]:
         """Yield float32 arrays (n_rows, n_frames), once."""
-        analysis = self.encoder._job().analysis
+        analysis = self._analysis
         plain = replace(
             analysis,
             framing=replace(analysis.framing, center=False),
@@ -58,15 +51,17 @@ class LongEncoding:
     @property
     def n_rows(self) -> int:
         """Rows of what `pieces` yields."""
-        return replace(self.encoder._job().analysis, dct=None).n_features
+        return replace(self._analysis, dct=None).n_features
 
     def finish(self, frames: np.ndarray) -> np.ndarray:
         """Return the features (n_features, n_frames) of frames, all pieces having been seen."""
-        analysis: Analysis = self.encoder._job().analysis
+        analysis = self._analysis
         if analysis.scale.clips and analysis.scale.top_db is not None:
             frames = np.maximum(frames, np.float32(self.peak - analysis.scale.top_db))
         if analysis.dct is None:
             return frames
+        import torch
+
         return (torch.from_numpy(analysis.dct.copy()) @ torch.from_numpy(frames)).numpy()
 
     def _waveforms(self) -> Iterator[np.ndarray]:
@@ -88,14 +83,14 @@ class LongEncoding:
         return 1.0
 
     def _read(self) -> Iterator[np.ndarray]:
-        job = self.encoder._job()
+        encoder = self.encoder
         return stream(
             self.recording,
-            job.sample_rate,
+            encoder.sample_rate,
             block=self.block,
-            offset=job.offset,
-            duration=job.duration,
-            resample_quality=job.resample_quality,
+            offset=encoder.offset,
+            duration=encoder.duration,
+            resample_quality=encoder.resample_quality,
         )
 
 

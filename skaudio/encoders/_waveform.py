@@ -2,63 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 
+from skaudio._parallel import map_blocks
 from skaudio._validation import check_count
 from skaudio.audio import AudioBatch, Recording, Recordings
-from skaudio.encoders._encoder import Encoder
-from skaudio.encoders._jobs import Job, encode
+from skaudio.encoders._encoder import Encoder, is_quick, read_waveform
 from skaudio.frames import pack
-
-
-@dataclass(frozen=True)
-class Samples:
-    """The identity as an analysis: a waveform is one feature whose frames are its samples."""
-
-    target_frames: int | None
-    n_features = 1
-    dtype = np.float32
-    caution = ""
-    uses_torch = False
-    finds_nan = False
-
-    def check_length(self, n_samples: int, name: str) -> None:
-        """Any recording will do."""
-
-    def check_warp(self, warp_factor: float | None, name: str) -> float:
-        """Marks of VTLP travel on."""
-        return 1.0
-
-    def n_columns(self, n_samples: int) -> int:
-        """Return the number of samples that go on."""
-        """Every sample is a frame."""
-        return n_samples if self.target_frames is None else self.target_frames
-
-    def encode_block(
-        self,
-        waveforms: Sequence[np.ndarray],
-        warp_factors: Sequence[float],
-        outs: Sequence[np.ndarray | None],
-    ) -> tuple[list[np.ndarray], list[int]]:
-        """Return the samples of each recording as one row; nothing is looked at."""
-        return [self._row(waveform) for waveform in waveforms], []
-
-    def encode_batch(
-        self, waveforms: Sequence[np.ndarray], warp_factors: Sequence[float], device: str
-    ) -> list[torch.Tensor]:
-        """Return the samples of each recording as one row."""
-        return [torch.from_numpy(self._row(w).copy()) for w in waveforms]
-
-    def _row(self, waveform: np.ndarray) -> np.ndarray:
-        if self.target_frames is not None:
-            missing = max(self.target_frames - len(waveform), 0)
-            waveform = np.pad(waveform[: self.target_frames], (0, missing))
-        return waveform[np.newaxis]
 
 
 class Waveform(Encoder):
@@ -138,15 +92,24 @@ class Waveform(Encoder):
         """
         return super().transform(X)
 
-    def _encode(self, recordings: Recordings, job: Job, progress: Any) -> Any:
-        encoded = encode(recordings, job, n_jobs=self.n_jobs, progress=progress)
+    def _encode(self, recordings: Recordings, analysis: Any, progress: Callable[[int], Any]) -> Any:
+        def waveforms() -> Iterator[np.ndarray]:
+            for block in map_blocks(
+                partial(_read_block, self),
+                recordings,
+                n_jobs=self.n_jobs,
+                threaded=not is_quick(recordings, self.sample_rate),
+            ):
+                yield from block
+                progress(len(block))
+
         if recordings.is_array:
-            array = pack(encoded, len(recordings))[:, 0]
+            array = pack((w[np.newaxis] for w in waveforms()), len(recordings))[:, 0]
             return self._wrap(
                 array, recordings.index, lambda: self._names(array.shape[1]), table=True
             )
         batch = AudioBatch(
-            [frames[0] for frames in encoded],
+            list(waveforms()),
             self.sample_rate,
             names=[r.path for r in recordings],
             labels=recordings.index,
@@ -197,9 +160,20 @@ class Waveform(Encoder):
             n_frames = np.shape(n_frames)[-1]
         return self.offset + np.arange(check_count("n_frames", n_frames, 0)) / self.sample_rate
 
-    def _analysis(self) -> Samples:
-        return Samples(self.target_frames)
+    def _analysis(self) -> None:
+        """Return None: nothing is computed from the samples."""
 
     @staticmethod
     def _names(n_times: int) -> np.ndarray:
         return np.array([f"waveform{i}" for i in range(n_times)], dtype=object)
+
+
+def _read_block(
+    encoder: Waveform, recordings: Sequence[Recording], first: int = 0, place: Any = None
+) -> list[np.ndarray]:
+    """Return the waveforms of some recordings, trimmed or padded to ``target_frames``."""
+    n_times = encoder.target_frames
+    waveforms = [read_waveform(encoder, recording, None) for recording in recordings]
+    if n_times is None:
+        return waveforms
+    return [np.pad(w[:n_times], (0, max(n_times - len(w), 0))) for w in waveforms]

@@ -9,13 +9,17 @@ check_frames
 pack, as_object_array
     Frames -> the container they travel in.
 FrameStack
-    The same, for threads that each write their part.
+    The same for threads that write frames where they belong.
 FrameOutputMixin
     `set_output` for transformers that return frames.
 """
 
-from skaudio.frames._check import check_frames
-from skaudio.frames._frame_output import FrameOutputMixin
-from skaudio.frames._stack import FrameStack, as_object_array, pack
+from skaudio.frames._frames import (
+    FrameOutputMixin,
+    FrameStack,
+    as_object_array,
+    check_frames,
+    pack,
+)
 
 __all__ = ["FrameOutputMixin", "FrameStack", "as_object_array", "check_frames", "pack"]

@@ -10,9 +10,8 @@ import pytest
 
 from skaudio.dsp._analysis import Analysis
 from skaudio.dsp._cepstrum import dct_matrix
-from skaudio.dsp._framing import Framing
+from skaudio.dsp._description import Framing, Scale
 from skaudio.dsp._mel import mel_filterbank
-from skaudio.dsp._scaling import Scale
 
 FRAMING = Framing(512, 400, 160)
 ODD = Framing(501, 399, 70, center=False)
@@ -110,7 +109,7 @@ def test_warped_recordings(name, clips):
 def test_result_can_be_written_where_one_says(name, clips):
     analysis = ANALYSES[name]
     for clip in clips:
-        out = np.full((analysis.n_features, analysis.n_columns(len(clip))), 7, analysis.dtype)
+        out = np.full((analysis.n_features, analysis.n_output_frames(len(clip))), 7, analysis.dtype)
         assert analysis.encode(clip, out=out) is out
         np.testing.assert_array_equal(out, analysis.encode(clip))
 

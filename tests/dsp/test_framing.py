@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skaudio.dsp._framing import PAD_MODES, Framing, window_weights
+from skaudio.dsp._description import PAD_MODES, Framing, window_weights
 
 
 @given(
@@ -87,8 +87,7 @@ def test_window_of_another_length_is_refused():
         Framing(16, 10, 4, np.ones(9)).weights  # noqa: B018
 
 
-def test_windows_are_shared_and_read_only():
+def test_windows_are_read_only():
     weights = window_weights("hann", 400)
-    assert weights is window_weights("hann", 400)
     with pytest.raises(ValueError, match="read-only"):
         weights[0] = 1

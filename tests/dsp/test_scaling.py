@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from skaudio.dsp._scaling import Scale
+from skaudio.dsp._description import Scale
 
 
 @pytest.fixture

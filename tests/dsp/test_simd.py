@@ -15,9 +15,8 @@ from numba import njit
 
 from skaudio.dsp._analysis import Analysis
 from skaudio.dsp._cepstrum import dct_matrix
-from skaudio.dsp._framing import PAD_MODES, Framing
+from skaudio.dsp._description import PAD_MODES, Framing, Scale
 from skaudio.dsp._mel import mel_filterbank
-from skaudio.dsp._scaling import Scale
 from skaudio.dsp._simd import _kernel, _plan, _program, _rows, prepare
 from skaudio.dsp._simd._fft import MAGNITUDE, POWER, SPECTRUM, transform
 from skaudio.dsp._simd._lanes import LANES, lanes_of, load, pointer_to, store

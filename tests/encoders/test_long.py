@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 
 from skaudio.audio import check_recordings
-from skaudio.encoders import MFCC, STFT, MelSpectrogram, Spectrogram, Waveform
-from skaudio.encoders._streaming_encoder import LongEncoding, can_stream
+from skaudio.encoders import (
+    MFCC,
+    STFT,
+    LongEncoding,
+    MelSpectrogram,
+    Spectrogram,
+    Waveform,
+    can_stream,
+)
 
 ENCODERS = [
     MelSpectrogram(n_mels=20),

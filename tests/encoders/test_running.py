@@ -12,8 +12,9 @@ import pytest
 import soxr
 import torch
 
+from skaudio import _parallel
 from skaudio.audio import AudioBatch
-from skaudio.encoders import MFCC, STFT, MelSpectrogram, Spectrogram, Waveform, _jobs
+from skaudio.encoders import MFCC, STFT, MelSpectrogram, Spectrogram, Waveform, _encoder
 from skaudio.frames import FrameStack
 
 ENCODERS = [Waveform, STFT, Spectrogram, MelSpectrogram, MFCC]
@@ -28,25 +29,34 @@ class TestFrameStack:
     def test_one_shape_is_written_in_place(self, rng):
         frames = rng.random((3, 2, 5)).astype(np.float32)
         stack = FrameStack(3)
-        places = [stack.place(i, (2, 5)) for i in range(3)]
-        places[1][...] = frames[1]
-        packed = stack.fill([frames[0], places[1], frames[2]])
-        np.testing.assert_array_equal(packed, frames)
-        assert places[0].base is packed
+        place = stack.place(1, (2, 5))
+        place[...] = frames[1]
+        for i, array in enumerate([frames[0], place, frames[2]]):
+            stack.put(i, array)
+        np.testing.assert_array_equal(stack.gathered(), frames)
+        assert place.base is stack.gathered()
 
-    def test_another_shape_has_no_place(self):
-        stack = FrameStack(3)
-        assert stack.place(1, (2, 5)).shape == (2, 5)
-        assert stack.place(0, (2, 6)) is None
-        packed = stack.fill([np.ones((2, 6)), np.ones((2, 5)), np.ones((2, 7))])
-        assert [item.shape for item in packed] == [(2, 6), (2, 5), (2, 7)]
+    def test_other_shapes_are_kept_as_they_are(self, rng):
+        stack = FrameStack(4)
+        places = [stack.place(1, (2, 5)), stack.place(0, (2, 6))]
+        for place in places:
+            place[...] = rng.random(place.shape)
+        arrays = [places[1], places[0], np.ones((2, 7)), np.zeros((2, 5))]
+        for i, array in enumerate(arrays):
+            stack.put(i, array)
+        gathered = stack.gathered()
+        assert gathered.shape == (4,)
+        for found, array in zip(gathered, arrays, strict=True):
+            np.testing.assert_array_equal(found, array)
+        assert gathered[0] is places[1]
 
     def test_first_shape_that_would_fill_the_memory_many_times(self):
         stack = FrameStack(1 << 30)
-        assert stack.place(0, (64, 1 << 20)) is None
+        stack.put(0, np.broadcast_to(np.float32(1), (64, 1 << 20)))
+        assert stack.place(1, (2, 3)).shape == (2, 3)
 
     def test_nothing(self):
-        assert FrameStack(0).fill([]).shape == (0, 0, 0)
+        assert FrameStack(0).gathered().shape == (0, 0, 0)
 
 
 class TestBatches:
@@ -143,7 +153,7 @@ class TestFiniteness:
         X = rng.random((90, 1600))
         assert MelSpectrogram().fit(X).n_features_in_ == 1600
         encoder = MelSpectrogram().fit(X)
-        monkeypatch.setattr(_jobs, "QUICK", 4000)  # threads, and calls of a few recordings
+        monkeypatch.setattr(_encoder, "QUICK", 4000)  # threads, and calls of a few recordings
         X[41, 7] = np.inf
         X[42, 3] = np.nan
         X[80, 0] = np.nan
@@ -204,33 +214,31 @@ class TestFiniteness:
 
 
 class TestBlocks:
-    @pytest.mark.parametrize("n", [1, 2, 7, 50, 64, 1001])
+    @pytest.mark.parametrize("n", [0, 1, 2, 7, 50, 64, 1001])
     @pytest.mark.parametrize("n_workers", [1, 2, 5])
     def test_share_the_work_evenly(self, n, n_workers):
-        starts, blocks = _jobs._blocks(range(n), n_workers)
-        assert [i for block in blocks for i in block] == list(range(n))
-        assert [block[0] for block in blocks] == list(starts)
-        sizes = {len(block) for block in blocks}
-        assert max(sizes) <= _jobs.LARGEST_BLOCK
+        bounds = _parallel.block_bounds(n, n_workers)
+        assert [i for bound in bounds for i in range(*bound)] == list(range(n))
+        sizes = {stop - start for start, stop in bounds} or {0}
+        assert max(sizes) <= _parallel.LARGEST_BLOCK
         assert max(sizes) - min(sizes) <= 1
 
-    def test_caller_helps_and_keeps_errors_in_order(self, monkeypatch, clips):
+    def test_threads_keep_errors_in_order(self, monkeypatch, clips):
         """Blocks that fail while an earlier one is still running wait for their turn."""
         monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-        monkeypatch.setattr(_jobs, "QUICK", 0)
+        monkeypatch.setattr(_encoder, "QUICK", 0)
         threads = set()
-        original = _jobs.Job.__call__
+        original = _encoder.encode_block
 
-        def call(job, recordings, first=0, place=None):
+        def encode_block(encoder, analysis, recordings, first=0, place=None):
             threads.add(threading.get_ident())
             if first == 0:
                 time.sleep(0.1)
-            return original(job, recordings, first, place)
+            return original(encoder, analysis, recordings, first, place)
 
-        monkeypatch.setattr(_jobs.Job, "__call__", call)
+        monkeypatch.setattr(_encoder, "encode_block", encode_block)
         many = clips * 5
         assert len(MFCC().transform(many)) == 35
-        assert threading.get_ident() in threads
         assert len(threads) == 2
         many[0] = np.full(1600, np.nan, np.float32)
         many[9] = many[20] = np.full(1600, np.inf, np.float32)

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from skaudio.dsp._framing import Framing
+from skaudio.dsp._description import Framing
 
 # Vectors of hops transposed before the rows slide on: sliding each time costs more, and rows that
 # fill the cache cost more again.

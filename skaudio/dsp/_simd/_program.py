@@ -12,9 +12,7 @@ from types import ModuleType
 
 import numpy as np
 
-from skaudio.dsp._framing import Framing
-from skaudio.dsp._mel import FilterBank
-from skaudio.dsp._scaling import FLOOR_DB, Scale
+from skaudio.dsp._description import FLOOR_DB, FilterBank, Framing, Scale
 from skaudio.dsp._simd._plan import fourier_plan, frame_plan
 
 # The shortest transform has two stages; the longest fills a usual second-level cache.

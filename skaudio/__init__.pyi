@@ -1,0 +1,37 @@
+"""The names of `skaudio` for type checkers and editors: those of each package's ``__all__``."""
+
+# ruff: noqa: F403
+from skaudio import audio as audio
+from skaudio import augmentation as augmentation
+from skaudio import caching as caching
+from skaudio import classifiers as classifiers
+from skaudio import datasets as datasets
+from skaudio import detectors as detectors
+from skaudio import display as display
+from skaudio import dsp as dsp
+from skaudio import embedders as embedders
+from skaudio import encoders as encoders
+from skaudio import events as events
+from skaudio import frames as frames
+from skaudio import metrics as metrics
+from skaudio import nets as nets
+from skaudio import pooling as pooling
+from skaudio import pretrained as pretrained
+from skaudio.audio import *
+from skaudio.augmentation import *
+from skaudio.caching import *
+from skaudio.classifiers import *
+from skaudio.datasets import *
+from skaudio.detectors import *
+from skaudio.display import *
+from skaudio.dsp import *
+from skaudio.embedders import *
+from skaudio.encoders import *
+from skaudio.events import *
+from skaudio.frames import *
+from skaudio.metrics import *
+from skaudio.nets import *
+from skaudio.pooling import *
+from skaudio.pretrained import *
+
+__version__: str

@@ -1,0 +1,243 @@
+"""The containers of frames: checked on the way in, gathered on the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.validation import check_array, validate_data
+
+from skaudio.audio import forget_table
+
+NAMES_KEY = "skaudio_feature_names"
+ENCODE_FIRST = "put an encoder (MFCC, MelSpectrogram...) before this step."
+
+
+def check_frames(
+    estimator: Any, X: Any, *, reset: bool, advice: str = ENCODE_FIRST
+) -> tuple[list[np.ndarray], Any]:
+    """Validate sequences of frames.
+
+    Parameters
+    ----------
+    estimator : estimator or None
+        The one that asks; None for what another estimator has put out.
+    X : 3-D array, object array or sequence of (n_features, n_frames), DataFrame, or 2-D table
+    reset : bool
+        True in ``fit``.
+    advice : str
+        What to do where X holds recordings rather than frames.
+
+    Returns
+    -------
+    frames : list of ndarray of shape (n_features, n_frames)
+    names : list of str or None
+        Feature names where the container carries them.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the recording and what was found in place of frames.
+    """
+    names = None
+    if hasattr(X, "iloc") and not _is_numeric_table(X):
+        names = X.attrs.get(NAMES_KEY)
+        X = X.iloc[:, 0].tolist() if X.ndim == 2 else X.tolist()
+    elif not (isinstance(X, np.ndarray) and X.ndim == 3) and not _is_sequence_of_arrays(X):
+        if estimator is None:
+            table = check_array(X, dtype=np.float32)
+        else:
+            table = validate_data(estimator, X, reset=reset, dtype=np.float32)
+        return [row[:, np.newaxis] for row in table], None
+    if len(X) == 0:
+        raise ValueError("X holds no recordings: found 0 sample(s), expected at least one.")
+    frames = [_check_one(item, f"recording {i}", advice) for i, item in enumerate(X)]
+    counts = {len(f) for f in frames}
+    if len(counts) > 1:
+        i = next(i for i, f in enumerate(frames) if len(f) != len(frames[0]))
+        raise ValueError(
+            f"recording {i} has {len(frames[i])} features per frame, recording 0 has "
+            f"{len(frames[0])}: expected the same of all. Were they encoded differently?"
+        )
+    if reset and estimator is not None:
+        forget_table(estimator)
+    return frames, names
+
+
+def _check_one(item: Any, name: str, advice: str) -> np.ndarray:
+    if isinstance(item, (str, bytes)) or not hasattr(item, "__array__"):
+        raise TypeError(
+            f"{name} is {item!r:.60} ({type(item).__name__}), expected frames "
+            f"(n_features, n_frames): {advice}"
+        )
+    frames = np.asarray(item)
+    if frames.ndim == 1:
+        raise ValueError(
+            f"{name} is one-dimensional, shape {frames.shape}, expected frames "
+            f"(n_features, n_frames). A waveform? Then {advice}"
+        )
+    if frames.ndim != 2 or 0 in frames.shape:
+        raise ValueError(
+            f"{name} has shape {frames.shape}, expected frames (n_features, n_frames), at least "
+            "one of each."
+        )
+    if frames.dtype.kind == "c":
+        raise ValueError(
+            f"{name}: Complex data not supported: frames are {frames.dtype}. Use Spectrogram in "
+            "place of STFT."
+        )
+    if frames.dtype.kind not in "fiu":
+        raise TypeError(f"{name} has frames of {frames.dtype}, expected floating point numbers.")
+    frames = frames.astype(np.float32, copy=False)
+    if not np.isfinite(frames.sum(dtype=np.float64)):
+        raise ValueError(f"{name} contains NaN or infinity in its frames, expected finite values.")
+    return frames
+
+
+def _is_numeric_table(X: Any) -> bool:
+    """Whether a pandas object is a table of numbers rather than one column of arrays."""
+    if X.ndim == 1 or X.shape[1] > 1 or len(X) == 0:
+        return X.ndim == 2
+    return np.ndim(X.iloc[0, 0]) == 0 and not isinstance(X.iloc[0, 0], str)
+
+
+def _is_sequence_of_arrays(X: Any) -> bool:
+    if isinstance(X, np.ndarray):
+        if X.ndim != 1 or len(X) == 0:
+            return False
+        return X.dtype.kind in "US" or isinstance(X[0], str) or np.ndim(X[0]) > 0
+    if hasattr(X, "iloc"):  # a table of numbers, by now
+        return False
+    if not (hasattr(X, "__len__") and hasattr(X, "__getitem__")) or len(X) == 0:
+        return False
+    first: Any = X[0] if not isinstance(X, dict) else None
+    return isinstance(first, (str, bytes)) or (hasattr(first, "__array__") and np.ndim(first) > 0)
+
+
+class FrameStack:
+    """Gathers n arrays ``(n_features, n_frames)``: 3-D if all shapes agree, else of objects.
+
+    Memory for n arrays of the first shape is reserved at once, and arrays of that shape are written
+    there. Reserved memory that is never written takes no space.
+    """
+
+    def __init__(self, n: int, dtype: Any = np.float32):
+        self._n = n
+        self._dtype = dtype
+        self._same: np.ndarray | None = None
+        self._others: dict[int, np.ndarray] = {}
+        self._lock = Lock()
+
+    def place(self, i: int, shape: tuple[int, ...]) -> np.ndarray:
+        """Return an array of this shape, to be filled: it becomes array i. Thread-safe."""
+        place = self._reserved(i, shape)
+        if place is None:
+            place = self._others[i] = np.empty(shape, self._dtype)
+        return place
+
+    def put(self, i: int, array: np.ndarray) -> None:
+        """Store array i: a copy, or the array itself if its shape is not that of the first."""
+        if self._same is not None and array.base is self._same:
+            return  # written in its place already
+        place = self._reserved(i, array.shape)
+        if place is None:
+            self._others[i] = array
+        else:
+            place[...] = array
+
+    def gathered(self) -> np.ndarray:
+        """Return all n arrays."""
+        if self._same is None:
+            return np.empty((0, 0, 0), self._dtype)
+        if not self._others:
+            return self._same
+        return as_object_array([self._others.get(i, same) for i, same in enumerate(self._same)])
+
+    def _reserved(self, i: int, shape: tuple[int, ...]) -> np.ndarray | None:
+        with self._lock:
+            if self._same is None:
+                try:
+                    self._same = np.empty((self._n, *shape), self._dtype)
+                except MemoryError:  # one long recording among many short ones
+                    self._same = np.empty((self._n, 0, 0), self._dtype)
+        return self._same[i] if shape == self._same.shape[1:] else None
+
+
+def pack(frames: Iterable[np.ndarray], n: int, dtype: Any = np.float32) -> np.ndarray:
+    """Gather n arrays ``(n_features, n_frames)`` as they come: 3-D if all shapes agree."""
+    stack = FrameStack(n, dtype)
+    for i, item in enumerate(frames):
+        stack.put(i, item)
+    return stack.gathered()
+
+
+def as_object_array(items: Sequence[Any]) -> np.ndarray:
+    """Return a 1-D object array, whatever shapes the items have."""
+    out = np.empty(len(items), dtype=object)
+    for i, item in enumerate(items):
+        out[i] = item
+    return out
+
+
+class FrameOutputMixin:
+    """`set_output` for transformers whose output scikit-learn's own wrapping cannot hold.
+
+    With ``transform="pandas"`` the output becomes a one-column DataFrame of arrays that carries
+    the input's index and, in ``attrs``, the feature names.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)  # type: ignore[call-arg]
+
+    def set_output(self, *, transform: str | None = None):
+        """Set the container of `transform`'s output.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas"} or None
+            "pandas" makes a one-column DataFrame of arrays; None changes nothing.
+
+        Returns
+        -------
+        self : estimator
+        """
+        if transform == "polars":
+            raise ValueError(
+                "transform='polars': frames cannot be held by a polars DataFrame, expected "
+                "'default' or 'pandas'. Put the frames' steps into a Pipeline that ends in a "
+                "table, e.g. FramePooling, and set_output on that step."
+            )
+        if transform not in (None, "default", "pandas"):
+            raise ValueError(f"transform={transform!r}: expected 'default', 'pandas' or None.")
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}
+        return self
+
+    def _wrap(
+        self,
+        output: Any,
+        index: Any,
+        names: Callable[[], Any],
+        *,
+        cells: Iterable[Any] | None = None,
+        table: bool = False,
+    ) -> Any:
+        """Return the output in the container `set_output` asked for.
+
+        ``cells`` go into the DataFrame in place of the output's items; ``table`` marks a 2-D output
+        that has a column per name.
+        """
+        if _get_output_config("transform", self)["dense"] != "pandas":
+            return output
+        import pandas as pd
+
+        if table:
+            return pd.DataFrame(output, index=index, columns=names())
+        column = type(self).__name__.lower()
+        items = as_object_array(list(output if cells is None else cells))
+        frame = pd.DataFrame({column: pd.Series(items, index=index)})
+        frame.attrs[NAMES_KEY] = list(names())
+        return frame

@@ -1,0 +1,104 @@
+"""The public names of all packages, from `skaudio` itself."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pickle
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import skaudio
+
+PACKAGES = sorted(
+    module.name for module in pkgutil.iter_modules(skaudio.__path__) if module.name[0] != "_"
+)
+
+# What encoding on the CPU does without: slow to import, or optional.
+HEAVY = ["torch", "skorch", "librosa", "matplotlib", "scipy.signal", "av", "tqdm"]
+ENCODE = """
+import json, sys
+import sklearn.base
+by_sklearn = set(sys.modules)  # pandas, for example, if it is installed
+from skaudio.encoders import MFCC, STFT, MelSpectrogram, Spectrogram, Waveform
+import skaudio.audio, skaudio.augmentation, skaudio.dsp, skaudio.frames, skaudio.pooling
+imported = set(sys.modules) - by_sklearn
+import numpy as np
+for encoder in (Waveform(), STFT(), Spectrogram(), MelSpectrogram(), MFCC()):
+    encoder.fit_transform([np.ones(8000, np.float32)])
+print(json.dumps([sorted(imported), sorted(set(sys.modules) - by_sklearn)]))
+"""
+
+
+def run(code):
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[1],
+    )
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def test_table_has_the_names_of_every_package():
+    table = {package: sorted(names.split()) for package, names in skaudio._NAMES.items()}
+    packages = {name: importlib.import_module(f"skaudio.{name}") for name in PACKAGES}
+    assert table == {name: sorted(package.__all__) for name, package in packages.items()}
+
+
+def test_no_two_names_are_the_same():
+    names = [*PACKAGES, *(name for names in skaudio._NAMES.values() for name in names.split())]
+    assert {name for name in names if names.count(name) > 1} == set()
+
+
+def test_type_checkers_see_every_package():
+    lines = Path(skaudio.__file__).with_suffix(".pyi").read_text().splitlines()
+    for package in PACKAGES:
+        assert f"from skaudio import {package} as {package}" in lines
+        assert f"from skaudio.{package} import *" in lines
+
+
+def test_names_are_those_of_the_packages():
+    from skaudio import MFCC, GRUClassifier, load_spoken_digits
+
+    assert MFCC is skaudio.encoders.MFCC
+    assert GRUClassifier is skaudio.classifiers.GRUClassifier
+    assert load_spoken_digits is skaudio.datasets.load_spoken_digits
+
+
+def test_completion_lists_them():
+    assert {"MFCC", "GRUClassifier", "encoders", "__version__"} <= set(dir(skaudio))
+
+
+def test_unknown_name():
+    with pytest.raises(AttributeError, match=r"no attribute 'Mfcc'\. Did you mean MFCC\?"):
+        skaudio.Mfcc  # noqa: B018
+    with pytest.raises(AttributeError, match=r"no attribute 'quite_another_thing'\.$"):
+        skaudio.quite_another_thing  # noqa: B018
+    with pytest.raises(ImportError, match=r"cannot import name 'Mfcc'"):
+        from skaudio import Mfcc  # noqa: F401
+
+
+def test_pickle():
+    assert pickle.loads(pickle.dumps(skaudio.MFCC)) is skaudio.encoders.MFCC
+    encoder = pickle.loads(pickle.dumps(skaudio.MFCC(n_mfcc=7)))
+    assert encoder.n_mfcc == 7
+
+
+def test_import_of_the_package_alone_loads_nothing():
+    code = "import json, sys, skaudio; dir(skaudio); print(json.dumps(sorted(sys.modules)))"
+    loaded = run(code)
+    assert not {"numpy", "sklearn", "scipy", "torch", "skaudio.encoders"} & set(loaded)
+
+
+def test_encoding_loads_no_heavy_library():
+    imported, used = map(set, run(ENCODE))
+    assert not imported & {*HEAVY, "numba"}
+    assert not used & set(HEAVY)
+    assert "pandas" not in used  # scikit-learn itself may have loaded it, before
