@@ -14,6 +14,7 @@ from skaudio.audio._audio_batch import AudioBatch
 from skaudio.audio._audio_batch import read_batch as read_batch
 from skaudio.audio._containers import Recordings, check_recordings
 from skaudio.audio._containers import forget_table as forget_table
+from skaudio.audio._extensions import AUDIO_EXTENSIONS as AUDIO_EXTENSIONS
 from skaudio.audio._recording import Recording
 from skaudio.audio._recording import as_recording as as_recording
 from skaudio.audio._signal import (
