@@ -27,7 +27,7 @@ from skaudio.datasets import get_data_home, load_cats_dogs, make_soundscapes
 from skaudio.detectors import EventDetector
 from skaudio.encoders import MelSpectrogram
 from skaudio.metrics import event_based_f1, scores_by, segment_based_f1
-from skaudio.nets._weak_pooling import WEAK_POOLINGS
+from skaudio.nets._crnn import WEAK_POOLINGS
 
 EVENTS = {
     "baby cry": "004 - Baby cry",

@@ -21,8 +21,8 @@ import torch
 from sklearn.pipeline import make_pipeline
 from skorch import NeuralNet
 
-from skaudio._neural.batches import TrainingBatches, TrainingSet, pad
-from skaudio._neural.sources import FrameSource
+from skaudio._neural import FrameSource, TrainingBatches, TrainingSet
+from skaudio._neural.batches import pad
 from skaudio.augmentation import VTLP, Noise, Speed
 from skaudio.classifiers import GRUClassifier, LeNetClassifier
 from skaudio.encoders import MelSpectrogram

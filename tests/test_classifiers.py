@@ -341,18 +341,22 @@ def test_bfloat16_learns_and_predicts_in_float32(tones):
 def test_progress_bar(tones, capsys):
     X, y, _ = tones
     frames = list(MFCC().fit_transform(X))
-    SMALL["gru"](verbose=1, max_epochs=2).fit(frames, y)
+    clf = SMALL["gru"](verbose=1, max_epochs=2).fit(frames, y)
     assert "2/2" in capsys.readouterr().err
+    again = pickle.loads(pickle.dumps(clf))
+    assert np.array_equal(again.predict_proba(frames), clf.predict_proba(frames))
+    again.set_params(warm_start=True).fit(frames, y)
+    assert again.n_iter_ == 4
 
 
 def test_decoded_recordings_spill_to_disk(tones, monkeypatch):
-    from skaudio._neural import sources
+    from skaudio._neural import batches
 
     X, y, _ = tones
     clf = SMALL["gru"](encoder=augmented())
     in_memory = clone(clf).fit(X, y).decision_function(X)
-    monkeypatch.setattr(sources, "MEMORY_LIMIT", 0)
-    monkeypatch.setattr(sources, "DECODE_BLOCK", 7)
+    monkeypatch.setattr(batches, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr(batches, "DECODE_BLOCK", 7)
     assert np.array_equal(clone(clf).fit(X, y).decision_function(X), in_memory)
 
 

@@ -5,11 +5,19 @@ An estimator asks `make_source` for a source of frames. `fit_net` trains a modul
 other recordings. Private; the other packages import from here alone.
 """
 
-from skaudio._neural.batches import TrainingBatches, TrainingSet, ValidationBatches
+from skaudio._neural.batches import (
+    FrameSource,
+    Source,
+    TrainingBatches,
+    TrainingSet,
+    ValidationBatches,
+    as_frames,
+    encoded_frames,
+    make_source,
+    reads_audio,
+)
 from skaudio._neural.fit import fit_net, is_warm
-from skaudio._neural.predict import encoded_frames, predict_frames, predict_rows, reads_audio
-from skaudio._neural.prepare import make_source
-from skaudio._neural.sources import FrameSource, Source, as_frames
+from skaudio._neural.predict import predict_frames, predict_rows
 
 __all__ = [
     "FrameSource",

@@ -1,42 +1,170 @@
-"""Batches of sequences: bucketed by length, padded, augmented afresh. No skorch here.
+"""From recordings to padded batches of frames. No skorch here.
 
-A training set yields batches of similar lengths in random order; which ones, and every draw of
-an augmentation, depend on (seed, epoch, recording) alone. For prediction each sequence is padded
-to a length that depends on nothing but its own, in batches of one size, so that its result is
-bit-equal whatever else is predicted with it.
+A source computes the frames of recordings once, or anew in every epoch where there are
+augmentations. Training batches hold sequences of similar lengths, in random order; the order and
+every draw of an augmentation depend on (seed, epoch, recording) alone.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from sklearn.utils import gen_batches
 from torch.utils.data import Dataset
 
-from skaudio._neural.sources import Source
+from skaudio._steps import steps_of
+from skaudio.audio import AudioBatch, Recordings, check_recordings, read_batch
+from skaudio.augmentation import TrainingPath, epoch_seeds
+from skaudio.frames import check_frames
 
-# Rows of a batch in prediction, as many for all sequences of one length: a matrix product may
-# round by its shape. Padding makes up for missing rows; longer sequences, of which there are fewer
-# of one length, come in fewer rows: some 2048 frames, 8 rows if that is more, memory permitting.
-PREDICT_ROWS = 32
-PREDICT_FRAMES = 1 << 11
-LONG_ROWS = 8
-LONG_FRAMES = 1 << 15
+# Decoded recordings beyond this many bytes are kept in a file that is mapped into memory.
+MEMORY_LIMIT = 2 << 30
+DECODE_BLOCK = 256
 
-# Training batches are padded to a multiple of this many frames: libraries prepare themselves for
-# each shape anew.
+# Training batches are padded to a multiple of this many frames, so that there are few shapes: torch
+# prepares its kernels for each shape anew.
 FRAME_STEP = 8
 
-# Lengths of sequences in one batch differ by about this fraction, at random: the same neighbours
-# do not meet in every epoch.
+# Lengths are sorted after a random change of up to this fraction, so that other sequences share a
+# batch in every epoch.
 LENGTH_JITTER = 0.1
 
 
+def reads_audio(estimator: Any) -> bool:
+    """Whether an estimator takes recordings rather than frames."""
+    return estimator.encoder is not None
+
+
+def encoded_frames(estimator: Any, X: Any, *, reset: bool = False) -> list[np.ndarray]:
+    """Return the frames of X on the clean path, for prediction."""
+    if reads_audio(estimator):
+        recordings = check_recordings(estimator, X, reset=reset)
+        return as_frames(estimator.encoder_.transform(list(recordings)))
+    cause = f"pass encoder= to {type(estimator).__name__} for recordings (encoder=MFCC())."
+    return check_frames(estimator, X, reset=reset, advice=cause)[0]
+
+
+def as_frames(encoded: Any) -> list[np.ndarray]:
+    """Return what an encoder put out as a list of (n_features, n_frames) arrays."""
+    return check_frames(None, encoded, reset=False)[0]
+
+
+class Source(Protocol):
+    """Where the frames of training recordings come from."""
+
+    lengths: np.ndarray
+
+    def frames(self, index: np.ndarray, epoch: int) -> list[np.ndarray]:
+        """Frames of some recordings as this epoch sees them."""
+
+    def clean_frames(self, index: np.ndarray) -> list[np.ndarray]:
+        """Frames of some recordings without augmentation."""
+
+
+class FrameSource:
+    """Frames computed once, the same in every epoch."""
+
+    def __init__(self, frames: list[np.ndarray]):
+        self._frames = frames
+        self.lengths = np.array([f.shape[1] for f in frames])
+
+    def frames(self, index: np.ndarray, epoch: int) -> list[np.ndarray]:
+        return [self._frames[i] for i in index]
+
+    def clean_frames(self, index: np.ndarray) -> list[np.ndarray]:
+        return self.frames(index, 0)
+
+
+class AudioSource:
+    """Decoded recordings that are augmented and encoded anew in every epoch."""
+
+    def __init__(self, audio: AudioBatch, path: TrainingPath, encoder: Any, seed: int):
+        self._audio = audio
+        self._path = path
+        self._encoder = encoder
+        self._seed = seed
+        self.lengths = np.array([len(w) for w in audio])
+
+    def frames(self, index: np.ndarray, epoch: int) -> list[np.ndarray]:
+        seeds = epoch_seeds(self._seed, epoch, index)
+        return as_frames(self._path(self._audio[index], seeds))
+
+    def clean_frames(self, index: np.ndarray) -> list[np.ndarray]:
+        return as_frames(self._encoder.transform(self._audio[index]))
+
+
+def make_source(estimator: Any, X: Any, y: Any, seed: int) -> Source:
+    """Return the source of the frames of training; sets the estimator's ``encoder_``.
+
+    Everything is decoded here, so that a broken recording is reported before the first epoch.
+    Without augmentations in the encoder, frames are computed once.
+    """
+    if not reads_audio(estimator):
+        return FrameSource(encoded_frames(estimator, X, reset=True))
+    recordings = check_recordings(estimator, X, reset=True)
+    estimator.encoder_ = fit_encoder(estimator, X, y)
+    path = TrainingPath(estimator.encoder_)
+    if not path.is_random:
+        return FrameSource(as_frames(estimator.encoder_.transform(list(recordings))))
+    audio = decode_all(recordings, _sample_rate(estimator.encoder_))
+    return AudioSource(audio, path, estimator.encoder_, seed)
+
+
+def fit_encoder(estimator: Any, X: Any, y: Any) -> Any:
+    """Return the estimator's encoder, on its device, fitted if it learns anything."""
+    encoder = clone(estimator.encoder)
+    if torch.device(estimator.device).type == "cuda":
+        places = [name for name in encoder.get_params() if name.split("__")[-1] == "device"]
+        encoder.set_params(**dict.fromkeys(places, estimator.device))
+    if any(step.__sklearn_tags__().requires_fit for step in steps_of(encoder)):
+        encoder.fit(X, y)
+    return encoder
+
+
+def _sample_rate(encoder: Any) -> float:
+    for step in steps_of(encoder):
+        # Augmentations have the parameter too; None there means the recordings' own.
+        rate = getattr(step, "sample_rate", None)
+        if rate is not None:
+            return rate
+    raise ValueError(
+        f"encoder={encoder!r} has no step with a sample_rate: expected an encoder of skaudio "
+        "(MFCC, MelSpectrogram...), or a Pipeline that ends in one."
+    )
+
+
+def decode_all(recordings: Recordings, sample_rate: float) -> AudioBatch:
+    """Decode all recordings to mono at one rate; what exceeds `MEMORY_LIMIT` goes to a file."""
+    waveforms: list[np.ndarray] = []
+    held = 0
+    for block in gen_batches(len(recordings), DECODE_BLOCK):
+        decoded = list(read_batch(recordings[block], sample_rate))
+        held += sum(w.nbytes for w in decoded)
+        waveforms.extend(decoded if held <= MEMORY_LIMIT else _spill(decoded))
+    return AudioBatch(
+        waveforms,
+        sample_rate,
+        names=[r.path for r in recordings],
+        warp_factors=[r.warp_factor for r in recordings],
+    )
+
+
+def _spill(waveforms: list[np.ndarray]) -> list[np.ndarray]:
+    """Move waveforms to a temporary file, which is deleted with its last view."""
+    with tempfile.TemporaryFile() as file:
+        mapped = np.memmap(file, np.float32, "w+", shape=(sum(map(len, waveforms)),))
+    np.concatenate(waveforms, out=mapped)
+    ends = np.cumsum([len(w) for w in waveforms])
+    return np.split(mapped, ends[:-1])
+
+
 class TrainingSet(Dataset):
-    """Some recordings of a source, with their targets: what skorch is handed.
+    """Some recordings of a source, with their targets: the dataset that skorch gets.
 
     Parameters
     ----------
@@ -132,29 +260,3 @@ def pad(
     lengths = torch.ones(n_rows, dtype=torch.int64)
     lengths[: len(counts)] = torch.tensor(counts)
     return torch.from_numpy(x), lengths
-
-
-def padded_length(n_frames: int) -> int:
-    """Return the length a sequence is padded to for prediction: at most an eighth more, or 8."""
-    step = max(8, 1 << max(n_frames.bit_length() - 4, 0))
-    return -(-n_frames // step) * step
-
-
-def prediction_rows(n_frames: int) -> int:
-    """Return how many sequences padded to this length go into one batch."""
-    at_least = max(min(LONG_FRAMES // n_frames, LONG_ROWS), 1)
-    return min(max(PREDICT_FRAMES // n_frames, at_least), PREDICT_ROWS)
-
-
-def prediction_batches(
-    frames: Sequence[np.ndarray],
-) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor]]:
-    """Yield (positions, x, lengths) of batches whose shapes depend on each sequence alone."""
-    lengths = np.array([padded_length(f.shape[1]) for f in frames])
-    for n_frames in np.unique(lengths):
-        bucket = np.flatnonzero(lengths == n_frames)
-        n_rows = prediction_rows(int(n_frames))
-        for part in gen_batches(len(bucket), n_rows):
-            positions = bucket[part]
-            x, counts = pad([frames[i] for i in positions], int(n_frames), n_rows)
-            yield positions, x, counts

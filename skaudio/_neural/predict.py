@@ -1,4 +1,8 @@
-"""Running a trained module over recordings, in batches that do not show in the results."""
+"""Running a trained module over recordings.
+
+Each sequence is padded to a length that depends on nothing but its own, in batches of one size. Its
+result is therefore bit-equal whatever else is predicted with it.
+"""
 
 from __future__ import annotations
 
@@ -7,47 +11,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.utils import gen_batches
 from torch import nn
 
-from skaudio._neural.batches import prediction_batches
-from skaudio._neural.sources import as_frames
-from skaudio.audio import check_recordings
-from skaudio.frames import check_frames
+from skaudio._neural.batches import pad
 from skaudio.nets import StandardizedNet
 
-
-def reads_audio(estimator: Any) -> bool:
-    """Whether an estimator takes recordings rather than frames."""
-    return estimator.encoder is not None
-
-
-def encoded_frames(estimator: Any, X: Any, *, reset: bool = False) -> list[np.ndarray]:
-    """Return the frames of X on the clean path, for prediction."""
-    if reads_audio(estimator):
-        recordings = check_recordings(estimator, X, reset=reset)
-        return as_frames(estimator.encoder_.transform(list(recordings)))
-    cause = f"pass encoder= to {type(estimator).__name__} for recordings (encoder=MFCC())."
-    return check_frames(estimator, X, reset=reset, advice=cause)[0]
-
-
-def uses_bfloat16(estimator: Any, net: nn.Module) -> bool:
-    """Decide ``precision``: "auto" takes bfloat16 where it was measured to be faster.
-
-    On CPUs with instructions for it that is convolution, by a third; recurrent layers lose.
-    """
-    if estimator.precision not in ("auto", "float32", "bfloat16"):
-        raise ValueError(
-            f"precision={estimator.precision!r}: expected 'auto', 'float32' or 'bfloat16'."
-        )
-    if estimator.precision != "auto":
-        return estimator.precision == "bfloat16"
-    if torch.device(estimator.device).type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    kinds = {type(module) for module in net.modules()}
-    convolves = any(issubclass(kind, nn.modules.conv._ConvNd) for kind in kinds)
-    recurs = any(issubclass(kind, nn.RNNBase) for kind in kinds)
-    on_cpu = torch.device(estimator.device).type == "cpu"
-    return on_cpu and convolves and not recurs and torch.cpu._is_avx512_bf16_supported()
+# Sequences padded to one length come in batches of one number of rows, because a matrix product may
+# round by its shape; empty rows fill up the last batch. Short sequences come in PREDICT_ROWS rows,
+# longer ones, of which fewer share a length, in fewer: about PREDICT_FRAMES frames, or LONG_ROWS
+# rows if that is more and these are at most LONG_FRAMES frames, for the sake of memory.
+PREDICT_ROWS = 32
+PREDICT_FRAMES = 1 << 11
+LONG_ROWS = 8
+LONG_FRAMES = 1 << 15
 
 
 @torch.inference_mode()
@@ -102,3 +79,29 @@ def _batches(
         )
     for positions, x, lengths in prediction_batches(frames):
         yield positions, x.to(device), lengths.to(device)
+
+
+def padded_length(n_frames: int) -> int:
+    """Return the length a sequence is padded to for prediction: at most an eighth more, or 8."""
+    step = max(8, 1 << max(n_frames.bit_length() - 4, 0))
+    return -(-n_frames // step) * step
+
+
+def prediction_rows(n_frames: int) -> int:
+    """Return how many sequences padded to this length go into one batch."""
+    at_least = max(min(LONG_FRAMES // n_frames, LONG_ROWS), 1)
+    return min(max(PREDICT_FRAMES // n_frames, at_least), PREDICT_ROWS)
+
+
+def prediction_batches(
+    frames: Sequence[np.ndarray],
+) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor]]:
+    """Yield (positions, x, lengths) of batches whose shapes depend on each sequence alone."""
+    lengths = np.array([padded_length(f.shape[1]) for f in frames])
+    for n_frames in np.unique(lengths):
+        bucket = np.flatnonzero(lengths == n_frames)
+        n_rows = prediction_rows(int(n_frames))
+        for part in gen_batches(len(bucket), n_rows):
+            positions = bucket[part]
+            x, counts = pad([frames[i] for i in positions], int(n_frames), n_rows)
+            yield positions, x, counts

@@ -29,21 +29,19 @@ FrequencyMask
 For training loops, which draw afresh in every epoch:
 
 TrainingPath
-    The way recordings take through a Pipeline in training.
+    A fitted encoder as it runs in training.
 epoch_seeds
     Seeds that depend on (seed, epoch, recording) only.
 """
 
 from skaudio.augmentation._convolution import Convolution
-from skaudio.augmentation._frequency_mask import FrequencyMask
 from skaudio.augmentation._function_augmentation import FunctionAugmentation
+from skaudio.augmentation._masks import FrequencyMask, TimeMask
 from skaudio.augmentation._noise import Noise
-from skaudio.augmentation._random import epoch_seeds
 from skaudio.augmentation._random_segment import RandomSegment
+from skaudio.augmentation._seeds import TrainingPath, epoch_seeds
 from skaudio.augmentation._speed import Speed
-from skaudio.augmentation._time_mask import TimeMask
 from skaudio.augmentation._time_shift import TimeShift
-from skaudio.augmentation._training_path import TrainingPath
 from skaudio.augmentation._volume import Volume
 from skaudio.augmentation._vtlp import VTLP
 

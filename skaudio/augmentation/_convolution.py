@@ -11,6 +11,7 @@ from scipy.signal import oaconvolve
 from skaudio._files import FileState
 from skaudio._validation import check_range
 from skaudio.audio import Recording
+from skaudio.augmentation._augmentation import Operation, WaveformAugmentation, rms
 from skaudio.augmentation._mixed_recordings import (
     NOMINAL_RATE,
     find_sources,
@@ -18,7 +19,6 @@ from skaudio.augmentation._mixed_recordings import (
     state_of_file,
 )
 from skaudio.augmentation._noise import white_noise
-from skaudio.augmentation._waveform_augmentation import Effect, WaveformAugmentation, rms
 
 LONG = 1 << 20  # samples from which on many short FFTs are faster than one over everything
 SPECTRA = 4  # lengths of FFT for which an impulse response keeps its spectrum
@@ -102,10 +102,7 @@ class Convolution(WaveformAugmentation):
         self.p = p
         self.random_state = random_state
 
-    def _range(self) -> tuple[float, float]:
-        return check_range("mix", self.mix, minimum=0, maximum=1)
-
-    def _effect(self) -> Effect:
+    def _make_operation(self) -> Operation:
         times = check_range(
             "reverberation_time", self.reverberation_time, minimum=0.001, maximum=60, unit=" in s"
         )
@@ -124,7 +121,7 @@ class Convolution(WaveformAugmentation):
                 met[key] = _read(sources[i], key[1])
             return met[key].mixed(waveform, mix)
 
-        return convolve
+        return check_range("mix", self.mix, minimum=0, maximum=1), convolve
 
 
 class ImpulseResponse:
@@ -199,13 +196,13 @@ def _fft_size(n: int) -> int:
 
 def _read(source: Recording, rate: float) -> ImpulseResponse:
     if isinstance(source.source, str):
-        return _read_file(source, rate, state_of_file(source))
+        return _read_file(state_of_file(source), source.name, rate)
     return _load(source, rate)
 
 
 @lru_cache(maxsize=FILES)
-def _read_file(source: Recording, rate: float, state: FileState) -> ImpulseResponse:
-    return _load(source, rate)
+def _read_file(state: FileState, name: str, rate: float) -> ImpulseResponse:
+    return _load(Recording(state.path, name), rate)
 
 
 def _load(source: Recording, rate: float) -> ImpulseResponse:

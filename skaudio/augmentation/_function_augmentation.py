@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from skaudio.audio import check_samples, to_float
-from skaudio.augmentation._waveform_augmentation import Effect, WaveformAugmentation, known
+from skaudio.augmentation._augmentation import Operation, WaveformAugmentation, known
 
 _LOCK = threading.Lock()
 
@@ -60,10 +60,7 @@ class FunctionAugmentation(WaveformAugmentation):
         self.p = p
         self.random_state = random_state
 
-    def _range(self) -> tuple[float, float]:
-        return 0, 0  # the function draws for itself
-
-    def _effect(self) -> Effect:
+    def _make_operation(self) -> Operation:
         func = self.func
         if func is not None and not callable(func):
             raise TypeError(f"func={func!r}: expected a function f(waveform, sample_rate) or None.")
@@ -83,7 +80,7 @@ class FunctionAugmentation(WaveformAugmentation):
             check_samples(result, "what func returned")
             return result
 
-        return apply
+        return (0, 0), apply  # the function draws for itself
 
 
 @contextmanager

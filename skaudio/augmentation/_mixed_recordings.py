@@ -12,13 +12,7 @@ import soundfile as sf
 
 from skaudio._files import FileState, file_state
 from skaudio._validation import is_number
-from skaudio.audio import AudioBatch, Recording, as_recording, check_recordings
-
-# What a folder of noises is searched for.
-EXTENSIONS = {
-    *(".3gp", ".aac", ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mka", ".mp3"),
-    *(".mp4", ".oga", ".ogg", ".opus", ".rf64", ".snd", ".sph", ".w64", ".wav", ".webm", ".wma"),
-}
+from skaudio.audio import AUDIO_EXTENSIONS, AudioBatch, Recording, as_recording, check_recordings
 
 # The rate at which recordings without one meet; any will do, as nothing is resampled then.
 NOMINAL_RATE = 16000
@@ -57,7 +51,7 @@ def _find(item: Any, called: str) -> list[Recording]:
 
 @lru_cache(maxsize=16)
 def _find_in_folder(folder: str, called: str, state: FileState) -> tuple[Recording, ...]:
-    paths = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in EXTENSIONS)
+    paths = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in AUDIO_EXTENSIONS)
     hidden = [any(part.startswith(".") for part in p.relative_to(folder).parts) for p in paths]
     found = [str(p) for p, hide in zip(paths, hidden, strict=True) if not hide and p.is_file()]
     if not found:
@@ -101,15 +95,15 @@ def state_of_file(source: Recording) -> FileState:
 def seconds_of(source: Recording, rate: float) -> float:
     """Return how long a source lasts, if its rate is the given one where it states none."""
     if isinstance(source.source, str):
-        return _file_seconds(source, state_of_file(source))
+        return _file_seconds(state_of_file(source), source.name)
     return source.source.shape[-1] / (source.sample_rate or rate)
 
 
 @lru_cache(maxsize=65536)
-def _file_seconds(source: Recording, state: FileState) -> float:
+def _file_seconds(state: FileState, name: str) -> float:
     try:
-        return sf.info(source.source).duration
+        return sf.info(state.path).duration
     except sf.LibsndfileError:
-        waveform, rate = source.read()
+        waveform, rate = Recording(state.path, name).read()
         assert rate is not None
         return len(waveform) / rate

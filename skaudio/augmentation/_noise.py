@@ -9,8 +9,8 @@ import scipy.fft
 
 from skaudio._validation import check_range
 from skaudio.audio import Recording
+from skaudio.augmentation._augmentation import Operation, WaveformAugmentation, rms
 from skaudio.augmentation._mixed_recordings import find_sources, rate_of, seconds_of
-from skaudio.augmentation._waveform_augmentation import Effect, WaveformAugmentation, rms
 
 # Exponent of the magnitude over frequency.
 COLOURS = {"white": 0.0, "pink": -0.5, "brown": -1.0, "blue": 0.5, "violet": 1.0}
@@ -95,17 +95,14 @@ class Noise(WaveformAugmentation):
         self.p = p
         self.random_state = random_state
 
-    def _range(self) -> tuple[float, float]:
-        if self.level_db is not None:
-            return check_range("level_db", self.level_db, minimum=-200, maximum=200, unit=" in dB")
-        return check_range("snr_db", self.snr_db, minimum=-200, maximum=200, unit=" in dB")
-
-    def _effect(self) -> Effect:
+    def _make_operation(self) -> Operation:
         absolute = self.level_db is not None
         colour = COLOURS.get(self.noise) if isinstance(self.noise, str) else None
         sources = find_sources("noise", self.noise) if colour is None else []
         if colour is None:
             self._check_spelling(sources)
+        name, value = ("level_db", self.level_db) if absolute else ("snr_db", self.snr_db)
+        levels = check_range(name, value, minimum=-200, maximum=200, unit=" in dB")
 
         def add(waveform: np.ndarray, rate: float | None, db: float, seed: int) -> np.ndarray:
             level = 10 ** (db / 20) if absolute else rms(waveform) * 10 ** (-db / 20)
@@ -121,10 +118,10 @@ class Noise(WaveformAugmentation):
             noise += waveform
             return noise
 
-        return add
+        return levels, add
 
     def _check_spelling(self, sources: list[Recording]) -> None:
-        """Say that a misspelled colour is none, rather than that there is no such file."""
+        """Report a misspelled colour as such, rather than as a missing file."""
         if isinstance(self.noise, str) and len(sources) == 1:
             try:
                 seconds_of(sources[0], 1)

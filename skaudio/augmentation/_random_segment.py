@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from skaudio._validation import check_choice, check_range
-from skaudio.augmentation._waveform_augmentation import Effect, WaveformAugmentation, known
+from skaudio.augmentation._augmentation import Operation, WaveformAugmentation, known
 
 
 class RandomSegment(WaveformAugmentation):
@@ -56,7 +56,7 @@ class RandomSegment(WaveformAugmentation):
         self.p = p
         self.random_state = random_state
 
-    def _range(self) -> tuple[float, float]:
+    def _make_operation(self) -> Operation:
         seconds = check_choice("unit", self.unit, ("fraction", "seconds")) == "seconds"
         low, high = check_range(
             "duration",
@@ -68,10 +68,6 @@ class RandomSegment(WaveformAugmentation):
         )
         if low == 0:
             raise ValueError(f"duration={self.duration!r}: expected more than 0.")
-        return low, high
-
-    def _effect(self) -> Effect:
-        seconds = self.unit == "seconds"
 
         def cut(waveform: np.ndarray, rate: float | None, duration: float, seed: int) -> np.ndarray:
             scale = known(rate, "RandomSegment(unit='seconds')") if seconds else len(waveform)
@@ -81,4 +77,4 @@ class RandomSegment(WaveformAugmentation):
             start = np.random.default_rng(seed).integers(len(waveform) - n + 1)
             return waveform[start : start + n].copy()  # not to keep the rest alive
 
-        return cut
+        return (low, high), cut

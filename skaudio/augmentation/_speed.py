@@ -8,7 +8,7 @@ import numpy as np
 import soxr
 
 from skaudio._validation import check_range
-from skaudio.augmentation._waveform_augmentation import Effect, WaveformAugmentation
+from skaudio.augmentation._augmentation import Operation, WaveformAugmentation
 
 # The pitch changes by less than a thousandth from one step to the next, and soxr is faster with
 # ratios of small integers.
@@ -58,14 +58,11 @@ class Speed(WaveformAugmentation):
         self.p = p
         self.random_state = random_state
 
-    def _range(self) -> tuple[float, float]:
-        return check_range("rate", self.rate, minimum=0.1, maximum=10)
-
-    def _effect(self) -> Effect:
+    def _make_operation(self) -> Operation:
         def play(waveform: np.ndarray, rate: Any, speed: float, seed: int) -> np.ndarray:
             return change_speed(waveform, round(speed * STEPS) / STEPS)
 
-        return play
+        return check_range("rate", self.rate, minimum=0.1, maximum=10), play
 
 
 def change_speed(waveform: np.ndarray, rate: float) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from skaudio._validation import check_choice, check_range
-from skaudio.augmentation._waveform_augmentation import Effect, WaveformAugmentation, known
+from skaudio.augmentation._augmentation import Operation, WaveformAugmentation, known
 
 
 class TimeShift(WaveformAugmentation):
@@ -66,13 +66,11 @@ class TimeShift(WaveformAugmentation):
         self.p = p
         self.random_state = random_state
 
-    def _range(self) -> tuple[float, float]:
-        return check_range("shift", self.shift, unit=f" ({self.unit})")
-
-    def _effect(self) -> Effect:
+    def _make_operation(self) -> Operation:
         roll = check_choice("mode", self.mode, ("pad", "roll")) == "roll"
         seconds = check_choice("unit", self.unit, ("fraction", "seconds")) == "seconds"
-        furthest = max(map(abs, self._range()))
+        shifts = check_range("shift", self.shift, unit=f" ({self.unit})")
+        furthest = max(map(abs, shifts))
         if not roll and not seconds and furthest >= 1:
             raise ValueError(
                 f"shift={self.shift!r}: moves a recording by its whole length or more, only "
@@ -91,7 +89,7 @@ class TimeShift(WaveformAugmentation):
             n = round(shift * scale)
             return roll_by(waveform, n) if roll else shift_by(waveform, n)
 
-        return move
+        return shifts, move
 
 
 def shift_by(waveform: np.ndarray, n: int) -> np.ndarray:

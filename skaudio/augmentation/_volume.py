@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from skaudio._validation import check_range
-from skaudio.augmentation._waveform_augmentation import Effect, WaveformAugmentation
+from skaudio.augmentation._augmentation import Operation, WaveformAugmentation
 
 
 class Volume(WaveformAugmentation):
@@ -48,15 +48,14 @@ class Volume(WaveformAugmentation):
         self.p = p
         self.random_state = random_state
 
-    def _range(self) -> tuple[float, float]:
-        if self.factor is not None:
-            return check_range("factor", self.factor, minimum=0)
-        return check_range("gain_db", self.gain_db, minimum=-200, maximum=200, unit=" in dB")
-
-    def _effect(self) -> Effect:
+    def _make_operation(self) -> Operation:
         in_db = self.factor is None
+        if in_db:
+            gains = check_range("gain_db", self.gain_db, minimum=-200, maximum=200, unit=" in dB")
+        else:
+            gains = check_range("factor", self.factor, minimum=0)
 
         def scale(waveform: np.ndarray, rate: Any, gain: float, seed: int) -> np.ndarray:
             return waveform * (10 ** (gain / 20) if in_db else gain)
 
-        return scale
+        return gains, scale

@@ -8,8 +8,8 @@ import numpy as np
 
 from skaudio._validation import check_range
 from skaudio.audio import AudioBatch
-from skaudio.augmentation._random import draw, happens
-from skaudio.augmentation._waveform_augmentation import WaveformAugmentation
+from skaudio.augmentation._augmentation import Operation, WaveformAugmentation
+from skaudio.augmentation._seeds import draw, happens
 
 STEPS = 100  # per unit of the factor: few enough filter banks to keep them all
 
@@ -17,8 +17,8 @@ STEPS = 100  # per unit of the factor: few enough filter banks to keep them all
 class VTLP(WaveformAugmentation):
     """Vocal tract length perturbation: warp the frequency axis of each recording.
 
-    The waveform stays. Each recording is marked with a factor, and the `MelSpectrogram` or `MFCC`
-    that comes after warp_factors that recording's mel filter bank. Other encoders refuse marked
+    The waveform stays. Each recording is marked with a factor, by which the `MelSpectrogram` or
+    `MFCC` that follows warps its mel filter bank for that recording. Other encoders refuse marked
     recordings.
 
     Parameters
@@ -68,19 +68,21 @@ class VTLP(WaveformAugmentation):
         self.p = p
         self.random_state = random_state
 
-    def _range(self) -> tuple[float, float]:
+    def _make_operation(self) -> Operation:
         low, high = check_range("warp", self.warp, minimum=0.5, maximum=2)
         # The steps inside the range; a range narrower than a step takes the nearest one.
         first, last = math.ceil(low * STEPS - 1e-9), math.floor(high * STEPS + 1e-9)
         if first >= last:
             first = last = round((low + high) / 2 * STEPS)
-        return first, last + 1
 
-    def _effect(self) -> None:
-        """Nothing happens to waveforms."""
+        def keep(waveform: np.ndarray, rate: float | None, step: float, seed: int) -> np.ndarray:
+            return waveform
 
-    def _act(self, batch: AudioBatch, seeds: np.ndarray) -> AudioBatch:
-        steps, acts = draw(self._range(), seeds), happens(self.p, seeds)
+        return (first, last + 1), keep
+
+    def _apply(self, operation: Operation, batch: AudioBatch, seeds: np.ndarray) -> AudioBatch:
+        """Draw a factor for each recording, and mark it; the waveforms stay."""
+        steps, acts = draw(operation[0], seeds), happens(self.p, seeds)
         warp_factors = [
             round(math.floor(step) / STEPS * (1.0 if warp is None else warp), 2) if act else warp
             for step, act, warp in zip(steps, acts, batch.warp_factors, strict=True)

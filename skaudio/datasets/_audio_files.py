@@ -11,14 +11,8 @@ from typing import Any
 
 from sklearn.utils import Bunch
 
+from skaudio.audio import AUDIO_EXTENSIONS
 from skaudio.datasets._bunch import make_bunch
-
-_SOUND_EXTENSIONS = (
-    ".aac .ac3 .aif .aifc .aiff .amr .ape .au .caf .flac .m4a .mka .mp2 .mp3 .mpga .oga .ogg .opus"
-    " .rf64 .snd .sph .spx .w64 .wav .wave .wma .wv"
-)
-_VIDEO_EXTENSIONS = ".3gp .avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .ogv .ts .webm .wmv"
-_EXTENSIONS = frozenset(f"{_SOUND_EXTENSIONS} {_VIDEO_EXTENSIONS}".split())
 
 
 def load_audio_files(
@@ -186,7 +180,7 @@ def load_audio_files(
 
 def _check_extensions(extensions: Iterable[str] | None) -> frozenset[str]:
     if extensions is None:
-        return _EXTENSIONS
+        return AUDIO_EXTENSIONS
     given = [extensions] if isinstance(extensions, str) else list(extensions)
     for extension in given:
         if not extension.startswith("."):

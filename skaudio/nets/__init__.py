@@ -21,7 +21,7 @@ Standardize, StandardizedNet
     Per-recording and global standardisation of features, and a network behind it.
 """
 
-from skaudio.nets._crnn import CRNN
+from skaudio.nets._crnn import CRNN, WeakLabelLoss, WeakPooling
 from skaudio.nets._gru import GRU
 from skaudio.nets._lenet import LeNet
 from skaudio.nets._losses import ContrastiveLoss
@@ -33,15 +33,14 @@ from skaudio.nets._losses import (
 from skaudio.nets._losses import (
     pair_distance as pair_distance,
 )
-from skaudio.nets._standardization import (
+from skaudio.nets._sequence_layers import (
     LOUDNESS_WEIGHT,
     Standardize,
     StandardizedNet,
+    TimePooling,
     recording_mean,
 )
 from skaudio.nets._statistics_pooling import StatisticsPooling
-from skaudio.nets._time_pooling import TimePooling
-from skaudio.nets._weak_pooling import WeakLabelLoss, WeakPooling
 
 __all__ = [
     "CRNN",

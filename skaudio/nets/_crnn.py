@@ -1,4 +1,7 @@
-"""Convolutional-recurrent network whose frames can be told apart: for event detection."""
+"""Convolutional-recurrent network for event detection, which learns frames from weak labels.
+
+It gives each frame a probability, pools those over time, and is trained on the pooled ones.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,18 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from skaudio.nets._masking import MaskedBatchNorm, flip_in_length, time_mask
-from skaudio.nets._weak_pooling import WeakPooling
+from skaudio.nets._sequence_layers import (
+    convolution_blocks,
+    recurrent_layers,
+    run_convolution_blocks,
+    run_recurrent_layers,
+    time_mask,
+)
 
-# Added to what is beyond a sequence's end, so that pooling does not choose it; finite, so that a
-# product with zero is zero.
-FAR_BELOW = 1e9
+WEAK_POOLINGS = ("mean", "max", "linear_softmax", "exp_softmax", "attention")
+
+# Keeps probabilities, and their logarithms in the loss, off 0 and 1.
+EPS = 1e-6
 
 
 class CRNN(nn.Module):
@@ -59,33 +68,19 @@ class CRNN(nn.Module):
         dropout: float = 0.2,
     ):
         super().__init__()
-        if kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size={kernel_size}: expected an odd number.")
+        self.convolutions, self.norms, self.local_size = convolution_blocks(
+            n_features, channels, kernel_size
+        )
         self.strides = time_strides(frame_stride, len(channels))
         self.frame_stride = frame_stride
         self.kernel_size = kernel_size
-        sizes = [1, *channels]
-        self.convolutions = nn.ModuleList(
-            nn.Conv2d(i, o, kernel_size, padding=kernel_size // 2, bias=False)
-            for i, o in zip(sizes[:-1], sizes[1:], strict=True)
-        )
-        self.norms = nn.ModuleList(MaskedBatchNorm(o) for o in channels)
-        height = n_features
-        for _ in channels:
-            height = -(-height // 2)
-        self.local_size = sizes[-1] * height
         width = hidden_size * (2 if bidirectional else 1)
         inputs = [self.local_size, *[width] * (n_layers - 1)][:n_layers]
-        self.forwards = nn.ModuleList(nn.GRU(i, hidden_size, batch_first=True) for i in inputs)
-        self.backwards = nn.ModuleList(
-            nn.GRU(i, hidden_size, batch_first=True) for i in inputs if bidirectional
-        )
+        self.forwards, self.backwards = recurrent_layers(inputs, hidden_size, bidirectional)
         self.dropout = nn.Dropout(dropout)
         self.pooling = WeakPooling(pooling)
         n_scores = self.pooling.n_scores(n_classes)
         self.head = nn.Linear(width if n_layers else self.local_size, n_scores)
-        # Pooling runs over channels at once in this format: three times faster on a CPU.
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def reach(self) -> int:
@@ -102,29 +97,19 @@ class CRNN(nn.Module):
         """Return frames (n_sequences, n_frames', local_size) and their counts."""
         if not len(self.convolutions):
             return _mean_of_frames(x, lengths, self.frame_stride)
-        x = x[:, None].contiguous(memory_format=torch.channels_last)
-        layers = zip(self.convolutions, self.norms, self.strides, strict=True)
-        for convolution, norm, stride in layers:
-            x = convolution(x)
-            beyond = (_mask(lengths, x) - 1) * FAR_BELOW
-            x = nn.functional.max_pool2d(x + beyond, (2, stride), ceil_mode=True)
-            lengths = torch.div(lengths + stride - 1, stride, rounding_mode="floor")
-            mask = _mask(lengths, x)
-            x = torch.relu(norm(x * mask, mask)) * mask
-        return x.flatten(1, 2).transpose(1, 2), lengths
+        frames, lengths = run_convolution_blocks(
+            x, lengths, self.convolutions, self.norms, self.strides
+        )
+        return frames.transpose(1, 2), lengths
 
     def forward_frames(
         self, x: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return scores (n_sequences, n_scores, n_frames') and their counts."""
         frames, lengths = self.forward_local(x, lengths)
-        for i, layer in enumerate(self.forwards):
+        if len(self.forwards):
             frames = self.dropout(frames)
-            out = layer(frames)[0]
-            if len(self.backwards):
-                back = self.backwards[i](flip_in_length(frames, lengths))[0]
-                out = torch.cat([out, flip_in_length(back, lengths)], dim=-1)
-            frames = out
+        frames = run_recurrent_layers(frames, lengths, self.forwards, self.backwards, self.dropout)
         return self.score(frames), lengths
 
     def score(self, frames: torch.Tensor) -> torch.Tensor:
@@ -160,6 +145,87 @@ def _mean_of_frames(
     return (total / count.clamp(min=1)).transpose(1, 2), lengths
 
 
-def _mask(lengths: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Return ones inside each sequence and zeros beyond, to multiply with (n, c, h, n_frames)."""
-    return time_mask(lengths, x.shape[-1])[:, None, None].to(x.dtype)
+class WeakPooling(nn.Module):
+    """Pool the scores of frames to one probability per sequence and class.
+
+    With y_t the probability of a class in frame t, the probability in the sequence is
+
+    ==================  ====================================================================
+    ``mean``            sum y_t / T
+    ``max``             max y_t
+    ``linear_softmax``  sum y_t^2 / sum y_t
+    ``exp_softmax``     sum y_t exp(y_t) / sum exp(y_t)
+    ``attention``       sum y_t exp(a_t) / sum exp(a_t), a_t a second learned score
+    ==================  ====================================================================
+
+    Parameters
+    ----------
+    pooling : {"mean", "max", "linear_softmax", "exp_softmax", "attention"}
+        "attention" takes twice as many scores: those of the classes, then their weights.
+
+    References
+    ----------
+    Wang, Li & Metze 2019, "A comparison of five multiple instance learning pooling functions for
+    sound event detection with weak labeling".
+    """
+
+    def __init__(self, pooling: str = "linear_softmax"):
+        super().__init__()
+        if pooling not in WEAK_POOLINGS:
+            raise ValueError(f"pooling={pooling!r}: expected one of {', '.join(WEAK_POOLINGS)}.")
+        self.pooling = pooling
+
+    def n_scores(self, n_classes: int) -> int:
+        """Return how many scores per frame the pooling takes."""
+        return 2 * n_classes if self.pooling == "attention" else n_classes
+
+    def frame_probabilities(self, scores: torch.Tensor) -> torch.Tensor:
+        """Return probabilities (n_sequences, n_classes, n_frames) of each frame's scores."""
+        if self.pooling == "attention":
+            scores = scores[:, : scores.shape[1] // 2]
+        return scores.float().sigmoid().clamp(EPS, 1 - EPS)
+
+    def forward(self, scores: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return (n_sequences, n_classes) of scores (n_sequences, n_scores, n_frames)."""
+        y = self.frame_probabilities(scores)
+        mask = time_mask(lengths, y.shape[-1])[:, None].to(y.dtype)
+        if self.pooling == "max":
+            return (y * mask).amax(-1)
+        if self.pooling == "mean":
+            weights = mask.expand_as(y)
+        elif self.pooling == "linear_softmax":
+            weights = y * mask
+        elif self.pooling == "exp_softmax":
+            weights = y.exp() * mask
+        else:
+            beyond = (1 - mask) * -1e9
+            weights = (scores[:, y.shape[1] :].float() + beyond).softmax(-1)
+        pooled = (y * weights).sum(-1) / weights.sum(-1)
+        return pooled.clamp(EPS, 1 - EPS)
+
+
+class WeakLabelLoss(nn.Module):
+    """Binary cross-entropy of pooled probabilities.
+
+    Parameters
+    ----------
+    weights : tensor of shape (n_classes, 2)
+        Of the loss where a class is absent, and where it is present.
+    by_class : bool
+        A sequence has one class, whose weight counts for the whole sequence.
+    """
+
+    weights: torch.Tensor
+
+    def __init__(self, weights: torch.Tensor, *, by_class: bool = False):
+        super().__init__()
+        self.by_class = by_class
+        self.register_buffer("weights", weights)
+
+    def forward(self, probabilities: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        absent, present = self.weights.T
+        if self.by_class:
+            weights = (targets * present).sum(1, keepdim=True).expand_as(targets)
+        else:
+            weights = absent + targets * (present - absent)
+        return nn.functional.binary_cross_entropy(probabilities, targets, weights)

@@ -5,15 +5,11 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from skaudio.nets._masking import flip_in_length
-from skaudio.nets._time_pooling import TimePooling
+from skaudio.nets._sequence_layers import TimePooling, recurrent_layers, run_recurrent_layers
 
 
 class GRU(nn.Module):
     """A stack of GRU layers (Cho et al. 2014), pooled over time.
-
-    The backward direction reads each sequence reversed inside its own length; padded sequences
-    are faster than packed ones on the CPU, and give the same numbers this way.
 
     Parameters
     ----------
@@ -46,10 +42,7 @@ class GRU(nn.Module):
         width = hidden_size * (2 if bidirectional else 1)
         sizes = [n_features] + [width] * (n_layers - 1)
         self.input_dropout = nn.Dropout1d(input_dropout)
-        self.forwards = nn.ModuleList(nn.GRU(s, hidden_size, batch_first=True) for s in sizes)
-        self.backwards = nn.ModuleList(
-            nn.GRU(s, hidden_size, batch_first=True) for s in sizes if bidirectional
-        )
+        self.forwards, self.backwards = recurrent_layers(sizes, hidden_size, bidirectional)
         self.dropout = nn.Dropout(dropout)
         self.pooling = TimePooling(width, pooling)
         self.embedding_size = self.pooling.out_features
@@ -60,14 +53,7 @@ class GRU(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return frames (n_sequences, width, n_frames) and their counts."""
         x = self.input_dropout(x).transpose(1, 2)
-        for i, layer in enumerate(self.forwards):
-            if i:
-                x = self.dropout(x)
-            out = layer(x)[0]
-            if len(self.backwards):
-                back = self.backwards[i](flip_in_length(x, lengths))[0]
-                out = torch.cat([out, flip_in_length(back, lengths)], dim=-1)
-            x = out
+        x = run_recurrent_layers(x, lengths, self.forwards, self.backwards, self.dropout)
         return x.transpose(1, 2), lengths
 
     def forward_features(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

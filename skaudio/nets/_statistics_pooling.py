@@ -5,15 +5,15 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from skaudio.nets._masking import time_mask
+from skaudio.nets._sequence_layers import time_mask
 
 
 class StatisticsPooling(nn.Module):
     """Mean and deviation over time of each feature, mapped linearly.
 
     The last layers of an x-vector network (Snyder et al. 2018) without those before. What lasts for
-    the whole of a recording, such as a voice, is in these numbers; what comes first and what
-    after is not. There are so few weights that a handful of classes teach something about others.
+    the whole of a recording, such as a voice, is in these numbers; the order of the frames is not.
+    The layer has few weights, so that a handful of classes teach something about others.
 
     The linear map begins as an orthogonal one. What it returns is divided by the root of
     ``n_features``, so that distances between standardised recordings begin around 1.

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 import skaudio.augmentation
-from skaudio.augmentation._augmentation import Augmentation
-from skaudio.augmentation._frame_mask import Mask
-from skaudio.augmentation._waveform_augmentation import WaveformAugmentation
+from skaudio.augmentation._augmentation import Augmentation, WaveformAugmentation
+from skaudio.augmentation._masks import Mask
 
 RATE = 16000
 

@@ -212,7 +212,11 @@ class TestContainers:
     def test_what_a_batch_knows_travels_on(self, make, recordings, on_frames):
         if on_frames:
             pytest.skip("frames travel in arrays")
-        facts = {"names": ["a.wav", "b.wav", None], "labels": [7, 3, 9], "warps": [None, 0.9, None]}
+        facts = {
+            "names": ["a.wav", "b.wav", None],
+            "labels": [7, 3, 9],
+            "warp_factors": [None, 0.9, None],
+        }
         X = AudioBatch(recordings([4000, 5000, 6000]), [16000, 8000, None], **facts)
         augmentation = make(sample_rate=16000) if hasattr(make(), "sample_rate") else make()
         assert augmentation.fit(X).transform(X) is X
@@ -390,7 +394,7 @@ def test_ranges_are_respected_and_filled(make, name):
     n = 400
     out = make(**params).augment([x] * n, epoch_seeds(0, 0, np.arange(n)))
     if name == "VTLP":
-        out = out.warps
+        out = out.warp_factors
     drawn = np.array([measure(y, x) for y in out])
     span = high - low
     assert drawn.min() >= low - 0.01 * span

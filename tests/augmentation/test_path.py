@@ -149,14 +149,14 @@ class Holder(TransformerMixin, BaseEstimator):
 @pytest.mark.parametrize(
     ("encoder", "where"),
     [
-        (ColumnTransformer([("a", Noise(), [0])]), "transformers.a"),
-        (FeatureUnion([("a", make_pipeline(Noise(), MFCC(), FramePooling()))]), r"\.noise"),
-        (FrameUnion([("a", make_pipeline(Noise(), MFCC()))]), r"\.noise"),
-        (FunctionTransformer(Noise().fit_transform), r"func\.method"),
-        (FunctionTransformer(partial(Noise().augment, seeds=[0])), r"func\.func\.method"),
-        (FunctionTransformer(np.abs, kw_args={"x": [Noise()]}), r"kw_args\.x\.0"),
+        (ColumnTransformer([("a", Noise(), [0])]), "a"),
+        (FeatureUnion([("a", make_pipeline(Noise(), MFCC(), FramePooling()))]), "a__noise"),
+        (FrameUnion([("a", make_pipeline(Noise(), MFCC()))]), "a__noise"),
+        (FunctionTransformer(Noise().fit_transform), "func__method"),
+        (FunctionTransformer(partial(Noise().augment, seeds=[0])), "func__func__method"),
+        (FunctionTransformer(np.abs, kw_args={"x": [Noise()]}), "kw_args__x__0"),
         (Holder(Noise()), "inside"),
-        (Holder(make_pipeline(Noise(), MFCC())), r"inside\.steps\.noise"),
+        (Holder(make_pipeline(Noise(), MFCC())), "inside__noise"),
     ],
     ids=lambda v: type(v).__name__,
 )
@@ -164,7 +164,9 @@ class Holder(TransformerMixin, BaseEstimator):
 def test_an_augmentation_off_the_path_is_an_error(encoder, where, in_pipeline):
     if in_pipeline:
         encoder = make_pipeline(Volume(), make_pipeline(encoder))
-    with pytest.raises(ValueError, match=rf"Noise at .*{where}.* would be skipped in training"):
+    with pytest.raises(
+        ValueError, match=rf"Noise at (\w+__)?{where} of .* would be skipped in training"
+    ):
         TrainingPath(encoder)
 
 

@@ -18,7 +18,7 @@ from skaudio.augmentation import Noise, TimeMask
 from skaudio.detectors import EventDetector
 from skaudio.encoders import MelSpectrogram
 from skaudio.metrics import make_event_scorer, segment_based_f1
-from skaudio.nets._weak_pooling import WEAK_POOLINGS
+from skaudio.nets._crnn import WEAK_POOLINGS
 
 from .conftest import RATE, SMALL, make_tones, weak
 

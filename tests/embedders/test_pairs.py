@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skaudio._neural.batches import TrainingSet
-from skaudio._neural.sources import FrameSource
+from skaudio._neural import FrameSource, TrainingSet
 from skaudio.embedders._pairs import (
     DrawnPairBatches,
     DrawnPairValidation,

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from skaudio.nets import CRNN, WeakLabelLoss, WeakPooling
-from skaudio.nets._weak_pooling import WEAK_POOLINGS
+from skaudio.nets._crnn import WEAK_POOLINGS
 
 LENGTHS = [1, 3, 8, 30, 41]
 SHAPES = {

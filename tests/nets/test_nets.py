@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from skaudio.nets import GRU, LeNet, Standardize, TimePooling, recording_mean
-from skaudio.nets._masking import MaskedBatchNorm, flip_in_length, time_mask
-from skaudio.nets._time_pooling import POOLINGS
+from skaudio.nets._sequence_layers import POOLINGS, MaskedBatchNorm, flip_in_length, time_mask
 
 LENGTHS = [1, 2, 7, 16, 31]
 N_FEATURES = 13

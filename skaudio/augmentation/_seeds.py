@@ -1,4 +1,8 @@
-"""Chance: seeds that depend on what they are for and nothing else, numbers drawn in ranges."""
+"""Seeds of recordings, the numbers drawn from them, and the training path that hands them out.
+
+A seed depends on (seed of the training, epoch, recording) and on nothing else: neither on the batch
+nor on the thread.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
+
+from skaudio._steps import is_augmentation, parts_of, steps_of
 
 # Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators": SplitMix64.
 _STEP = np.uint64(0x9E3779B97F4A7C15)
@@ -44,8 +50,8 @@ def epoch_seeds(seed: int, epoch: int, positions: Any) -> np.ndarray:
 
 
 def split(seeds: np.ndarray, stream: Any) -> np.ndarray:
-    """Return other seeds, one per seed, unrelated to those and to the ones of other streams."""
-    # Arrays of integers wrap around in silence, which is what the generator counts on.
+    """Derive one seed from each seed; those of two streams are independent of each other."""
+    # Arrays of integers overflow without a warning, which the generator relies on.
     streams = np.atleast_1d(np.asarray(stream)).astype(np.uint64)
     return _mix(_mix(seeds) + (streams + np.uint64(1)) * _STEP)
 
@@ -82,7 +88,7 @@ def check_seeds(seeds: Any, n: int) -> np.ndarray:
 
 
 def uniform(seeds: np.ndarray, stream: int) -> np.ndarray:
-    """Return a number in [0, 1) per seed; numbers of other streams are unrelated."""
+    """Return a number in [0, 1) per seed; those of two streams are independent."""
     return (split(seeds, stream) >> np.uint64(11)) * 2.0**-53
 
 
@@ -102,3 +108,72 @@ def happens(p: float, seeds: np.ndarray) -> list[bool]:
 def draw_count(bounds: tuple[float, float], rng: np.random.Generator) -> int:
     """Draw a whole number uniformly from a range, both ends included."""
     return int(rng.integers(int(bounds[0]), int(bounds[1]) + 1))
+
+
+class TrainingPath:
+    """Run a fitted encoder as in training: ``augment`` where a step has it, else ``transform``.
+
+    Nothing is fitted or refitted. A Pipeline's ``transform`` is the clean path, that of `predict`.
+
+    Parameters
+    ----------
+    encoder : transformer, or Pipeline of augmentations and transformers
+        Pipelines may be nested.
+
+    Attributes
+    ----------
+    is_random : bool
+        Whether a step is an augmentation. If none is, ``encoder.transform`` gives the same result.
+
+    Raises
+    ------
+    ValueError
+        If an augmentation is no step of a Pipeline, but inside a ColumnTransformer for example.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skaudio.augmentation import TrainingPath, Volume, epoch_seeds
+    >>> from skaudio.encoders import MelSpectrogram
+    >>> clips = np.random.default_rng(0).normal(size=(2, 8000))
+    >>> encoder = make_pipeline(Volume(), MelSpectrogram()).fit(clips)
+    >>> path = TrainingPath(encoder)
+    >>> path.is_random
+    True
+    >>> for epoch in range(2):
+    ...     frames = path(clips, epoch_seeds(0, epoch, [0, 1]))
+    >>> frames.shape == encoder.transform(clips).shape
+    True
+    """
+
+    def __init__(self, encoder: Any):
+        self.steps = tuple(steps_of(encoder))
+        self.is_random = any(is_augmentation(step) for step in self.steps)
+        reached = {id(step) for step in self.steps}
+        for where, value in parts_of(encoder):
+            if is_augmentation(value) and id(value) not in reached:
+                raise ValueError(
+                    f"{type(value).__name__} at {where} of {type(encoder).__name__} would be "
+                    "skipped in training: augmentations act as steps of a Pipeline (Pipelines may "
+                    "be nested), not inside other estimators or functions. Move it into a "
+                    "Pipeline, before the estimator that holds it."
+                )
+
+    def __call__(self, X: Any, seeds: Any) -> Any:
+        """Send recordings along the training path.
+
+        Parameters
+        ----------
+        X : sequence of n recordings
+        seeds : array-like of int, shape (n,)
+            One per recording, as `epoch_seeds` makes them. Each step gets different ones.
+
+        Returns
+        -------
+        frames : array, or whatever the last step returns
+        """
+        seeds = check_seeds(seeds, len(X))
+        for i, step in enumerate(self.steps):
+            X = step.augment(X, split(seeds, i)) if is_augmentation(step) else step.transform(X)
+        return X

@@ -1,0 +1,257 @@
+"""Masks: stretches of time, or bands of features, hidden in the frames of recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import _check_feature_names_in
+
+from skaudio._validation import check_choice, check_counts, check_range, is_number
+from skaudio.augmentation._augmentation import Augmentation
+from skaudio.augmentation._seeds import draw_count, happens
+from skaudio.frames import as_object_array, check_frames, pack
+
+MaskOperation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+
+class Mask(Augmentation):
+    """Overwrites stripes of frames; a subclass sets the axis.
+
+    Attributes
+    ----------
+    axis : int
+        0 for features, 1 for time.
+    counted_in : str
+        The unit of a width that is no fraction.
+    """
+
+    axis: int
+    counted_in: str
+
+    width: Any
+    n_masks: Any
+    unit: str
+    fill: Any
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the features of a frame, which are those of X.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+
+        Returns
+        -------
+        names : ndarray of str
+        """
+        return _check_feature_names_in(self, input_features)
+
+    def _check_input(self, X: Any, reset: bool) -> list[np.ndarray]:
+        frames, names = check_frames(self, X, reset=reset)
+        n_features = len(frames[0])
+        if reset:
+            self.n_features_in_ = n_features
+            if names is not None:
+                self.feature_names_in_ = np.array(names, dtype=object)
+        elif n_features != getattr(self, "n_features_in_", n_features):
+            raise ValueError(
+                f"X has {n_features} features, but {type(self).__name__} is expecting "
+                f"{self.n_features_in_} features as input. Were the frames encoded differently?"
+            )
+        return frames
+
+    def _return_input(self, X: Any, frames: list[np.ndarray]) -> Any:
+        if not _is_table(X):
+            return self._in_container(X, X, frames)
+        is_plain = isinstance(X, np.ndarray) and X.dtype.kind == "f"
+        return self._in_container(X if is_plain else pack(frames, len(frames))[:, :, 0], X, frames)
+
+    def _augment_recordings(
+        self, X: Any, frames: list[np.ndarray], seeds: np.ndarray, operation: MaskOperation
+    ) -> Any:
+        def one(item: np.ndarray, seed: int, acts: bool) -> np.ndarray:
+            return operation(item, np.random.default_rng(seed)) if acts else item
+
+        done = map(one, frames, seeds.tolist(), happens(self.p, seeds))
+        if isinstance(X, np.ndarray) and X.dtype.kind == "O":
+            return self._in_container(as_object_array(list(done)), X, frames)
+        packed = pack(done, len(frames))
+        return self._in_container(packed[:, :, 0] if _is_table(X) else packed, X, frames)
+
+    def _in_container(self, output: Any, X: Any, frames: list[np.ndarray]) -> Any:
+        def names() -> Any:
+            if hasattr(self, "n_features_in_"):
+                return self.get_feature_names_out()
+            return [f"x{i}" for i in range(len(frames[0]))]
+
+        table = _is_table(X)
+        cells = frames if output is X and not table else None
+        index = X.index if hasattr(X, "iloc") else None
+        return self._wrap(output, index, names, cells=cells, table=table)
+
+    def _make_operation(self) -> MaskOperation:
+        if check_choice("unit", self.unit, ("fraction", self.counted_in)) == "fraction":
+            hint = f" Did you mean unit={self.counted_in!r}?"
+            widths = check_range("width", self.width, minimum=0, maximum=1, hint=hint)
+        else:
+            widths = check_counts("width", self.width)
+        counts = check_counts("n_masks", self.n_masks)
+        fill = self.fill
+        if not is_number(fill) and not (isinstance(fill, str) and fill == "mean"):
+            raise ValueError(f"fill={fill!r}: expected 'mean' or a number.")
+
+        def mask(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+            n = frames.shape[self.axis]
+            value = frames.mean(axis=self.axis, keepdims=True) if fill == "mean" else fill
+            masked = frames.copy()
+            for _ in range(draw_count(counts, rng)):
+                if self.unit == "fraction":
+                    width = round(rng.uniform(*widths) * n)
+                else:
+                    width = min(draw_count(widths, rng), n)
+                start = int(rng.integers(n - width + 1))
+                stripe = slice(start, start + width)
+                masked[(slice(None), stripe) if self.axis else stripe] = value
+            return masked
+
+        return mask
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def _is_table(X: Any) -> bool:
+    """Whether X is a 2-D table of numbers: recordings of one frame."""
+    if hasattr(X, "iloc"):
+        return X.ndim == 2 and all(dtype.kind != "O" for dtype in X.dtypes)
+    if hasattr(X, "__array__"):
+        return np.asarray(X).ndim == 2
+    return not hasattr(X[0], "__array__")
+
+
+class TimeMask(Mask):
+    """Overwrite stretches of time in the frames of each recording, after the encoder.
+
+    Parameters
+    ----------
+    width : float or (low, high), default=(0, 0.2)
+        Of a mask; a range is drawn from uniformly, per mask.
+    n_masks : int or (low, high), default=1
+        Masks per recording; they may overlap. A range includes both ends.
+    unit : {"fraction", "frames"}, default="fraction"
+        Of ``width``: a fraction of the recording's frames, or frames.
+    fill : {"mean"} or float, default="mean"
+        What to write: the mean of each feature over the recording's frames, or a value.
+    p : float, default=1.0
+        Probability that a recording is altered.
+    random_state : int, RandomState instance or None, default=None
+        Of the draws of `fit_transform`.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Features per frame.
+
+    Notes
+    -----
+    A mask of more frames than the recording has hides all of them.
+
+    References
+    ----------
+    Park et al. 2019, "SpecAugment: a simple data augmentation method for automatic speech
+    recognition".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.augmentation import TimeMask
+    >>> frames = np.arange(1.0, 11.0).reshape(1, 1, 10)
+    >>> TimeMask(3, unit="frames", fill=0, random_state=0).fit_transform(frames).ravel()
+    array([ 1.,  2.,  3.,  4.,  0.,  0.,  0.,  8.,  9., 10.], dtype=float32)
+    """
+
+    axis = 1
+    counted_in = "frames"
+
+    def __init__(
+        self,
+        width=(0, 0.2),
+        *,
+        n_masks=1,
+        unit="fraction",
+        fill="mean",
+        p=1.0,
+        random_state=None,
+    ):
+        self.width = width
+        self.n_masks = n_masks
+        self.unit = unit
+        self.fill = fill
+        self.p = p
+        self.random_state = random_state
+
+
+class FrequencyMask(Mask):
+    """Overwrite bands of neighbouring features in the frames of each recording, after the encoder.
+
+    Parameters
+    ----------
+    width : float or (low, high), default=(0, 0.2)
+        Of a mask; a range is drawn from uniformly, per mask.
+    n_masks : int or (low, high), default=1
+        Masks per recording; they may overlap. A range includes both ends.
+    unit : {"fraction", "bands"}, default="fraction"
+        Of ``width``: a fraction of the features, or a number of them.
+    fill : {"mean"} or float, default="mean"
+        What to write: the mean of each frame over its features, or a value.
+    p : float, default=1.0
+        Probability that a recording is altered.
+    random_state : int, RandomState instance or None, default=None
+        Of the draws of `fit_transform`.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Features per frame.
+
+    Notes
+    -----
+    Meant for spectra; neighbouring cepstral coefficients are no bands.
+
+    References
+    ----------
+    Park et al. 2019, "SpecAugment: a simple data augmentation method for automatic speech
+    recognition".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.augmentation import FrequencyMask
+    >>> frames = np.arange(1.0, 11.0).reshape(1, 10, 1)
+    >>> FrequencyMask(3, unit="bands", fill=0, random_state=0).fit_transform(frames).ravel()
+    array([ 1.,  2.,  3.,  4.,  5.,  6.,  0.,  0.,  0., 10.], dtype=float32)
+    """
+
+    axis = 0
+    counted_in = "bands"
+
+    def __init__(
+        self,
+        width=(0, 0.2),
+        *,
+        n_masks=1,
+        unit="fraction",
+        fill="mean",
+        p=1.0,
+        random_state=None,
+    ):
+        self.width = width
+        self.n_masks = n_masks
+        self.unit = unit
+        self.fill = fill
+        self.p = p
+        self.random_state = random_state
