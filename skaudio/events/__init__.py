@@ -17,7 +17,6 @@ read_events, write_events
 
 from skaudio.events._event_files import read_events, write_events
 from skaudio.events._event_table import check_events, merge_events
-from skaudio.events._file_names import file_names
 
 # For the other packages; no part of the public interface.
 from skaudio.events._frame_events import (
@@ -26,7 +25,7 @@ from skaudio.events._frame_events import (
 from skaudio.events._frame_events import (
     check_thresholds as check_thresholds,
 )
-from skaudio.events._frame_events import events_to_frames, frames_to_events
+from skaudio.events._frame_events import events_to_frames, file_names, frames_to_events
 from skaudio.events._frame_events import (
     find_runs as find_runs,
 )

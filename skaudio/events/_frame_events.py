@@ -1,14 +1,16 @@
-"""Probabilities over time to events, and events to activity over time."""
+"""The output of a detector as a table of events, and a table as activity over time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import median_filter as median_of
 
+from skaudio.audio import AudioBatch
 from skaudio.events._event_table import COLUMNS, check_events
 
 # Of a frame: durations in seconds are compared with whole numbers of frames.
@@ -138,6 +140,40 @@ def events_to_frames(events: Any, frame_times: Any, labels: Sequence[Any]) -> np
     for label, onset, offset in table[["event_label", "onset", "offset"]].itertuples(index=False):
         active[rows[label]] |= (times >= onset) & (times < offset)
     return active
+
+
+def file_names(X: Any) -> list[Any]:
+    """Return the value of the column ``file`` for each recording: its path, or else its position.
+
+    Parameters
+    ----------
+    X : sequence of recordings, or of frames
+
+    Returns
+    -------
+    names : list of str or int
+        As given in X: a relative path stays one. An `AudioBatch` has names of its own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.events import file_names
+    >>> file_names(["a.wav", "b.wav"]), file_names(np.zeros((2, 16000)))
+    (['a.wav', 'b.wav'], [0, 1])
+    """
+    if isinstance(X, AudioBatch):
+        return [i if name is None else name for i, name in enumerate(X.names)]
+    if hasattr(X, "iloc"):
+        X = X if X.ndim == 1 else X.iloc[:, 0]
+        X = X.tolist()
+    return [_name(X[i], i) for i in range(len(X))]
+
+
+def _name(item: Any, position: int) -> Any:
+    if isinstance(item, (str, os.PathLike)):
+        return str(os.fsdecode(item))
+    path = item.get("path") if isinstance(item, Mapping) else getattr(item, "path", None)
+    return position if path is None else str(os.fsdecode(path))
 
 
 def smooth(values: np.ndarray, n_frames: float) -> np.ndarray:
