@@ -1,7 +1,8 @@
-"""Reading the layers of a network by name, whatever their shapes and whatever the padding."""
+"""Reading the output of a layer by its name, for layers of any shape and independent of padding."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -65,23 +66,18 @@ class LayerReader:
         return (self.frames(*trial)[0] if frames else self.rows(*trial)).shape[1]
 
     def _read(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        seen: list[torch.Tensor] = []
-
-        def look(layer: nn.Module, inputs: Any, output: Any) -> None:
-            # Recurrent layers return their states as well.
-            seen.append(output[0] if isinstance(output, tuple) else output)
-
+        """Run the network and return what the layer put out in this call."""
         assert self._inner is not None
-        handle = self._inner.register_forward_hook(look)
-        try:
-            self._module(x, lengths)
-        finally:
-            handle.remove()
-        if not seen:
+        outputs: list[Any] = []
+        recording_copy(self._module, self._inner, outputs.append)(x, lengths)
+        if not outputs:
             raise ValueError(
                 f"layer={self._layer!r} is not run when the network is: expected one that is."
             )
-        return seen[-1].float()
+        # Recurrent layers return their states as well.
+        last = outputs[-1][0] if isinstance(outputs[-1], tuple) else outputs[-1]
+        frames: torch.Tensor = last.float()
+        return frames
 
     @torch.inference_mode()
     def _find_time(self) -> int | None:
@@ -127,3 +123,37 @@ def find_layer(net: nn.Module, layer: str) -> nn.Module | None:
             f"{', '.join(map(repr, names))}."
         )
     return names[layer]
+
+
+def recording_copy(
+    module: nn.Module, layer: nn.Module, record: Callable[[Any], object]
+) -> nn.Module:
+    """Return a copy of a module that passes each output of one of its layers to ``record``.
+
+    Only the layer and the modules that contain it are copied. Weights are shared with the original,
+    which is not changed: a hook on it would see the calls of other threads.
+    """
+    copies: dict[int, nn.Module] = {}
+
+    def copied(part: nn.Module) -> nn.Module:
+        if all(inner is not layer for inner in part.modules()):
+            return part
+        if id(part) not in copies:
+            # A module that is registered in two places stays one module.
+            twin = copies[id(part)] = object.__new__(type(part))
+            vars(twin).update(vars(part))
+            twin._modules = {
+                name: child if child is None else copied(child)
+                for name, child in part._modules.items()
+            }
+        return copies[id(part)]
+
+    top = copied(module)
+    twin = copies[id(layer)]
+    twin._forward_hooks = twin._forward_hooks.copy()
+
+    def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+        record(output)
+
+    twin.register_forward_hook(hook)
+    return top
