@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
@@ -9,14 +11,14 @@ from torch import nn
 
 from skaudio import nets
 from skaudio._neural import encoded_frames, predict_rows
-from skaudio.embedders._pair_training import PairLearner
+from skaudio.embedders._pair_training import fit_drawn_pairs, fit_given_pairs
 from skaudio.embedders._pair_verification import PairVerifier
 
 MODULES = {"lenet": nets.LeNet, "gru": nets.GRU, "statistics": nets.StatisticsPooling}
 
 
 class SiameseEmbedder(
-    PairLearner, PairVerifier, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    PairVerifier, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
     """One network for both recordings of a pair, trained to bring those of one class together.
 
@@ -132,6 +134,11 @@ class SiameseEmbedder(
     (2,)
     """
 
+    __metadata_request__fit = {"groups": True}
+
+    net_: Any
+    encoder_: Any
+
     def __init__(
         self,
         encoder=None,
@@ -191,6 +198,42 @@ class SiameseEmbedder(
                 raise ValueError(f"module={module!r}: expected {names} or a torch module's class.")
             module = MODULES[module]
         return module(n_features, self.embedding_size, **(self.module_params or {}))
+
+    def fit(self, X, y, groups=None):
+        """Train on pairs that are drawn anew in each epoch.
+
+        Parameters
+        ----------
+        X : sequence of recordings, or of frames where ``encoder=None``
+        y : array-like of shape (n_recordings,)
+            Class labels: at least two classes, one of them with two recordings or more.
+        groups : array-like of shape (n_recordings,), optional
+            Speakers, machines...: ``early_stopping`` holds out whole groups.
+
+        Returns
+        -------
+        self : estimator
+        """
+        fit_drawn_pairs(self, X, y, groups)
+        return self
+
+    def fit_pairs(self, left, right, same, groups=None):
+        """Train on the same pairs in each epoch.
+
+        Parameters
+        ----------
+        left, right : sequence of n_pairs recordings, or of frames where ``encoder=None``
+        same : array-like of bool, shape (n_pairs,)
+            True where both recordings of a pair are of one class. Both kinds are needed.
+        groups : array-like of shape (n_pairs,), optional
+            ``early_stopping`` holds out whole groups.
+
+        Returns
+        -------
+        self : estimator
+        """
+        fit_given_pairs(self, left, right, same, groups)
+        return self
 
     def transform(self, X):
         """Return embeddings.

@@ -18,6 +18,7 @@ make_event_scorer
 
 from skaudio.metrics._accuracy import scores_by, worst_classified
 from skaudio.metrics._event_scorer import make_event_scorer
+
 # For the other packages; no part of the public interface.
 from skaudio.metrics._event_scores import (
     count_events as count_events,
