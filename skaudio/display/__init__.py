@@ -3,7 +3,7 @@
 AudioPlayers
     Recordings to listen to; needs no matplotlib.
 AugmentationDisplay
-    What an augmentation makes of a recording, to see and to hear.
+    A recording and its augmented versions, to see and to hear.
 EventsDisplay
     A spectrogram, probabilities over time, and bars where events are, true ones beside them.
 FeatureSpaceDisplay

@@ -8,8 +8,9 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skaudio._steps import frame_maker
-from skaudio.display._axes import meaning_of
-from skaudio.display._spectrogram_display import SpectrogramDisplay, _one_recording, _pyplot
+from skaudio.display._axes import spectrogram_params
+from skaudio.display._picture import import_pyplot, one_recording
+from skaudio.display._spectrogram_display import SpectrogramDisplay
 from skaudio.events import check_events, file_names
 
 BAR = 0.38  # height of a bar, of the distance between two labels
@@ -26,7 +27,7 @@ class EventsDisplay:
     events : DataFrame
         Of one recording, see `skaudio.events.check_events`.
     labels : sequence
-        From top to bottom; a colour each.
+        From top to bottom; a color each.
     events_true : DataFrame, default=None
         What should have been found.
     probabilities : array of shape (n_labels, n_frames), default=None
@@ -98,14 +99,14 @@ class EventsDisplay:
         -------
         display : EventsDisplay
         """
-        _pyplot()  # before the work
+        import_pyplot()  # before the work
         check_is_fitted(estimator)
         if getattr(estimator, "encoder_", None) is None:
             raise TypeError(
                 f"{type(estimator).__name__}(encoder=None) has no spectrogram to draw: expected a "
                 "detector with an encoder, or EventsDisplay(events, labels=...).plot()."
             )
-        one = _one_recording(X, index)
+        one = one_recording(X, index)
         single = isinstance(one, list) and one[0] is X  # a recording in place of many
         name = file_names(one)[0] if single else file_names(X)[index]
         events = estimator.predict_events(one)
@@ -124,7 +125,7 @@ class EventsDisplay:
             frame_times=estimator.frame_times(probabilities),
             thresholds=thresholds,
             spectrogram=SpectrogramDisplay(
-                frames, times=encoder.frame_times(frames), **meaning_of(encoder)
+                frames, times=encoder.frame_times(frames), **spectrogram_params(encoder)
             ),
         )
         return display.plot(axes)
@@ -141,7 +142,7 @@ class EventsDisplay:
         -------
         display : EventsDisplay
         """
-        plt = _pyplot()
+        plt = import_pyplot()
         parts = [self.spectrogram is not None, self.probabilities is not None, True]
         n_parts = sum(parts)
         if axes is None:
