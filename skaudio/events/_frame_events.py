@@ -13,7 +13,7 @@ from scipy.ndimage import median_filter as median_of
 from skaudio.audio import AudioBatch
 from skaudio.events._event_table import COLUMNS, check_events
 
-# Of a frame: durations in seconds are compared with whole numbers of frames.
+# Tolerance in frames, for durations in seconds that are compared with numbers of frames.
 ROUNDING = 1e-6
 
 
@@ -32,16 +32,15 @@ def frames_to_events(
 ) -> pd.DataFrame:
     """Turn probabilities over time into events.
 
-    The steps, in this order, for each label by itself: running median; an event begins where the
-    probability reaches the threshold, and reaches to both sides as far as it is at least
-    ``hysteresis * threshold``; events with short gaps between them are joined; short events are
-    dropped.
+    Each label is treated separately, in these steps: a running median over the probabilities; runs
+    of frames at or above ``hysteresis * threshold`` that reach the threshold in at least one frame
+    become events; events with short gaps between them are joined; short events are dropped.
 
     Parameters
     ----------
     probabilities : array of shape (n_labels, n_frames)
     frame_times : array of shape (n_frames,)
-        Centre of each frame, in seconds, evenly spaced.
+        Center of each frame, in seconds, evenly spaced.
     labels : sequence of length n_labels
     threshold : float, or array of shape (n_labels,), default=0.5
         Between 0 and 1.
@@ -54,16 +53,18 @@ def frames_to_events(
     max_gap : float, default=0.0
         Gaps of at most this length between two events are filled, in seconds.
     frame_duration : float, default=None
-        From one frame to the next; None: from ``frame_times``, which then are two or more.
+        Time from one frame to the next, in seconds. None: computed from ``frame_times``, which must
+        then hold two or more.
     file : default=0
-        What goes into the column ``file``.
+        Value of the column ``file``.
 
     Returns
     -------
     events : DataFrame
         ``file``, ``onset``, ``offset``, ``event_label``, ``score`` (the mean probability of the
-        event's frames, before the median filter), by onset. Events begin and end half a frame
-        before and behind the centres of their frames, but not before 0.
+        event's frames, before the median filter), sorted by onset. An event begins half a frame
+        before the center of its first frame, but not before 0, and ends half a frame after the
+        center of its last one.
 
     Examples
     --------
@@ -108,14 +109,14 @@ def _table(rows: list[Any]) -> pd.DataFrame:
 
 
 def events_to_frames(events: Any, frame_times: Any, labels: Sequence[Any]) -> np.ndarray:
-    """Say which labels are active in which frames of one recording.
+    """Return which labels are active in which frames of one recording.
 
     Parameters
     ----------
     events : DataFrame
         Of one file, see `check_events`.
     frame_times : array of shape (n_frames,)
-        Centre of each frame, in seconds.
+        Center of each frame, in seconds.
     labels : sequence of length n_labels
 
     Returns
@@ -152,7 +153,7 @@ def file_names(X: Any) -> list[Any]:
     Returns
     -------
     names : list of str or int
-        As given in X: a relative path stays one. An `AudioBatch` has names of its own.
+        Paths as in X: a relative path stays relative. For an `AudioBatch`, its ``names``.
 
     Examples
     --------
@@ -177,7 +178,7 @@ def _name(item: Any, position: int) -> Any:
 
 
 def smooth(values: np.ndarray, n_frames: float) -> np.ndarray:
-    """Return the running median over about ``n_frames``, an odd number; ends are repeated."""
+    """Return the running median over ``n_frames``, rounded to an odd number; ends are repeated."""
     size = 2 * round((n_frames - 1) / 2) + 1
     return values if size <= 1 else median_of(values, size, mode="nearest")
 
@@ -204,7 +205,7 @@ def find_runs(
 
 
 def check_thresholds(threshold: Any, labels: Sequence[Any]) -> np.ndarray:
-    """Return one threshold per label, or say what is wrong."""
+    """Return one threshold per label, or raise an error."""
     if hasattr(threshold, "keys"):
         strange = [name for name in threshold if name not in list(labels)]
         missing = [name for name in labels if name not in threshold]
@@ -227,7 +228,7 @@ def check_thresholds(threshold: Any, labels: Sequence[Any]) -> np.ndarray:
 def check_filters(
     hysteresis: float, median_filter: float, min_duration: float, max_gap: float
 ) -> None:
-    """Refuse settings of the filters that mean nothing."""
+    """Raise an error for settings of the filters that are out of range."""
     if not 0 < hysteresis <= 1:
         raise ValueError(
             f"hysteresis={hysteresis!r}: expected a share of the threshold, above 0 and at most 1."
