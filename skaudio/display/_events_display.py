@@ -1,4 +1,4 @@
-"""EventsDisplay: a spectrogram, probabilities over time, and bars where the events are."""
+"""EventsDisplay: a spectrogram, probabilities over time, and bars for the events."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from skaudio.display._picture import import_pyplot, one_recording
 from skaudio.display._spectrogram_display import SpectrogramDisplay
 from skaudio.events import check_events, file_names
 
-BAR = 0.38  # height of a bar, of the distance between two labels
+BAR = 0.38  # height of a bar; the distance between two labels is 1
 
 
 class EventsDisplay:
-    """Picture of the events in one recording, with what they were made of.
+    """Picture of the events in one recording.
 
-    From top to bottom: the spectrogram, the probability of each label over time, and bars where
-    each label was found; true events beside them where they are known.
+    From top to bottom: the spectrogram, the probability of each label over time, and bars for the
+    predicted events of each label, with the true events beside them if they are given.
 
     Parameters
     ----------
     events : DataFrame
         Of one recording, see `skaudio.events.check_events`.
     labels : sequence
-        From top to bottom; a color each.
+        In order from top to bottom; each has its own color.
     events_true : DataFrame, default=None
-        What should have been found.
+        The true events.
     probabilities : array of shape (n_labels, n_frames), default=None
-        None: there are bars alone.
+        None: only bars are drawn.
     frame_times : array of shape (n_frames,), default=None
-        Of the probabilities, in seconds.
+        Times of the probabilities, in seconds.
     thresholds : array of shape (n_labels,), default=None
         Drawn over the probabilities, dashed.
     spectrogram : SpectrogramDisplay, default=None
-        What to draw above.
+        The spectrogram on top.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes
-        Those of the spectrogram, the probabilities and the bars, as far as they are there.
+        Axes of the spectrogram, the probabilities and the bars, as far as they are drawn.
     figure_ : matplotlib Figure
     bars_ : dict of label to matplotlib collection
-        The bars of the events found.
+        Bars of the predicted events.
     bars_true_ : dict of label to matplotlib collection
-        Those of the true events.
+        Bars of the true events.
     lines_ : list of matplotlib Line2D
         The probabilities, a line per label.
 

@@ -28,9 +28,9 @@ class FeatureSpaceDisplay:
     coordinates : ndarray of shape (n_recordings, 2)
     axis_labels : sequence of two str, default=("Feature 1", "Feature 2")
     y : array-like of shape (n_recordings,), default=None
-        The class of each recording, which is its color.
+        Class of each recording, shown by its color.
     groups : array-like of shape (n_recordings,), default=None
-        The group of each recording, which is its marker.
+        Group of each recording, shown by its marker.
     recordings : sequence of n_recordings recordings, default=None
         What `to_html` plays.
     sample_rate : float, default=None
@@ -93,7 +93,7 @@ class FeatureSpaceDisplay:
         ax=None,
         scatter_kw=None,
     ):
-        """Compute the features of recordings, bring them into a plane and draw them.
+        """Compute the features of recordings, reduce them to two dimensions and draw them.
 
         Parameters
         ----------
@@ -102,12 +102,12 @@ class FeatureSpaceDisplay:
             the features before a classifier pass the part before it, ``model[:-1]``.
         X : sequence of n recordings
         y : array-like of shape (n,), default=None
-            The class of each recording, which is its color.
+            Class of each recording, shown by its color.
         groups : array-like of shape (n,), default=None
-            The group of each recording, which is its marker.
+            Group of each recording, shown by its marker.
         method : {"pca", "tsne", "umap"}, transformer or None, default="pca"
-            How features become two: by principal components, by t-SNE, by UMAP (the extra
-            ``umap``), by a transformer of one's own. None takes two features as they are.
+            Reduction to two dimensions: principal components, t-SNE, UMAP (the extra ``umap``), or
+            a transformer. None takes two features as they are.
         random_state : int, RandomState instance or None, default=0
             Of the method.
         ax : matplotlib Axes, default=None
@@ -152,23 +152,23 @@ class FeatureSpaceDisplay:
         ax=None,
         scatter_kw=None,
     ):
-        """Bring features that are there already into a plane and draw them.
+        """Reduce computed features to two dimensions and draw them.
 
         Parameters
         ----------
         embeddings : array-like of shape (n, n_features)
             One row per recording.
         y : array-like of shape (n,), default=None
-            The class of each recording, which is its color.
+            Class of each recording, shown by its color.
         groups : array-like of shape (n,), default=None
-            The group of each recording, which is its marker.
+            Group of each recording, shown by its marker.
         recordings : sequence of n recordings, default=None
             What `to_html` plays.
         sample_rate : float, default=None
             Of recordings that are bare arrays, in Hz.
         method : {"pca", "tsne", "umap"}, transformer or None, default="pca"
-            How features become two: by principal components, by t-SNE, by UMAP (the extra
-            ``umap``), by a transformer of one's own. None takes two features as they are.
+            Reduction to two dimensions: principal components, t-SNE, UMAP (the extra ``umap``), or
+            a transformer. None takes two features as they are.
         random_state : int, RandomState instance or None, default=0
             Of the method.
         ax : matplotlib Axes, default=None
@@ -202,7 +202,7 @@ class FeatureSpaceDisplay:
         ax : matplotlib Axes, default=None
             None makes a new figure.
         legend : bool, default=True
-            Whether to say what colors and markers mean.
+            Whether to draw legends of the colors and markers.
         scatter_kw : dict, default=None
             Passed on to `matplotlib.axes.Axes.scatter`.
 

@@ -14,16 +14,16 @@ from skaudio.dsp import hz_to_mel, mel_to_hz
 from skaudio.encoders import Waveform
 from skaudio.pooling import FrameUnion
 
-# Marks of a mel axis: octaves, as many as fit.
+# Ticks of a mel axis, in Hz.
 MEL_TICKS = (0, 250, 500, 1000, 2000, 4000, 8000, 16000, 32000)
-# What colors resolve below the loudest value: 80 dB in power.
+# Lowest value of logarithmic colors relative to the highest: -80 dB in power.
 RANGE = 1e-8
 
 
 class SpectrogramDisplay:
     """Picture of the frames of one recording.
 
-    Best made by `from_estimator`, which reads times, frequencies and units off the encoder.
+    Usually made by `from_estimator`, which takes times, frequencies and units from the encoder.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ class SpectrogramDisplay:
     value_label : str, default="Value"
         What the colors show, with its unit.
     value_scale : {"linear", "log", "signed"}, default="linear"
-        Colors that follow the values, their logarithms over 80 dB of power at most, or their size
-        and sign. Signed colors leave the first of the features out of account: the level, in
-        cepstra, which is many times larger than the others.
+        Colors follow the values, their logarithms over at most 80 dB of power, or their size and
+        sign. The range of signed colors ignores the first feature: in cepstra it is the level,
+        which is many times larger than the others.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ class SpectrogramDisplay:
         cmap : str or matplotlib Colormap, default=None
             None: "magma", or "RdBu_r" for signed values.
         colorbar : bool, default=True
-            Whether to draw a bar that says what the colors mean.
+            Whether to draw a color bar.
         im_kw : dict, default=None
             Passed on to `matplotlib.axes.Axes.pcolormesh`, or `plot` for a waveform.
 
@@ -146,7 +146,7 @@ class SpectrogramDisplay:
         cmap : str or matplotlib Colormap, default=None
             None: "magma", or "RdBu_r" for signed values.
         colorbar : bool, default=True
-            Whether to draw a bar that says what the colors mean.
+            Whether to draw a color bar.
         im_kw : dict, default=None
             Passed on to `matplotlib.axes.Axes.pcolormesh`, or `plot` for a waveform.
 
@@ -249,7 +249,7 @@ def _colors(frames: np.ndarray, value_scale: str) -> dict[str, Any]:
 
 
 def _extend(frames: np.ndarray, norm: Any) -> str:
-    """Say at which ends of the color bar values lie beyond it."""
+    """Return at which ends of the color bar values lie beyond it."""
     below, above = frames.min() < norm.vmin, frames.max() > norm.vmax
     return {(True, True): "both", (True, False): "min", (False, True): "max"}.get(
         (bool(below), bool(above)), "neither"

@@ -8,24 +8,25 @@ from typing import Any
 import torch
 from torch import nn
 
-# Numbers of frames at which a layer is tried, to see which of its axes is time.
+# A layer is run on both numbers of frames, to find which axis of its output is time.
 TRIALS = (64, 96)
 
 
 class LayerReader:
-    """Run a trained network and return what one of its layers put out.
+    """Run a trained network and return the output of one of its layers.
 
     Parameters
     ----------
     module : StandardizedNet
     layer : str
-        "embedding": what comes before the head, or the name of a layer as
-        ``module.net.named_modules()`` has it. One that is run more than once is read the last time.
+        "embedding", the input of the head, or the name of a layer in
+        ``module.net.named_modules()``. Of a layer that is run several times, the last output is
+        read.
 
     Attributes
     ----------
     has_frames : bool
-        Whether there is an axis of time in what the layer puts out.
+        Whether the output of the layer has a time axis.
     """
 
     def __init__(self, module: Any, layer: str):
@@ -51,7 +52,7 @@ class LayerReader:
         return frames.masked_fill(~inside[:, None], 0.0).sum(-1) / counts[:, None]
 
     def frames(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return frames (n_sequences, n_features, n_frames), and how many are each sequence's."""
+        """Return frames (n_sequences, n_features, n_frames), and their number per sequence."""
         if self._inner is None:
             return self._module.forward_frames(x, lengths)
         assert self._time_axis is not None
@@ -66,7 +67,7 @@ class LayerReader:
         return (self.frames(*trial)[0] if frames else self.rows(*trial)).shape[1]
 
     def _read(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Run the network and return what the layer put out in this call."""
+        """Run the network and return the output of the layer in this call."""
         assert self._inner is not None
         outputs: list[Any] = []
         recording_copy(self._module, self._inner, outputs.append)(x, lengths)
@@ -93,7 +94,7 @@ class LayerReader:
         return grows[0] if grows else None
 
     def _count(self, n_frames: int, like: torch.Tensor) -> int:
-        """Return how many frames the layer makes of a sequence that is alone."""
+        """Return how many frames the layer returns for a sequence without padding."""
         if n_frames not in self._counts:
             alone = like.new_zeros((1, like.shape[1], n_frames))
             lengths = torch.tensor([n_frames], device=like.device)
@@ -108,7 +109,7 @@ class LayerReader:
 
 
 def find_layer(net: nn.Module, layer: str) -> nn.Module | None:
-    """Return a layer of a network; None for "embedding" where the network knows what that is."""
+    """Return a layer of a network; None for "embedding" if the network defines it itself."""
     if layer == "embedding" and (
         hasattr(net, "forward_features") or hasattr(net, "forward_frames")
     ):

@@ -45,19 +45,19 @@ class PairVerifier:
         Returns
         -------
         distances : ndarray of shape (n_pairs,)
-            The lower, the more alike.
+            Smaller for recordings that are more alike.
         """
         check_consistent_length(left, right)
         a, b = (torch.from_numpy(self.transform(half)) for half in (left, right))
         return pair_distance(a, b, self.distance).numpy()
 
     def calibrate_threshold(self, left, right, same):
-        """Set ``threshold_`` to where both kinds of error are equally frequent on these pairs.
+        """Set ``threshold_`` so that both kinds of error are equally frequent on these pairs.
 
         Parameters
         ----------
         left, right : sequence of n_pairs recordings, or of frames where ``encoder=None``
-            Best of classes, and never of recordings, that `fit` has not seen.
+            Never recordings used in `fit`, and preferably none of their classes.
         same : array-like of bool, shape (n_pairs,)
             True where both recordings of a pair are of one class.
 

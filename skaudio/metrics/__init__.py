@@ -1,19 +1,19 @@
-"""Measures that scikit-learn has no word for.
+"""Measures that scikit-learn does not have.
 
 scores_by
     Accuracy per class, per speaker, per anything, with standard errors.
 worst_classified
-    The recordings a classifier is most wrong about.
+    Recordings whose true class got the lowest probability.
 equal_error_rate, equal_error_threshold
-    Verification: are two recordings of one class?
+    Verification: whether two recordings are of one class.
 precision_at_k, r_precision, map_at_r
-    Retrieval: are the neighbours of a recording of its class?
+    Retrieval: whether the neighbours of a recording are of its class.
 event_based_f1, segment_based_f1
-    How well events were found, one by one or by the second.
+    F1 score of events, compared one by one or in segments of a second.
 event_based_scores, segment_based_scores
     The same per label, with precision, recall and counts.
 make_event_scorer
-    Score by strong labels inside a search.
+    Make a scorer for searches and cross-validation with strong labels.
 """
 
 from skaudio.metrics._accuracy import scores_by, worst_classified

@@ -1,4 +1,4 @@
-"""How well events were found: event-based and segment-based F1."""
+"""Event-based and segment-based F1, precision and recall of predicted events."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def event_based_scores(
     offset_ratio: float = 0.2,
     labels: Sequence[Any] | None = None,
 ) -> pd.DataFrame:
-    """Compare events one by one: same label, same onset, same offset, within tolerances.
+    """Compare events one by one: equal labels, onsets and offsets within tolerances.
 
     An event is found if the onsets differ by at most ``collar`` and the offsets by at most
     ``max(collar, offset_ratio * length)``, with the length of the true event. True and predicted
@@ -56,8 +56,8 @@ def event_based_scores(
     The numbers are those of sed_eval 0.2.1, with optimal matching and
     ``empty_system_output_handling="zero_score"``: precision is 0 where nothing was predicted. By
     sed_eval's default it is NaN there, which leaves the label out of the macro mean: a system that
-    stays silent would gain by it. A label without true events has no recall and no F1, and counts
-    in "micro" alone.
+    predicts nothing for a label would score higher. A label without true events has no recall and
+    no F1, and counts in "micro" alone.
 
     References
     ----------
@@ -264,7 +264,7 @@ def n_matched(true: Spans, pred: Spans, collar: float, offset_ratio: float) -> i
 
 
 def active_segments(spans: Spans, segment: float) -> np.ndarray:
-    """Return the numbers of the segments that some event touches, sorted."""
+    """Return the sorted numbers of the segments that contain a part of an event."""
     first = np.floor(spans[0] / segment).astype(np.int64)
     last = np.ceil(spans[1] / segment).astype(np.int64)
     touched = [np.arange(a, b) for a, b in zip(first, last, strict=True)]
@@ -272,5 +272,5 @@ def active_segments(spans: Spans, segment: float) -> np.ndarray:
 
 
 def f1_of(n_true: int, n_pred: int, n_found: int) -> float:
-    """Return F1, NaN where there is nothing to find."""
+    """Return F1, NaN if there are no true events."""
     return 2 * n_found / (n_true + n_pred) if n_true else float("nan")
