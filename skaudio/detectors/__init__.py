@@ -1,7 +1,7 @@
-"""Detectors: from labels of recordings to what is heard when.
+"""Detectors: trained on labels of whole recordings, they return events with onset and offset.
 
 EventDetector
-    A convolutional-recurrent net trained on weak labels, whose frames tell where the events are.
+    A convolutional-recurrent network trained on weak labels; predicts a table of events.
 """
 
 from skaudio.detectors._event_detector import EventDetector

@@ -1,4 +1,4 @@
-"""EventDetector: weak labels in, a table of events out."""
+"""EventDetector: trained on weak labels, predicts a table of events."""
 
 from __future__ import annotations
 
@@ -9,36 +9,39 @@ from skaudio.detectors._weak_label_detector import WeakLabelDetector
 
 
 class EventDetector(WeakLabelDetector):
-    """Find events in recordings, having been told only which ones are somewhere in each.
+    """Find events in recordings; training needs only the labels of whole recordings.
 
-    A convolutional-recurrent net gives each frame a probability for each label. In training they
-    are pooled over time and compared with the labels of the recording; without the pooling, they
-    tell where the events are.
+    A convolutional-recurrent network returns a probability of each label in each frame. In training
+    these are pooled over time and compared with the labels of the recording. In prediction the
+    probabilities of the frames give onset and offset of each event.
 
     Parameters
     ----------
     encoder : transformer or Pipeline, default=None
-        Turns recordings into frames; augmentations in it act in training only, drawn afresh for
-        every batch. None: X holds frames, what encoders return.
+        Turns recordings into frames. Augmentations in it act in training only and are drawn anew
+        for every batch. None: X holds frames, as encoders return them.
     channels : sequence of int, default=(16, 32, 64)
-        Of the convolutions, each of which halves the features; () leaves a recurrent net.
+        Channels of the convolutions, each of which halves the features; () for a recurrent network
+        without convolutions.
     frame_stride : int, default=4
-        Frames of the encoder that become one of the detector; a power of two.
+        Number of frames of the encoder per frame of the detector; a power of two.
     hidden_size : int, default=64
         Units of each direction of the recurrent layers.
     n_layers : int, default=1
-        Recurrent layers; 0 leaves a convolutional net.
+        Number of recurrent layers; 0 for a convolutional network.
     bidirectional : bool, default=True
-        Whether a frame knows what comes after it.
+        Whether the recurrent layers run backwards in time as well.
     pooling : {"mean", "max", "linear_softmax", "exp_softmax", "attention"}, \
 default="linear_softmax"
-        How probabilities of frames become those of a recording: see `skaudio.nets.WeakPooling`.
+        How probabilities of frames are pooled to those of a recording: see
+        `skaudio.nets.WeakPooling`.
     dropout : float, default=0.2
-        Before each recurrent layer and before the scores.
+        Share of values dropped before each recurrent layer and before the scores.
     threshold : float, dict of label to float, or array of shape (n_labels,), default=0.5
-        Probability at which an event begins. `tune_thresholds` finds better ones.
+        Probability at which an event begins. `tune_thresholds` finds the best ones on strong
+        labels.
     hysteresis : float, default=1.0
-        Share of the threshold at which it ends.
+        Share of the threshold at which an event ends.
     median_filter : float, default=0.0
         Length of the running median over probabilities, in seconds.
     min_duration : float, default=0.0
@@ -46,9 +49,10 @@ default="linear_softmax"
     max_gap : float, default=0.0
         Gaps up to this length within an event are filled, in seconds.
     frame_duration : float, default=0.01
-        From one frame of X to the next, in seconds, where ``encoder=None``.
+        Time from one frame of X to the next, in seconds, where ``encoder=None``.
     block_duration : float, default=60.0
-        Recordings longer than this, in seconds, are worked through in blocks, with the same result.
+        Recordings longer than this, in seconds, are processed in blocks; the result is the same up
+        to rounding.
     max_epochs : int, default=40
         Passes over the training recordings.
     batch_size : int, default=32
@@ -56,24 +60,28 @@ default="linear_softmax"
     lr : float, default=3e-3
         Highest learning rate of the one-cycle schedule.
     class_weight : dict, "balanced" or None, default=None
-        As in scikit-learn; of many labels, the weights of presence.
+        As in scikit-learn. With several labels per recording, a dict gives the weight of the loss
+        where a label is present.
     standardize : {"global", "recording", "both", None}, default="global"
-        "global" learns each feature's mean and deviation on the training data; "recording" takes
-        each recording's own mean over time away, a steady background for the most part, which is
-        another thing for an hour than for the clips of the training; "both" does both.
+        "global" learns the mean and standard deviation of each feature on the training data.
+        "recording" subtracts each recording's own mean over time, which removes a steady
+        background; the mean over an hour may differ from that over short training clips. "both"
+        does both.
     early_stopping : bool, default=False
-        Hold out a part, stop when its loss no longer falls, restore the best epoch.
+        Hold out a part of the training data, stop when its loss no longer falls, restore the best
+        epoch.
     validation_fraction : float, default=0.1
-        Size of that part; whole groups where `fit` is given ``groups``.
+        Share that is held out; whole groups if `fit` gets ``groups``.
     n_iter_no_change : int, default=10
         Epochs without improvement before stopping.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Of training; "auto" is bfloat16 on hardware with matrix units for it. Prediction is float32.
+        Precision of training; "auto" takes bfloat16 where the hardware has matrix units for it.
+        Prediction is in float32.
     device : str, default="cpu"
         torch device.
     random_state : int, RandomState instance or None, default=None
-        Of weights, batches, dropout and augmentations. The same int and number of torch threads
-        give bit-equal results.
+        Seed of weights, batches, dropout and augmentations. The same int and number of torch
+        threads give bit-equal results.
     warm_start : bool, default=False
         Start from the weights of the previous `fit`.
     verbose : int, default=0
@@ -88,13 +96,13 @@ default="linear_softmax"
     labels_ : ndarray of shape (n_labels,)
         Names of the labels: the rows of `predict_frames`, the columns of `predict_proba`.
     classes_ : ndarray of shape (n_labels,), or list of arrays
-        ``labels_`` where each recording has one label; else [0, 1] for each label.
+        ``labels_`` if each recording has one label, else [0, 1] for each label.
     thresholds_ : ndarray of shape (n_labels,)
         Only after `tune_thresholds`.
     net_ : skorch.NeuralNet
         ``net_.module_`` is the torch module, standardisation included.
     encoder_ : estimator
-        The encoder, where there is one.
+        The fitted encoder, if there is one.
     history_ : skorch.history.History
         Losses and times of each epoch.
     n_iter_ : int

@@ -1,20 +1,24 @@
-"""Thresholds chosen by strong labels, for each label by itself."""
+"""The best threshold of each label, chosen by strong labels."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from skaudio.events import find_runs, smooth
-from skaudio.metrics import active_segments, f1_of, n_matched
+from skaudio.metrics import count_events, count_segments, f1_of
 
 # Tried for each label: evenly spaced in log-odds, from 0.001 to 0.999.
 CANDIDATES = 1.0 / (1.0 + np.exp(-np.linspace(-7, 7, 57)))
-METRICS = ("segment", "event")
+# How the events of one label in one recording are compared, by the name of the metric.
+COUNTS: dict[str, Callable[[Any, Any], tuple[int, int, int]]] = {
+    "segment": lambda true, pred: count_segments(true, pred, 1.0),
+    "event": lambda true, pred: count_events(true, pred, 0.2, 0.2),
+}
 
 
 def best_thresholds(
@@ -29,28 +33,29 @@ def best_thresholds(
     default: np.ndarray,
     filters: dict[str, float],
 ) -> np.ndarray:
-    """Return the threshold of each label with the best F1; of several, the one in the middle.
+    """Return the threshold of each label with the highest F1; of equal ones, the middle one.
 
     Parameters
     ----------
     probabilities : sequence of ndarray of shape (n_labels, n_frames)
     times : sequence of ndarray of shape (n_frames,)
     names : sequence
-        What ``events`` calls each recording.
+        The name of each recording in ``events``.
     labels : sequence
     events : DataFrame
         Strong labels, checked.
     metric : {"segment", "event"}
-        F1 by the second, or with a collar of 0.2 s.
+        F1 of segments of one second, or of events with a collar of 0.2 s.
     step : float
         From one frame to the next, in seconds.
     default : ndarray of shape (n_labels,)
-        Of labels without strong labels.
+        Kept for a label that ``events`` does not contain.
     filters : dict
         ``hysteresis``, ``median_filter``, ``min_duration``, ``max_gap``.
     """
-    if metric not in METRICS:
+    if metric not in COUNTS:
         raise ValueError(f"metric={metric!r}: expected 'segment' or 'event'.")
+    none = np.empty(0), np.empty(0)
     chosen = np.array(default, dtype=float)
     for i, label in enumerate(labels):
         own = events[events["event_label"] == label]
@@ -60,31 +65,31 @@ def best_thresholds(
                 stacklevel=3,
             )
             continue
-        spans = {name: group for name, group in own.groupby("file", sort=False)}
+        spans = {
+            name: (group["onset"].to_numpy(), group["offset"].to_numpy())
+            for name, group in own.groupby("file", sort=False)
+        }
         counts = np.zeros((len(CANDIDATES), 3), dtype=int)
         for name, values, t in zip(names, probabilities, times, strict=True):
-            true = np.empty(0), np.empty(0)
-            if name in spans:
-                true = spans[name]["onset"].to_numpy(), spans[name]["offset"].to_numpy()
-            smoothed = smooth(values[i], filters["median_filter"] / step)
-            for row, high in zip(counts, CANDIDATES, strict=True):
-                runs = find_runs(
-                    smoothed,
-                    high,
-                    high * filters["hysteresis"],
-                    min_frames=filters["min_duration"] / step,
-                    max_gap=filters["max_gap"] / step,
-                )
-                pred = np.maximum(t[runs[0]] - step / 2, 0), t[runs[1] - 1] + step / 2
-                row += _counts(metric, true, pred)
+            found = _events_by_threshold(values[i], t, step, filters)
+            counts += [COUNTS[metric](spans.get(name, none), pred) for pred in found]
         scores = np.array([f1_of(*row) for row in counts.tolist()])
         best = np.flatnonzero(scores == scores.max())
         chosen[i] = CANDIDATES[best[len(best) // 2]]
     return chosen
 
 
-def _counts(metric: str, true: Any, pred: Any) -> tuple[int, int, int]:
-    if metric == "event":
-        return len(true[0]), len(pred[0]), n_matched(true, pred, 0.2, 0.2)
-    a, b = active_segments(true, 1.0), active_segments(pred, 1.0)
-    return len(a), len(b), len(np.intersect1d(a, b, assume_unique=True))
+def _events_by_threshold(
+    values: np.ndarray, times: np.ndarray, step: float, filters: dict[str, float]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield onsets and offsets in one recording of one label, for each candidate threshold."""
+    smoothed = smooth(values, filters["median_filter"] / step)
+    for high in CANDIDATES:
+        starts, stops = find_runs(
+            smoothed,
+            high,
+            high * filters["hysteresis"],
+            min_frames=filters["min_duration"] / step,
+            max_gap=filters["max_gap"] / step,
+        )
+        yield np.maximum(times[starts] - step / 2, 0), times[stops - 1] + step / 2

@@ -1,4 +1,4 @@
-"""What a detector does with its net: labels, training, probabilities over time, events."""
+"""The methods of a detector: training on weak labels, probabilities over time, events."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from skaudio.events import (
 
 
 class WeakLabelDetector(ClassifierMixin, BaseEstimator):
-    """Trains a net that gives frames probabilities; a subclass stores parameters and builds it."""
+    """Methods of a detector; a subclass stores the parameters and builds the network."""
 
     __metadata_request__fit = {"groups": True}
 
@@ -47,7 +47,7 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
             (n_recordings, n_labels), a DataFrame of one whose columns are the names, or a list of
             lists of strings.
         groups : array-like of shape (n_recordings,), optional
-            Places, machines...: ``early_stopping`` holds out whole groups.
+            Group of each recording (place, machine...): ``early_stopping`` holds out whole groups.
 
         Returns
         -------
@@ -74,7 +74,7 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
             seed=seed,
             groups=groups,
             stratify=single,
-            loudness_weight=0.0,  # what is loud is what is to be found
+            loudness_weight=0.0,  # all frames count the same: loud ones may be the events
         )
         return self
 
@@ -88,8 +88,8 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         Returns
         -------
         labels : ndarray of shape (n_recordings,) or (n_recordings, n_labels)
-            The most probable label; of many labels, 1 where the probability is above 0.5, in the
-            order of ``labels_``.
+            The most probable label. With several labels per recording: 1 where the probability is
+            above 0.5, in the order of ``labels_``.
         """
         probabilities = self.predict_proba(X)
         if self._is_multilabel:
@@ -106,7 +106,7 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         Returns
         -------
         probabilities : ndarray of shape (n_recordings, n_labels)
-            Of a single label per recording, they sum to 1.
+            With one label per recording, the rows sum to 1.
         """
         check_is_fitted(self)
         pooling = self.net_.module_.net.pooling
@@ -125,8 +125,8 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         Returns
         -------
         probabilities : list of ndarray of shape (n_labels, n_frames)
-            One per recording, float32; `frame_times` tells when. Each label has a probability of
-            its own: in silence all are low, where two are heard both are high.
+            One per recording, float32, at the times of `frame_times`. The probabilities of a frame
+            do not sum to 1: all are low in silence, and two are high where two events overlap.
         """
         return self._frames(X)[0]
 
@@ -136,7 +136,7 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_frames)
-            How many, or frames to count.
+            Number of frames, or an array of frames to count.
 
         Returns
         -------
@@ -150,7 +150,7 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         )
 
     def predict_events(self, X):
-        """Return what is heard when.
+        """Return the events in recordings.
 
         Parameters
         ----------
@@ -184,23 +184,23 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         return pd.concat(found, ignore_index=True) if found else tables[0]
 
     def tune_thresholds(self, X, events, *, metric="segment"):
-        """Choose the threshold of each label by strong labels; the net stays as it is.
+        """Choose the threshold of each label by strong labels; the network is not changed.
 
         Parameters
         ----------
         X : sequence of recordings, or of frames where ``encoder=None``
-            Best others than those of `fit`.
+            Preferably not those of `fit`.
         events : DataFrame
-            All their events, see `skaudio.events.check_events`; ``file`` calls recordings as
-            `predict_events` does.
+            All events in X, see `skaudio.events.check_events`; ``file`` holds the names that
+            `predict_events` returns.
         metric : {"segment", "event"}, default="segment"
-            F1 by the second, or of events with onset and offset within 0.2 s or a fifth of their
-            length.
+            F1 of segments of one second; or of events, whose onset may differ by 0.2 s and whose
+            offset by 0.2 s or a fifth of the event's length, whichever is longer.
 
         Returns
         -------
         self : estimator
-            With ``thresholds_``, which is used in place of ``threshold`` until the next `fit`.
+            With ``thresholds_``, which replace ``threshold`` until the next `fit`.
         """
         names = file_names(X)
         check_is_fitted(self)
@@ -243,7 +243,7 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         if hasattr(self, "thresholds_"):
             del self.thresholds_
         self.labels_ = labels.names
-        # As scikit-learn's forests have it, by which its scorers know that there are many labels.
+        # A list, as in scikit-learn's forests: its scorers recognize multilabel output by it.
         several = [np.array([0, 1]) for _ in labels.names]
         self.classes_ = several if labels.is_multilabel else labels.names
 

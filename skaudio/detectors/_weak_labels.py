@@ -1,4 +1,4 @@
-"""What y may be for a detector: one label per recording, or any number of them."""
+"""The target y of a detector: one label per recording, or any number of them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Labels:
 
 
 def encode_labels(estimator: Any, y: Any) -> Labels:
-    """Recognise y: labels, an indicator matrix, a DataFrame of indicators, or lists of labels."""
+    """Encode y: labels, an indicator matrix, a DataFrame of indicators, or lists of labels."""
     called = type(estimator).__name__
     if isinstance(y, pd.DataFrame) and all(t.kind in "biuf" for t in y.dtypes):
         return Labels(_indicator(y, called), y.columns.to_numpy(), True)
@@ -102,9 +102,10 @@ def _from_lists(y: Any, called: str) -> Labels:
 def label_weights(labels: Labels, class_weight: Any) -> torch.Tensor:
     """Return the weight of each recording's loss for each label, (n_labels, 2): absent, present.
 
-    As in scikit-learn, "balanced" gives a class n / (n_classes * n_of_it). Of single labels a
-    class's weight is that of its recordings; of many labels, each is a problem of two classes,
-    and a dictionary gives the weights of presence.
+    As in scikit-learn, the weight of a class of n_c recordings in "balanced" is
+    n / (n_classes * n_c). With one label per recording, the weight of a class is that of its
+    recordings. With several, each label is a problem of two classes, and a dictionary gives the
+    weights of "present".
     """
     n = labels.targets.shape[1]
     weights = np.ones((n, 2), np.float32)

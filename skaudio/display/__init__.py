@@ -1,15 +1,15 @@
-"""Pictures, by scikit-learn's Display convention. They need matplotlib: the extra ``plot``.
+"""Pictures, by the Display convention of scikit-learn. They need matplotlib (extra ``plot``).
 
 AudioPlayers
     Recordings to listen to; needs no matplotlib.
 AugmentationDisplay
-    What an augmentation makes of a recording, to see and to hear.
+    A recording and its augmented versions, to see and to hear.
 EventsDisplay
-    A spectrogram, probabilities over time, and bars where events are, true ones beside them.
+    A spectrogram, probabilities over time, and bars for predicted and true events.
 FeatureSpaceDisplay
-    Recordings as points of a plane, to look at and to listen to.
+    Recordings as points in two dimensions, to look at and to listen to.
 SpectrogramDisplay
-    The frames of one recording, whichever encoder made them, over seconds and Hz.
+    The frames of one recording over seconds and Hz, for any encoder.
 """
 
 from skaudio.display._audio_players import AudioPlayers

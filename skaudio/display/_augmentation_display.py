@@ -1,4 +1,4 @@
-"""AugmentationDisplay: what an augmentation makes of a recording, to see and to hear."""
+"""AugmentationDisplay: a recording and its augmented versions, to see and to hear."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from sklearn.utils import get_tags
 from skaudio._steps import frame_maker
 from skaudio.audio import AudioBatch, check_recordings
 from skaudio.augmentation import TrainingPath, epoch_seeds
-from skaudio.display._axes import meaning_of
+from skaudio.display._axes import spectrogram_params
+from skaudio.display._picture import import_pyplot, one_recording
 from skaudio.display._sound import as_url
-from skaudio.display._spectrogram_display import SpectrogramDisplay, _one_recording, _pyplot
+from skaudio.display._spectrogram_display import SpectrogramDisplay
 from skaudio.encoders import MelSpectrogram, Waveform
 
 
 class AugmentationDisplay:
-    """Spectrograms of a recording and of what an augmentation makes of it, side by side.
+    """Spectrograms of a recording and of its augmented versions, side by side.
 
-    In a notebook, there is a player under each where there is a sound. Best made by
+    In a notebook, a player stands under each one that has a sound. Usually made by
     `from_estimator`.
 
     Parameters
     ----------
     frames : list of ndarray of shape (n_features, n_frames)
-        Of the recording, and of each draw.
+        Frames of the recording, then of each draw.
     encoder : encoder
-        That made the frames.
+        The encoder that made the frames.
     waveforms : AudioBatch, default=None
-        The recording and the draws; None where they are frames only.
+        The recording and the draws; None if only frames are known.
 
     Attributes
     ----------
@@ -62,7 +63,7 @@ class AugmentationDisplay:
         encoder=None,
         figure=None,
     ):
-        """Augment a recording some times and draw the results.
+        """Augment a recording several times and draw the results.
 
         Parameters
         ----------
@@ -74,7 +75,7 @@ class AugmentationDisplay:
         n_draws : int, default=3
             How many results to show.
         random_state : int, default=0
-            Other draws have other ones.
+            Seed of the draws.
         sample_rate : float, default=None
             Of a bare array, in Hz. None: the encoder's, or else 16000.
         encoder : encoder, default=None
@@ -86,14 +87,14 @@ class AugmentationDisplay:
         -------
         display : AugmentationDisplay
         """
-        _pyplot()  # before the work
+        import_pyplot()  # before the work
         path = TrainingPath(augmentation)
         if not path.is_random:
             raise TypeError(
                 f"{augmentation!r:.100} is no augmentation and no Pipeline with one, expected one "
                 "of skaudio.augmentation."
             )
-        one = check_recordings(None, _one_recording(X, index), reset=False)
+        one = check_recordings(None, one_recording(X, index), reset=False)
         waveform, rate = one[0].read()
         own = frame_maker(augmentation)
         if own is not None and not isinstance(own, Waveform):
@@ -120,7 +121,7 @@ class AugmentationDisplay:
         return cls(every, encoder=encoder, waveforms=waveforms).plot(figure)
 
     def plot(self, figure=None):
-        """Draw the spectrograms, in the same colours and on the same axes.
+        """Draw the spectrograms, in the same colors and on the same axes.
 
         Parameters
         ----------
@@ -133,16 +134,16 @@ class AugmentationDisplay:
         """
         n = len(self.frames)
         if figure is None:
-            figure = _pyplot().figure(figsize=(1 + 2.6 * n, 3), layout="constrained")
+            figure = import_pyplot().figure(figsize=(1 + 2.6 * n, 3), layout="constrained")
         self.figure_ = figure
         self.axes_ = figure.subplots(1, n, sharex=True, sharey=True, squeeze=False)[0]
-        meaning = meaning_of(self.encoder)
-        shared = {}  # what is drawn in other colours scales them for itself
-        if meaning.get("value_scale", "linear") == "linear":
+        params = spectrogram_params(self.encoder)
+        shared = {}  # logarithmic and signed colors are scaled in each picture
+        if params.get("value_scale", "linear") == "linear":
             shared = {"vmin": min(map(np.min, self.frames)), "vmax": max(map(np.max, self.frames))}
         for ax, frames, title in zip(self.axes_, self.frames, self._titles(), strict=True):
             times = self.encoder.frame_times(frames)
-            picture = SpectrogramDisplay(frames, times=times, **meaning)
+            picture = SpectrogramDisplay(frames, times=times, **params)
             picture.plot(ax, colorbar=False, im_kw=shared)
             ax.set_title(title)
             ax.label_outer()

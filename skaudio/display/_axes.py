@@ -1,4 +1,4 @@
-"""What the features and values of an encoder's frames are, for the axes of a picture."""
+"""Names and units of the features and values of an encoder's frames, for the axes of a picture."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skaudio.encoders import MFCC, STFT, MelSpectrogram, Spectrogram, framing_of
 from skaudio.pooling import FrameUnion
 
 
-def meaning_of(encoder: Any) -> dict[str, Any]:
+def spectrogram_params(encoder: Any) -> dict[str, Any]:
     """Return the arguments of `SpectrogramDisplay` that an encoder determines."""
     if isinstance(encoder, FrameUnion):
         endings = [

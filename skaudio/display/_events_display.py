@@ -1,4 +1,4 @@
-"""EventsDisplay: a spectrogram, probabilities over time, and bars where the events are."""
+"""EventsDisplay: a spectrogram, probabilities over time, and bars for the events."""
 
 from __future__ import annotations
 
@@ -8,45 +8,46 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skaudio._steps import frame_maker
-from skaudio.display._axes import meaning_of
-from skaudio.display._spectrogram_display import SpectrogramDisplay, _one_recording, _pyplot
+from skaudio.display._axes import spectrogram_params
+from skaudio.display._picture import import_pyplot, one_recording
+from skaudio.display._spectrogram_display import SpectrogramDisplay
 from skaudio.events import check_events, file_names
 
-BAR = 0.38  # height of a bar, of the distance between two labels
+BAR = 0.38  # height of a bar; the distance between two labels is 1
 
 
 class EventsDisplay:
-    """Picture of the events in one recording, with what they were made of.
+    """Picture of the events in one recording.
 
-    From top to bottom: the spectrogram, the probability of each label over time, and bars where
-    each label was found; true events beside them where they are known.
+    From top to bottom: the spectrogram, the probability of each label over time, and bars for the
+    predicted events of each label, with the true events beside them if they are given.
 
     Parameters
     ----------
     events : DataFrame
         Of one recording, see `skaudio.events.check_events`.
     labels : sequence
-        From top to bottom; a colour each.
+        In order from top to bottom; each has its own color.
     events_true : DataFrame, default=None
-        What should have been found.
+        The true events.
     probabilities : array of shape (n_labels, n_frames), default=None
-        None: there are bars alone.
+        None: only bars are drawn.
     frame_times : array of shape (n_frames,), default=None
-        Of the probabilities, in seconds.
+        Times of the probabilities, in seconds.
     thresholds : array of shape (n_labels,), default=None
         Drawn over the probabilities, dashed.
     spectrogram : SpectrogramDisplay, default=None
-        What to draw above.
+        The spectrogram on top.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes
-        Those of the spectrogram, the probabilities and the bars, as far as they are there.
+        Axes of the spectrogram, the probabilities and the bars, as far as they are drawn.
     figure_ : matplotlib Figure
     bars_ : dict of label to matplotlib collection
-        The bars of the events found.
+        Bars of the predicted events.
     bars_true_ : dict of label to matplotlib collection
-        Those of the true events.
+        Bars of the true events.
     lines_ : list of matplotlib Line2D
         The probabilities, a line per label.
 
@@ -98,14 +99,14 @@ class EventsDisplay:
         -------
         display : EventsDisplay
         """
-        _pyplot()  # before the work
+        import_pyplot()  # before the work
         check_is_fitted(estimator)
         if getattr(estimator, "encoder_", None) is None:
             raise TypeError(
                 f"{type(estimator).__name__}(encoder=None) has no spectrogram to draw: expected a "
                 "detector with an encoder, or EventsDisplay(events, labels=...).plot()."
             )
-        one = _one_recording(X, index)
+        one = one_recording(X, index)
         single = isinstance(one, list) and one[0] is X  # a recording in place of many
         name = file_names(one)[0] if single else file_names(X)[index]
         events = estimator.predict_events(one)
@@ -124,7 +125,7 @@ class EventsDisplay:
             frame_times=estimator.frame_times(probabilities),
             thresholds=thresholds,
             spectrogram=SpectrogramDisplay(
-                frames, times=encoder.frame_times(frames), **meaning_of(encoder)
+                frames, times=encoder.frame_times(frames), **spectrogram_params(encoder)
             ),
         )
         return display.plot(axes)
@@ -141,7 +142,7 @@ class EventsDisplay:
         -------
         display : EventsDisplay
         """
-        plt = _pyplot()
+        plt = import_pyplot()
         parts = [self.spectrogram is not None, self.probabilities is not None, True]
         n_parts = sum(parts)
         if axes is None:

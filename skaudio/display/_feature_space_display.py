@@ -9,9 +9,9 @@ import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
 from skaudio._steps import frame_maker
-from skaudio.display._palette import class_colours, levels, marker
+from skaudio.display._palette import class_colors, marker, names_and_codes
+from skaudio.display._picture import import_pyplot
 from skaudio.display._projection import check_rows, project
-from skaudio.display._spectrogram_display import _pyplot
 
 # Classes in a column of the legend.
 TALL = 25
@@ -20,7 +20,7 @@ TALL = 25
 class FeatureSpaceDisplay:
     """Recordings as points in two dimensions, near each other where their features are alike.
 
-    Colours are classes, markers are groups. Best made by `from_estimator` or `from_embeddings`;
+    Colors are classes, markers are groups. Best made by `from_estimator` or `from_embeddings`;
     `to_html` makes a page of it on which a click on a point plays the recording.
 
     Parameters
@@ -28,9 +28,9 @@ class FeatureSpaceDisplay:
     coordinates : ndarray of shape (n_recordings, 2)
     axis_labels : sequence of two str, default=("Feature 1", "Feature 2")
     y : array-like of shape (n_recordings,), default=None
-        The class of each recording, which is its colour.
+        Class of each recording, shown by its color.
     groups : array-like of shape (n_recordings,), default=None
-        The group of each recording, which is its marker.
+        Group of each recording, shown by its marker.
     recordings : sequence of n_recordings recordings, default=None
         What `to_html` plays.
     sample_rate : float, default=None
@@ -93,7 +93,7 @@ class FeatureSpaceDisplay:
         ax=None,
         scatter_kw=None,
     ):
-        """Compute the features of recordings, bring them into a plane and draw them.
+        """Compute the features of recordings, reduce them to two dimensions and draw them.
 
         Parameters
         ----------
@@ -102,12 +102,12 @@ class FeatureSpaceDisplay:
             the features before a classifier pass the part before it, ``model[:-1]``.
         X : sequence of n recordings
         y : array-like of shape (n,), default=None
-            The class of each recording, which is its colour.
+            Class of each recording, shown by its color.
         groups : array-like of shape (n,), default=None
-            The group of each recording, which is its marker.
+            Group of each recording, shown by its marker.
         method : {"pca", "tsne", "umap"}, transformer or None, default="pca"
-            How features become two: by principal components, by t-SNE, by UMAP (the extra
-            ``umap``), by a transformer of one's own. None takes two features as they are.
+            Reduction to two dimensions: principal components, t-SNE, UMAP (the extra ``umap``), or
+            a transformer. None takes two features as they are.
         random_state : int, RandomState instance or None, default=0
             Of the method.
         ax : matplotlib Axes, default=None
@@ -119,7 +119,7 @@ class FeatureSpaceDisplay:
         -------
         display : FeatureSpaceDisplay
         """
-        _pyplot()  # before the work
+        import_pyplot()  # before the work
         if not hasattr(estimator, "transform"):
             raise TypeError(
                 f"{type(estimator).__name__} has no transform, expected a transformer from "
@@ -152,23 +152,23 @@ class FeatureSpaceDisplay:
         ax=None,
         scatter_kw=None,
     ):
-        """Bring features that are there already into a plane and draw them.
+        """Reduce computed features to two dimensions and draw them.
 
         Parameters
         ----------
         embeddings : array-like of shape (n, n_features)
             One row per recording.
         y : array-like of shape (n,), default=None
-            The class of each recording, which is its colour.
+            Class of each recording, shown by its color.
         groups : array-like of shape (n,), default=None
-            The group of each recording, which is its marker.
+            Group of each recording, shown by its marker.
         recordings : sequence of n recordings, default=None
             What `to_html` plays.
         sample_rate : float, default=None
             Of recordings that are bare arrays, in Hz.
         method : {"pca", "tsne", "umap"}, transformer or None, default="pca"
-            How features become two: by principal components, by t-SNE, by UMAP (the extra
-            ``umap``), by a transformer of one's own. None takes two features as they are.
+            Reduction to two dimensions: principal components, t-SNE, UMAP (the extra ``umap``), or
+            a transformer. None takes two features as they are.
         random_state : int, RandomState instance or None, default=0
             Of the method.
         ax : matplotlib Axes, default=None
@@ -180,7 +180,7 @@ class FeatureSpaceDisplay:
         -------
         display : FeatureSpaceDisplay
         """
-        _pyplot()
+        import_pyplot()
         rows = check_rows(embeddings)
         check_consistent_length(rows, y, groups, recordings)
         coordinates, labels = project(rows, method, random_state)
@@ -202,7 +202,7 @@ class FeatureSpaceDisplay:
         ax : matplotlib Axes, default=None
             None makes a new figure.
         legend : bool, default=True
-            Whether to say what colours and markers mean.
+            Whether to draw legends of the colors and markers.
         scatter_kw : dict, default=None
             Passed on to `matplotlib.axes.Axes.scatter`.
 
@@ -210,23 +210,23 @@ class FeatureSpaceDisplay:
         -------
         display : FeatureSpaceDisplay
         """
-        plt = _pyplot()
+        plt = import_pyplot()
         if ax is None:
             _, ax = plt.subplots(figsize=(7.5, 5), layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
-        classes, codes = levels(self.y, len(self.coordinates))
-        groups, members = levels(self.groups, len(self.coordinates))
-        colours = np.array([plt.matplotlib.colors.to_rgba(c) for c in class_colours(len(classes))])
+        classes, codes = names_and_codes(self.y, len(self.coordinates))
+        groups, members = names_and_codes(self.groups, len(self.coordinates))
+        colors = np.array([plt.matplotlib.colors.to_rgba(c) for c in class_colors(len(classes))])
         style = {"s": 25, "linewidths": 0.4, "edgecolors": "white", **(scatter_kw or {})}
         self.points_ = []
         for i, _ in enumerate(groups):
             mine = members == i
             x, height = np.asarray(self.coordinates)[mine].T
-            look = {"c": colours[codes[mine]], "marker": marker(i), **style}
+            look = {"c": colors[codes[mine]], "marker": marker(i), **style}
             self.points_.append(ax.scatter(x, height, **look))
         ax.set(xlabel=self.axis_labels[0], ylabel=self.axis_labels[1])
         if legend:
-            self._add_legends(ax, classes, colours, groups)
+            self._add_legends(ax, classes, colors, groups)
         return self
 
     def to_html(
@@ -279,7 +279,7 @@ class FeatureSpaceDisplay:
         return None
 
     @staticmethod
-    def _add_legends(ax: Any, classes: list[str], colours: np.ndarray, groups: list[str]) -> None:
+    def _add_legends(ax: Any, classes: list[str], colors: np.ndarray, groups: list[str]) -> None:
         from matplotlib.lines import Line2D
 
         def entry(label: str, **look: Any) -> Line2D:
@@ -293,7 +293,7 @@ class FeatureSpaceDisplay:
             ax.add_artist(legend)  # a second one takes its place otherwise
             legend.set_clip_on(False)
         if len(classes) > 1:
-            entries = [entry(c, marker="o", color=k) for c, k in zip(classes, colours, strict=True)]
+            entries = [entry(c, marker="o", color=k) for c, k in zip(classes, colors, strict=True)]
             beside = {"loc": "upper left", "bbox_to_anchor": (1.02, 1)}
             columns = 1 + (len(classes) - 1) // TALL
             ax.legend(handles=entries, ncols=columns, **beside, **place)

@@ -1,8 +1,8 @@
 """The interactive page of a FeatureSpaceDisplay: points by Bokeh, sounds and pictures inside.
 
 What comes from users (names, classes, groups, the title) reaches the page in two ways only:
-through the template, which escapes, and as values of Bokeh's data source, which Bokeh escapes where
-it shows them.
+through the template, which escapes them, and as values of Bokeh's data source, which Bokeh escapes
+where it shows them.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import soundfile as sf
 from skaudio._parallel import n_threads, progress_bar
 from skaudio._validation import check_part
 from skaudio.audio import Recording, check_recordings
-from skaudio.display._palette import MARKERS, class_colours, levels, marker
+from skaudio.display._palette import MARKERS, class_colors, marker, names_and_codes
 from skaudio.encoders import MelSpectrogram
 
 RATE = 16000
-# What the spectrograms shown on hovering are made of, in bands and in frames.
+# Size of the spectrograms that are shown on hovering: mel bands and frames.
 HEIGHT, WIDTH = 48, 96
-# Kilobits per second of MP3, best first, and the bytes of sound in a page to choose by.
+# Bit rates of the MP3 sounds in kbit/s: the first is taken whose sounds fit into BUDGET bytes.
 BIT_RATES = (64, 48, 32, 24, 16)
 BUDGET = 8_000_000
 # soundfile's compression levels give these rates at 16 kHz, linearly between 8 and 160 kbit/s.
@@ -40,7 +40,7 @@ TOOLTIP = """
   <div>@about</div>
 </div>
 """
-# All there is of our own script: Bokeh says which point was clicked, the element plays.
+# The only script written here: plays the recording of the point that was clicked.
 PLAY = """
 const i = source.selected.indices[0]
 if (i === undefined) return
@@ -84,7 +84,7 @@ def make_page(
             previews.append(made)
             progress(1)
     sounds, pictures, lengths = zip(*previews, strict=True)
-    script, plot = components(_figure(display, recordings, pictures, lengths))
+    script, plot = components(_plot(display, recordings, pictures, lengths))
     template = (files(__package__) / "feature_space.html").read_text(encoding="utf-8")
     return (
         Environment(autoescape=True)
@@ -135,34 +135,52 @@ def _picture(waveform: np.ndarray) -> str:
     span = float(np.ptp(frames)) or 1.0
     values = (255 * (frames - frames.min()) / span).astype(np.uint8)
     image = Image.fromarray(values).convert("P")
-    image.putpalette(bytes.fromhex("".join(colour[1:] for colour in Magma256)))
+    image.putpalette(bytes.fromhex("".join(color[1:] for color in Magma256)))
     file = io.BytesIO()
     image.convert("RGB").save(file, "WEBP", quality=50)
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def _figure(display: Any, recordings: Any, pictures: Any, lengths: Any) -> Any:
-    from bokeh.models import (
-        CDSView,
-        ColumnDataSource,
-        CustomJS,
-        HoverTool,
-        IndexFilter,
-        TapTool,
-    )
-    from bokeh.models.annotations import Legend, LegendItem
+def _plot(display: Any, recordings: Any, pictures: Any, lengths: Any) -> Any:
+    """Return the Bokeh figure: points, legends, and what happens on hovering and clicking."""
+    from bokeh.models import CustomJS, HoverTool, TapTool
     from bokeh.plotting import figure
 
     n = len(recordings)
-    classes, codes = levels(display.y, n)
-    groups, members = levels(display.groups, n)
-    colours = class_colours(len(classes))
-    x, y = np.asarray(display.coordinates, dtype=float).T
+    classes, codes = names_and_codes(display.y, n)
+    groups, members = names_and_codes(display.groups, n)
     about = [
         ", ".join(part for part in (classes[c], groups[g]) if part)
         for c, g in zip(codes, members, strict=True)
     ]
-    source = ColumnDataSource(
+    source = _data_source(display, recordings, about, pictures, lengths)
+    tap = TapTool(mode="replace", callback=CustomJS(args={"source": source}, code=PLAY))
+    plot = figure(
+        sizing_mode="stretch_both",
+        tools=["pan", "wheel_zoom", "box_zoom", "reset", tap],
+        active_scroll="wheel_zoom",
+        x_axis_label=display.axis_labels[0],
+        y_axis_label=display.axis_labels[1],
+        output_backend="webgl",
+    )
+    plot.toolbar.logo = None
+    points = _add_points(plot, source, codes, members, class_colors(len(classes)))
+    if len(classes) > 1:
+        _add_class_legend(plot, classes, points)
+    if len(groups) > 1:
+        _add_group_legend(plot, groups)
+    plot.add_tools(HoverTool(tooltips=TOOLTIP, point_policy="follow_mouse"))
+    return plot
+
+
+def _data_source(
+    display: Any, recordings: Any, about: list[str], pictures: Any, lengths: Any
+) -> Any:
+    """Return the table of the points: places, names, and texts and pictures of the tooltips."""
+    from bokeh.models import ColumnDataSource
+
+    x, y = np.asarray(display.coordinates, dtype=float).T
+    return ColumnDataSource(
         {
             "x": x,
             "y": y,
@@ -175,47 +193,55 @@ def _figure(display: Any, recordings: Any, pictures: Any, lengths: Any) -> Any:
             "picture": list(pictures),
         }
     )
-    tap = TapTool(mode="replace", callback=CustomJS(args={"source": source}, code=PLAY))
-    plot = figure(
-        sizing_mode="stretch_both",
-        tools=["pan", "wheel_zoom", "box_zoom", "reset", tap],
-        active_scroll="wheel_zoom",
-        x_axis_label=display.axis_labels[0],
-        y_axis_label=display.axis_labels[1],
-        output_backend="webgl",
-    )
-    plot.toolbar.logo = None
-    entries = []
-    for c, (name, colour) in enumerate(zip(classes, colours, strict=True)):
-        points: list[Any] = []
-        for g in range(len(groups)):
+
+
+def _add_points(
+    plot: Any, source: Any, codes: np.ndarray, members: np.ndarray, colors: list[str]
+) -> list[list[Any]]:
+    """Draw a scatter for each class and group; return those of each class."""
+    from bokeh.models import CDSView, IndexFilter
+
+    points: list[list[Any]] = [[] for _ in colors]
+    for c, color in enumerate(colors):
+        for g in np.unique(members[codes == c]).tolist():
             mine = np.flatnonzero((codes == c) & (members == g))
-            if len(mine):
-                points.append(
-                    plot.scatter(
-                        "x",
-                        "y",
-                        source=source,
-                        view=CDSView(filter=IndexFilter(indices=mine.tolist())),
-                        marker=MARKERS[marker(g)],
-                        size=9,
-                        fill_color=colour,
-                        line_color="white",
-                        line_width=0.5,
-                        nonselection_fill_alpha=0.7,
-                    )
+            points[c].append(
+                plot.scatter(
+                    "x",
+                    "y",
+                    source=source,
+                    view=CDSView(filter=IndexFilter(indices=mine.tolist())),
+                    marker=MARKERS[marker(g)],
+                    size=9,
+                    fill_color=color,
+                    line_color="white",
+                    line_width=0.5,
+                    nonselection_fill_alpha=0.7,
                 )
-        entries.append(LegendItem(label={"value": name}, renderers=points))
-    if len(classes) > 1:
-        legend = Legend(items=entries, click_policy="hide", ncols=1 + (len(classes) - 1) // 25)
-        plot.add_layout(legend, "right")
-    if len(groups) > 1:
-        shown = []
-        for g, name in enumerate(groups):
-            empty: Any = plot.scatter(
-                [np.nan], [np.nan], marker=MARKERS[marker(g)], size=9, color="gray"
             )
-            shown.append(LegendItem(label={"value": name}, renderers=[empty]))
-        plot.add_layout(Legend(items=shown, orientation="horizontal"), "above")
-    plot.add_tools(HoverTool(tooltips=TOOLTIP, point_policy="follow_mouse"))
-    return plot
+    return points
+
+
+def _add_class_legend(plot: Any, classes: list[str], points: list[list[Any]]) -> None:
+    """Add the colors; a click on a class hides its points."""
+    from bokeh.models.annotations import Legend, LegendItem
+
+    items = [
+        LegendItem(label={"value": name}, renderers=mine)
+        for name, mine in zip(classes, points, strict=True)
+    ]
+    columns = 1 + (len(classes) - 1) // 25
+    plot.add_layout(Legend(items=items, click_policy="hide", ncols=columns), "right")
+
+
+def _add_group_legend(plot: Any, groups: list[str]) -> None:
+    """Add the markers, in gray: points of one group may have any color."""
+    from bokeh.models.annotations import Legend, LegendItem
+
+    items = []
+    for g, name in enumerate(groups):
+        empty: Any = plot.scatter(
+            [np.nan], [np.nan], marker=MARKERS[marker(g)], size=9, color="gray"
+        )
+        items.append(LegendItem(label={"value": name}, renderers=[empty]))
+    plot.add_layout(Legend(items=items, orientation="horizontal"), "above")

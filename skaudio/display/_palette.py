@@ -1,4 +1,4 @@
-"""Classes and groups as colours and markers."""
+"""Classes and groups as colors and markers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import column_or_1d
 
-# Markers of matplotlib and their names in Bokeh; more groups than these begin again.
+# Markers of matplotlib and their names in Bokeh; with more groups they repeat.
 MARKERS = {
     "o": "circle",
     "^": "triangle",
@@ -22,16 +22,16 @@ MARKERS = {
 }
 
 
-def levels(values: Any, n: int) -> tuple[list[str], np.ndarray]:
-    """Return the names that occur, sorted, and which of them each of n recordings has."""
+def names_and_codes(values: Any, n: int) -> tuple[list[str], np.ndarray]:
+    """Return the sorted names of the classes or groups, and the code of each of n recordings."""
     if values is None:
         return [""], np.zeros(n, dtype=int)
     found, codes = np.unique(column_or_1d(values), return_inverse=True)
     return [str(value) for value in found], codes
 
 
-def class_colours(n: int) -> list[str]:
-    """Return n colours, as #rrggbb, as different as so many can be."""
+def class_colors(n: int) -> list[str]:
+    """Return n colors as #rrggbb, as different from each other as n can be."""
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
@@ -43,5 +43,5 @@ def class_colours(n: int) -> list[str]:
 
 
 def marker(i: int) -> str:
-    """Return matplotlib's name of the marker of group i; MARKERS has Bokeh's."""
+    """Return the marker of group i, by its name in matplotlib; `MARKERS` has the one in Bokeh."""
     return list(MARKERS)[i % len(MARKERS)]

@@ -1,4 +1,4 @@
-"""Many dimensions to two, for a picture: PCA, t-SNE, UMAP, or a transformer of one's own."""
+"""Reduction to two dimensions: PCA, t-SNE, UMAP, or any transformer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklearn.utils import check_array
 
 
 def check_rows(embeddings: Any) -> np.ndarray:
-    """Return embeddings as a table of finite numbers, or say what they are instead."""
+    """Return embeddings as a table of finite numbers, or raise an error."""
     if np.ndim(embeddings) != 2:
         raise ValueError(
             f"embeddings of shape {np.shape(embeddings)}, expected (n_recordings, n_features), one "
@@ -23,7 +23,7 @@ def check_rows(embeddings: Any) -> np.ndarray:
 
 
 def project(rows: np.ndarray, method: Any, random_state: Any) -> tuple[np.ndarray, list[str]]:
-    """Return coordinates ``(n, 2)`` and what the axes are called.
+    """Return coordinates ``(n, 2)`` and the labels of the axes.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def _reducer(rows: np.ndarray, method: Any, random_state: Any) -> tuple[Any, str
         return clone(method), type(method).__name__
     if method == "pca":
         return PCA(2, random_state=random_state), "Principal component"
-    # Both look at some neighbours of each point, of which a small collection has few.
+    # Both methods use the nearest neighbours of each point; small collections have few.
     n_neighbors = min(30.0, (len(rows) - 1) / 3)
     if method == "tsne":
         return TSNE(perplexity=max(n_neighbors, 0.5), random_state=random_state), "t-SNE"

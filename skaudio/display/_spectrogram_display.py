@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.utils import _safe_indexing
 
 from skaudio._steps import frame_maker
-from skaudio.display._axes import meaning_of
+from skaudio.display._axes import spectrogram_params
+from skaudio.display._picture import import_pyplot, one_recording
 from skaudio.dsp import hz_to_mel, mel_to_hz
 from skaudio.encoders import Waveform
 from skaudio.pooling import FrameUnion
 
-# Marks of a mel axis: octaves, as many as fit.
+# Ticks of a mel axis, in Hz.
 MEL_TICKS = (0, 250, 500, 1000, 2000, 4000, 8000, 16000, 32000)
-# What colours resolve below the loudest value: 80 dB in power.
+# Lowest value of logarithmic colors relative to the highest: -80 dB in power.
 RANGE = 1e-8
 
 
 class SpectrogramDisplay:
     """Picture of the frames of one recording.
 
-    Best made by `from_estimator`, which reads times, frequencies and units off the encoder.
+    Usually made by `from_estimator`, which takes times, frequencies and units from the encoder.
 
     Parameters
     ----------
     frames : ndarray of shape (n_features, n_frames), or (n_times,) for a waveform
         Complex spectra are drawn as magnitudes in dB.
     times : ndarray of shape (n_frames,)
-        Centre of each frame, in seconds.
+        Center of each frame, in seconds.
     frequencies : ndarray of shape (n_features,), default=None
         Of each feature, in Hz, ascending. None: features are numbered.
     frequency_scale : {"linear", "mel", "htk"}, default="linear"
@@ -41,11 +40,11 @@ class SpectrogramDisplay:
     feature_groups : sequence of (str, int), default=None
         Names and sizes of groups of numbered features, marked in place of the numbers.
     value_label : str, default="Value"
-        What the colours show, with its unit.
+        What the colors show, with its unit.
     value_scale : {"linear", "log", "signed"}, default="linear"
-        Colours that follow the values, their logarithms over 80 dB of power at most, or their size
-        and sign. Signed colours leave the first of the features out of account: the level, in
-        cepstra, which is many times larger than the others.
+        Colors follow the values, their logarithms over at most 80 dB of power, or their size and
+        sign. The range of signed colors ignores the first feature: in cepstra it is the level,
+        which is many times larger than the others.
 
     Attributes
     ----------
@@ -109,7 +108,7 @@ class SpectrogramDisplay:
         cmap : str or matplotlib Colormap, default=None
             None: "magma", or "RdBu_r" for signed values.
         colorbar : bool, default=True
-            Whether to draw a bar that says what the colours mean.
+            Whether to draw a color bar.
         im_kw : dict, default=None
             Passed on to `matplotlib.axes.Axes.pcolormesh`, or `plot` for a waveform.
 
@@ -117,14 +116,14 @@ class SpectrogramDisplay:
         -------
         display : SpectrogramDisplay
         """
-        _pyplot()  # before the work
+        import_pyplot()  # before the work
         encoder = frame_maker(estimator)
         if encoder is None or not hasattr(estimator, "transform"):
             raise TypeError(
                 f"{estimator!r:.100} returns no frames, expected an encoder, a FrameUnion or a "
                 "Pipeline that ends in one: pass model[:1] for the first step of a Pipeline."
             )
-        frames = _frames_of_one(estimator.transform(_one_recording(X, index)))
+        frames = _frames_of_one(estimator.transform(one_recording(X, index)))
         if frames.ndim == 1 and not isinstance(encoder, Waveform):
             raise ValueError(
                 f"{type(estimator).__name__} returns a row of {len(frames)} numbers, expected "
@@ -134,7 +133,7 @@ class SpectrogramDisplay:
         if isinstance(encoder, FrameUnion):
             spread = frames.std(axis=1, keepdims=True)
             frames = (frames - frames.mean(axis=1, keepdims=True)) / np.where(spread, spread, 1)
-        display = cls(frames, times=encoder.frame_times(frames), **meaning_of(encoder))
+        display = cls(frames, times=encoder.frame_times(frames), **spectrogram_params(encoder))
         return display.plot(ax, cmap=cmap, colorbar=colorbar, im_kw=im_kw)
 
     def plot(self, ax=None, *, cmap=None, colorbar=True, im_kw=None):
@@ -147,7 +146,7 @@ class SpectrogramDisplay:
         cmap : str or matplotlib Colormap, default=None
             None: "magma", or "RdBu_r" for signed values.
         colorbar : bool, default=True
-            Whether to draw a bar that says what the colours mean.
+            Whether to draw a color bar.
         im_kw : dict, default=None
             Passed on to `matplotlib.axes.Axes.pcolormesh`, or `plot` for a waveform.
 
@@ -155,7 +154,7 @@ class SpectrogramDisplay:
         -------
         display : SpectrogramDisplay
         """
-        plt = _pyplot()
+        plt = import_pyplot()
         frames = np.asarray(self.frames)
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
@@ -172,11 +171,11 @@ class SpectrogramDisplay:
             frames = 20 * np.log10(np.maximum(np.abs(frames), 1e-5))
             frames = np.maximum(frames, frames.max() - 80)
             value_label = "Magnitude (dB)"
-        colours = _colours(frames, self.value_scale)
+        colors = _colors(frames, self.value_scale)
         if cmap is not None:
-            colours["cmap"] = cmap
+            colors["cmap"] = cmap
         edges = _edges(np.asarray(self.times), 0.01), self._feature_edges(len(frames))
-        self.im_ = ax.pcolormesh(*edges, frames, **{"rasterized": True, **colours, **(im_kw or {})})
+        self.im_ = ax.pcolormesh(*edges, frames, **{"rasterized": True, **colors, **(im_kw or {})})
         self._label_features(ax, edges[1])
         if colorbar:
             self.colorbar_ = self.figure_.colorbar(
@@ -192,7 +191,7 @@ class SpectrogramDisplay:
         htk = self.frequency_scale == "htk"
         mel = hz_to_mel(self.frequencies, htk=htk)
         edges = _edges(mel, 1.0)
-        # The outermost filters reach to fmin and fmax, one step from their centres.
+        # The outermost filters reach to fmin and fmax, one step from their centers.
         edges[0], edges[-1] = 2 * edges[0] - mel[0], 2 * edges[-1] - mel[-1]
         return mel_to_hz(edges, htk=htk)
 
@@ -220,22 +219,6 @@ class SpectrogramDisplay:
             ax.set_ylabel(self.feature_label)
 
 
-def _pyplot() -> Any:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError('Pictures need matplotlib: pip install "skaudio[plot]"') from error
-    return plt
-
-
-def _one_recording(X: Any, index: int) -> Any:
-    """Return an X of one recording."""
-    single = isinstance(X, (str, bytes, os.PathLike, Mapping)) or hasattr(X, "get_all_samples")
-    if single or (isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiu"):
-        return [X]
-    return _safe_indexing(X, [index])
-
-
 def _frames_of_one(output: Any) -> np.ndarray:
     """Return the frames, or the waveform, in what an encoder put out for one recording."""
     if hasattr(output, "iloc"):
@@ -245,15 +228,15 @@ def _frames_of_one(output: Any) -> np.ndarray:
     return np.asarray(first["array"] if isinstance(first, Mapping) else first)
 
 
-def _edges(centres: np.ndarray, width: float) -> np.ndarray:
+def _edges(centers: np.ndarray, width: float) -> np.ndarray:
     """Return the borders between cells; ``width`` is that of a single one."""
-    if len(centres) == 1:
-        return np.array([centres[0] - width / 2, centres[0] + width / 2])
-    between = (centres[1:] + centres[:-1]) / 2
-    return np.r_[2 * centres[0] - between[0], between, 2 * centres[-1] - between[-1]]
+    if len(centers) == 1:
+        return np.array([centers[0] - width / 2, centers[0] + width / 2])
+    between = (centers[1:] + centers[:-1]) / 2
+    return np.r_[2 * centers[0] - between[0], between, 2 * centers[-1] - between[-1]]
 
 
-def _colours(frames: np.ndarray, value_scale: str) -> dict[str, Any]:
+def _colors(frames: np.ndarray, value_scale: str) -> dict[str, Any]:
     from matplotlib.colors import CenteredNorm, LogNorm
 
     if value_scale == "signed":
@@ -266,7 +249,7 @@ def _colours(frames: np.ndarray, value_scale: str) -> dict[str, Any]:
 
 
 def _extend(frames: np.ndarray, norm: Any) -> str:
-    """Say at which ends of the colour bar values lie beyond it."""
+    """Return at which ends of the color bar values lie beyond it."""
     below, above = frames.min() < norm.vmin, frames.max() > norm.vmax
     return {(True, True): "both", (True, False): "min", (False, True): "max"}.get(
         (bool(below), bool(above)), "neither"

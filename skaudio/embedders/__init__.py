@@ -1,9 +1,9 @@
-"""Recordings to rows whose distances mean something: of a classifier, or learned from pairs.
+"""Embeddings: recordings as rows whose distances tell how alike they are.
 
 NetEmbedder
-    What comes before the head of a neural estimator, or any of its layers.
+    The output of a layer of a neural estimator, by default the input of its head.
 SiameseEmbedder
-    Trained so that recordings of one class are near each other, and others far.
+    A network trained on pairs: recordings of one class are near each other, others far.
 """
 
 from skaudio.embedders._net_embedder import NetEmbedder

@@ -1,30 +1,32 @@
-"""Reading the layers of a network by name, whatever their shapes and whatever the padding."""
+"""Reading the output of a layer by its name, for layers of any shape and independent of padding."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 
-# Numbers of frames at which a layer is tried, to see which of its axes is time.
+# A layer is run on both numbers of frames, to find which axis of its output is time.
 TRIALS = (64, 96)
 
 
 class LayerReader:
-    """Run a trained network and return what one of its layers put out.
+    """Run a trained network and return the output of one of its layers.
 
     Parameters
     ----------
     module : StandardizedNet
     layer : str
-        "embedding": what comes before the head, or the name of a layer as
-        ``module.net.named_modules()`` has it. One that is run more than once is read the last time.
+        "embedding", the input of the head, or the name of a layer in
+        ``module.net.named_modules()``. Of a layer that is run several times, the last output is
+        read.
 
     Attributes
     ----------
     has_frames : bool
-        Whether there is an axis of time in what the layer puts out.
+        Whether the output of the layer has a time axis.
     """
 
     def __init__(self, module: Any, layer: str):
@@ -50,7 +52,7 @@ class LayerReader:
         return frames.masked_fill(~inside[:, None], 0.0).sum(-1) / counts[:, None]
 
     def frames(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return frames (n_sequences, n_features, n_frames), and how many are each sequence's."""
+        """Return frames (n_sequences, n_features, n_frames), and their number per sequence."""
         if self._inner is None:
             return self._module.forward_frames(x, lengths)
         assert self._time_axis is not None
@@ -65,23 +67,18 @@ class LayerReader:
         return (self.frames(*trial)[0] if frames else self.rows(*trial)).shape[1]
 
     def _read(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        seen: list[torch.Tensor] = []
-
-        def look(layer: nn.Module, inputs: Any, output: Any) -> None:
-            # Recurrent layers return their states as well.
-            seen.append(output[0] if isinstance(output, tuple) else output)
-
+        """Run the network and return the output of the layer in this call."""
         assert self._inner is not None
-        handle = self._inner.register_forward_hook(look)
-        try:
-            self._module(x, lengths)
-        finally:
-            handle.remove()
-        if not seen:
+        outputs: list[Any] = []
+        recording_copy(self._module, self._inner, outputs.append)(x, lengths)
+        if not outputs:
             raise ValueError(
                 f"layer={self._layer!r} is not run when the network is: expected one that is."
             )
-        return seen[-1].float()
+        # Recurrent layers return their states as well.
+        last = outputs[-1][0] if isinstance(outputs[-1], tuple) else outputs[-1]
+        frames: torch.Tensor = last.float()
+        return frames
 
     @torch.inference_mode()
     def _find_time(self) -> int | None:
@@ -97,7 +94,7 @@ class LayerReader:
         return grows[0] if grows else None
 
     def _count(self, n_frames: int, like: torch.Tensor) -> int:
-        """Return how many frames the layer makes of a sequence that is alone."""
+        """Return how many frames the layer returns for a sequence without padding."""
         if n_frames not in self._counts:
             alone = like.new_zeros((1, like.shape[1], n_frames))
             lengths = torch.tensor([n_frames], device=like.device)
@@ -112,7 +109,7 @@ class LayerReader:
 
 
 def find_layer(net: nn.Module, layer: str) -> nn.Module | None:
-    """Return a layer of a network; None for "embedding" where the network knows what that is."""
+    """Return a layer of a network; None for "embedding" if the network defines it itself."""
     if layer == "embedding" and (
         hasattr(net, "forward_features") or hasattr(net, "forward_frames")
     ):
@@ -127,3 +124,37 @@ def find_layer(net: nn.Module, layer: str) -> nn.Module | None:
             f"{', '.join(map(repr, names))}."
         )
     return names[layer]
+
+
+def recording_copy(
+    module: nn.Module, layer: nn.Module, record: Callable[[Any], object]
+) -> nn.Module:
+    """Return a copy of a module that passes each output of one of its layers to ``record``.
+
+    Only the layer and the modules that contain it are copied. Weights are shared with the original,
+    which is not changed: a hook on it would see the calls of other threads.
+    """
+    copies: dict[int, nn.Module] = {}
+
+    def copied(part: nn.Module) -> nn.Module:
+        if all(inner is not layer for inner in part.modules()):
+            return part
+        if id(part) not in copies:
+            # A module that is registered in two places stays one module.
+            twin = copies[id(part)] = object.__new__(type(part))
+            vars(twin).update(vars(part))
+            twin._modules = {
+                name: child if child is None else copied(child)
+                for name, child in part._modules.items()
+            }
+        return copies[id(part)]
+
+    top = copied(module)
+    twin = copies[id(layer)]
+    twin._forward_hooks = twin._forward_hooks.copy()
+
+    def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+        record(output)
+
+    twin.register_forward_hook(hook)
+    return top

@@ -1,4 +1,4 @@
-"""NetEmbedder: a neural estimator without its head."""
+"""NetEmbedder: the output of a layer of a neural estimator."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ EXPECTED = (
 class NetEmbedder(
     FrameOutputMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
-    """A neural estimator chopped before its head, or after any layer: recordings to rows.
+    """The output of a layer of a neural estimator, one row per recording.
 
-    Recordings that the estimator takes for the same are near each other.
+    Recordings that are alike to the estimator are near each other.
 
     Parameters
     ----------
@@ -40,18 +40,19 @@ class NetEmbedder(
         `fit` trains a clone of it. ``FrozenEstimator(fitted)`` is used as it is, and then neither
         `fit` nor labels are needed.
     layer : str, default="embedding"
-        "embedding" is what comes before the head; else the name of a layer of the torch module, as
-        ``net_.module_.net.named_modules()`` has it: "convolutions.1", "head.1"...
+        "embedding" is the input of the head; any other value is the name of a layer of the torch
+        module in ``net_.module_.net.named_modules()``: "convolutions.1", "head.1"...
     frames : bool, default=False
-        Return a sequence of frames per recording, where the layer has frames, in place of a row.
-        Layers may have fewer frames than their input. Rows of a layer with frames are their means.
+        Return a sequence of frames per recording in place of a row; the layer must have frames,
+        which may be fewer than those of its input. With False, rows are the means of the frames.
     normalize : bool, default=False
-        Scale each row, or frame, to length 1: euclidean neighbours are those of the highest cosine.
+        Scale each row, or frame, to length 1: then the nearest neighbours by euclidean distance are
+        those by cosine similarity.
 
     Attributes
     ----------
     estimator_ : estimator
-        The one in use.
+        The fitted estimator in use.
     n_features_in_ : int
         Only where `fit` was given a 2-D array.
 
@@ -61,9 +62,9 @@ class NetEmbedder(
 
     Notes
     -----
-    In a Pipeline, `fit` trains the estimator on the training part alone, as it should be. What
-    comes after sees rows of recordings the net was trained on, which lie further apart by class
-    than those of others will.
+    In a Pipeline, `fit` trains the estimator on the training part alone. The steps after it are
+    trained on rows of recordings that the network was trained on, too; classes lie further apart in
+    these rows than in rows of new recordings.
 
     Examples
     --------
@@ -77,7 +78,7 @@ class NetEmbedder(
     >>> embedder.fit(X[y < 2], y[y < 2]).transform(X).shape
     (300, 128)
 
-    One that is fitted already:
+    With a fitted estimator:
 
     >>> from sklearn.frozen import FrozenEstimator
     >>> blocks = NetEmbedder(FrozenEstimator(embedder.estimator_), layer="convolutions.0")
@@ -96,13 +97,13 @@ class NetEmbedder(
         self.normalize = normalize
 
     def fit(self, X, y=None, groups=None):
-        """Train a clone of the estimator; a frozen one is only looked at.
+        """Train a clone of the estimator; a frozen one is only checked.
 
         Parameters
         ----------
         X : sequence of recordings, or of frames where the estimator takes frames
         y : array-like of shape (n_recordings,)
-            What the estimator learns to predict; not needed with a frozen one.
+            The target of the estimator; not needed with a frozen one.
         groups : array-like of shape (n_recordings,), optional
             For the estimator's ``early_stopping``.
 
@@ -129,7 +130,7 @@ class NetEmbedder(
         return self
 
     def transform(self, X):
-        """Return what the layer makes of recordings.
+        """Return the output of the layer for each recording.
 
         Parameters
         ----------
@@ -196,7 +197,7 @@ class NetEmbedder(
 
 
 def _last(estimator: Any) -> Any:
-    """Return the neural estimator itself, out of its wrappings."""
+    """Return the neural estimator in a Pipeline or FrozenEstimator."""
     inner = last_step(estimator)
     if not (hasattr(inner, "net_") or hasattr(inner, "net_params")) or isinstance(inner, type):
         raise TypeError(f"estimator={estimator!r:.100}: {EXPECTED}")

@@ -1,4 +1,4 @@
-"""Pairs of recordings and a distance: measuring, a threshold, decisions, a score."""
+"""Verification: the distance of two recordings, a threshold, decisions, a score."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.spatial.distance import pdist
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from skaudio.metrics import equal_error_rate, equal_error_threshold
@@ -15,7 +14,7 @@ from skaudio.nets import pair_distance
 
 
 def check_pair_labels(left: Any, right: Any, same: Any) -> np.ndarray:
-    """Return which pairs are of one class as booleans, there being as many as pairs."""
+    """Return ``same`` as booleans, after checking that there is one for each pair."""
     same = column_or_1d(same)
     check_consistent_length(left, right, same)
     if not np.isin(same, (0, 1)).all():
@@ -26,10 +25,14 @@ def check_pair_labels(left: Any, right: Any, same: Any) -> np.ndarray:
     return same.astype(bool)
 
 
-class PairVerifier(BaseEstimator):
-    """Whether two recordings are of one class, by `transform` and the estimator's ``distance``."""
+class PairVerifier:
+    """Decides whether two recordings are of one class, by the distance between their rows."""
 
+    distance: str
     threshold_: float
+
+    def transform(self, X):
+        raise NotImplementedError  # an estimator defines it
 
     def pair_distance(self, left, right):
         """Return the distance between the recordings of each pair.
@@ -42,19 +45,19 @@ class PairVerifier(BaseEstimator):
         Returns
         -------
         distances : ndarray of shape (n_pairs,)
-            The lower, the more alike.
+            Smaller for recordings that are more alike.
         """
         check_consistent_length(left, right)
         a, b = (torch.from_numpy(self.transform(half)) for half in (left, right))
         return pair_distance(a, b, self.distance).numpy()
 
     def calibrate_threshold(self, left, right, same):
-        """Set ``threshold_`` to where both kinds of error are equally frequent on these pairs.
+        """Set ``threshold_`` so that both kinds of error are equally frequent on these pairs.
 
         Parameters
         ----------
         left, right : sequence of n_pairs recordings, or of frames where ``encoder=None``
-            Best of classes, and never of recordings, that `fit` has not seen.
+            Never recordings used in `fit`, and preferably none of their classes.
         same : array-like of bool, shape (n_pairs,)
             True where both recordings of a pair are of one class.
 
@@ -94,8 +97,7 @@ class PairVerifier(BaseEstimator):
         -------
         score : float
             1 where each pair of one class is closer than each pair of two, 0.5 for chance. Also 0.5
-            where nothing can be said because all pairs are of one kind, which happens in folds
-            that hold one class, or one recording of each.
+            where all pairs are of one kind: in folds of one class, or of one recording per class.
         """
         if y is None:
             raise ValueError(
@@ -103,9 +105,12 @@ class PairVerifier(BaseEstimator):
             )
         y = column_or_1d(y)
         check_consistent_length(X, y)
-        rows = self.transform(X).astype(np.float64)
-        codes = np.unique(y, return_inverse=True)[1]
-        same = np.concatenate([code == codes[i + 1 :] for i, code in enumerate(codes)])
-        if same.all() or not same.any():
-            return 0.5
-        return 1.0 - equal_error_rate(same, -pdist(rows, self.distance))
+        return _score_of_rows(self.transform(X), y, self.distance)
+
+
+def _score_of_rows(rows: np.ndarray, y: np.ndarray, distance: str) -> float:
+    codes = np.unique(y, return_inverse=True)[1]
+    same = np.concatenate([code == codes[i + 1 :] for i, code in enumerate(codes)])
+    if same.all() or not same.any():
+        return 0.5
+    return 1.0 - equal_error_rate(same, -pdist(rows.astype(np.float64), distance))

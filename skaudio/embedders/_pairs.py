@@ -1,4 +1,4 @@
-"""Pairs of recordings: drawn from class labels, or as given; both halves in one batch."""
+"""Pairs of recordings, drawn from class labels or given; both halves are in one batch."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def check_drawable(codes: np.ndarray, what: str) -> None:
 def draw_pairs(
     codes: np.ndarray, n_pairs: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw as many pairs of one class as of two, at random.
+    """Draw pairs at random, half of them of one class and half of two.
 
     Parameters
     ----------
     codes : ndarray of int, shape (n_recordings,)
         Class of each recording. At least two classes, and two recordings of one of them.
     n_pairs : int
-        Even. From twice the number of classes on, every class is used.
+        An even number. All classes occur if it is at least twice the number of classes.
     rng : Generator
 
     Returns
     -------
     left, right : ndarray of int, shape (n_pairs,)
-        Positions; no recording is paired with itself. Classes get equal shares: of pairs of one
-        class, those with more than one recording; as left half of the others, all. Within a class,
-        recordings take turns on the left.
+        Positions of the recordings; none is paired with itself. Pairs of one class have equal
+        shares of all classes with two recordings or more; pairs of two classes have equal shares of
+        all classes on the left. Within a class, recordings take turns on the left.
     """
     half = n_pairs // 2
     classes = [np.flatnonzero(codes == c) for c in np.unique(codes)]
@@ -62,13 +62,13 @@ def draw_pairs(
 
 
 def _shares(n: int, n_slots: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Split slots at random into n shares that differ by one at most, the larger ones at random."""
+    """Split slots at random into n shares, whose sizes differ by one at most."""
     owners = np.resize(rng.permutation(n), n_slots)
     return [np.flatnonzero(owners == i) for i in range(n)]
 
 
 class PairSource:
-    """Pairs of a source's recordings as a source: the left halves, then the right halves."""
+    """A source of pairs: frames of the left recordings, then of the right ones."""
 
     def __init__(self, source: Source, left: np.ndarray, right: np.ndarray):
         self._source = source
@@ -96,8 +96,8 @@ class DrawnPairBatches:
     batch_size : int
         Pairs per batch.
     n_pairs : int or None
-        Per epoch, rounded up to an even number; None takes one per recording, or two per class if
-        that is more.
+        Pairs per epoch, rounded up to an even number; None takes one per recording, or two per
+        class if that is more.
     """
 
     def __init__(self, dataset: TrainingSet, batch_size: int, n_pairs: int | None = None):

@@ -1,6 +1,8 @@
-"""SiameseEmbedder: one network for both recordings of a pair."""
+"""SiameseEmbedder: a network trained on pairs of recordings."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -9,70 +11,72 @@ from torch import nn
 
 from skaudio import nets
 from skaudio._neural import encoded_frames, predict_rows
-from skaudio.embedders._pair_training import PairLearner
+from skaudio.embedders._pair_training import fit_drawn_pairs, fit_given_pairs
 from skaudio.embedders._pair_verification import PairVerifier
 
 MODULES = {"lenet": nets.LeNet, "gru": nets.GRU, "statistics": nets.StatisticsPooling}
 
 
 class SiameseEmbedder(
-    PairLearner, PairVerifier, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    PairVerifier, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
-    """One network for both recordings of a pair, trained to bring those of one class together.
+    """A network trained on pairs so that recordings of one class are near each other.
 
-    Classes that `fit` has not seen can be told apart as well: whatever made the classes of the
-    training data differ is what distances measure, be it speakers, machines or species.
+    It embeds recordings of other classes than those of the training data as well: distances measure
+    the kind of difference that the training classes had (speakers, machines, species).
 
     Parameters
     ----------
     encoder : transformer or Pipeline, default=None
-        Turns recordings into frames; augmentations in it act in training only, drawn afresh for
-        every recording and batch. None: X holds frames, what encoders and embedders return.
+        Turns recordings into frames. Augmentations in it act in training only and are drawn anew
+        for every recording and batch. None: X holds frames, as encoders and embedders return them.
     module : {"lenet", "gru", "statistics"} or class, default="statistics"
-        "statistics", mean and deviation over time mapped linearly, has the fewest weights and
-        suits voices and machines; the others see what comes first and what after. A class is
-        called as ``module(n_features, embedding_size, **module_params)``; its
+        "statistics", a linear map of mean and standard deviation over time, has the fewest weights
+        and suits voices and machines; the others use the order in time as well. A class is called
+        as ``module(n_features, embedding_size, **module_params)``; its
         ``forward(x, lengths)`` takes padded frames (n_recordings, n_features, n_frames) and their
         lengths, and returns (n_recordings, embedding_size).
     module_params : dict, default=None
-        Passed on to the module.
+        Further parameters of the module.
     embedding_size : int, default=128
         Number of columns.
     normalize : bool, default=False
         Scale embeddings to length 1, in training too; their distances are at most 2 then.
     hinge : {"squared", "linear"}, default="squared"
-        Of the loss, see `skaudio.nets.ContrastiveLoss`.
+        Form of the loss, see `skaudio.nets.ContrastiveLoss`.
     margin : float, default=1.0
-        Distance from which on a pair of different classes costs nothing. "statistics" begins with
-        distances around 1.
+        Pairs of two classes at this distance or a larger one add nothing to the loss. Distances
+        are around 1 at the start of training with "statistics".
     distance : {"euclidean", "cosine"}, default="euclidean"
-        Between embeddings: of the loss, of pairs and of `score`.
+        Distance between embeddings, in the loss, in `pair_distance` and in `score`.
     n_pairs : int, default=None
         Pairs drawn per epoch by `fit`, half of them of one class; an odd number becomes the next
         even one. None takes as many as there are recordings, or two per class if that is more.
     max_epochs : int, default=20
-        Number of times that pairs are drawn.
+        Passes over the pairs; `fit` draws new ones for each.
     batch_size : int, default=32
         Pairs per step; batches hold pairs of similar length.
     lr : float, default=1e-3
         Highest learning rate of the one-cycle schedule.
     standardize : {"auto", "global", "recording", "both", None}, default="global"
-        "global" learns each feature's mean and deviation on the training data; "recording" takes
-        each recording's own mean over time away, and much of the voice with it; "both" does both.
+        "global" learns the mean and standard deviation of each feature on the training data.
+        "recording" subtracts each recording's own mean over time, which removes much of what is
+        specific to a voice. "both" does both.
         "auto" is "both" with an encoder and "global" without.
     early_stopping : bool, default=False
-        Hold out a part, stop when its loss no longer falls, restore the best epoch.
+        Hold out a part of the training data, stop when its loss no longer falls, restore the best
+        epoch.
     validation_fraction : float, default=0.1
-        Size of that part; whole groups where `fit` is given ``groups``.
+        Share that is held out; whole groups if `fit` gets ``groups``.
     n_iter_no_change : int, default=10
         Epochs without improvement before stopping.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Of training; "auto" is bfloat16 on hardware with matrix units for it. Embeddings are
-        float32.
+        Precision of training; "auto" takes bfloat16 where the hardware has matrix units for it.
+        Embeddings are float32.
     device : str, default="cpu"
         torch device.
     random_state : int, RandomState instance or None, default=None
-        Of weights, pairs, batches, dropout and augmentations. The same int and number of torch
+        Seed of weights, pairs, batches, dropout and augmentations. The same int and number of torch
         threads give bit-equal results.
     warm_start : bool, default=False
         Start from the weights of the previous fit.
@@ -82,17 +86,17 @@ class SiameseEmbedder(
         Added to the schedule, the gradient clipping and early stopping.
     net_params : dict, default=None
         Parameters of `skorch.NeuralNet` that replace those set here, such as ``optimizer``;
-        ``{"callbacks__schedule": None}`` takes the schedule away.
+        ``{"callbacks__schedule": None}`` removes the schedule.
 
     Attributes
     ----------
     threshold_ : float
-        Pairs at this distance or a shorter one are taken to be of one class: half the margin, until
-        `calibrate_threshold` finds a better one.
+        Pairs at this distance or a smaller one are predicted to be of one class. Half the margin
+        until `calibrate_threshold` is called.
     net_ : skorch.NeuralNet
         ``net_.module_`` is the torch module, standardisation included.
     encoder_ : estimator
-        The encoder, where there is one.
+        The fitted encoder, if there is one.
     history_ : skorch.history.History
         Losses and times of each epoch.
     n_iter_ : int
@@ -106,9 +110,9 @@ class SiameseEmbedder(
 
     Notes
     -----
-    Within an epoch, classes get equal shares of the pairs of one class (those with two recordings
-    or more) and of the left halves of the pairs of two. A class with a single recording is only
-    ever paired with others.
+    Half of the pairs of an epoch are of one class, in equal shares of all classes with two
+    recordings or more. The other half are of two classes, in equal shares by the class of the left
+    recording. A class with a single recording occurs in pairs of two classes only.
 
     References
     ----------
@@ -131,6 +135,11 @@ class SiameseEmbedder(
     >>> siamese.pair_distance(digits.data[:2], digits.data[2:4]).shape
     (2,)
     """
+
+    __metadata_request__fit = {"groups": True}
+
+    net_: Any
+    encoder_: Any
 
     def __init__(
         self,
@@ -191,6 +200,42 @@ class SiameseEmbedder(
                 raise ValueError(f"module={module!r}: expected {names} or a torch module's class.")
             module = MODULES[module]
         return module(n_features, self.embedding_size, **(self.module_params or {}))
+
+    def fit(self, X, y, groups=None):
+        """Train on pairs that are drawn anew in each epoch.
+
+        Parameters
+        ----------
+        X : sequence of recordings, or of frames where ``encoder=None``
+        y : array-like of shape (n_recordings,)
+            Class labels: at least two classes, one of them with two recordings or more.
+        groups : array-like of shape (n_recordings,), optional
+            Group of each recording (speaker...): ``early_stopping`` holds out whole groups.
+
+        Returns
+        -------
+        self : estimator
+        """
+        fit_drawn_pairs(self, X, y, groups)
+        return self
+
+    def fit_pairs(self, left, right, same, groups=None):
+        """Train on the same pairs in each epoch.
+
+        Parameters
+        ----------
+        left, right : sequence of n_pairs recordings, or of frames where ``encoder=None``
+        same : array-like of bool, shape (n_pairs,)
+            True where both recordings of a pair are of one class. Both kinds are needed.
+        groups : array-like of shape (n_pairs,), optional
+            ``early_stopping`` holds out whole groups.
+
+        Returns
+        -------
+        self : estimator
+        """
+        fit_given_pairs(self, left, right, same, groups)
+        return self
 
     def transform(self, X):
         """Return embeddings.

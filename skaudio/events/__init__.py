@@ -1,23 +1,22 @@
-"""Events: what was heard from when to when, as a table.
+"""Events with onset and offset, as a table.
 
 A table of events is a DataFrame with DCASE's columns: ``file``, ``onset``, ``offset`` (in seconds),
-``event_label``; predicted ones have a ``score`` as well.
+``event_label``; predicted events have a ``score`` as well.
 
 check_events
     Validate a table of events.
 merge_events
     Join events of one label that overlap or nearly touch.
 frames_to_events
-    Probabilities over time to events: threshold, hysteresis, median filter, gaps, durations.
+    Turn probabilities over time into events.
 events_to_frames
-    Events to activity over time.
+    Turn events into activity over time.
 read_events, write_events
-    CSV, TSV, and Audacity's labels.
+    Read and write CSV, TSV and label files of Audacity.
 """
 
 from skaudio.events._event_files import read_events, write_events
 from skaudio.events._event_table import check_events, merge_events
-from skaudio.events._file_names import file_names
 
 # For the other packages; no part of the public interface.
 from skaudio.events._frame_events import (
@@ -26,7 +25,7 @@ from skaudio.events._frame_events import (
 from skaudio.events._frame_events import (
     check_thresholds as check_thresholds,
 )
-from skaudio.events._frame_events import events_to_frames, frames_to_events
+from skaudio.events._frame_events import events_to_frames, file_names, frames_to_events
 from skaudio.events._frame_events import (
     find_runs as find_runs,
 )

@@ -23,7 +23,7 @@ def read_events(path: str | os.PathLike[str], *, file: Any = None) -> pd.DataFra
         and ``event_label``. .txt: labels exported by Audacity, ``start<TAB>end<TAB>label``. A
         folder: its .txt files, one per recording.
     file : default=None
-        What the recording of an Audacity file is called; None: the name of the file without .txt.
+        Name of the recording of an Audacity file; None: the name of the file without .txt.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def write_events(events: Any, path: str | os.PathLike[str]) -> None:
         See `check_events`.
     path : str or path-like
         .csv or .tsv: the table. .txt: Audacity's labels, of one recording. A folder that exists:
-        Audacity's labels, a .txt file per recording that has events, called as the recording.
+        Audacity's labels, a .txt file for each recording with events, named after it.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def _separator(path: Path) -> str:
 def _read_audacity(path: Path, file: Any) -> list[Any]:
     rows: list[Any] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        # A line that begins with a backslash holds the frequencies of the label before.
+        # A line that begins with a backslash holds the frequencies of the previous label.
         if not line.strip() or line.startswith("\\"):
             continue
         parts = line.split("\t")

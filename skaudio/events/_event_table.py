@@ -1,4 +1,4 @@
-"""Tables of events: their columns, and what is wrong with one."""
+"""Tables of events: columns, checks, merging."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def check_events(
     ----------
     events : DataFrame, or sequence of mappings
         ``file`` (or ``filename``), ``onset`` and ``offset`` in seconds, ``event_label``; other
-        columns are kept. A row whose onset, offset and label are all missing says, as in DCASE's
-        tables, that nothing is heard in its file; it is left out.
+        columns are kept. A row without onset, offset and label means, as in DCASE's tables, that
+        its file has no events; it is left out.
     labels : sequence, default=None
-        The labels there may be; None allows any.
+        The allowed labels; None allows any.
     files : sequence, default=None
-        The files there may be; None allows any.
+        The allowed files; None allows any.
 
     Returns
     -------
     events : DataFrame
-        A copy, by file in the order of ``files`` (or of first appearance), onset and offset.
+        A copy, sorted by file in the order of ``files`` (or of appearance), onset and offset.
 
     Raises
     ------
@@ -71,14 +71,14 @@ def check_events(
 
 
 def merge_events(events: Any, *, max_gap: float = 0.0) -> pd.DataFrame:
-    """Join events of one label and file that overlap, touch, or nearly do.
+    """Join events of one label and file that overlap, touch, or are close to each other.
 
     Parameters
     ----------
     events : DataFrame, or sequence of mappings
-        See `check_events`; overlapping ones are allowed here.
+        See `check_events`; events may overlap here.
     max_gap : float, default=0.0
-        Seconds of silence between two events that become one.
+        Longest gap between two events that are joined, in seconds.
 
     Returns
     -------
@@ -148,7 +148,7 @@ def _row(table: pd.DataFrame, i: int) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return what numpy's numbers and strings are in Python, which is shorter to print."""
+    """Return scalars of numpy as Python objects, whose repr is shorter."""
     return value.item() if isinstance(value, np.generic) else value
 
 

@@ -1,17 +1,19 @@
-"""Probabilities over time to events, and events to activity over time."""
+"""The output of a detector as a table of events, and a table as activity over time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import median_filter as median_of
 
+from skaudio.audio import AudioBatch
 from skaudio.events._event_table import COLUMNS, check_events
 
-# Of a frame: durations in seconds are compared with whole numbers of frames.
+# Tolerance in frames, for durations in seconds that are compared with numbers of frames.
 ROUNDING = 1e-6
 
 
@@ -30,16 +32,15 @@ def frames_to_events(
 ) -> pd.DataFrame:
     """Turn probabilities over time into events.
 
-    The steps, in this order, for each label by itself: running median; an event begins where the
-    probability reaches the threshold, and reaches to both sides as far as it is at least
-    ``hysteresis * threshold``; events with short gaps between them are joined; short events are
-    dropped.
+    Each label is treated separately, in these steps: a running median over the probabilities; runs
+    of frames at or above ``hysteresis * threshold`` that reach the threshold in at least one frame
+    become events; events with short gaps between them are joined; short events are dropped.
 
     Parameters
     ----------
     probabilities : array of shape (n_labels, n_frames)
     frame_times : array of shape (n_frames,)
-        Centre of each frame, in seconds, evenly spaced.
+        Center of each frame, in seconds, evenly spaced.
     labels : sequence of length n_labels
     threshold : float, or array of shape (n_labels,), default=0.5
         Between 0 and 1.
@@ -52,16 +53,18 @@ def frames_to_events(
     max_gap : float, default=0.0
         Gaps of at most this length between two events are filled, in seconds.
     frame_duration : float, default=None
-        From one frame to the next; None: from ``frame_times``, which then are two or more.
+        Time from one frame to the next, in seconds. None: computed from ``frame_times``, which must
+        then hold two or more.
     file : default=0
-        What goes into the column ``file``.
+        Value of the column ``file``.
 
     Returns
     -------
     events : DataFrame
         ``file``, ``onset``, ``offset``, ``event_label``, ``score`` (the mean probability of the
-        event's frames, before the median filter), by onset. Events begin and end half a frame
-        before and behind the centres of their frames, but not before 0.
+        event's frames, before the median filter), sorted by onset. An event begins half a frame
+        before the center of its first frame, but not before 0, and ends half a frame after the
+        center of its last one.
 
     Examples
     --------
@@ -106,14 +109,14 @@ def _table(rows: list[Any]) -> pd.DataFrame:
 
 
 def events_to_frames(events: Any, frame_times: Any, labels: Sequence[Any]) -> np.ndarray:
-    """Say which labels are active in which frames of one recording.
+    """Return which labels are active in which frames of one recording.
 
     Parameters
     ----------
     events : DataFrame
         Of one file, see `check_events`.
     frame_times : array of shape (n_frames,)
-        Centre of each frame, in seconds.
+        Center of each frame, in seconds.
     labels : sequence of length n_labels
 
     Returns
@@ -140,8 +143,42 @@ def events_to_frames(events: Any, frame_times: Any, labels: Sequence[Any]) -> np
     return active
 
 
+def file_names(X: Any) -> list[Any]:
+    """Return the value of the column ``file`` for each recording: its path, or else its position.
+
+    Parameters
+    ----------
+    X : sequence of recordings, or of frames
+
+    Returns
+    -------
+    names : list of str or int
+        Paths as in X: a relative path stays relative. For an `AudioBatch`, its ``names``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.events import file_names
+    >>> file_names(["a.wav", "b.wav"]), file_names(np.zeros((2, 16000)))
+    (['a.wav', 'b.wav'], [0, 1])
+    """
+    if isinstance(X, AudioBatch):
+        return [i if name is None else name for i, name in enumerate(X.names)]
+    if hasattr(X, "iloc"):
+        X = X if X.ndim == 1 else X.iloc[:, 0]
+        X = X.tolist()
+    return [_name(X[i], i) for i in range(len(X))]
+
+
+def _name(item: Any, position: int) -> Any:
+    if isinstance(item, (str, os.PathLike)):
+        return str(os.fsdecode(item))
+    path = item.get("path") if isinstance(item, Mapping) else getattr(item, "path", None)
+    return position if path is None else str(os.fsdecode(path))
+
+
 def smooth(values: np.ndarray, n_frames: float) -> np.ndarray:
-    """Return the running median over about ``n_frames``, an odd number; ends are repeated."""
+    """Return the running median over ``n_frames``, rounded to an odd number; ends are repeated."""
     size = 2 * round((n_frames - 1) / 2) + 1
     return values if size <= 1 else median_of(values, size, mode="nearest")
 
@@ -168,7 +205,7 @@ def find_runs(
 
 
 def check_thresholds(threshold: Any, labels: Sequence[Any]) -> np.ndarray:
-    """Return one threshold per label, or say what is wrong."""
+    """Return one threshold per label, or raise an error."""
     if hasattr(threshold, "keys"):
         strange = [name for name in threshold if name not in list(labels)]
         missing = [name for name in labels if name not in threshold]
@@ -191,7 +228,7 @@ def check_thresholds(threshold: Any, labels: Sequence[Any]) -> np.ndarray:
 def check_filters(
     hysteresis: float, median_filter: float, min_duration: float, max_gap: float
 ) -> None:
-    """Refuse settings of the filters that mean nothing."""
+    """Raise an error for settings of the filters that are out of range."""
     if not 0 < hysteresis <= 1:
         raise ValueError(
             f"hysteresis={hysteresis!r}: expected a share of the threshold, above 0 and at most 1."

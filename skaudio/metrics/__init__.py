@@ -1,43 +1,39 @@
-"""Measures that scikit-learn has no word for.
+"""Measures that scikit-learn does not have.
 
 scores_by
     Accuracy per class, per speaker, per anything, with standard errors.
 worst_classified
-    The recordings a classifier is most wrong about.
+    Recordings whose true class got the lowest probability.
 equal_error_rate, equal_error_threshold
-    Verification: are two recordings of one class?
+    Verification: whether two recordings are of one class.
 precision_at_k, r_precision, map_at_r
-    Retrieval: are the neighbours of a recording of its class?
+    Retrieval: whether the neighbours of a recording are of its class.
 event_based_f1, segment_based_f1
-    How well events were found, one by one or by the second.
+    F1 score of events, compared one by one or in segments of a second.
 event_based_scores, segment_based_scores
     The same per label, with precision, recall and counts.
 make_event_scorer
-    Score by strong labels inside a search.
-equal_error_rate, equal_error_threshold
-    Verification: are two recordings of one class?
-precision_at_k, r_precision, map_at_r
-    Retrieval: are the neighbours of a recording of its class?
+    Make a scorer for searches and cross-validation with strong labels.
 """
 
 from skaudio.metrics._accuracy import scores_by, worst_classified
 from skaudio.metrics._event_scorer import make_event_scorer
+
+# For the other packages; no part of the public interface.
+from skaudio.metrics._event_scores import (
+    count_events as count_events,
+)
+from skaudio.metrics._event_scores import (
+    count_segments as count_segments,
+)
 from skaudio.metrics._event_scores import (
     event_based_f1,
     event_based_scores,
     segment_based_f1,
     segment_based_scores,
 )
-
-# For the other packages; no part of the public interface.
-from skaudio.metrics._matching import (
-    active_segments as active_segments,
-)
-from skaudio.metrics._matching import (
+from skaudio.metrics._event_scores import (
     f1_of as f1_of,
-)
-from skaudio.metrics._matching import (
-    n_matched as n_matched,
 )
 from skaudio.metrics._retrieval import map_at_r, precision_at_k, r_precision
 from skaudio.metrics._verification import equal_error_rate, equal_error_threshold

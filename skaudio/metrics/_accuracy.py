@@ -1,4 +1,4 @@
-"""Tables of a classifier's successes and failures."""
+"""Tables of the accuracy of a classifier by group, and of its worst errors."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def worst_classified(
     Parameters
     ----------
     recordings : sequence of length n_recordings
-        What to call them: paths, names.
+        Names of the recordings, such as their paths.
     y_true : array-like of shape (n_recordings,)
     probabilities : array-like of shape (n_recordings, n_classes)
-        From ``predict_proba``, best of a cross-validation (`cross_val_predict`).
+        From ``predict_proba``, preferably in a cross-validation (`cross_val_predict`).
     classes : array-like of shape (n_classes,)
-        What the columns stand for: ``classes_``.
+        Class of each column: ``classes_``.
     n : int, default=10
-        How many.
+        Number of recordings to return.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Strong labels inside a search: a scorer that brings them along."""
+"""A scorer that holds strong labels, for searches and cross-validation."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class EventScorer:
 def make_event_scorer(events: Any, *, metric: Callable[..., Any] = segment_based_f1) -> EventScorer:
     """Make a scorer for ``GridSearchCV(scoring=...)`` and ``cross_validate`` of strong labels.
 
-    A search hands its scorer X and the weak y of a fold. The strong labels come with the scorer,
-    of all recordings at once; it takes those of the recordings in X, which it knows by their
-    paths, and compares them with ``estimator.predict_events(X)``.
+    A search passes to its scorer the X and the weak y of a fold. This scorer holds the strong
+    labels of all recordings; it selects those of the recordings in X by their paths, and compares
+    them with ``estimator.predict_events(X)``.
 
     Parameters
     ----------

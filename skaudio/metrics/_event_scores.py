@@ -1,4 +1,4 @@
-"""How well events were found: event-based and segment-based F1."""
+"""Event-based and segment-based F1, precision and recall of predicted events."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from skaudio.events import check_events
-from skaudio.metrics._matching import Spans, active_segments, f1_of, n_matched
 
+# Onsets and offsets, in seconds, of the events of one label in one file.
+Spans = tuple[np.ndarray, np.ndarray]
+# n_true, n_pred, n_found
 Counts = tuple[int, int, int]
+COLUMNS_OF_SCORES = ["f1", "precision", "recall", "n_true", "n_pred", "n_found"]
 AVERAGES = ("macro", "micro", None)
 
 
@@ -23,7 +28,7 @@ def event_based_scores(
     offset_ratio: float = 0.2,
     labels: Sequence[Any] | None = None,
 ) -> pd.DataFrame:
-    """Compare events one by one: same label, same onset, same offset, within tolerances.
+    """Compare events one by one: equal labels, onsets and offsets within tolerances.
 
     An event is found if the onsets differ by at most ``collar`` and the offsets by at most
     ``max(collar, offset_ratio * length)``, with the length of the true event. True and predicted
@@ -51,8 +56,8 @@ def event_based_scores(
     The numbers are those of sed_eval 0.2.1, with optimal matching and
     ``empty_system_output_handling="zero_score"``: precision is 0 where nothing was predicted. By
     sed_eval's default it is NaN there, which leaves the label out of the macro mean: a system that
-    stays silent would gain by it. A label without true events has no recall and no F1, and counts
-    in "micro" alone.
+    predicts nothing for a label would score higher. A label without true events has no recall and
+    no F1, and counts in "micro" alone.
 
     References
     ----------
@@ -70,10 +75,12 @@ def event_based_scores(
         if not value >= 0:
             raise ValueError(f"{name}={value!r}: expected 0 or more.")
 
-    def count(true: Spans, pred: Spans) -> Counts:
-        return len(true[0]), len(pred[0]), n_matched(true, pred, collar, offset_ratio)
-
-    return _scores(events_true, events_pred, labels, count)
+    return _scores(
+        events_true,
+        events_pred,
+        labels,
+        lambda true, pred: count_events(true, pred, collar, offset_ratio),
+    )
 
 
 def segment_based_scores(
@@ -119,11 +126,9 @@ def segment_based_scores(
     if not segment > 0:
         raise ValueError(f"segment={segment!r}: expected a positive number of seconds.")
 
-    def count(true: Spans, pred: Spans) -> Counts:
-        a, b = active_segments(true, segment), active_segments(pred, segment)
-        return len(a), len(b), len(np.intersect1d(a, b, assume_unique=True))
-
-    return _scores(events_true, events_pred, labels, count)
+    return _scores(
+        events_true, events_pred, labels, lambda true, pred: count_segments(true, pred, segment)
+    )
 
 
 def event_based_f1(
@@ -211,14 +216,11 @@ def _scores(
         if key[1] in row:
             counts[row[key[1]]] += count(true_spans.get(key, none), pred_spans.get(key, none))
     rows = [_rates(*c) for c in counts.tolist()]
-    table = pd.DataFrame(rows, index=list(labels), columns=_COLUMNS)
-    macro = table.mean() if len(table) else pd.Series(np.nan, index=_COLUMNS)
+    table = pd.DataFrame(rows, index=list(labels), columns=COLUMNS_OF_SCORES)
+    macro = table.mean() if len(table) else pd.Series(np.nan, index=COLUMNS_OF_SCORES)
     table.loc["macro"] = [*macro.iloc[:3], *counts.sum(axis=0)]
     table.loc["micro"] = _rates(*counts.sum(axis=0).tolist())
-    return table.astype(dict.fromkeys(_COLUMNS[3:], int))
-
-
-_COLUMNS = ["f1", "precision", "recall", "n_true", "n_pred", "n_found"]
+    return table.astype(dict.fromkeys(COLUMNS_OF_SCORES[3:], int))
 
 
 def _rates(n_true: int, n_pred: int, n_found: int) -> list[float]:
@@ -238,3 +240,37 @@ def _averaged(table: pd.DataFrame, average: str | None) -> Any:
     if average is None:
         return table["f1"].iloc[:-2]
     return float(table.loc[average, "f1"])
+
+
+def count_events(true: Spans, pred: Spans, collar: float, offset_ratio: float) -> Counts:
+    """Count true events, predicted events, and those of them that match."""
+    return len(true[0]), len(pred[0]), n_matched(true, pred, collar, offset_ratio)
+
+
+def count_segments(true: Spans, pred: Spans, segment: float) -> Counts:
+    """Count segments with true events, with predicted events, and with both."""
+    a, b = active_segments(true, segment), active_segments(pred, segment)
+    return len(a), len(b), len(np.intersect1d(a, b, assume_unique=True))
+
+
+def n_matched(true: Spans, pred: Spans, collar: float, offset_ratio: float) -> int:
+    """Return the size of the largest one-to-one matching of (onsets, offsets) within tolerance."""
+    onset = np.abs(true[0][:, None] - pred[0]) <= collar
+    tolerance = np.maximum(collar, offset_ratio * (true[1] - true[0]))
+    hits = onset & (np.abs(true[1][:, None] - pred[1]) <= tolerance[:, None])
+    if not hits.any():
+        return 0
+    return int((maximum_bipartite_matching(csr_array(hits)) >= 0).sum())
+
+
+def active_segments(spans: Spans, segment: float) -> np.ndarray:
+    """Return the sorted numbers of the segments that contain a part of an event."""
+    first = np.floor(spans[0] / segment).astype(np.int64)
+    last = np.ceil(spans[1] / segment).astype(np.int64)
+    touched = [np.arange(a, b) for a, b in zip(first, last, strict=True)]
+    return np.unique(np.concatenate(touched)) if touched else np.empty(0, np.int64)
+
+
+def f1_of(n_true: int, n_pred: int, n_found: int) -> float:
+    """Return F1, NaN if there are no true events."""
+    return 2 * n_found / (n_true + n_pred) if n_true else float("nan")

@@ -1,4 +1,4 @@
-"""What the neighbours of an embedding are worth: precision at k, R-precision, MAP@R."""
+"""Measures of retrieval by nearest neighbours: precision at k, R-precision, MAP@R."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def precision_at_k(X: Any, y: Any, *, k: int = 1, metric: Any = "euclidean") -> 
     See Also
     --------
     r_precision : With as many neighbours as the class has other recordings.
-    map_at_r : The same, with an eye on their order.
+    map_at_r : Weights near neighbours more.
 
     Notes
     -----
-    A recording is no neighbour of itself. Of neighbours at equal distance those of other classes
-    come first, so that the result does not depend on the order of the recordings, and an embedding
-    that maps everything to one point gains nothing.
+    A recording is not its own neighbour. Of neighbours at equal distance, those of other classes
+    come first: the result does not depend on the order of the recordings, and an embedding that
+    maps all of them to one point does not score high.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def precision_at_k(X: Any, y: Any, *, k: int = 1, metric: Any = "euclidean") -> 
 def r_precision(X: Any, y: Any, *, metric: Any = "euclidean") -> float:
     """Return the share of a recording's R nearest neighbours that are of its class.
 
-    R is the number of other recordings of that class, so that 1 is within reach for each.
+    R is the number of other recordings of its class, so that 1 can be reached.
 
     Parameters
     ----------
@@ -110,8 +110,8 @@ def r_precision(X: Any, y: Any, *, metric: Any = "euclidean") -> float:
 def map_at_r(X: Any, y: Any, *, metric: Any = "euclidean") -> float:
     """Return the mean average precision at R.
 
-    As R-precision, but each neighbour of the class counts by the precision up to its place, so that
-    near ones count more.
+    As R-precision, but each neighbour of the class counts with the precision up to its rank, so
+    that near ones count more.
 
     Parameters
     ----------

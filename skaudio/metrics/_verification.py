@@ -1,4 +1,4 @@
-"""How well scores tell pairs of one class from pairs of two."""
+"""Equal error rate and threshold of scores of pairs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def equal_error_rate(y_true: Any, y_score: Any) -> float:
     y_true : array-like of bool or of 0 and 1, shape (n_pairs,)
         Whether a pair is of one class (the same speaker...).
     y_score : array-like of shape (n_pairs,)
-        The higher, the more alike: similarities, or *negative* distances.
+        Higher for pairs that are more alike: similarities, or *negative* distances.
 
     Returns
     -------
     rate : float
-        0 where the scores separate the two kinds of pairs, 0.5 where they say nothing, 1 where they
-        separate them the wrong way round.
+        0 if the scores separate the two kinds of pairs, 0.5 for random scores, 1 if they separate
+        them in the wrong order.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def equal_error_threshold(y_true: Any, y_score: Any) -> float:
     y_true : array-like of bool or of 0 and 1, shape (n_pairs,)
         Whether a pair is of one class.
     y_score : array-like of shape (n_pairs,)
-        The higher, the more alike: similarities, or *negative* distances.
+        Higher for pairs that are more alike: similarities, or *negative* distances.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""FeatureSpaceDisplay: coordinates, colours, markers; and what the page is made of."""
+"""FeatureSpaceDisplay: coordinates, colors, markers; and what the page is made of."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from skaudio.audio import AudioBatch
 from skaudio.classifiers import GRUClassifier
 from skaudio.display import FeatureSpaceDisplay
-from skaudio.display._palette import class_colours
+from skaudio.display._palette import class_colors
 from skaudio.encoders import MFCC
 from skaudio.pooling import FramePooling
 
@@ -43,7 +43,7 @@ def rows(rng):
 
 
 def drawn(display):
-    """Return the points of the picture: (x, y, colour) per marker."""
+    """Return the points of the picture: (x, y, color) per marker."""
     return [
         [(*xy, to_hex(c)) for xy, c in zip(p.get_offsets(), p.get_facecolors(), strict=True)]
         for p in display.points_
@@ -82,16 +82,16 @@ def test_transformer_of_ones_own_and_none(rows):
     np.testing.assert_array_equal(plain.coordinates, rows[:, :2])
 
 
-def test_colours_are_classes_and_markers_groups(rows):
+def test_colors_are_classes_and_markers_groups(rows):
     y = pd.Series(["c", "a", "b"] * 4)
     groups = np.array([1, 2] * 6)
     display = FeatureSpaceDisplay.from_embeddings(rows, y, groups=groups)
-    colours = dict(zip("abc", class_colours(3), strict=True))
+    colors = dict(zip("abc", class_colors(3), strict=True))
     assert len(display.points_) == 2
     for points, group in zip(drawn(display), (1, 2), strict=True):
         mine = groups == group
         expected = [
-            (*xy, colours[c]) for xy, c in zip(display.coordinates[mine], y[mine], strict=True)
+            (*xy, colors[c]) for xy, c in zip(display.coordinates[mine], y[mine], strict=True)
         ]
         assert points == expected
     shapes = [p.get_paths()[0].vertices.shape for p in display.points_]
@@ -107,10 +107,10 @@ def test_colours_are_classes_and_markers_groups(rows):
 
 
 @pytest.mark.parametrize("n", [1, 10, 11, 20, 21, 60])
-def test_every_class_has_a_colour(n):
-    colours = class_colours(n)
-    assert len(set(colours)) == n
-    assert all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in colours)
+def test_every_class_has_a_color(n):
+    colors = class_colors(n)
+    assert len(set(colors)) == n
+    assert all(re.fullmatch("#[0-9a-f]{6}", color) for color in colors)
 
 
 def test_from_estimator(make_clip):

@@ -1,5 +1,7 @@
 """Neural estimators without their heads: any layer, rows and frames, no leak."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import sklearn
@@ -15,7 +17,9 @@ from skaudio.audio import AudioBatch
 from skaudio.augmentation import Noise
 from skaudio.classifiers import GRUClassifier, LeNetClassifier, NetClassifier
 from skaudio.embedders import NetEmbedder, SiameseEmbedder
+from skaudio.embedders._layers import LayerReader
 from skaudio.encoders import MFCC, MelSpectrogram
+from skaudio.nets import Standardize, StandardizedNet
 
 
 def lenet(encoder=None, **params):
@@ -146,6 +150,45 @@ def test_rows_do_not_depend_on_company(fitted, frames):
         together = embedder.transform(frames)
         one_by_one = np.concatenate([embedder.transform([item]) for item in frames[:10]])
         assert np.array_equal(one_by_one, together[:10])
+
+
+@pytest.mark.parametrize(
+    ("kind", "layer"), [("lenet", "convolutions.0"), ("lenet", "head.1"), ("gru", "forwards.0")]
+)
+def test_threads_read_the_layers_of_their_own_calls(kind, layer, fitted, frames):
+    """One embedder, or several of one estimator, in threads: what they return one by one."""
+    frozen = FrozenEstimator(fitted[kind])
+    shared = NetEmbedder(frozen, layer=layer)
+    parts = [frames[i : i + 2] for i in range(0, 48, 2)]
+    expected = [shared.transform(part) for part in parts]
+    embedders = [shared, NetEmbedder(frozen, layer=layer)] * 12
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            calls = pool.map(lambda e, part: e.transform(part), embedders, parts)
+            for found, rows in zip(calls, expected, strict=True):
+                np.testing.assert_array_equal(found, rows)
+    assert not any(m._forward_hooks for m in fitted[kind].net_.module_.modules())
+
+
+class Twice(torch.nn.Module):
+    """A layer under two names, run twice."""
+
+    def __init__(self, n_features, n_outputs):
+        super().__init__()
+        self.first = torch.nn.Linear(n_features, n_outputs)
+        self.stack = torch.nn.Sequential(self.first, torch.nn.Tanh())
+
+    def forward(self, x, lengths):
+        mean = x.sum(-1) / lengths[:, None]
+        return self.first(mean) + self.stack(2 * mean)
+
+
+def test_a_layer_that_is_run_twice_is_read_the_last_time():
+    net = Twice(3, 2)
+    module = StandardizedNet(Standardize(torch.zeros(3), torch.ones(3)), net)
+    x, lengths = torch.randn(4, 3, 10), torch.full((4,), 10)
+    rows = LayerReader(module, "first").rows(x, lengths)
+    torch.testing.assert_close(rows, net.first(2 * x.mean(-1)))
 
 
 class Bare(torch.nn.Module):

@@ -19,7 +19,7 @@ from skaudio.metrics import (
     segment_based_f1,
     segment_based_scores,
 )
-from skaudio.metrics._matching import active_segments, n_matched
+from skaudio.metrics._event_scores import active_segments, n_matched
 
 LABELS = ["cat", "dog", "owl"]
 COLUMNS = ["file", "onset", "offset", "event_label"]

@@ -1,0 +1,27 @@
+"""What every picture begins with: matplotlib, and one recording of X."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.utils import _safe_indexing
+
+
+def import_pyplot() -> Any:
+    """Import matplotlib.pyplot; the error says how to install it."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError('Pictures need matplotlib: pip install "skaudio[plot]"') from error
+    return plt
+
+
+def one_recording(X: Any, index: int) -> Any:
+    """Return an X of one recording."""
+    single = isinstance(X, (str, bytes, os.PathLike, Mapping)) or hasattr(X, "get_all_samples")
+    if single or (isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiu"):
+        return [X]
+    return _safe_indexing(X, [index])
