@@ -8,15 +8,14 @@ check_recordings
     X in any container users have -> a list of `Recording`, for authors of estimators.
 """
 
+# Names that are imported as themselves are for the other packages: no part of the public interface.
 from skaudio.audio._audio_batch import AudioBatch
-
-# For the other packages; no part of the public interface.
 from skaudio.audio._audio_batch import read_batch as read_batch
 from skaudio.audio._containers import Recordings, check_recordings
 from skaudio.audio._containers import as_recording as as_recording
 from skaudio.audio._containers import forget_table as forget_table
-from skaudio.audio._recording import RESAMPLE_QUALITIES as RESAMPLE_QUALITIES
 from skaudio.audio._extensions import AUDIO_EXTENSIONS as AUDIO_EXTENSIONS
+from skaudio.audio._recording import RESAMPLE_QUALITIES as RESAMPLE_QUALITIES
 from skaudio.audio._recording import Recording
 from skaudio.audio._recording import check_samples as check_samples
 from skaudio.audio._recording import to_float as to_float

@@ -12,10 +12,9 @@ MFCC
     Mel-frequency cepstral coefficients.
 """
 
+# Names that are imported as themselves are for the other packages: no part of the public interface.
 from skaudio.encoders._mel_spectrogram import MelSpectrogram
 from skaudio.encoders._mfcc import MFCC
-
-# For the other packages; no part of the public interface.
 from skaudio.encoders._spectral import can_stream as can_stream
 from skaudio.encoders._spectral import framing_of as framing_of
 from skaudio.encoders._spectrogram import Spectrogram

@@ -15,10 +15,9 @@ read_events, write_events
     Read and write CSV, TSV and label files of Audacity.
 """
 
+# Names that are imported as themselves are for the other packages: no part of the public interface.
 from skaudio.events._event_files import read_events, write_events
 from skaudio.events._event_table import check_events, merge_events
-
-# For the other packages; no part of the public interface.
 from skaudio.events._frame_events import (
     check_filters as check_filters,
 )

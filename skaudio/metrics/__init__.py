@@ -16,10 +16,9 @@ make_event_scorer
     Make a scorer for searches and cross-validation with strong labels.
 """
 
+# Names that are imported as themselves are for the other packages: no part of the public interface.
 from skaudio.metrics._accuracy import scores_by, worst_classified
 from skaudio.metrics._event_scorer import make_event_scorer
-
-# For the other packages; no part of the public interface.
 from skaudio.metrics._event_scores import (
     count_events as count_events,
 )

@@ -21,12 +21,11 @@ Standardize, StandardizedNet
     Per-recording and global standardisation of features, and a network behind it.
 """
 
+# Names that are imported as themselves are for the other packages: no part of the public interface.
 from skaudio.nets._crnn import CRNN, WeakLabelLoss, WeakPooling
 from skaudio.nets._gru import GRU
 from skaudio.nets._lenet import LeNet
 from skaudio.nets._losses import ContrastiveLoss
-
-# For the other packages; no part of the public interface.
 from skaudio.nets._losses import (
     PairLoss as PairLoss,
 )
