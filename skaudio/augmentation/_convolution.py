@@ -199,13 +199,13 @@ def _fft_size(n: int) -> int:
 
 def _read(source: Recording, rate: float) -> ImpulseResponse:
     if isinstance(source.source, str):
-        return _read_file(source, rate, state_of_file(source))
+        return _read_file(source.source, source.name, rate, state_of_file(source))
     return _load(source, rate)
 
 
 @lru_cache(maxsize=FILES)
-def _read_file(source: Recording, rate: float, state: FileState) -> ImpulseResponse:
-    return _load(source, rate)
+def _read_file(path: str, name: str, rate: float, state: FileState) -> ImpulseResponse:
+    return _load(Recording(path, name, path), rate)
 
 
 def _load(source: Recording, rate: float) -> ImpulseResponse:

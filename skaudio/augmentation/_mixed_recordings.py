@@ -101,15 +101,15 @@ def state_of_file(source: Recording) -> FileState:
 def seconds_of(source: Recording, rate: float) -> float:
     """Return how long a source lasts, if its rate is the given one where it states none."""
     if isinstance(source.source, str):
-        return _file_seconds(source, state_of_file(source))
+        return _file_seconds(source.source, source.name, state_of_file(source))
     return source.source.shape[-1] / (source.sample_rate or rate)
 
 
 @lru_cache(maxsize=65536)
-def _file_seconds(source: Recording, state: FileState) -> float:
+def _file_seconds(path: str, name: str, state: FileState) -> float:
     try:
-        return sf.info(source.source).duration
+        return sf.info(path).duration
     except sf.LibsndfileError:
-        waveform, rate = source.read()
+        waveform, rate = Recording(path, name, path).read()
         assert rate is not None
         return len(waveform) / rate
