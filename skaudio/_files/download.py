@@ -7,8 +7,9 @@ import os
 import time
 import warnings
 from contextlib import ExitStack
+from io import BufferedRandom
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -120,7 +121,7 @@ def download_file(
 
 def _fill(
     url: str,
-    file: BinaryIO,
+    file: BufferedRandom,
     known_hash: str | None,
     size: int | None,
     by_hand: str,
@@ -141,7 +142,7 @@ def _fill(
         )
 
 
-def _receive(url: str, file: BinaryIO, size: int | None, verbose: bool) -> None:
+def _receive(url: str, file: BufferedRandom, size: int | None, verbose: bool) -> None:
     """Append to a file what it lacks; try again after a break, as long as that helps."""
     # Slow to import.
     import requests
@@ -164,7 +165,7 @@ def _receive(url: str, file: BinaryIO, size: int | None, verbose: bool) -> None:
             time.sleep(PAUSE)
 
 
-def _receive_rest(session: Any, url: str, file: BinaryIO, size: int | None, bar: Any) -> bool:
+def _receive_rest(session: Any, url: str, file: BufferedRandom, size: int | None, bar: Any) -> bool:
     """Ask for the bytes that follow those of the file; return whether all have arrived."""
     start = file.seek(0, os.SEEK_END)
     # Bytes as they are on the server: a compressed transfer could not be resumed.
@@ -194,7 +195,7 @@ def _receive_rest(session: Any, url: str, file: BinaryIO, size: int | None, bar:
         return expected is None or file.tell() == start + int(expected)
 
 
-def _what_is_wrong(file: BinaryIO, known_hash: str | None, size: int | None) -> str:
+def _what_is_wrong(file: BufferedRandom, known_hash: str | None, size: int | None) -> str:
     """Say why a file is not the expected one; return "" if it is."""
     n_bytes = file.seek(0, os.SEEK_END)
     if size is not None and n_bytes > size:

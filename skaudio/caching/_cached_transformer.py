@@ -6,7 +6,7 @@ import json
 import numbers
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
@@ -91,14 +91,22 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
     (1200, 300)
     """
 
-    def __init__(self, transformer, memory, *, batch_size=64, max_bytes=10**10, verbose=0):
+    def __init__(
+        self,
+        transformer: Any,
+        memory: Any,
+        *,
+        batch_size: int = 64,
+        max_bytes: float | None = 10**10,
+        verbose: int = 0,
+    ) -> None:
         self.transformer = transformer
         self.memory = memory
         self.batch_size = batch_size
         self.max_bytes = max_bytes
         self.verbose = verbose
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Check the transformer, the parameters and the container of X; nothing is computed.
 
         Parameters
@@ -114,7 +122,7 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         check_recordings(self, X, reset=True)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Return what the transformer makes of recordings, computing what is not there yet.
 
         Parameters
@@ -161,7 +169,7 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         """
         return self._store().info()
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the transformer's features.
 
         Parameters
@@ -173,10 +181,11 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         -------
         names : ndarray of str
         """
-        return self.transformer.get_feature_names_out(input_features)
+        names: np.ndarray = self.transformer.get_feature_names_out(input_features)
+        return names
 
     @available_if(lambda self: frame_maker(self.transformer) is not None)
-    def frame_times(self, n_frames=None) -> np.ndarray:
+    def frame_times(self, n_frames: Any = None) -> np.ndarray:
         """Return the time of each frame's centre, in seconds, as the transformer states it.
 
         Parameters
@@ -188,7 +197,8 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         -------
         times : ndarray of shape (n_frames,)
         """
-        return frame_maker(self.transformer).frame_times(n_frames)
+        times: np.ndarray = frame_maker(self.transformer).frame_times(n_frames)
+        return times
 
     def _store(self) -> Store:
         """Check everything but X, and return where the results of this transformer are."""
@@ -221,7 +231,7 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
         return compute
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         tags.transformer_tags.preserves_dtype = ["float32"]

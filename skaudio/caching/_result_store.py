@@ -51,7 +51,7 @@ class CacheInfo(NamedTuple):
     """Recordings whose results are there now."""
     n_bytes: int
     """What they take on disk."""
-    max_bytes: int | None
+    max_bytes: float | None
     """What the folder may take on disk, with the results of all transformers in it."""
 
 
@@ -66,11 +66,11 @@ class Store:
         Of the sub-folder of this one.
     facts : str
         What makes this transformer another one than the rest, as JSON.
-    max_bytes : int or None
+    max_bytes : number or None
         Bound on all results in ``folder``.
     """
 
-    def __init__(self, folder: Path, name: str, facts: str, max_bytes: int | None):
+    def __init__(self, folder: Path, name: str, facts: str, max_bytes: float | None):
         self.folder = folder
         self.own = folder / name
         self.facts = facts
@@ -250,6 +250,7 @@ def _write(path: Path, content: bytes) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_bytes())
+        content: dict[str, Any] = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
+    return content

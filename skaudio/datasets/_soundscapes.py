@@ -215,7 +215,9 @@ def _read(reader: Waveform, X: Any) -> Any:
 
 def _levels(waveform: np.ndarray, size: int) -> np.ndarray:
     padded = np.pad(waveform, (0, -len(waveform) % size))
-    return np.sqrt(np.square(padded.reshape(-1, size), dtype=np.float64).mean(axis=1))
+    power: np.ndarray = np.square(padded.reshape(-1, size), dtype=np.float64).mean(axis=1)
+    levels: np.ndarray = np.sqrt(power)
+    return levels
 
 
 def _rms(waveform: np.ndarray) -> float:

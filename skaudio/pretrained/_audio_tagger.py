@@ -100,23 +100,23 @@ class AudioTagger(PretrainedTransformer):
 
     def __init__(
         self,
-        model="mn04_as",
+        model: str = "mn04_as",
         *,
-        weights=None,
-        aggregate="mean",
-        classes=None,
-        threshold=None,
-        rollup=False,
-        labels=None,
-        chunk_duration="auto",
-        chunk_hop="auto",
-        batch_size=None,
-        precision="float32",
-        device="cpu",
-        model_params=None,
-        data_home=None,
-        verbose=0,
-    ):
+        weights: Any = None,
+        aggregate: str | None = "mean",
+        classes: Any = None,
+        threshold: float | None = None,
+        rollup: bool = False,
+        labels: Any = None,
+        chunk_duration: Any = "auto",
+        chunk_hop: Any = "auto",
+        batch_size: int | None = None,
+        precision: str = "float32",
+        device: Any = "cpu",
+        model_params: dict[str, Any] | None = None,
+        data_home: Any = None,
+        verbose: int = 0,
+    ) -> None:
         self.model = model
         self.weights = weights
         self.aggregate = aggregate
@@ -133,7 +133,7 @@ class AudioTagger(PretrainedTransformer):
         self.data_home = data_home
         self.verbose = verbose
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Score recordings.
 
         Parameters
@@ -155,7 +155,7 @@ class AudioTagger(PretrainedTransformer):
         rows = np.stack([self._pool(scores) for scores in sequences])
         return self._wrap(rows, recordings.index, self.get_feature_names_out, table=True)
 
-    def tag(self, X, *, top=5, by_chunk=False):
+    def tag(self, X: Any, *, top: int = 5, by_chunk: bool = False) -> Any:
         """List the labels with the highest scores.
 
         Parameters
@@ -193,7 +193,7 @@ class AudioTagger(PretrainedTransformer):
         table = pd.DataFrame(rows, columns=["recording", "onset", "offset", "label", "score"])
         return table if by_chunk else table.drop(columns=["onset", "offset"])
 
-    def frame_times(self, n_frames):
+    def frame_times(self, n_frames: Any) -> np.ndarray:
         """Return the times of the middles of frames, in seconds; those of ``aggregate=None``.
 
         Parameters
@@ -206,11 +206,12 @@ class AudioTagger(PretrainedTransformer):
         """
         step = find_model(self.model).net.frame_duration
         if step is None:
-            return self.chunk_times(n_frames).mean(axis=1)
+            times: np.ndarray = self.chunk_times(n_frames).mean(axis=1)
+            return times
         n_frames = np.shape(n_frames)[-1] if np.ndim(n_frames) else n_frames
         return np.arange(check_count("n_frames", n_frames, 0)) * step
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the labels, in the order of scores.
 
         Parameters
@@ -223,7 +224,8 @@ class AudioTagger(PretrainedTransformer):
         """
         labels = self._all_labels()[0]
         chosen = select(self.classes, labels, self.rollup)
-        return np.array(labels, dtype=object)[chosen]
+        names: np.ndarray = np.array(labels, dtype=object)[chosen]
+        return names
 
     def _all_labels(self) -> tuple[list[str], RollUp | None]:
         entry = find_model(self.model)
@@ -262,7 +264,9 @@ class AudioTagger(PretrainedTransformer):
         return np.concatenate([*parts, chunks[-1]], axis=1)
 
     def _pool(self, scores: np.ndarray, aggregate: str | None = None) -> np.ndarray:
-        return (np.max if (aggregate or self.aggregate) == "max" else np.mean)(scores, axis=1)
+        pool: Any = np.max if (aggregate or self.aggregate) == "max" else np.mean
+        row: np.ndarray = pool(scores, axis=1)
+        return row
 
     def _check(self) -> None:
         super()._check()

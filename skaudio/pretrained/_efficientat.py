@@ -121,7 +121,8 @@ class EfficientATBlock(nn.Module):
         self.is_residual = stride == 1 and channels == out
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.block(x) + x if self.is_residual else self.block(x)
+        out: torch.Tensor = self.block(x)
+        return out + x if self.is_residual else out
 
 
 class SqueezeExcitation(nn.Module):
@@ -139,7 +140,7 @@ class SqueezeExcitation(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         layer: Any = self.conc_se_layers[0]
-        weights = layer.sigmoid(layer.fc2(torch.relu(layer.fc1(x.mean((2, 3))))))
+        weights: torch.Tensor = layer.sigmoid(layer.fc2(torch.relu(layer.fc1(x.mean((2, 3))))))
         return x * weights[:, :, None, None]
 
 

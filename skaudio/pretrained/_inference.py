@@ -81,7 +81,9 @@ def _make(
     if fold_batch_norm:
         fast.fold_batch_norm()
     fast = fast.to(device=device, dtype=dtype)
-    return fast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # torch states this form of ``to`` for tensors only.
+    fast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return fast
 
 
 def _rewrite(module: nn.Module, fold_batch_norm: bool) -> None:

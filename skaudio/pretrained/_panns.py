@@ -49,7 +49,8 @@ class PANN(PretrainedNet):
 
     def image(self, x: torch.Tensor) -> torch.Tensor:
         """Normalise each band of (n, n_mels, n_frames); return (n, 1, n_frames, n_mels)."""
-        return self.bn0(x.unsqueeze(3)).transpose(1, 3)
+        normalised: torch.Tensor = self.bn0(x.unsqueeze(3))
+        return normalised.transpose(1, 3)
 
 
 def _fourier_tables() -> tuple[torch.Tensor, torch.Tensor]:

@@ -64,7 +64,8 @@ class MobileNetBlock(nn.Module):
         self.is_residual = stride == 1 and channels == out
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.conv(x) if self.is_residual else self.conv(x)
+        out: torch.Tensor = self.conv(x)
+        return x + out if self.is_residual else out
 
 
 def conv(channels: int, out: int, stride: int, groups: int = 1) -> list[nn.Module]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import local
 from typing import Any
@@ -102,21 +103,21 @@ class PretrainedEmbedder(PretrainedTransformer):
 
     def __init__(
         self,
-        model="mn04_as",
+        model: str = "mn04_as",
         *,
-        weights=None,
-        aggregate="mean",
-        layer=None,
-        chunk_duration="auto",
-        chunk_hop="auto",
-        normalize=False,
-        batch_size=None,
-        precision="float32",
-        device="cpu",
-        model_params=None,
-        data_home=None,
-        verbose=0,
-    ):
+        weights: Any = None,
+        aggregate: str | None = "mean",
+        layer: str | None = None,
+        chunk_duration: Any = "auto",
+        chunk_hop: Any = "auto",
+        normalize: bool = False,
+        batch_size: int | None = None,
+        precision: str = "float32",
+        device: Any = "cpu",
+        model_params: dict[str, Any] | None = None,
+        data_home: Any = None,
+        verbose: int = 0,
+    ) -> None:
         self.model = model
         self.weights = weights
         self.aggregate = aggregate
@@ -131,7 +132,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         self.data_home = data_home
         self.verbose = verbose
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Embed recordings.
 
         Parameters
@@ -158,7 +159,7 @@ class PretrainedEmbedder(PretrainedTransformer):
             rows = np.stack([self._scaled(pool(s, axis=1)) for s in sequences])
         return self._wrap(rows, recordings.index, self.get_feature_names_out, table=True)
 
-    def frame_times(self, n_frames):
+    def frame_times(self, n_frames: Any) -> np.ndarray:
         """Return the times of the middles of chunks, in seconds; those of ``aggregate=None``.
 
         Parameters
@@ -169,9 +170,10 @@ class PretrainedEmbedder(PretrainedTransformer):
         -------
         times : ndarray of shape (n_chunks,)
         """
-        return self.chunk_times(n_frames).mean(axis=1)
+        times: np.ndarray = self.chunk_times(n_frames).mean(axis=1)
+        return times
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the features.
 
         Parameters
@@ -193,12 +195,16 @@ class PretrainedEmbedder(PretrainedTransformer):
             fast = inference_net(net, self.device, DTYPES[self.precision], fold_batch_norm=False)
             silence = np.zeros((1, round(net.chunk_duration * self.sample_rate)), np.float32)
             spectrum = net.front_end(silence).to(self.device, DTYPES[self.precision])
-            return pick(fast(spectrum)).shape[1]
+            n_features: int = pick(fast(spectrum)).shape[1]
+            return n_features
 
     def _scaled(self, values: np.ndarray) -> np.ndarray:
         if not self.normalize:
             return values
-        return values / np.maximum(np.linalg.norm(values, axis=0, keepdims=True), 1e-12)
+        scaled: np.ndarray = values / np.maximum(
+            np.linalg.norm(values, axis=0, keepdims=True), 1e-12
+        )
+        return scaled
 
     def _check(self) -> None:
         super()._check()
@@ -220,7 +226,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         return modules[self.layer or ""]
 
     @contextmanager
-    def _pick(self):
+    def _pick(self) -> Iterator[Callable[[Output], torch.Tensor]]:
         """Give what takes the features out of a net's output, or out of one of its layers."""
         if self.layer is None:
             yield _embedding

@@ -53,7 +53,9 @@ class FrontEnd:
             frames = (frames + np.float32(self.shift)) / np.float32(self.scale)
         return frames
 
-    def __call__(self, waveforms: Iterable[Any], device: str | torch.device = "cpu"):
+    def __call__(
+        self, waveforms: Iterable[Any], device: str | torch.device = "cpu"
+    ) -> torch.Tensor:
         """Return the log-mel spectrograms (n, n_mels, n_frames) of waveforms of one length.
 
         Parameters

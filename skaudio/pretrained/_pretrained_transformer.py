@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
     """Recordings through a pretrained net; nothing is learned from them."""
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Load the net; nothing is learned from X.
 
         Parameters
@@ -61,7 +61,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         """
         return weights_hash(self._net())
 
-    def chunk_times(self, n_chunks):
+    def chunk_times(self, n_chunks: Any) -> np.ndarray:
         """Return when chunks begin and end, in seconds.
 
         Parameters

@@ -241,7 +241,9 @@ def _set_weights(
 
 
 @lru_cache(maxsize=2)  # loading takes 0.15 s for "mn04_as", 1.5 s for "panns_cnn14"
-def shared_net(name: str, params: tuple, random: bool, stamps: tuple) -> PretrainedNet:
+def shared_net(
+    name: str, params: tuple[Any, ...], random: bool, stamps: tuple[Any, ...]
+) -> PretrainedNet:
     """Return a net that is not to be changed, loaded once per process and version of its files."""
     weights = RANDOM if random else [path for path, *_ in stamps]
     return load_net(name, weights, dict(params), None)
