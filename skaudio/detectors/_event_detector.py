@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from skaudio import nets
@@ -128,38 +130,38 @@ default="linear_softmax"
 
     def __init__(
         self,
-        encoder=None,
+        encoder: Any = None,
         *,
-        channels=(16, 32, 64),
-        frame_stride=4,
-        hidden_size=64,
-        n_layers=1,
-        bidirectional=True,
-        pooling="linear_softmax",
-        dropout=0.2,
-        threshold=0.5,
-        hysteresis=1.0,
-        median_filter=0.0,
-        min_duration=0.0,
-        max_gap=0.0,
-        frame_duration=0.01,
-        block_duration=60.0,
-        max_epochs=40,
-        batch_size=32,
-        lr=3e-3,
-        class_weight=None,
-        standardize="global",
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        precision="auto",
-        device="cpu",
-        random_state=None,
-        warm_start=False,
-        verbose=0,
-        callbacks=None,
-        net_params=None,
-    ):
+        channels: Any = (16, 32, 64),
+        frame_stride: int = 4,
+        hidden_size: int = 64,
+        n_layers: int = 1,
+        bidirectional: bool = True,
+        pooling: str = "linear_softmax",
+        dropout: float = 0.2,
+        threshold: Any = 0.5,
+        hysteresis: float = 1.0,
+        median_filter: float = 0.0,
+        min_duration: float = 0.0,
+        max_gap: float = 0.0,
+        frame_duration: float = 0.01,
+        block_duration: float = 60.0,
+        max_epochs: int = 40,
+        batch_size: int = 32,
+        lr: float = 3e-3,
+        class_weight: Any = None,
+        standardize: Any = "global",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        precision: str = "auto",
+        device: str = "cpu",
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        callbacks: Any = None,
+        net_params: Any = None,
+    ) -> None:
         self.encoder = encoder
         self.channels = channels
         self.frame_stride = frame_stride

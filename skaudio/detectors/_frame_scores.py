@@ -44,8 +44,8 @@ def frame_scores(estimator: Any, X: Any) -> tuple[list[np.ndarray], list[int]]:
     }
     if short:
         batched = predict_frames(module, list(short.values()), estimator.device, _call)
-        for (i, part), rows in zip(short.items(), batched, strict=True):
-            scores[i], counts[i] = rows, part.shape[1]
+        for i, rows in zip(short, batched, strict=True):
+            scores[i], counts[i] = rows, short[i].shape[1]
     for i, part in enumerate(parts):
         if i not in short:
             # Made here, one at a time: each may hold a file as large as its frames.
@@ -89,7 +89,8 @@ def _is_long(estimator: Any, encoder: Any, recording: Recording) -> bool:
 
 
 def _block_frames(estimator: Any) -> int:
-    return max(round(estimator.block_duration / estimator._input_step()), 1)
+    frames: int = round(estimator.block_duration / estimator._input_step())
+    return max(frames, 1)
 
 
 def _call(module: Any, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -149,7 +150,7 @@ class FrameFile:
     Read and written by calls, not mapped: mapped pages would count as memory of the process.
     """
 
-    def __init__(self, width: int):
+    def __init__(self, width: int) -> None:
         self.n_frames = 0
         self._width = width
         self._file = tempfile.TemporaryFile()  # noqa: SIM115

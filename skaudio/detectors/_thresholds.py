@@ -79,6 +79,17 @@ def best_thresholds(
     return chosen
 
 
+def check_onsets(events: pd.DataFrame, ends: dict[Any, float], *, tolerance: float) -> None:
+    """Raise an error for an event that begins after the end of its recording, both in seconds."""
+    late = events[events["onset"] > events["file"].map(ends) + tolerance]
+    if len(late):
+        row = late.iloc[0]
+        raise ValueError(
+            f"events: {row['event_label']!r} in {row['file']!r} begins at {row['onset']:g} s, "
+            f"but the recording ends at {ends[row['file']]:.3f} s. Are times in seconds?"
+        )
+
+
 def _events_by_threshold(
     values: np.ndarray, times: np.ndarray, step: float, filters: dict[str, float]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from skaudio import nets
 from skaudio._neural import fit_net, is_warm, make_source
 from skaudio._steps import frame_maker
 from skaudio.detectors._frame_scores import frame_scores
-from skaudio.detectors._thresholds import best_thresholds
+from skaudio.detectors._thresholds import best_thresholds, check_onsets
 from skaudio.detectors._weak_labels import Labels, encode_labels, label_weights
 from skaudio.events import (
     check_events,
@@ -35,8 +35,14 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
     labels_: np.ndarray
     classes_: Any
     net_: Any
+    encoder: Any
+    frame_stride: int
+    frame_duration: float
+    threshold: Any
+    class_weight: Any
+    random_state: Any
 
-    def fit(self, X, y, groups=None):
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Train on weak labels.
 
         Parameters
@@ -78,7 +84,7 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         )
         return self
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Return the labels of recordings.
 
         Parameters
@@ -94,9 +100,9 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         probabilities = self.predict_proba(X)
         if self._is_multilabel:
             return (probabilities > 0.5).astype(np.int64)
-        return self.labels_[probabilities.argmax(axis=1)]
+        return np.asarray(self.labels_[probabilities.argmax(axis=1)])
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each label in each recording.
 
         Parameters
@@ -115,7 +121,7 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
             pooled /= pooled.sum(axis=1, keepdims=True)
         return pooled
 
-    def predict_frames(self, X):
+    def predict_frames(self, X: Any) -> list[np.ndarray]:
         """Return the probability of each label over time.
 
         Parameters
@@ -130,8 +136,8 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         """
         return self._frames(X)[0]
 
-    def frame_times(self, n_frames):
-        """Return the time of the centre of each of the detector's frames.
+    def frame_times(self, n_frames: Any) -> np.ndarray:
+        """Return the time of the center of each of the detector's frames.
 
         Parameters
         ----------
@@ -145,11 +151,11 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         """
         n_frames = int(np.shape(n_frames)[-1] if np.ndim(n_frames) else n_frames)
         first, step = self._input_times(1)[0], self._input_step()
-        return first + step * (
-            self.frame_stride * np.arange(n_frames) + (self.frame_stride - 1) / 2
-        )
+        centers = self.frame_stride * np.arange(n_frames) + (self.frame_stride - 1) / 2
+        times: np.ndarray = first + step * centers
+        return times
 
-    def predict_events(self, X):
+    def predict_events(self, X: Any) -> pd.DataFrame:
         """Return the events in recordings.
 
         Parameters
@@ -183,7 +189,7 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         found = [table for table in tables if len(table)]
         return pd.concat(found, ignore_index=True) if found else tables[0]
 
-    def tune_thresholds(self, X, events, *, metric="segment"):
+    def tune_thresholds(self, X: Any, events: Any, *, metric: str = "segment") -> Self:
         """Choose the threshold of each label by strong labels; the network is not changed.
 
         Parameters
@@ -208,13 +214,7 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         probabilities, counts = self._frames(X)
         self._check_params(self.labels_)
         ends = {n: self._input_times(c)[-1] for n, c in zip(names, counts, strict=True)}
-        late = events[events["onset"] > events["file"].map(ends) + self._input_step()]
-        if len(late):
-            row = late.iloc[0]
-            raise ValueError(
-                f"events: {row['event_label']!r} in {row['file']!r} begins at {row['onset']:g} s, "
-                f"but the recording ends at {ends[row['file']]:.3f} s. Are times in seconds?"
-            )
+        check_onsets(events, ends, tolerance=self._input_step())
         self.thresholds_ = best_thresholds(
             probabilities,
             [self.frame_times(values) for values in probabilities],
@@ -270,20 +270,21 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
     def _input_times(self, n_frames: int) -> np.ndarray:
         maker = frame_maker(getattr(self, "encoder_", None))
         if maker is None:
-            return self.frame_duration * np.arange(n_frames)
-        return maker.frame_times(n_frames)
+            return np.multiply(self.frame_duration, np.arange(n_frames))
+        times: np.ndarray = maker.frame_times(n_frames)
+        return times
 
     def _input_step(self) -> float:
         first, second = self._input_times(2)
         return float(second - first)
 
     def _step(self) -> float:
-        return self._input_step() * self.frame_stride
+        return float(self._input_step() * self.frame_stride)
 
     def _build(self, n_features: int) -> nn.Module:
         raise TypeError(f"{type(self).__name__} does not say what net it trains.")
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         # With an encoder, scikit-learn's two-sample "waveforms" cannot be told apart.
@@ -294,4 +295,5 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
 def _pool(pooling: nn.Module, scores: np.ndarray) -> np.ndarray:
     """Return the probabilities (n_labels,) of one recording's scores (n_scores, n_frames)."""
     lengths = torch.tensor([scores.shape[1]])
-    return pooling(torch.from_numpy(scores)[None], lengths)[0].numpy()
+    pooled: torch.Tensor = pooling(torch.from_numpy(scores)[None], lengths)
+    return pooled[0].numpy()

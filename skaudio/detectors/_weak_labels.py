@@ -59,14 +59,14 @@ def encode_labels(estimator: Any, y: Any) -> Labels:
 
 
 def _indicator(y: Any, called: str) -> np.ndarray:
-    y = check_array(y, dtype=np.float32, input_name="y")
-    strange = y[(y != 0) & (y != 1)]
+    indicator: np.ndarray = check_array(y, dtype=np.float32, input_name="y")
+    strange = indicator[(indicator != 0) & (indicator != 1)]
     if len(strange):
         raise ValueError(
             f"{called}: y holds {strange[0]:g} in its columns of labels, expected 0 (absent) or 1 "
             "(present)."
         )
-    return y
+    return indicator
 
 
 def _is_lists_of_labels(y: Any) -> bool:

@@ -36,7 +36,7 @@ class AudioPlayers:
     2
     """
 
-    def __init__(self, recordings: Any, *, titles: Any = None, sample_rate: float = 16000):
+    def __init__(self, recordings: Any, *, titles: Any = None, sample_rate: float = 16000) -> None:
         self._waveforms = list(Waveform(sample_rate=sample_rate).transform(recordings))
         if titles is None:
             titles = [f"recording {i}" for i in range(len(self._waveforms))]

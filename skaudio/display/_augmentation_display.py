@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.utils import get_tags
 
@@ -45,7 +47,7 @@ class AugmentationDisplay:
     >>> display.figure_.savefig("noise.png")  # doctest: +SKIP
     """
 
-    def __init__(self, frames, *, encoder, waveforms=None):
+    def __init__(self, frames: Any, *, encoder: Any, waveforms: Any = None) -> None:
         self.frames = frames
         self.encoder = encoder
         self.waveforms = waveforms
@@ -53,16 +55,16 @@ class AugmentationDisplay:
     @classmethod
     def from_estimator(
         cls,
-        augmentation,
-        X,
+        augmentation: Any,
+        X: Any,
         *,
-        index=0,
-        n_draws=3,
-        random_state=0,
-        sample_rate=None,
-        encoder=None,
-        figure=None,
-    ):
+        index: int = 0,
+        n_draws: int = 3,
+        random_state: Any = 0,
+        sample_rate: float | None = None,
+        encoder: Any = None,
+        figure: Any = None,
+    ) -> Self:
         """Augment a recording several times and draw the results.
 
         Parameters
@@ -120,7 +122,7 @@ class AugmentationDisplay:
         every = [frames[0], *encoder.transform(drawn)]
         return cls(every, encoder=encoder, waveforms=waveforms).plot(figure)
 
-    def plot(self, figure=None):
+    def plot(self, figure: Any = None) -> Self:
         """Draw the spectrograms, in the same colors and on the same axes.
 
         Parameters

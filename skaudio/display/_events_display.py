@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -62,15 +62,15 @@ class EventsDisplay:
 
     def __init__(
         self,
-        events,
+        events: Any,
         *,
-        labels,
-        events_true=None,
-        probabilities=None,
-        frame_times=None,
-        thresholds=None,
-        spectrogram=None,
-    ):
+        labels: Any,
+        events_true: Any = None,
+        probabilities: Any = None,
+        frame_times: Any = None,
+        thresholds: Any = None,
+        spectrogram: Any = None,
+    ) -> None:
         self.events = events
         self.labels = labels
         self.events_true = events_true
@@ -80,7 +80,9 @@ class EventsDisplay:
         self.spectrogram = spectrogram
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, events_true=None, index=0, axes=None):
+    def from_estimator(
+        cls, estimator: Any, X: Any, *, events_true: Any = None, index: int = 0, axes: Any = None
+    ) -> Self:
         """Detect the events of a recording and draw them.
 
         Parameters
@@ -130,7 +132,7 @@ class EventsDisplay:
         )
         return display.plot(axes)
 
-    def plot(self, axes=None):
+    def plot(self, axes: Any = None) -> Self:
         """Draw the events.
 
         Parameters
@@ -168,7 +170,7 @@ class EventsDisplay:
             ax = remaining.pop(0)
             self.spectrogram.plot(ax, colorbar=False)
             ax.set_xlabel("")
-        self.lines_ = []
+        self.lines_: list[Any] = []
         if self.probabilities is not None:
             self._plot_probabilities(remaining.pop(0), colors)
         self._plot_bars(remaining[0], colors)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
 from skaudio._steps import frame_maker
-from skaudio.display._palette import class_colors, marker, names_and_codes
+from skaudio.display._palette import add_legends, class_colors, marker, names_and_codes
 from skaudio.display._picture import import_pyplot
 from skaudio.display._projection import check_rows, project
-
-# Classes in a column of the legend.
-TALL = 25
 
 
 class FeatureSpaceDisplay:
@@ -65,14 +62,14 @@ class FeatureSpaceDisplay:
 
     def __init__(
         self,
-        coordinates,
+        coordinates: Any,
         *,
-        axis_labels=("Feature 1", "Feature 2"),
-        y=None,
-        groups=None,
-        recordings=None,
-        sample_rate=None,
-    ):
+        axis_labels: Any = ("Feature 1", "Feature 2"),
+        y: Any = None,
+        groups: Any = None,
+        recordings: Any = None,
+        sample_rate: float | None = None,
+    ) -> None:
         self.coordinates = coordinates
         self.axis_labels = axis_labels
         self.y = y
@@ -83,16 +80,16 @@ class FeatureSpaceDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y=None,
+        estimator: Any,
+        X: Any,
+        y: Any = None,
         *,
-        groups=None,
-        method="pca",
-        random_state=0,
-        ax=None,
-        scatter_kw=None,
-    ):
+        groups: Any = None,
+        method: Any = "pca",
+        random_state: Any = 0,
+        ax: Any = None,
+        scatter_kw: Any = None,
+    ) -> Self:
         """Compute the features of recordings, reduce them to two dimensions and draw them.
 
         Parameters
@@ -141,17 +138,17 @@ class FeatureSpaceDisplay:
     @classmethod
     def from_embeddings(
         cls,
-        embeddings,
-        y=None,
+        embeddings: Any,
+        y: Any = None,
         *,
-        groups=None,
-        recordings=None,
-        sample_rate=None,
-        method="pca",
-        random_state=0,
-        ax=None,
-        scatter_kw=None,
-    ):
+        groups: Any = None,
+        recordings: Any = None,
+        sample_rate: float | None = None,
+        method: Any = "pca",
+        random_state: Any = 0,
+        ax: Any = None,
+        scatter_kw: Any = None,
+    ) -> Self:
         """Reduce computed features to two dimensions and draw them.
 
         Parameters
@@ -194,7 +191,7 @@ class FeatureSpaceDisplay:
         )
         return display.plot(ax, scatter_kw=scatter_kw)
 
-    def plot(self, ax=None, *, legend=True, scatter_kw=None):
+    def plot(self, ax: Any = None, *, legend: bool = True, scatter_kw: Any = None) -> Self:
         """Draw the points.
 
         Parameters
@@ -226,12 +223,18 @@ class FeatureSpaceDisplay:
             self.points_.append(ax.scatter(x, height, **look))
         ax.set(xlabel=self.axis_labels[0], ylabel=self.axis_labels[1])
         if legend:
-            self._add_legends(ax, classes, colors, groups)
+            add_legends(ax, classes, colors, groups)
         return self
 
     def to_html(
-        self, path=None, *, title="Feature space", duration=5.0, sample_rate=None, verbose=0
-    ):
+        self,
+        path: Any = None,
+        *,
+        title: str = "Feature space",
+        duration: float = 5.0,
+        sample_rate: float | None = None,
+        verbose: int = 0,
+    ) -> Any:
         """Make a page on which a click on a point plays the recording.
 
         The page is one file and needs nothing else: the pictures, the sounds and the library that
@@ -277,23 +280,3 @@ class FeatureSpaceDisplay:
         with open(os.fspath(path), "w", encoding="utf-8") as file:
             file.write(page)
         return None
-
-    @staticmethod
-    def _add_legends(ax: Any, classes: list[str], colors: np.ndarray, groups: list[str]) -> None:
-        from matplotlib.lines import Line2D
-
-        def entry(label: str, **look: Any) -> Line2D:
-            return Line2D([], [], linestyle="", label=label, **look)
-
-        place = {"borderaxespad": 0.0, "frameon": False, "fontsize": "small"}
-        if len(groups) > 1:
-            entries = [entry(g, marker=marker(i), color="0.4") for i, g in enumerate(groups)]
-            above = {"loc": "lower left", "bbox_to_anchor": (0, 1.01)}
-            legend = ax.legend(handles=entries, ncols=min(len(groups), 6), **above, **place)
-            ax.add_artist(legend)  # a second one takes its place otherwise
-            legend.set_clip_on(False)
-        if len(classes) > 1:
-            entries = [entry(c, marker="o", color=k) for c, k in zip(classes, colors, strict=True)]
-            beside = {"loc": "upper left", "bbox_to_anchor": (1.02, 1)}
-            columns = 1 + (len(classes) - 1) // TALL
-            ax.legend(handles=entries, ncols=columns, **beside, **place)

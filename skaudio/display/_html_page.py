@@ -20,7 +20,7 @@ import soundfile as sf
 from skaudio._parallel import n_threads, progress_bar
 from skaudio._validation import check_part
 from skaudio.audio import Recording, check_recordings
-from skaudio.display._palette import MARKERS, class_colors, marker, names_and_codes
+from skaudio.display._palette import LEGEND_ROWS, MARKERS, class_colors, marker, names_and_codes
 from skaudio.encoders import MelSpectrogram
 
 RATE = 16000
@@ -230,7 +230,7 @@ def _add_class_legend(plot: Any, classes: list[str], points: list[list[Any]]) ->
         LegendItem(label={"value": name}, renderers=mine)
         for name, mine in zip(classes, points, strict=True)
     ]
-    columns = 1 + (len(classes) - 1) // 25
+    columns = 1 + (len(classes) - 1) // LEGEND_ROWS
     plot.add_layout(Legend(items=items, click_policy="hide", ncols=columns), "right")
 
 

@@ -22,6 +22,10 @@ MARKERS = {
 }
 
 
+# Classes in a column of the legend.
+LEGEND_ROWS = 25
+
+
 def names_and_codes(values: Any, n: int) -> tuple[list[str], np.ndarray]:
     """Return the sorted names of the classes or groups, and the code of each of n recordings."""
     if values is None:
@@ -45,3 +49,24 @@ def class_colors(n: int) -> list[str]:
 def marker(i: int) -> str:
     """Return the marker of group i, by its name in matplotlib; `MARKERS` has the one in Bokeh."""
     return list(MARKERS)[i % len(MARKERS)]
+
+
+def add_legends(ax: Any, classes: list[str], colors: np.ndarray, groups: list[str]) -> None:
+    """Add the legend of the markers above the axes, that of the colors beside them."""
+    from matplotlib.lines import Line2D
+
+    def entry(label: str, **look: Any) -> Line2D:
+        return Line2D([], [], linestyle="", label=label, **look)
+
+    place = {"borderaxespad": 0.0, "frameon": False, "fontsize": "small"}
+    if len(groups) > 1:
+        entries = [entry(g, marker=marker(i), color="0.4") for i, g in enumerate(groups)]
+        above = {"loc": "lower left", "bbox_to_anchor": (0, 1.01)}
+        legend = ax.legend(handles=entries, ncols=min(len(groups), 6), **above, **place)
+        ax.add_artist(legend)  # without this, the second legend would replace it
+        legend.set_clip_on(False)
+    if len(classes) > 1:
+        entries = [entry(c, marker="o", color=k) for c, k in zip(classes, colors, strict=True)]
+        beside = {"loc": "upper left", "bbox_to_anchor": (1.02, 1)}
+        columns = 1 + (len(classes) - 1) // LEGEND_ROWS
+        ax.legend(handles=entries, ncols=columns, **beside, **place)

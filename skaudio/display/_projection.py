@@ -19,7 +19,8 @@ def check_rows(embeddings: Any) -> np.ndarray:
             "row per recording. Frames and sequences of chunks are pooled first, for example by "
             "FramePooling."
         )
-    return check_array(embeddings, dtype=np.float64, ensure_min_samples=2)
+    rows: np.ndarray = check_array(embeddings, dtype=np.float64, ensure_min_samples=2)
+    return rows
 
 
 def project(rows: np.ndarray, method: Any, random_state: Any) -> tuple[np.ndarray, list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -70,16 +70,16 @@ class SpectrogramDisplay:
 
     def __init__(
         self,
-        frames,
+        frames: Any,
         *,
-        times,
-        frequencies=None,
-        frequency_scale="linear",
-        feature_label="Feature",
-        feature_groups=None,
-        value_label="Value",
-        value_scale="linear",
-    ):
+        times: Any,
+        frequencies: Any = None,
+        frequency_scale: str = "linear",
+        feature_label: str = "Feature",
+        feature_groups: Any = None,
+        value_label: str = "Value",
+        value_scale: str = "linear",
+    ) -> None:
         self.frames = frames
         self.times = times
         self.frequencies = frequencies
@@ -91,8 +91,16 @@ class SpectrogramDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, *, index=0, ax=None, cmap=None, colorbar=True, im_kw=None
-    ):
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        index: int = 0,
+        ax: Any = None,
+        cmap: Any = None,
+        colorbar: bool = True,
+        im_kw: Any = None,
+    ) -> Self:
         """Encode a recording and draw its frames.
 
         Parameters
@@ -136,7 +144,9 @@ class SpectrogramDisplay:
         display = cls(frames, times=encoder.frame_times(frames), **spectrogram_params(encoder))
         return display.plot(ax, cmap=cmap, colorbar=colorbar, im_kw=im_kw)
 
-    def plot(self, ax=None, *, cmap=None, colorbar=True, im_kw=None):
+    def plot(
+        self, ax: Any = None, *, cmap: Any = None, colorbar: bool = True, im_kw: Any = None
+    ) -> Self:
         """Draw the frames.
 
         Parameters
@@ -233,7 +243,8 @@ def _edges(centers: np.ndarray, width: float) -> np.ndarray:
     if len(centers) == 1:
         return np.array([centers[0] - width / 2, centers[0] + width / 2])
     between = (centers[1:] + centers[:-1]) / 2
-    return np.r_[2 * centers[0] - between[0], between, 2 * centers[-1] - between[-1]]
+    ends = 2 * centers[[0, -1]] - between[[0, -1]]
+    return np.concatenate([ends[:1], between, ends[1:]])
 
 
 def _colors(frames: np.ndarray, value_scale: str) -> dict[str, Any]:

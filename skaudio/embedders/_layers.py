@@ -29,7 +29,7 @@ class LayerReader:
         Whether the output of the layer has a time axis.
     """
 
-    def __init__(self, module: Any, layer: str):
+    def __init__(self, module: Any, layer: str) -> None:
         self._module = module.eval()
         self._layer = layer
         self._inner = find_layer(module.net, layer)
@@ -44,7 +44,8 @@ class LayerReader:
     def rows(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return a row per sequence; frames are averaged over those of the sequence."""
         if self._inner is None and hasattr(self._module.net, "forward_features"):
-            return self._module.forward_features(x, lengths)
+            features: torch.Tensor = self._module.forward_features(x, lengths)
+            return features
         if not self.has_frames:
             return self._read(x, lengths).flatten(1)
         frames, counts = self.frames(x, lengths)
@@ -54,11 +55,12 @@ class LayerReader:
     def frames(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return frames (n_sequences, n_features, n_frames), and their number per sequence."""
         if self._inner is None:
-            return self._module.forward_frames(x, lengths)
+            frames, counts = self._module.forward_frames(x, lengths)
+            return frames, counts
         assert self._time_axis is not None
         frames = self._read(x, lengths).movedim(self._time_axis, -1).flatten(1, -2)
-        counts = [self._count(int(n), x) for n in lengths]
-        return frames, torch.tensor(counts, device=frames.device)
+        own = [self._count(int(n), x) for n in lengths]
+        return frames, torch.tensor(own, device=frames.device)
 
     @torch.inference_mode()
     def n_features(self, *, frames: bool) -> int:
@@ -114,7 +116,7 @@ def find_layer(net: nn.Module, layer: str) -> nn.Module | None:
         hasattr(net, "forward_features") or hasattr(net, "forward_frames")
     ):
         return None
-    names = {name: module for name, module in net.named_modules() if name}
+    names: dict[str, nn.Module] = {name: module for name, module in net.named_modules() if name}
     if layer not in names:
         missing = ""
         if layer == "embedding":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import (
@@ -90,13 +90,20 @@ class NetEmbedder(
 
     estimator_: Any
 
-    def __init__(self, estimator, *, layer="embedding", frames=False, normalize=False):
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        layer: str = "embedding",
+        frames: bool = False,
+        normalize: bool = False,
+    ) -> None:
         self.estimator = estimator
         self.layer = layer
         self.frames = frames
         self.normalize = normalize
 
-    def fit(self, X, y=None, groups=None):
+    def fit(self, X: Any, y: Any = None, groups: Any = None) -> Self:
         """Train a clone of the estimator; a frozen one is only checked.
 
         Parameters
@@ -129,7 +136,7 @@ class NetEmbedder(
         self._reader()
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Return the output of the layer for each recording.
 
         Parameters
@@ -183,10 +190,10 @@ class NetEmbedder(
             )
         return reader
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return self._is_frozen() or hasattr(self, "estimator_")
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.requires_fit = not self._is_frozen()
         tags.target_tags.required = (
@@ -206,4 +213,5 @@ def _last(estimator: Any) -> Any:
 
 def _unit(values: np.ndarray, axis: int) -> np.ndarray:
     length = np.linalg.norm(values, axis=axis, keepdims=True)
-    return values / np.maximum(length, np.float32(1e-12))
+    scaled: np.ndarray = values / np.maximum(length, np.float32(1e-12))
+    return scaled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ def check_pair_labels(left: Any, right: Any, same: Any) -> np.ndarray:
             f"same holds {np.unique(same).tolist()!r:.80}, expected True or 1 for pairs of one "
             "class, False or 0 for pairs of two."
         )
-    return same.astype(bool)
+    return np.asarray(same, dtype=bool)
 
 
 class PairVerifier:
@@ -31,10 +31,10 @@ class PairVerifier:
     distance: str
     threshold_: float
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         raise NotImplementedError  # an estimator defines it
 
-    def pair_distance(self, left, right):
+    def pair_distance(self, left: Any, right: Any) -> np.ndarray:
         """Return the distance between the recordings of each pair.
 
         Parameters
@@ -51,7 +51,7 @@ class PairVerifier:
         a, b = (torch.from_numpy(self.transform(half)) for half in (left, right))
         return pair_distance(a, b, self.distance).numpy()
 
-    def calibrate_threshold(self, left, right, same):
+    def calibrate_threshold(self, left: Any, right: Any, same: Any) -> Self:
         """Set ``threshold_`` so that both kinds of error are equally frequent on these pairs.
 
         Parameters
@@ -69,7 +69,7 @@ class PairVerifier:
         self.threshold_ = -equal_error_threshold(same, -self.pair_distance(left, right))
         return self
 
-    def predict_pairs(self, left, right):
+    def predict_pairs(self, left: Any, right: Any) -> np.ndarray:
         """Decide for each pair whether its recordings are of one class.
 
         Parameters
@@ -84,7 +84,7 @@ class PairVerifier:
         check_is_fitted(self)
         return self.pair_distance(left, right) <= self.threshold_
 
-    def score(self, X, y):
+    def score(self, X: Any, y: Any) -> float:
         """Return one minus the equal error rate over all pairs of recordings.
 
         Parameters

@@ -70,7 +70,7 @@ def _shares(n: int, n_slots: int, rng: np.random.Generator) -> list[np.ndarray]:
 class PairSource:
     """A source of pairs: frames of the left recordings, then of the right ones."""
 
-    def __init__(self, source: Source, left: np.ndarray, right: np.ndarray):
+    def __init__(self, source: Source, left: np.ndarray, right: np.ndarray) -> None:
         self._source = source
         self._left = left
         self._right = right
@@ -100,7 +100,7 @@ class DrawnPairBatches:
         class if that is more.
     """
 
-    def __init__(self, dataset: TrainingSet, batch_size: int, n_pairs: int | None = None):
+    def __init__(self, dataset: TrainingSet, batch_size: int, n_pairs: int | None = None) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
         codes = dataset.targets[dataset.index]

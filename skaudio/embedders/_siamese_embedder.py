@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -143,31 +143,31 @@ class SiameseEmbedder(
 
     def __init__(
         self,
-        encoder=None,
+        encoder: Any = None,
         *,
-        module="statistics",
-        module_params=None,
-        embedding_size=128,
-        normalize=False,
-        hinge="squared",
-        margin=1.0,
-        distance="euclidean",
-        n_pairs=None,
-        max_epochs=20,
-        batch_size=32,
-        lr=1e-3,
-        standardize="global",
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        precision="auto",
-        device="cpu",
-        random_state=None,
-        warm_start=False,
-        verbose=0,
-        callbacks=None,
-        net_params=None,
-    ):
+        module: Any = "statistics",
+        module_params: Any = None,
+        embedding_size: int = 128,
+        normalize: bool = False,
+        hinge: str = "squared",
+        margin: float = 1.0,
+        distance: str = "euclidean",
+        n_pairs: int | None = None,
+        max_epochs: int = 20,
+        batch_size: int = 32,
+        lr: float = 1e-3,
+        standardize: Any = "global",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        precision: str = "auto",
+        device: str = "cpu",
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        callbacks: Any = None,
+        net_params: Any = None,
+    ) -> None:
         self.encoder = encoder
         self.module = module
         self.module_params = module_params
@@ -199,9 +199,10 @@ class SiameseEmbedder(
                 names = ", ".join(map(repr, MODULES))
                 raise ValueError(f"module={module!r}: expected {names} or a torch module's class.")
             module = MODULES[module]
-        return module(n_features, self.embedding_size, **(self.module_params or {}))
+        net: nn.Module = module(n_features, self.embedding_size, **(self.module_params or {}))
+        return net
 
-    def fit(self, X, y, groups=None):
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Train on pairs that are drawn anew in each epoch.
 
         Parameters
@@ -219,7 +220,7 @@ class SiameseEmbedder(
         fit_drawn_pairs(self, X, y, groups)
         return self
 
-    def fit_pairs(self, left, right, same, groups=None):
+    def fit_pairs(self, left: Any, right: Any, same: Any, groups: Any = None) -> Self:
         """Train on the same pairs in each epoch.
 
         Parameters
@@ -237,7 +238,7 @@ class SiameseEmbedder(
         fit_given_pairs(self, left, right, same, groups)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Return embeddings.
 
         Parameters
@@ -256,7 +257,7 @@ class SiameseEmbedder(
             rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
         return rows
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         tags.transformer_tags.preserves_dtype = ["float32"]

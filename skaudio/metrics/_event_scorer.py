@@ -14,7 +14,7 @@ from skaudio.metrics._event_scores import segment_based_f1
 class EventScorer:
     """What `make_event_scorer` returns: ``scorer(estimator, X, y)``."""
 
-    def __init__(self, events: pd.DataFrame, metric: Callable[..., Any]):
+    def __init__(self, events: pd.DataFrame, metric: Callable[..., Any]) -> None:
         self.events = events
         self.metric = metric
 

@@ -55,7 +55,8 @@ def precision_at_k(X: Any, y: Any, *, k: int = 1, metric: Any = "euclidean") -> 
     """
 
     def of_row(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
-        return hits[:, :k].mean(axis=1)
+        shares: np.ndarray = hits[:, :k].mean(axis=1)
+        return shares
 
     if not 1 <= k < len(X):
         raise ValueError(
@@ -102,7 +103,8 @@ def r_precision(X: Any, y: Any, *, metric: Any = "euclidean") -> float:
 
     def of_row(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
         first = np.arange(hits.shape[1]) < n_relevant[:, np.newaxis]
-        return (hits & first).sum(axis=1) / n_relevant
+        shares: np.ndarray = (hits & first).sum(axis=1) / n_relevant
+        return shares
 
     return _mean_over_queries(X, y, metric, of_row)
 
@@ -152,7 +154,8 @@ def map_at_r(X: Any, y: Any, *, metric: Any = "euclidean") -> float:
         places = 1 + np.arange(hits.shape[1])
         first = places <= n_relevant[:, np.newaxis]
         precision = np.cumsum(hits, axis=1) / places
-        return (precision * (hits & first)).sum(axis=1) / n_relevant
+        means: np.ndarray = (precision * (hits & first)).sum(axis=1) / n_relevant
+        return means
 
     return _mean_over_queries(X, y, metric, of_row)
 

@@ -1,9 +1,10 @@
-"""FramePooling: sequences of frames to one row per recording."""
+"""FramePooling: statistics of frames over time, one row per recording."""
 
 from __future__ import annotations
 
 import numbers
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -75,13 +76,20 @@ class FramePooling(TransformerMixin, BaseEstimator):
      'mfcc0_mean_part2']
     """
 
-    def __init__(self, stats=("mean", "std"), *, n_segments=1, deltas=False, cmvn=False):
+    def __init__(
+        self,
+        stats: Any = ("mean", "std"),
+        *,
+        n_segments: int = 1,
+        deltas: bool = False,
+        cmvn: bool = False,
+    ) -> None:
         self.stats = stats
         self.n_segments = n_segments
         self.deltas = deltas
         self.cmvn = cmvn
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters and remember the number of features, and their names if X has them.
 
         Parameters
@@ -98,7 +106,7 @@ class FramePooling(TransformerMixin, BaseEstimator):
         self._check_frames(X, reset=True)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Pool frames.
 
         Parameters
@@ -120,7 +128,7 @@ class FramePooling(TransformerMixin, BaseEstimator):
             rows[block] = pooled.reshape(len(block), n_columns)
         return rows
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns, such as ``mfcc0_mean`` or ``mfcc0_delta_std_part1``.
 
         Parameters
@@ -183,7 +191,7 @@ class FramePooling(TransformerMixin, BaseEstimator):
             )
         return frames
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         tags.input_tags.three_d_array = True
@@ -191,7 +199,7 @@ class FramePooling(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _blocks_of_one_length(frames: list[np.ndarray]):
+def _blocks_of_one_length(frames: list[np.ndarray]) -> Iterator[list[int]]:
     """Yield lists of positions of recordings that have the same number of frames."""
     positions: dict[int, list[int]] = {}
     for i, item in enumerate(frames):

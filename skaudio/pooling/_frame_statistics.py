@@ -21,7 +21,10 @@ def deltas(frames: np.ndarray, order: int = 1) -> np.ndarray:
     The derivative of the polynomial of degree ``order`` fitted to nine frames around each frame;
     the first and last frames are repeated outwards.
     """
-    return savgol_filter(frames, DELTA_WIDTH, polyorder=order, deriv=order, axis=-1, mode="nearest")
+    slopes: np.ndarray = savgol_filter(
+        frames, DELTA_WIDTH, polyorder=order, deriv=order, axis=-1, mode="nearest"
+    )
+    return slopes
 
 
 def spread(frames: np.ndarray) -> np.ndarray:
@@ -34,8 +37,9 @@ def spread(frames: np.ndarray) -> np.ndarray:
 def standardize(frames: np.ndarray) -> np.ndarray:
     """Return features of mean 0 and variance 1 along time; 0 where a feature does not vary."""
     std = spread(frames)[..., np.newaxis]
-    centred = frames - frames.mean(axis=-1, keepdims=True)
-    return np.divide(centred, std, out=np.zeros_like(frames), where=std > 0)
+    centered = frames - frames.mean(axis=-1, keepdims=True)
+    scaled: np.ndarray = np.divide(centered, std, out=np.zeros_like(frames), where=std > 0)
+    return scaled
 
 
 def parts(n_frames: int, n_segments: int) -> list[slice]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import TransformerMixin, clone
@@ -64,12 +65,12 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
     ['mel__melspectrogram0', 'mfcc__mfcc0', 'mel__melspectrogram0_delta']
     """
 
-    def __init__(self, transformers, *, n_jobs=None, deltas=0):
+    def __init__(self, transformers: Any, *, n_jobs: Any = None, deltas: int = 0) -> None:
         self.transformers = transformers
         self.n_jobs = n_jobs
         self.deltas = deltas
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters, with ``deep`` those of the transformers too.
 
         Parameters
@@ -80,9 +81,10 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
         -------
         params : dict
         """
-        return self._get_params("transformers", deep=deep)
+        params: dict[str, Any] = self._get_params("transformers", deep=deep)
+        return params
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters: own ones, transformers by name, theirs as ``name__parameter``.
 
         Parameters
@@ -93,9 +95,10 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
         -------
         self : estimator
         """
-        return self._set_params("transformers", **params)
+        self._set_params("transformers", **params)
+        return self
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Fit a clone of each transformer.
 
         Parameters
@@ -114,7 +117,7 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
         self.transformers_ = [(name, t) for (name, _), t in zip(named, fitted, strict=True)]
         return self
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
         """Fit a clone of each transformer, and stack what their ``fit_transform`` returns.
 
         Parameters
@@ -137,7 +140,7 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
         self.transformers_ = [(n, t) for n, (t, _) in zip(names, results, strict=True)]
         return self._stack([output for _, output in results], recordings)
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Encode recordings with each transformer and stack the frames.
 
         Parameters
@@ -154,7 +157,7 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
         outputs = Parallel(n_jobs=self.n_jobs)(delayed(_transform)(t, X) for _, t in named)
         return self._stack(outputs, recordings)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the features of a frame, such as ``mel__melspectrogram0_delta``.
 
         Parameters
@@ -174,13 +177,13 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
         endings = DELTA_ENDINGS[: 1 + self.deltas]
         return np.array([name + ending for ending in endings for name in names], dtype=object)
 
-    def frame_times(self, n_frames=None) -> np.ndarray:
-        """Return the time of each frame's centre, in seconds, as the first encoder states it.
+    def frame_times(self, n_frames: Any = None) -> np.ndarray:
+        """Return the time of the center of each frame in seconds, by the first encoder.
 
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_frames), optional
-            How many, or frames to count; may be left out when ``target_frames`` is set.
+            Number of frames, or frames to count; may be left out if ``target_frames`` is set.
 
         Returns
         -------
@@ -190,10 +193,11 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
         encoder = next((maker for maker in makers if maker is not None), None)
         if encoder is None:
             raise TypeError("None of the transformers is an encoder that knows its frames' times.")
-        return encoder.frame_times(n_frames)
+        times: np.ndarray = encoder.frame_times(n_frames)
+        return times
 
     def _named(self) -> list[tuple[str, Any]]:
-        """Return the fitted transformers; encoders need no fit, so without it those passed in."""
+        """Return the fitted transformers, or those passed in: encoders need no fit."""
         if hasattr(self, "transformers_"):
             return self.transformers_
         return self._check_transformers()
@@ -226,7 +230,7 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
             self._frames_of(name, output) for name, output in zip(names, outputs, strict=True)
         ]
 
-        def stacks():
+        def stacks() -> Iterator[np.ndarray]:
             for recording, parts in zip(recordings, zip(*columns, strict=True), strict=True):
                 counts = [part.shape[1] for part in parts]
                 other = next((i for i, n in enumerate(counts) if n != counts[0]), None)
@@ -256,11 +260,11 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
         except (TypeError, ValueError) as error:
             raise type(error)(f"transformer {name!r}: {error}") from error
 
-    def _sk_visual_block_(self):
+    def _sk_visual_block_(self) -> Any:
         names, transformers = zip(*self.transformers, strict=True)
         return _VisualBlock("parallel", transformers, names=names)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         with suppress(TypeError, ValueError):  # not a list of (name, transformer): fit says so
