@@ -80,12 +80,12 @@ def measure(net, how, speaker, seed, data):
 def embedding(model, held_out, data):
     """What is left of a classifier without its head, as it is and in rows of length 1."""
     found = {}
-    for way, normalize in (("", False), (", length 1", True)):
-        rows = NetEmbedder(FrozenEstimator(model), normalize=normalize).transform(data.data)
+    for way, unit_norm in (("", False), (", length 1", True)):
+        rows = NetEmbedder(FrozenEstimator(model), unit_norm=unit_norm).transform(data.data)
         nearest = KNeighborsClassifier(1).fit(rows[~held_out], data.target[~held_out])
         found["1-NN" + way] = nearest.score(rows[held_out], data.target[held_out])
         found |= {name + way: value for name, value in silhouettes(rows, data).items()}
-        if not normalize:
+        if not unit_norm:
             found |= probes(rows, data)
     return {name: round(float(value), 4) for name, value in found.items()}
 

@@ -79,7 +79,7 @@ classifier.fit(X[train], y[train])
 # training; around an unfitted classifier it trains a clone, so that it can be cross-validated as
 # a step of a Pipeline.
 
-embedder = NetEmbedder(FrozenEstimator(classifier), normalize=True)
+embedder = NetEmbedder(FrozenEstimator(classifier), unit_norm=True)
 rows = embedder.transform(X)
 raw = make_pipeline(MFCC(sample_rate=sample_rate), FramePooling()).fit_transform(X)
 rows.shape, raw.shape

@@ -93,7 +93,7 @@ sequences = CachedTransformer(
     PretrainedEmbedder(
         model,
         weights=weights,
-        aggregate=None,
+        pooling=None,
         chunk_duration=0.3 if short else 2.0,
         chunk_hop=0.1 if short else 1.0,
     ),

@@ -45,7 +45,7 @@ class NetEmbedder(
     frames : bool, default=False
         Return a sequence of frames per recording in place of a row; the layer must have frames,
         which may be fewer than those of its input. With False, rows are the means of the frames.
-    normalize : bool, default=False
+    unit_norm : bool, default=False
         Scale each row, or frame, to length 1: then the nearest neighbours by euclidean distance are
         those by cosine similarity.
 
@@ -74,7 +74,7 @@ class NetEmbedder(
     >>> from skaudio.encoders import MelSpectrogram
     >>> X, y = load_spoken_digits(return_X_y=True)
     >>> lenet = LeNetClassifier(MelSpectrogram(), channels=(8, 16), max_epochs=2, random_state=0)
-    >>> embedder = NetEmbedder(lenet, normalize=True)
+    >>> embedder = NetEmbedder(lenet, unit_norm=True)
     >>> embedder.fit(X[y < 2], y[y < 2]).transform(X).shape
     (300, 128)
 
@@ -96,12 +96,12 @@ class NetEmbedder(
         *,
         layer: str = "embedding",
         frames: bool = False,
-        normalize: bool = False,
+        unit_norm: bool = False,
     ) -> None:
         self.estimator = estimator
         self.layer = layer
         self.frames = frames
-        self.normalize = normalize
+        self.unit_norm = unit_norm
 
     def fit(self, X: Any, y: Any = None, groups: Any = None) -> Self:
         """Train a clone of the estimator; a frozen one is only checked.
@@ -157,14 +157,14 @@ class NetEmbedder(
             sequences = predict_frames(
                 net.net_.module_, frames, net.device, lambda _, x, n: reader.frames(x, n)
             )
-            if self.normalize:
+            if self.unit_norm:
                 sequences = [_unit(sequence, axis=0) for sequence in sequences]
             out = pack(sequences, len(sequences))
         else:
             out = predict_rows(
                 net.net_.module_, frames, net.device, lambda _, x, n: reader.rows(x, n)
             )
-            if self.normalize:
+            if self.unit_norm:
                 out = _unit(out, axis=1)
         index = X.index if hasattr(X, "iloc") else getattr(X, "labels", None)
         return self._wrap(out, index, self.get_feature_names_out, table=not self.frames)

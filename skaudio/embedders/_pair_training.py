@@ -84,7 +84,7 @@ def _fit(estimator: Any, source: Source, targets: np.ndarray, **how: Any) -> Non
     loss = ContrastiveLoss(
         margin=estimator.margin, hinge=estimator.hinge, distance=estimator.distance
     )
-    criterion = PairLoss(loss, normalize=estimator.normalize)
+    criterion = PairLoss(loss, unit_norm=estimator.unit_norm)
     fit_net(estimator, source, targets, build=estimator._build, criterion=criterion, **how)
     estimator._n_features_out = estimator.embedding_size
     estimator.threshold_ = estimator.margin / 2

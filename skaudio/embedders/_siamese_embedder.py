@@ -40,7 +40,7 @@ class SiameseEmbedder(
         Further parameters of the module.
     embedding_size : int, default=128
         Number of columns.
-    normalize : bool, default=False
+    unit_norm : bool, default=False
         Scale embeddings to length 1, in training too; their distances are at most 2 then.
     hinge : {"squared", "linear"}, default="squared"
         Form of the loss, see `skaudio.nets.ContrastiveLoss`.
@@ -148,7 +148,7 @@ class SiameseEmbedder(
         module: Any = "statistics",
         module_params: Any = None,
         embedding_size: int = 128,
-        normalize: bool = False,
+        unit_norm: bool = False,
         hinge: str = "squared",
         margin: float = 1.0,
         distance: str = "euclidean",
@@ -172,7 +172,7 @@ class SiameseEmbedder(
         self.module = module
         self.module_params = module_params
         self.embedding_size = embedding_size
-        self.normalize = normalize
+        self.unit_norm = unit_norm
         self.hinge = hinge
         self.margin = margin
         self.distance = distance
@@ -253,7 +253,7 @@ class SiameseEmbedder(
         """
         check_is_fitted(self)
         rows = predict_rows(self.net_.module_, encoded_frames(self, X), self.device)
-        if self.normalize:
+        if self.unit_norm:
             rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
         return rows
 

@@ -84,21 +84,21 @@ class PairLoss(nn.Module):
     Parameters
     ----------
     loss : ContrastiveLoss
-    normalize : bool
+    unit_norm : bool
         Scale embeddings to length 1 first.
     """
 
-    def __init__(self, loss: ContrastiveLoss, *, normalize: bool = False):
+    def __init__(self, loss: ContrastiveLoss, *, unit_norm: bool = False):
         super().__init__()
         self.loss = loss
-        self.normalize = normalize
+        self.unit_norm = unit_norm
 
     def forward(self, embeddings: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
         """Return the loss of embeddings (2 n_pairs, n_features), all the left halves first.
 
         ``codes`` (n_pairs, 2) are the classes of both halves.
         """
-        if self.normalize:
+        if self.unit_norm:
             embeddings = nn.functional.normalize(embeddings, dim=1)
         left, right = embeddings.chunk(2)
         return self.loss(left, right, codes[:, 0] == codes[:, 1])

@@ -17,7 +17,7 @@ from skaudio.pretrained._pretrained_net import Output, PretrainedNet
 from skaudio.pretrained._pretrained_transformer import PretrainedTransformer
 from skaudio.pretrained._registry import MODELS, find_model
 
-AGGREGATES = ("mean", "max", None)
+POOLED = ("mean", "max", None)
 
 
 class AudioTagger(PretrainedTransformer):
@@ -33,7 +33,7 @@ class AudioTagger(PretrainedTransformer):
         classes.
     weights : path, sequence of paths or "random", default=None
         As for :class:`PretrainedEmbedder`.
-    aggregate : {"mean", "max", None}, default="mean"
+    pooling : {"mean", "max", None}, default="mean"
         How the scores of a recording's chunks become one. None leaves them apart: a sequence
         ``(n_labels, n_frames)`` per recording, of a frame per chunk, or, by
         "panns_cnn14_decision_level_max", of one every 10 ms.
@@ -103,7 +103,7 @@ class AudioTagger(PretrainedTransformer):
         model: str = "mn04_as",
         *,
         weights: Any = None,
-        aggregate: str | None = "mean",
+        pooling: str | None = "mean",
         classes: Any = None,
         threshold: float | None = None,
         rollup: bool = False,
@@ -119,7 +119,7 @@ class AudioTagger(PretrainedTransformer):
     ) -> None:
         self.model = model
         self.weights = weights
-        self.aggregate = aggregate
+        self.pooling = pooling
         self.classes = classes
         self.threshold = threshold
         self.rollup = rollup
@@ -143,13 +143,13 @@ class AudioTagger(PretrainedTransformer):
         Returns
         -------
         scores : ndarray of shape (n_recordings, n_labels), float32
-            With ``aggregate=None``, frames: ``(n_recordings, n_labels, n_frames)``, or a 1-D object
+            With ``pooling=None``, frames: ``(n_recordings, n_labels, n_frames)``, or a 1-D object
             array of ``(n_labels, n_frames)`` if numbers of frames differ.
         """
         self._check()
         recordings = check_recordings(self, X, reset=False, finite=False)
         sequences = self._sequences(recordings)
-        if self.aggregate is None:
+        if self.pooling is None:
             frames = pack(sequences, len(recordings))
             return self._wrap(frames, recordings.index, self.get_feature_names_out)
         rows = np.stack([self._pool(scores) for scores in sequences])
@@ -185,7 +185,7 @@ class AudioTagger(PretrainedTransformer):
         rows = []
         for name, scores in zip(named, self._sequences(recordings, frames=False), strict=True):
             times = self.chunk_times(scores) if by_chunk else [(None, None)]
-            columns = scores.T if by_chunk else [self._pool(scores, self.aggregate or "mean")]
+            columns = scores.T if by_chunk else [self._pool(scores, self.pooling or "mean")]
             for (onset, offset), column in zip(times, columns, strict=True):
                 for i in np.argsort(-column, kind="stable")[:top]:
                     if column[i] >= least:
@@ -194,7 +194,7 @@ class AudioTagger(PretrainedTransformer):
         return table if by_chunk else table.drop(columns=["onset", "offset"])
 
     def frame_times(self, n_frames: Any) -> np.ndarray:
-        """Return the times of the middles of frames, in seconds; those of ``aggregate=None``.
+        """Return the times of the middles of frames, in seconds; those of ``pooling=None``.
 
         Parameters
         ----------
@@ -250,7 +250,7 @@ class AudioTagger(PretrainedTransformer):
         chosen = select(self.classes, labels, self.rollup)
         net = self._net()
         self._check_net(net)
-        frames = frames and self.aggregate is None and net.frame_duration is not None
+        frames = frames and self.pooling is None and net.frame_duration is not None
         for chunks in self._extract(recordings, _frame_logits if frames else _logits):
             logits = self._joined(chunks, net) if frames else np.stack(chunks, axis=1)
             scores = expit(logits)
@@ -263,15 +263,15 @@ class AudioTagger(PretrainedTransformer):
         parts = [c[:, : b - a] for c, a, b in zip(chunks, starts, starts[1:], strict=False)]
         return np.concatenate([*parts, chunks[-1]], axis=1)
 
-    def _pool(self, scores: np.ndarray, aggregate: str | None = None) -> np.ndarray:
-        pool: Any = np.max if (aggregate or self.aggregate) == "max" else np.mean
+    def _pool(self, scores: np.ndarray, pooling: str | None = None) -> np.ndarray:
+        pool: Any = np.max if (pooling or self.pooling) == "max" else np.mean
         row: np.ndarray = pool(scores, axis=1)
         return row
 
     def _check(self) -> None:
         super()._check()
-        if self.aggregate not in AGGREGATES:
-            raise ValueError(f"aggregate={self.aggregate!r}: expected 'mean', 'max' or None.")
+        if self.pooling not in POOLED:
+            raise ValueError(f"pooling={self.pooling!r}: expected 'mean', 'max' or None.")
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise ValueError(f"threshold={self.threshold!r}: expected a score from 0 to 1.")
         self.get_feature_names_out()

@@ -16,7 +16,7 @@ from skaudio.pretrained._inference import inference_net
 from skaudio.pretrained._pretrained_net import Output, PretrainedNet
 from skaudio.pretrained._pretrained_transformer import DTYPES, PretrainedTransformer
 
-AGGREGATES = ("mean", "max", None)
+POOLED = ("mean", "max", None)
 
 
 class PretrainedEmbedder(PretrainedTransformer):
@@ -33,7 +33,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         it if it is not there. A path is that of a state dict as .pt, .pth, .npz or .h5. "random"
         takes the weights that the net was built with, always the same: for tests, and as a
         baseline.
-    aggregate : {"mean", "max", None}, default="mean"
+    pooling : {"mean", "max", None}, default="mean"
         How the chunks of a recording become one row. None leaves them apart: a sequence
         ``(n_features, n_chunks)`` per recording.
     layer : str, default=None
@@ -45,7 +45,7 @@ class PretrainedEmbedder(PretrainedTransformer):
     chunk_hop : float or "auto", default="auto"
         From the beginning of a chunk to the next one's, in seconds; "auto" is the net's own, or,
         with a ``chunk_duration`` in seconds, the same: no overlap.
-    normalize : bool, default=False
+    unit_norm : bool, default=False
         Scale rows to Euclidean length 1: distances then order as cosines do.
     batch_size : int, default=None
         Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
@@ -106,11 +106,11 @@ class PretrainedEmbedder(PretrainedTransformer):
         model: str = "mn04_as",
         *,
         weights: Any = None,
-        aggregate: str | None = "mean",
+        pooling: str | None = "mean",
         layer: str | None = None,
         chunk_duration: Any = "auto",
         chunk_hop: Any = "auto",
-        normalize: bool = False,
+        unit_norm: bool = False,
         batch_size: int | None = None,
         precision: str = "float32",
         device: Any = "cpu",
@@ -120,11 +120,11 @@ class PretrainedEmbedder(PretrainedTransformer):
     ) -> None:
         self.model = model
         self.weights = weights
-        self.aggregate = aggregate
+        self.pooling = pooling
         self.layer = layer
         self.chunk_duration = chunk_duration
         self.chunk_hop = chunk_hop
-        self.normalize = normalize
+        self.unit_norm = unit_norm
         self.batch_size = batch_size
         self.precision = precision
         self.device = device
@@ -142,7 +142,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         Returns
         -------
         rows : ndarray of shape (n_recordings, n_features), float32
-            With ``aggregate=None``, frames: ``(n_recordings, n_features, n_chunks)``, or a 1-D
+            With ``pooling=None``, frames: ``(n_recordings, n_features, n_chunks)``, or a 1-D
             object array of ``(n_features, n_chunks)`` if numbers of chunks differ.
         """
         self._check()
@@ -152,15 +152,15 @@ class PretrainedEmbedder(PretrainedTransformer):
                 np.stack(chunks, axis=1)
                 for chunks in self._extract(recordings, pick, fold_batch_norm=self.layer is None)
             )
-            if self.aggregate is None:
+            if self.pooling is None:
                 frames = pack(map(self._scaled, sequences), len(recordings))
                 return self._wrap(frames, recordings.index, self.get_feature_names_out)
-            pool = np.mean if self.aggregate == "mean" else np.max
+            pool = np.mean if self.pooling == "mean" else np.max
             rows = np.stack([self._scaled(pool(s, axis=1)) for s in sequences])
         return self._wrap(rows, recordings.index, self.get_feature_names_out, table=True)
 
     def frame_times(self, n_frames: Any) -> np.ndarray:
-        """Return the times of the middles of chunks, in seconds; those of ``aggregate=None``.
+        """Return the times of the middles of chunks, in seconds; those of ``pooling=None``.
 
         Parameters
         ----------
@@ -199,7 +199,7 @@ class PretrainedEmbedder(PretrainedTransformer):
             return n_features
 
     def _scaled(self, values: np.ndarray) -> np.ndarray:
-        if not self.normalize:
+        if not self.unit_norm:
             return values
         scaled: np.ndarray = values / np.maximum(
             np.linalg.norm(values, axis=0, keepdims=True), 1e-12
@@ -208,8 +208,8 @@ class PretrainedEmbedder(PretrainedTransformer):
 
     def _check(self) -> None:
         super()._check()
-        if self.aggregate not in AGGREGATES:
-            raise ValueError(f"aggregate={self.aggregate!r}: expected 'mean', 'max' or None.")
+        if self.pooling not in POOLED:
+            raise ValueError(f"pooling={self.pooling!r}: expected 'mean', 'max' or None.")
 
     def _check_net(self, net: PretrainedNet) -> None:
         super()._check_net(net)

@@ -59,7 +59,7 @@ def test_trains_a_clone_and_returns_what_comes_before_its_head(voices, frames):
     scores = embedder.estimator_.decision_function(frames)
     np.testing.assert_allclose(logits[:, 1] - logits[:, 0], scores, atol=1e-5)
     assert embedder.get_feature_names_out().tolist() == [f"netembedder{i}" for i in range(16)]
-    unit = NetEmbedder(classifier, normalize=True).fit_transform(frames, words)
+    unit = NetEmbedder(classifier, unit_norm=True).fit_transform(frames, words)
     np.testing.assert_allclose(unit, rows / np.linalg.norm(rows, axis=1, keepdims=True), atol=1e-6)
 
 
@@ -136,7 +136,7 @@ def test_frames_before_the_pooling(kind, fitted, frames):
             pooled.append(module.net.embedding(one)[0] if kind == "lenet" else one[0])
     rows = NetEmbedder(FrozenEstimator(fitted[kind])).transform(frames)
     np.testing.assert_allclose(torch.stack(pooled).numpy(), rows, atol=1e-5)
-    unit = NetEmbedder(FrozenEstimator(fitted[kind]), frames=True, normalize=True)
+    unit = NetEmbedder(FrozenEstimator(fitted[kind]), frames=True, unit_norm=True)
     lengths = np.linalg.norm(unit.transform(frames)[0], axis=0)
     assert np.allclose(lengths[lengths > 0], 1, atol=1e-5)
     # Frames go on into whatever takes frames.
@@ -302,7 +302,7 @@ def test_other_estimators_and_recordings(voices):
 
 def test_neighbours_as_they_are(fitted, voices, frames):
     _, _, words = voices
-    rows = NetEmbedder(FrozenEstimator(fitted["lenet"]), normalize=True).transform(frames)
+    rows = NetEmbedder(FrozenEstimator(fitted["lenet"]), unit_norm=True).transform(frames)
     neighbours = NearestNeighbors(n_neighbors=3).fit(rows)
     assert np.shares_memory(neighbours._fit_X, rows)
     graph = make_pipeline(

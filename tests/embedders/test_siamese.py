@@ -23,7 +23,7 @@ NEW = ["joe", "kim"]
 def small(encoder=None, **params):
     defaults = {
         "module": "lenet",
-        "normalize": True,
+        "unit_norm": True,
         "lr": 3e-3,
         "module_params": {"channels": (4, 8), "dropout": 0.0},
         "embedding_size": 8,
@@ -91,7 +91,7 @@ def test_every_loss_learns(hinge, distance, split):
 
 def test_free_lengths_learn_too(split):
     X, y, _, _ = split
-    free = small(normalize=False).fit(X, y)
+    free = small(unit_norm=False).fit(X, y)
     assert free.score(X, y) > 0.9
     assert np.linalg.norm(free.transform(X), axis=1).std() > 0.01
 

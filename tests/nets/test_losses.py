@@ -95,5 +95,5 @@ def test_both_halves_in_one_batch():
     got = PairLoss(loss)(torch.cat([left, right]), codes)
     torch.testing.assert_close(got, loss(left, right, same))
     unit = [half / half.norm(dim=1, keepdim=True) for half in (left, right)]
-    got = PairLoss(loss, normalize=True)(torch.cat([left, right]), codes)
+    got = PairLoss(loss, unit_norm=True)(torch.cat([left, right]), codes)
     torch.testing.assert_close(got, loss(*unit, same))

@@ -91,7 +91,7 @@ def test_what_cannot_be_is_said(net, duration, hop, error, message):
 class TestTimes:
     def test_chunk_times(self):
         embedder = PretrainedEmbedder(
-            "mn01_as", weights="random", chunk_duration=2.0, chunk_hop=0.5, aggregate=None
+            "mn01_as", weights="random", chunk_duration=2.0, chunk_hop=0.5, pooling=None
         )
         expected = [[0, 2], [0.5, 2.5], [1, 3]]
         np.testing.assert_allclose(embedder.chunk_times(3), expected)

@@ -50,7 +50,7 @@ class TestIndependence:
 
     @pytest.mark.parametrize("batch_size", [1, 2, 3, 20])
     def test_of_the_batch_size_but_for_rounding(self, batch_size, clips):
-        kwargs = {"aggregate": None, "chunk_duration": 0.5, "chunk_hop": 0.1}
+        kwargs = {"pooling": None, "chunk_duration": 0.5, "chunk_hop": 0.1}
         expected = tiny(**kwargs).transform(clips)
         embedder = tiny(**kwargs, batch_size=batch_size)
         for clip, a, b in zip(clips, expected, embedder.transform(clips), strict=True):
@@ -122,30 +122,30 @@ class TestOutput:
         assert tiny().transform(clips).shape == (7, 96)
         assert tiny().transform(clips).dtype == np.float32
         assert tiny().transform(clips).flags.c_contiguous
-        frames = tiny(aggregate=None, chunk_duration=1.0).transform(clips)
+        frames = tiny(pooling=None, chunk_duration=1.0).transform(clips)
         assert [f.shape for f in frames] == [(96, n) for n in (1, 1, 2, 1, 1, 5, 1)]
-        assert tiny(aggregate=None).transform(clips).shape == (7, 96, 1)
+        assert tiny(pooling=None).transform(clips).shape == (7, 96, 1)
 
     def test_aggregates(self, clips):
-        frames = tiny(aggregate=None, chunk_duration=0.5).transform(clips)
+        frames = tiny(pooling=None, chunk_duration=0.5).transform(clips)
         for how, pool in (("mean", np.mean), ("max", np.max)):
-            rows = tiny(aggregate=how, chunk_duration=0.5).transform(clips)
+            rows = tiny(pooling=how, chunk_duration=0.5).transform(clips)
             np.testing.assert_allclose(rows, [pool(f, axis=1) for f in frames], rtol=1e-6)
 
     def test_normalize(self, clips):
-        rows = tiny(normalize=True).transform(clips)
+        rows = tiny(unit_norm=True).transform(clips)
         np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-5)
         plain = tiny().transform(clips)
         expected = plain / np.linalg.norm(plain, axis=1, keepdims=True)
         np.testing.assert_allclose(rows, expected, rtol=1e-4, atol=1e-6)
-        frames = tiny(normalize=True, aggregate=None, chunk_duration=0.5).transform(clips)
+        frames = tiny(unit_norm=True, pooling=None, chunk_duration=0.5).transform(clips)
         np.testing.assert_allclose(np.linalg.norm(frames[5], axis=0), 1, rtol=1e-5)
 
     def test_pandas(self, clips):
         table = tiny().set_output(transform="pandas").transform(clips)
         assert table.shape == (7, 96)
         assert table.columns[3] == "pretrainedembedder3"
-        column = tiny(aggregate=None).set_output(transform="pandas").transform(clips)
+        column = tiny(pooling=None).set_output(transform="pandas").transform(clips)
         assert column.shape == (7, 1)
         assert column.iloc[0, 0].shape == (96, 1)
 
@@ -218,7 +218,7 @@ class TestNet:
         assert torch.equal(torch.random.get_rng_state(), before)
 
     def test_vggish_end_to_end(self, clips):
-        frames = PretrainedEmbedder("vggish", weights="random", aggregate=None).transform(
+        frames = PretrainedEmbedder("vggish", weights="random", pooling=None).transform(
             [np.tile(clips[1], 3)[: 16000 * 3], clips[4]]
         )
         assert [f.shape for f in frames] == [(128, 4), (128, 1)]
@@ -239,7 +239,7 @@ class TestInScikitLearn:
 
     def test_sequences_for_a_recurrent_net(self, labelled):
         X, y = labelled
-        embedder = tiny(aggregate=None, chunk_duration=0.5)
+        embedder = tiny(pooling=None, chunk_duration=0.5)
         for model in (
             make_pipeline(embedder, GRUClassifier(hidden_size=4, max_epochs=1, random_state=0)),
             GRUClassifier(embedder, hidden_size=4, max_epochs=1, random_state=0),
@@ -261,7 +261,7 @@ class TestInScikitLearn:
 @pytest.mark.parametrize(
     ("kwargs", "error", "message"),
     [
-        ({"aggregate": "sum"}, ValueError, "aggregate='sum': expected 'mean', 'max' or None"),
+        ({"pooling": "sum"}, ValueError, "pooling='sum': expected 'mean', 'max' or None"),
         ({"layer": "features.99"}, ValueError, r"layer='features\.99'.*begin with 'features', 'cl"),
         ({"layer": "features.4.block.1.conc_se_layers"}, ValueError, "puts nothing out"),
         ({"batch_size": 0}, ValueError, "batch_size=0: expected 1 or more"),

@@ -141,7 +141,7 @@ class TestFrames:
     params = {"weights": "random", "model": "panns_cnn14_decision_level_max"}
 
     def test_frames_and_times(self, make_clip):
-        tagger = AudioTagger(**self.params, aggregate=None)
+        tagger = AudioTagger(**self.params, pooling=None)
         scores = tagger.transform([make_clip(23, 32000), make_clip(1, 32000)])
         assert [s.shape for s in scores] == [(527, 2301), (527, 101)]
         times = tagger.frame_times(scores[0])
@@ -150,10 +150,10 @@ class TestFrames:
 
     def test_frames_of_chunks_are_joined_in_their_places(self, make_clip):
         clip = make_clip(4, 32000)
-        tagger = AudioTagger(**self.params, aggregate=None, chunk_duration=2.0, chunk_hop=1.0)
+        tagger = AudioTagger(**self.params, pooling=None, chunk_duration=2.0, chunk_hop=1.0)
         joined = tagger.transform([clip])[0]
         assert joined.shape == (527, 401)
-        alone = AudioTagger(**self.params, aggregate=None, chunk_duration=None)
+        alone = AudioTagger(**self.params, pooling=None, chunk_duration=None)
         for start, stop in ((0, 1), (1, 2), (2, 4)):
             chunk = alone.transform([clip[start * 32000 : (start + 2) * 32000]])[0]
             n = (stop - start) * 100
@@ -161,7 +161,7 @@ class TestFrames:
 
     def test_aggregated_scores_are_the_highest_of_the_frames(self, make_clip):
         clip = make_clip(3, 32000)
-        frames = AudioTagger(**self.params, aggregate=None).transform([clip])[0]
+        frames = AudioTagger(**self.params, pooling=None).transform([clip])[0]
         rows = AudioTagger(**self.params).transform([clip])
         np.testing.assert_allclose(rows[0], frames.max(axis=1), rtol=1e-6)
 

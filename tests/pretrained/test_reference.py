@@ -122,7 +122,7 @@ class TestYAMNet:
                 np.testing.assert_allclose(front_end.encode(chunk).T, patch, atol=1e-3)
 
     def test_embeddings(self, reference, waveforms, weights):
-        embedder = PretrainedEmbedder("yamnet", weights=weights, aggregate=None)
+        embedder = PretrainedEmbedder("yamnet", weights=weights, pooling=None)
         for name, frames in zip(
             waveforms, embedder.transform(list(waveforms.values())), strict=True
         ):
@@ -131,7 +131,7 @@ class TestYAMNet:
             np.testing.assert_allclose(frames, expected, atol=1e-4)
 
     def test_scores(self, reference, waveforms, weights):
-        tagger = AudioTagger("yamnet", weights=weights, aggregate=None)
+        tagger = AudioTagger("yamnet", weights=weights, pooling=None)
         for name, frames in zip(waveforms, tagger.transform(list(waveforms.values())), strict=True):
             np.testing.assert_allclose(frames, reference[f"{name}/scores"].T, atol=5e-5)
 

@@ -66,13 +66,13 @@ class TestScores:
         np.testing.assert_allclose(tagger.transform([clips[1]]), expected, atol=1e-5)
 
     def test_per_chunk_and_aggregated(self, clips):
-        frames = tiny(aggregate=None, chunk_duration=0.5).transform(clips)
+        frames = tiny(pooling=None, chunk_duration=0.5).transform(clips)
         assert [f.shape for f in frames] == [(527, 2), (527, 5), (527, 1)]
         for how, pool in (("mean", np.mean), ("max", np.max)):
-            rows = tiny(aggregate=how, chunk_duration=0.5).transform(clips)
+            rows = tiny(pooling=how, chunk_duration=0.5).transform(clips)
             np.testing.assert_allclose(rows, [pool(f, axis=1) for f in frames], rtol=1e-5)
         np.testing.assert_allclose(
-            tiny(aggregate=None, chunk_duration=0.5).frame_times(frames[1]),
+            tiny(pooling=None, chunk_duration=0.5).frame_times(frames[1]),
             [0.25, 0.75, 1.25, 1.75, 2.25],
         )
 
@@ -111,13 +111,13 @@ class TestTable:
         assert tiny().tag(series, top=1)["recording"].tolist() == ["a", "b", "c"]
 
     def test_by_chunk(self, clips):
-        tagger = tiny(chunk_duration=1.0, aggregate="max")
+        tagger = tiny(chunk_duration=1.0, pooling="max")
         table = tagger.tag(clips, top=1, by_chunk=True)
         assert table.columns.tolist() == ["recording", "onset", "offset", "label", "score"]
         assert table["recording"].tolist() == [0, 1, 1, 1, 2]
         assert table["onset"].tolist() == [0, 0, 1, 2, 0]
         assert table["offset"].tolist() == [1, 1, 2, 3, 1]
-        frames = tiny(chunk_duration=1.0, aggregate=None).transform(clips)
+        frames = tiny(chunk_duration=1.0, pooling=None).transform(clips)
         np.testing.assert_allclose(table["score"][1:4], frames[1].max(axis=0))
 
     @pytest.mark.parametrize("top", [0, 1.5])
@@ -183,7 +183,7 @@ class TestRollUp:
         np.testing.assert_array_equal(found[:, 0], expected)
         np.testing.assert_array_equal(found[:, 1], np.maximum(plain["Vehicle"], plain["Purr"]))
         np.testing.assert_array_equal(found[:, 2], plain["Speech"])
-        frames = tiny(rollup=True, classes=classes, data_home=home, aggregate=None)
+        frames = tiny(rollup=True, classes=classes, data_home=home, pooling=None)
         assert frames.transform(clips).shape == (3, 3, 1)
 
     def test_real_ontology(self, data_home):
@@ -254,7 +254,7 @@ class TestLabels:
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"aggregate": "sum"}, "aggregate='sum'"),
+        ({"pooling": "sum"}, "pooling='sum'"),
         ({"threshold": 50}, "threshold=50: expected a score from 0 to 1"),
     ],
 )
