@@ -52,7 +52,7 @@ def channels_first(samples: np.ndarray, name: str) -> np.ndarray:
     n_channels, n_times = samples.shape
     # Twenty coefficients of a hundred frames have the shape of twenty very short channels.
     like_frames = n_channels > LIKELY_CHANNELS and n_times < 100 * n_channels
-    if n_channels > MAX_CHANNELS or n_channels > max(n_times, 1) or like_frames:
+    if not 0 < n_channels <= MAX_CHANNELS or n_channels > max(n_times, 1) or like_frames:
         raise ValueError(
             f"{name} has shape {samples.shape}: {n_channels} channels of {n_times} samples. "
             "Expected (n_channels, n_times) with at most "

@@ -13,7 +13,7 @@ from skaudio._validation import check_sample_rate
 from skaudio.audio._recording import Recording
 
 
-class AudioBatch(Sequence):
+class AudioBatch(Sequence[np.ndarray]):
     """An immutable sequence of mono waveforms that knows their sample rates.
 
     scikit-learn indexes it like a one-dimensional array (integers, slices, masks, index arrays)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import io
 import itertools
 import math
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile as sf
@@ -132,7 +134,7 @@ def _damaged(name: str, container: str, found: str) -> ValueError:
 
 
 def _decode_stream(
-    av, file, name: str, container: str, offset: float, duration: float | None, seek: bool
+    av: Any, file: Any, name: str, container: str, offset: float, duration: float | None, seek: bool
 ) -> tuple[np.ndarray, int, int] | None:
     """Decode the asked part, or return None if seeking went past its beginning."""
     stream = file.streams.audio[0]
@@ -172,7 +174,7 @@ def _decode_stream(
     return samples, position, rate
 
 
-def _check_is_whole(file, name: str, container: str, seconds: float) -> None:
+def _check_is_whole(file: Any, name: str, container: str, seconds: float) -> None:
     """Compare what was decoded with the duration in a header; FFmpeg takes a cut WebM for whole."""
     if "matroska" not in file.format.name or len(file.streams) > 1 or file.duration is None:
         return
@@ -181,7 +183,7 @@ def _check_is_whole(file, name: str, container: str, seconds: float) -> None:
         raise _damaged(name, container, f"{announced:g} s announced, {seconds:g} s present")
 
 
-def _frames_from(file, stream, first, seconds: float):
+def _frames_from(file: Any, stream: Any, first: Any, seconds: float) -> Iterator[Any]:
     """Yield the frames from some seconds after the first one; an index may lead to earlier ones."""
     target = first.pts + int(seconds / stream.time_base)
     file.seek(target, stream=stream)
@@ -190,14 +192,14 @@ def _frames_from(file, stream, first, seconds: float):
             yield from packet.decode()
 
 
-def _position(frame, first, stream) -> int:
+def _position(frame: Any, first: Any, stream: Any) -> int:
     """Count the samples before a frame from its time.
 
     WebM, ASF and Flash state times in milliseconds. There the frame has to begin a whole number of
     frames (Opus: of 2.5 ms) after the first one ended, which tells the sample.
     """
     rate, tick = first.sample_rate, stream.time_base
-    guess = round((frame.pts - first.pts) * tick * rate)
+    guess: int = round((frame.pts - first.pts) * tick * rate)
     step = GRID.get(stream.codec_context.name, frame.samples)
-    snapped = first.samples + round((guess - first.samples) / step) * step
+    snapped: int = first.samples + round((guess - first.samples) / step) * step
     return snapped if abs(snapped - guess) < tick * rate else guess

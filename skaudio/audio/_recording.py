@@ -243,11 +243,11 @@ def to_float(samples: np.ndarray, name: str) -> np.ndarray:
 
 def to_mono(channels: np.ndarray) -> np.ndarray:
     """Average ``(n_channels, n_times)``, or ``(n_times, n_channels)`` seen through ``.T``."""
-    if len(channels) == 1:
-        return channels[0]
-    # A matrix-vector product is some thirty times faster than mean(axis=...) here.
-    weights = np.full(len(channels), 1.0 / len(channels), np.float32)
-    return weights @ channels
+    mono: np.ndarray = channels[0]
+    if len(channels) > 1:
+        # A matrix-vector product is some thirty times faster than mean(axis=...) here.
+        mono = np.full(len(channels), 1.0 / len(channels), np.float32) @ channels
+    return mono
 
 
 def resample(
@@ -256,7 +256,7 @@ def resample(
     """Resample a float32 waveform with soxr at one of its qualities."""
     if source == target:
         return waveform
-    resampled = soxr.resample(waveform, source, target, quality=quality)
+    resampled: np.ndarray = soxr.resample(waveform, source, target, quality=quality)
     if len(resampled) == 0:
         n_times = f"{len(waveform)} samples at {source} Hz"
         raise ValueError(

@@ -228,6 +228,7 @@ RECORDINGS = {
         ValueError,
         r"shape \(8000, 2\): 8000 channels of 2 samples.*\(n_times, n_channels\): transpose",
     ),
+    "no channels": (np.zeros((0, 99)), ValueError, "0 channels of 99 samples.*at most 32 channels"),
     "short, axes swapped": (np.zeros((3, 2)), ValueError, "3 channels of 2 samples.*transpose"),
     "array without a rate": (
         {"array": CLIP},
