@@ -32,7 +32,7 @@ def test_scores_by_class_and_single_group():
 
 def test_lengths_must_agree():
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        scores_by([0, 1], [0, 1], by=["x"])
+        scores_by([0, 1], [0, 1], groups=["x"])
 
 
 def test_worst_classified_is_sorted_by_the_true_class():
@@ -42,7 +42,7 @@ def test_worst_classified_is_sorted_by_the_true_class():
     table = worst_classified(np.arange(50), y, probabilities, ["x", "y", "z"], n=7)
     of_true = [probabilities[i, "xyz".index(y[i])] for i in range(50)]
     assert table["probability_of_true"].tolist() == sorted(of_true)[:7]
-    assert table["recording"].tolist() == np.argsort(of_true)[:7].tolist()
+    assert table["file"].tolist() == np.argsort(of_true)[:7].tolist()
 
 
 def test_worst_classified_refuses_what_does_not_fit():

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from skaudio._validation import check_count
 
-def scores_by(y_true: Any, y_pred: Any, by: Any = None) -> pd.DataFrame:
+
+def scores_by(y_true: Any, y_pred: Any, groups: Any = None) -> pd.DataFrame:
     """Return the accuracy within each group of recordings, and over the groups.
 
     Parameters
     ----------
     y_true, y_pred : array-like of shape (n_recordings,)
         Labels.
-    by : array-like of shape (n_recordings,), default=None
+    groups : array-like of shape (n_recordings,), default=None
         Group of each recording: speaker, microphone...; None groups by ``y_true``.
 
     Returns
@@ -30,19 +31,19 @@ def scores_by(y_true: Any, y_pred: Any, by: Any = None) -> pd.DataFrame:
     Examples
     --------
     >>> from skaudio.metrics import scores_by
-    >>> scores_by([0, 0, 1, 1], [0, 1, 1, 1], by=["ann", "ann", "bob", "bob"]).round(3)
+    >>> scores_by([0, 0, 1, 1], [0, 1, 1, 1], groups=["ann", "ann", "bob", "bob"]).round(3)
           accuracy  standard_error  n_recordings
     ann       0.50           0.354             2
     bob       1.00           0.000             2
     mean      0.75           0.250             4
     """
     y_true, y_pred = column_or_1d(y_true), column_or_1d(y_pred)
-    by = y_true if by is None else column_or_1d(by)
-    check_consistent_length(y_true, y_pred, by)
-    groups, code = np.unique(by, return_inverse=True)
+    groups = y_true if groups is None else column_or_1d(groups)
+    check_consistent_length(y_true, y_pred, groups)
+    names, code = np.unique(groups, return_inverse=True)
     counts = np.bincount(code)
     accuracy = np.bincount(code, weights=y_true == y_pred) / counts
-    n_groups = len(groups)
+    n_groups = len(names)
     spread = accuracy.std(ddof=1) / np.sqrt(n_groups) if n_groups > 1 else np.nan
     return pd.DataFrame(
         {
@@ -50,49 +51,52 @@ def scores_by(y_true: Any, y_pred: Any, by: Any = None) -> pd.DataFrame:
             "standard_error": [*np.sqrt(accuracy * (1 - accuracy) / counts), spread],
             "n_recordings": [*counts, counts.sum()],
         },
-        index=[*groups.tolist(), "mean"],
+        index=[*names.tolist(), "mean"],
     )
 
 
 def worst_classified(
-    recordings: Sequence[Any], y_true: Any, probabilities: Any, classes: Any, n: int = 10
+    X: Any, y_true: Any, y_proba: Any, classes: Any = None, *, n: int = 10
 ) -> pd.DataFrame:
     """Return the recordings whose true class was given the lowest probability.
 
     Parameters
     ----------
-    recordings : sequence of length n_recordings
-        Names of the recordings, such as their paths.
+    X : sequence of length n_recordings
+        Names of the recordings, such as their paths; of a DataFrame, its first column.
     y_true : array-like of shape (n_recordings,)
-    probabilities : array-like of shape (n_recordings, n_classes)
+    y_proba : array-like of shape (n_recordings, n_classes)
         From ``predict_proba``, preferably in a cross-validation (`cross_val_predict`).
-    classes : array-like of shape (n_classes,)
-        Class of each column: ``classes_``.
+    classes : array-like of shape (n_classes,), default=None
+        Class of each column: ``classes_``. None takes the sorted labels in ``y_true``.
     n : int, default=10
         Number of recordings to return.
 
     Returns
     -------
     table : DataFrame
-        ``recording``, ``true``, ``predicted``, ``probability_of_true`` and
+        ``file``, ``true``, ``predicted``, ``probability_of_true`` and
         ``probability_of_predicted``, the worst first.
 
     Examples
     --------
     >>> from skaudio.metrics import worst_classified
-    >>> probabilities = [[0.9, 0.1], [0.8, 0.2]]
-    >>> table = worst_classified(["a.wav", "b.wav"], ["cat", "dog"], probabilities, ["cat", "dog"])
-    >>> table[["recording", "true", "predicted", "probability_of_true"]]
-      recording true predicted  probability_of_true
-    0     b.wav  dog       cat                  0.2
-    1     a.wav  cat       cat                  0.9
+    >>> table = worst_classified(["a.wav", "b.wav"], ["cat", "dog"], [[0.9, 0.1], [0.8, 0.2]])
+    >>> table[["file", "true", "predicted", "probability_of_true"]]
+        file true predicted  probability_of_true
+    0  b.wav  dog       cat                  0.2
+    1  a.wav  cat       cat                  0.9
     """
-    y_true, classes = column_or_1d(y_true), np.asarray(classes)
-    probabilities = np.asarray(probabilities, dtype=float)
-    check_consistent_length(recordings, y_true, probabilities)
+    if hasattr(X, "iloc"):  # by position, whatever the index
+        X = (X if X.ndim == 1 else X.iloc[:, 0]).tolist()
+    y_true = column_or_1d(y_true)
+    classes = np.unique(y_true) if classes is None else np.asarray(classes)
+    probabilities = np.asarray(y_proba, dtype=float)
+    check_count("n", n)
+    check_consistent_length(X, y_true, probabilities)
     if probabilities.shape != (len(y_true), len(classes)):
         raise ValueError(
-            f"probabilities has shape {probabilities.shape}, expected (n_recordings, n_classes) = "
+            f"y_proba has shape {probabilities.shape}, expected (n_recordings, n_classes) = "
             f"({len(y_true)}, {len(classes)})."
         )
     unknown = np.setdiff1d(y_true, classes)
@@ -107,7 +111,7 @@ def worst_classified(
     best = probabilities.argmax(axis=1)
     return pd.DataFrame(
         {
-            "recording": [recordings[i] for i in order],
+            "file": [X[i] for i in order],
             "true": y_true[order],
             "predicted": classes[best[order]],
             "probability_of_true": of_true[order],

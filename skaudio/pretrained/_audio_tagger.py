@@ -95,7 +95,7 @@ class AudioTagger(PretrainedTransformer):
     (3, 527)
     >>> table = tagger.tag(digits.data[:3], top=2)
     >>> table.columns.tolist(), len(table)
-    (['recording', 'label', 'score'], 6)
+    (['file', 'onset', 'offset', 'event_label', 'score'], 6)
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class AudioTagger(PretrainedTransformer):
         return self._wrap(rows, recordings.index, self.get_feature_names_out, table=True)
 
     def tag(self, X: Any, *, top: int = 5, by_chunk: bool = False) -> Any:
-        """List the labels with the highest scores.
+        """List the labels with the highest scores, as a table of events.
 
         Parameters
         ----------
@@ -169,9 +169,9 @@ class AudioTagger(PretrainedTransformer):
         Returns
         -------
         table : DataFrame
-            Columns "recording" (its path, or else its label in the index of X, or position),
-            "label" and "score"; with ``by_chunk`` also "onset" and "offset" of the chunk in
-            seconds. The highest score of a recording, or chunk, comes first.
+            ``file`` (the path, or else the label in the index of X, or the position), ``onset`` and
+            ``offset`` of the recording, or of the chunk, in seconds, ``event_label`` and ``score``.
+            The highest score of a recording, or chunk, comes first.
         """
         import pandas as pd
 
@@ -183,15 +183,20 @@ class AudioTagger(PretrainedTransformer):
         labels = self.get_feature_names_out()
         least = -math.inf if self.threshold is None else self.threshold
         rows = []
-        for name, scores in zip(named, self._sequences(recordings, frames=False), strict=True):
-            times = self.chunk_times(scores) if by_chunk else [(None, None)]
+        durations: dict[int, float] = {}
+        sequences = self._sequences(recordings, frames=False, durations=durations)
+        for number, (name, scores) in enumerate(zip(named, sequences, strict=True)):
+            times = np.array([[0.0, durations[number]]])
+            if by_chunk and scores.shape[1] > 1:
+                times = self.chunk_times(scores)
+                times[-1, 1] = durations[number]
             columns = scores.T if by_chunk else [self._pool(scores, self.pooling or "mean")]
             for (onset, offset), column in zip(times, columns, strict=True):
                 for i in np.argsort(-column, kind="stable")[:top]:
                     if column[i] >= least:
                         rows.append((name, onset, offset, labels[i], float(column[i])))
-        table = pd.DataFrame(rows, columns=["recording", "onset", "offset", "label", "score"])
-        return table if by_chunk else table.drop(columns=["onset", "offset"])
+        table = pd.DataFrame(rows, columns=["file", "onset", "offset", "event_label", "score"])
+        return table
 
     def frame_times(self, n_frames: Any) -> np.ndarray:
         """Return the times of the middles of frames, in seconds; those of ``pooling=None``.
@@ -244,14 +249,20 @@ class AudioTagger(PretrainedTransformer):
         rollup = RollUp(labels, load_ontology(self.data_home))
         return rollup.labels, rollup
 
-    def _sequences(self, recordings: Any, *, frames: bool = True) -> Any:
-        """Yield the scores (n_labels, n_frames), or (n_labels, n_chunks), of each recording."""
+    def _sequences(
+        self, recordings: Any, *, frames: bool = True, durations: dict[int, float] | None = None
+    ) -> Any:
+        """Yield the scores (n_labels, n_frames), or (n_labels, n_chunks), of each recording.
+
+        ``durations`` receives the duration in seconds of each recording, by its position.
+        """
         labels, rollup = self._all_labels()
         chosen = select(self.classes, labels, self.rollup)
         net = self._net()
         self._check_net(net)
         frames = frames and self.pooling is None and net.frame_duration is not None
-        for chunks in self._extract(recordings, _frame_logits if frames else _logits):
+        pick = _frame_logits if frames else _logits
+        for chunks in self._extract(recordings, pick, durations=durations):
             logits = self._joined(chunks, net) if frames else np.stack(chunks, axis=1)
             scores = expit(logits)
             yield (scores if rollup is None else rollup(scores))[chosen]

@@ -139,26 +139,28 @@ class Extraction:
     pick: Callable[[Output], torch.Tensor]
     batch_size: int | None = None
 
-    def __call__(self, recordings: Sequence[Recording]) -> Iterator[list[np.ndarray]]:
-        """Yield the results of each recording's chunks, in order."""
+    def __call__(self, recordings: Sequence[Recording]) -> Iterator[tuple[list[np.ndarray], int]]:
+        """Yield the results of each recording's chunks and its number of samples, in order."""
         workers = n_threads()
         threads = ThreadPoolExecutor(workers, initializer=use_one_torch_thread)
         with one_thread("blas"), threads as pool:
             gathered: list[list[np.ndarray]] = []
-            for spectra in map_ahead(pool, self.analyse, recordings, AHEAD * workers):
+            lengths: list[int] = []
+            for spectra, n_samples in map_ahead(pool, self.analyse, recordings, AHEAD * workers):
                 gathered.append(spectra)
+                lengths.append(n_samples)
                 if sum(map(len, gathered)) >= GATHERED * workers:
-                    yield from self._run(pool, gathered)
-                    gathered = []
-            yield from self._run(pool, gathered)
+                    yield from zip(self._run(pool, gathered), lengths, strict=True)
+                    gathered, lengths = [], []
+            yield from zip(self._run(pool, gathered), lengths, strict=True)
 
-    def analyse(self, recording: Recording) -> list[np.ndarray]:
-        """Return the log-mel spectrograms of a recording's chunks."""
+    def analyse(self, recording: Recording) -> tuple[list[np.ndarray], int]:
+        """Return the log-mel spectrograms of a recording's chunks, and its number of samples."""
         front_end = self.net.front_end
         waveform, _ = recording.read(front_end.sample_rate)
         warp_factor = 1.0 if recording.warp_factor is None else recording.warp_factor
         chunks = self.chunking.cut(np.ascontiguousarray(waveform))
-        return [front_end.encode(chunk, warp_factor) for chunk in chunks]
+        return [front_end.encode(chunk, warp_factor) for chunk in chunks], len(waveform)
 
     def _run(self, pool: Executor, gathered: list[list[np.ndarray]]) -> Iterator[list[np.ndarray]]:
         results: list[list[Any]] = [[None] * len(spectra) for spectra in gathered]

@@ -113,14 +113,21 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         recordings: Recordings,
         pick: Callable[[Output], torch.Tensor],
         fold_batch_norm: bool = True,
+        durations: dict[int, float] | None = None,
     ) -> Iterator[list[np.ndarray]]:
+        """Yield what ``pick`` takes from the net's output for each chunk of each recording.
+
+        ``durations`` receives the duration in seconds of each recording, by its position.
+        """
         net = self._net()
         fast = inference_net(
             net, self.device, DTYPES[self.precision], fold_batch_norm=fold_batch_norm
         )
         work = Extraction(fast, self._chunking(net), pick, self.batch_size)
         with progress_bar(len(recordings), self.verbose) as progress:
-            for rows in work(recordings):
+            for i, (rows, n_samples) in enumerate(work(recordings)):
+                if durations is not None:
+                    durations[i] = n_samples / self.sample_rate
                 yield rows
                 progress(1)
 

@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from skaudio._files import download
+from skaudio.events import check_events
+from skaudio.metrics import segment_based_f1
 from skaudio.pretrained import AudioTagger, _audioset_labels
 from skaudio.pretrained._audioset_labels import RollUp, labels_of, load_ontology, select
 from skaudio.pretrained._registry import MODELS
@@ -91,32 +93,46 @@ class TestTable:
         table = tiny().tag(clips, top=3)
         scores = tiny().transform(clips)
         names = tiny().get_feature_names_out()
-        assert table.columns.tolist() == ["recording", "label", "score"]
-        assert table["recording"].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-        for i, rows in table.groupby("recording"):
+        assert table.columns.tolist() == ["file", "onset", "offset", "event_label", "score"]
+        assert table["file"].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+        for i, rows in table.groupby("file"):
             best = np.argsort(-scores[i])[:3]
-            assert rows["label"].tolist() == names[best].tolist()
+            assert rows["event_label"].tolist() == names[best].tolist()
             np.testing.assert_allclose(rows["score"], scores[i, best])
+
+    def test_is_a_table_of_events(self, clips):
+        """Tags enter the metrics of events, and EventsDisplay, as they are."""
+        table = tiny().tag(clips, top=2)
+        assert table["onset"].tolist() == [0] * 6
+        assert table["offset"].tolist() == [1, 1, 2.5, 2.5, 0.28125, 0.28125]
+        assert check_events(table)["score"].tolist() == table["score"].tolist()
+        assert segment_based_f1(table, table) == 1.0
 
     def test_threshold(self, clips):
         scores = tiny().transform(clips)
         threshold = float(np.sort(scores.ravel())[-20])
         table = tiny(threshold=threshold).tag(clips, top=527)
         assert len(table) == (scores >= threshold).sum()
-        assert tiny(threshold=1.0).tag(clips).columns.tolist() == ["recording", "label", "score"]
+        assert tiny(threshold=1.0).tag(clips).columns.tolist() == [
+            "file",
+            "onset",
+            "offset",
+            "event_label",
+            "score",
+        ]
 
     def test_names_of_recordings(self, clips, wav):
-        assert tiny().tag([wav], top=1)["recording"].tolist() == [wav]
+        assert tiny().tag([wav], top=1)["file"].tolist() == [wav]
         series = pd.Series(clips, index=["a", "b", "c"])
-        assert tiny().tag(series, top=1)["recording"].tolist() == ["a", "b", "c"]
+        assert tiny().tag(series, top=1)["file"].tolist() == ["a", "b", "c"]
 
     def test_by_chunk(self, clips):
         tagger = tiny(chunk_duration=1.0, pooling="max")
         table = tagger.tag(clips, top=1, by_chunk=True)
-        assert table.columns.tolist() == ["recording", "onset", "offset", "label", "score"]
-        assert table["recording"].tolist() == [0, 1, 1, 1, 2]
+        assert table.columns.tolist() == ["file", "onset", "offset", "event_label", "score"]
+        assert table["file"].tolist() == [0, 1, 1, 1, 2]
         assert table["onset"].tolist() == [0, 0, 1, 2, 0]
-        assert table["offset"].tolist() == [1, 1, 2, 3, 1]
+        assert table["offset"].tolist() == [1, 1, 2, 2.5, 0.28125]
         frames = tiny(chunk_duration=1.0, pooling=None).transform(clips)
         np.testing.assert_allclose(table["score"][1:4], frames[1].max(axis=0))
 
@@ -132,7 +148,7 @@ class TestRestriction:
         some = tiny(classes=["Cat", "Dog"])
         np.testing.assert_array_equal(some.transform(clips), everything[:, [81, 74]])
         assert some.get_feature_names_out().tolist() == ["Cat", "Dog"]
-        assert set(some.tag(clips)["label"]) == {"Cat", "Dog"}
+        assert set(some.tag(clips)["event_label"]) == {"Cat", "Dog"}
 
     @pytest.mark.parametrize(
         ("classes", "error", "message"),
@@ -245,7 +261,7 @@ class TestLabels:
             few.transform(clips)
         few.set_params(labels=["up", "down"])
         assert few.transform(clips).shape == (3, 2)
-        assert set(few.tag(clips)["label"]) == {"up", "down"}
+        assert set(few.tag(clips)["event_label"]) == {"up", "down"}
 
     def test_select_all(self):
         np.testing.assert_array_equal(select(None, ["a", "b"], False), [0, 1])
