@@ -86,12 +86,6 @@ def _either(*alternatives: str) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def check_parameters(estimator: Any) -> None:
-    """Check every parameter of an estimator by what its class declares in ``_constraints``."""
-    for name, constraint in estimator._constraints.items():
-        constraint.check(name, getattr(estimator, name))
-
-
 @dataclass(frozen=True)
 class Checked:
     """A constraint that a function checks: ``function(name, value)`` raises the error."""
@@ -180,13 +174,15 @@ def number_or_range(
     return Checked("float or (low, high)", check)
 
 
-def choice(*values: str | None) -> Constraint:
-    """Return the constraint of one of some words, or None where that is among them."""
+def choice(*values: str | int | None) -> Constraint:
+    """Return the constraint of one of some words or numbers, or None where that is among them."""
+    kinds = {type(value) for value in values} | {str}
+
     return Constraint(
         (),
         tuple(f'"{value}"' if isinstance(value, str) else str(value) for value in values),
         tuple(map(repr, values)),
-        lambda value: isinstance(value, str) or (value is None and None in values),
+        lambda value: any(isinstance(value, kind) for kind in kinds),
         lambda value: value in values,
     )
 

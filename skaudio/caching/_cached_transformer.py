@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import numbers
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.utils import _safe_indexing, check_scalar
+from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import available_if
 
 from skaudio._parallel import progress_bar
 from skaudio._steps import first_step, frame_maker
+from skaudio._validation import Checked, check_parameters, choice, count
 from skaudio.audio import AudioBatch, Recordings, check_recordings
 from skaudio.caching._cache_keys import check_stateless, digest, recording_key, transformer_facts
 from skaudio.caching._lookup import Compute, fetch
@@ -90,6 +90,12 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
     ...     features.cache_info()[:2]  # found, computed
     (1200, 300)
     """
+
+    _constraints: ClassVar[dict[str, Any]] = {
+        "transformer": Checked("transformer", lambda name, value: check_stateless(value)),
+        "memory": Checked("str, path-like or joblib.Memory", lambda name, value: _folder_of(value)),
+        "max_bytes": count() | choice(None),
+    }
 
     def __init__(
         self,
@@ -202,10 +208,7 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
     def _store(self) -> Store:
         """Check everything but X, and return where the results of this transformer are."""
-        check_stateless(self.transformer)
-        check_scalar(self.batch_size, "batch_size", numbers.Integral, min_val=1)
-        if self.max_bytes is not None:
-            check_scalar(self.max_bytes, "max_bytes", numbers.Real, min_val=1)
+        check_parameters(self)
         folder = _folder_of(self.memory) / "skaudio"
         # Of a clone, as what computes is one: what was done to a fitted transformer is not in it.
         facts = json.dumps(transformer_facts(clone(self.transformer)), sort_keys=True, indent=1)

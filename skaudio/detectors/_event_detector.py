@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
+import numpy as np
 from torch import nn
 
 from skaudio import nets
+from skaudio._validation import (
+    POSITIVE_SECONDS,
+    SECONDS,
+    Constraint,
+    choice,
+    count,
+    number,
+    sequence,
+)
 from skaudio.detectors._weak_label_detector import WeakLabelDetector
+
+# One per label; the labels are known in `fit` only, which checks the rest.
+THRESHOLDS = Constraint(
+    ("dict of label to float", "array of shape (n_labels,)"),
+    (),
+    ("a dict or an array of those with one for each label",),
+    lambda value: isinstance(value, (Mapping, Sequence, np.ndarray)) and not isinstance(value, str),
+)
 
 
 class EventDetector(WeakLabelDetector):
@@ -39,7 +58,7 @@ default="linear_softmax"
         `skaudio.nets.WeakPooling`.
     dropout : float, default=0.2
         Share of values dropped before each recurrent layer and before the scores.
-    threshold : float, dict of label to float, or array of shape (n_labels,), default=0.5
+    threshold : float, dict of label to float or array of shape (n_labels,), default=0.5
         Probability at which an event begins. `tune_thresholds` finds the best ones on strong
         labels.
     hysteresis : float, default=1.0
@@ -127,6 +146,20 @@ default="linear_softmax"
     >>> detector.predict_events(X[:1]).columns.tolist()
     ['file', 'onset', 'offset', 'event_label', 'score']
     """
+
+    _constraints: ClassVar[dict[str, Any]] = {
+        "channels": sequence("sequence of int", "integers of 1 or more, or ()", count()),
+        "frame_stride": count(),
+        "n_layers": count(0),
+        "pooling": choice("mean", "max", "linear_softmax", "exp_softmax", "attention"),
+        "threshold": number(0, 1) | THRESHOLDS,
+        "hysteresis": number(0, 1, above=True),
+        "median_filter": SECONDS,
+        "min_duration": SECONDS,
+        "max_gap": SECONDS,
+        "frame_duration": POSITIVE_SECONDS,
+        "standardize": choice("global", "recording", "both", None),
+    }
 
     def __init__(
         self,

@@ -15,12 +15,12 @@ from torch import nn
 from skaudio import nets
 from skaudio._neural import fit_net, is_warm, make_source
 from skaudio._steps import frame_maker
+from skaudio._validation import check_parameters
 from skaudio.detectors._frame_scores import frame_scores
 from skaudio.detectors._thresholds import best_thresholds, check_onsets
 from skaudio.detectors._weak_labels import Labels, encode_labels, label_weights
 from skaudio.events import (
     check_events,
-    check_filters,
     check_thresholds,
     file_names,
     frames_to_events,
@@ -63,11 +63,12 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
+        check_parameters(self)
+        labels = encode_labels(self, y)
+        check_thresholds(self.threshold, labels.names.tolist())
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         source = make_source(self, X, y, seed)
-        labels = encode_labels(self, y)
         check_consistent_length(source.lengths, labels.targets)
-        self._check_params(labels.names)
         self._set_labels(labels)
         single = None if labels.is_multilabel else labels.targets.argmax(axis=1)
         weights = label_weights(labels, self.class_weight)
@@ -248,13 +249,8 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         self.classes_ = several if labels.is_multilabel else labels.names
 
     def _check_params(self, labels: Any) -> None:
+        check_parameters(self)
         check_thresholds(self.threshold, labels)
-        check_filters(**self._filters())
-        for name in ("frame_duration", "block_duration"):
-            if not getattr(self, name) > 0:
-                raise ValueError(
-                    f"{name}={getattr(self, name)!r}: expected a positive number of s."
-                )
 
     def _filters(self) -> dict[str, float]:
         names = ("hysteresis", "median_filter", "min_duration", "max_gap")

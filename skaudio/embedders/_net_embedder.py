@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import (
@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skaudio._neural import encoded_frames, predict_frames, predict_rows
 from skaudio._steps import last_step
+from skaudio._validation import TEXT, Checked, check_parameters, flag
 from skaudio.embedders._layers import LayerReader
 from skaudio.frames import FrameOutputMixin, pack
 
@@ -90,6 +91,15 @@ class NetEmbedder(
 
     estimator_: Any
 
+    _constraints: ClassVar[dict[str, Any]] = {
+        "estimator": Checked(
+            "neural estimator, Pipeline that ends in one, or FrozenEstimator",
+            lambda name, value: _last(value),
+        ),
+        "layer": TEXT,
+        "frames": flag(),
+    }
+
     def __init__(
         self,
         estimator: Any,
@@ -118,7 +128,7 @@ class NetEmbedder(
         -------
         self : estimator
         """
-        _last(self.estimator)
+        check_parameters(self)
         params = {} if groups is None else {"groups": groups}
         if self._is_frozen():
             self.estimator_ = self.estimator.estimator

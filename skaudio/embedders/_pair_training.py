@@ -21,6 +21,7 @@ from skaudio._neural import (
     make_source,
     reads_audio,
 )
+from skaudio._validation import check_parameters
 from skaudio.audio import check_recordings
 from skaudio.embedders._pair_verification import check_pair_labels
 from skaudio.embedders._pairs import (
@@ -39,6 +40,7 @@ def fit_drawn_pairs(estimator: Any, X: Any, y: Any, groups: Any) -> None:
             "SiameseEmbedder requires y to be passed, but the target y is None. Pairs without "
             "class labels go to fit_pairs."
         )
+    check_parameters(estimator)
     seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
     y = _check_y(y, multi_output=False, estimator=estimator)
     check_classification_targets(y)
@@ -64,6 +66,7 @@ def fit_given_pairs(estimator: Any, left: Any, right: Any, same: Any, groups: An
     if same.all() or not same.any():
         kind = "two classes (False)" if same.all() else "one class (True)"
         raise ValueError(f"same holds no pair of {kind}: expected pairs of both kinds.")
+    check_parameters(estimator)
     seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
     n_pairs = len(same)
     halves = _source_of_halves(estimator, left, right, seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -11,10 +11,16 @@ from torch import nn
 
 from skaudio import nets
 from skaudio._neural import encoded_frames, predict_rows
+from skaudio._validation import POSITIVE, Constraint, choice, count
 from skaudio.embedders._pair_training import fit_drawn_pairs, fit_given_pairs
 from skaudio.embedders._pair_verification import PairVerifier
 
 MODULES = {"lenet": nets.LeNet, "gru": nets.GRU, "statistics": nets.StatisticsPooling}
+
+
+MODULE = Constraint(
+    ("class",), (), ("the class of a torch module",), lambda value: isinstance(value, type)
+)
 
 
 class SiameseEmbedder(
@@ -30,7 +36,7 @@ class SiameseEmbedder(
     encoder : transformer or Pipeline, default=None
         Turns recordings into frames. Augmentations in it act in training only and are drawn anew
         for every recording and batch. None: X holds frames, as encoders and embedders return them.
-    module : {"lenet", "gru", "statistics"} or class, default="statistics"
+    module : class, "lenet", "gru" or "statistics", default="statistics"
         "statistics", a linear map of mean and standard deviation over time, has the fewest weights
         and suits voices and machines; the others use the order in time as well. A class is called
         as ``module(n_features, embedding_size, **module_params)``; its
@@ -141,6 +147,14 @@ class SiameseEmbedder(
     net_: Any
     encoder_: Any
 
+    _constraints: ClassVar[dict[str, Any]] = {
+        "module": choice("lenet", "gru", "statistics") | MODULE,
+        "hinge": choice("squared", "linear"),
+        "margin": POSITIVE,
+        "distance": choice("euclidean", "cosine"),
+        "n_pairs": count() | choice(None),
+    }
+
     def __init__(
         self,
         encoder: Any = None,
@@ -195,9 +209,6 @@ class SiameseEmbedder(
     def _build(self, n_features: int) -> nn.Module:
         module = self.module
         if isinstance(module, str):
-            if module not in MODULES:
-                names = ", ".join(map(repr, MODULES))
-                raise ValueError(f"module={module!r}: expected {names} or a torch module's class.")
             module = MODULES[module]
         net: nn.Module = module(n_features, self.embedding_size, **(self.module_params or {}))
         return net

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import numbers
-from collections.abc import Iterator
-from typing import Any, Self
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import check_scalar
 from sklearn.utils.validation import _check_feature_names_in
 
+from skaudio._validation import Checked, check_parameters, choice, count, flag
 from skaudio.frames import check_frames
-from skaudio.pooling._frame_statistics import deltas, is_statistic, parts, standardize, summarize
+from skaudio.pooling._frame_statistics import (
+    DELTA_ENDINGS,
+    deltas,
+    is_statistic,
+    parts,
+    standardize,
+    summarize,
+)
 
 # Values computed at once, as float64: what stays in a core's second-level cache.
 BLOCK_SIZE = 2**17
@@ -33,10 +39,10 @@ class FramePooling(TransformerMixin, BaseEstimator):
     n_segments : int, default=1
         Cut each recording into this many consecutive parts of equal length and take the statistics
         of each. A recording of fewer frames than parts uses frames more than once.
-    deltas : bool, default=False
-        Take the same statistics of the first-order deltas too: the slope of each feature, per
-        frame, over nine frames, the first and last frame repeated outwards; the numbers of
-        ``librosa.feature.delta(mode="nearest")``.
+    deltas : {0, 1, 2}, default=0
+        Append the first-order deltas of the features, or those and the second-order ones: slope and
+        curvature over nine frames, the first and last frame repeated outwards, as
+        ``librosa.feature.delta(order=..., mode="nearest")``.
     cmvn : bool, default=False
         First give each feature mean 0 and variance 1 over its recording (cepstral mean and
         variance normalisation), which removes much of what differs between voices and
@@ -76,12 +82,19 @@ class FramePooling(TransformerMixin, BaseEstimator):
      'mfcc0_mean_part2']
     """
 
+    _constraints: ClassVar[dict[str, Any]] = {
+        "stats": Checked("sequence of str", lambda name, value: check_stats(value)),
+        "n_segments": count(),
+        "deltas": choice(0, 1, 2),
+        "cmvn": flag(),
+    }
+
     def __init__(
         self,
         stats: Any = ("mean", "std"),
         *,
         n_segments: int = 1,
-        deltas: bool = False,
+        deltas: int = 0,
         cmvn: bool = False,
     ) -> None:
         self.stats = stats
@@ -121,7 +134,7 @@ class FramePooling(TransformerMixin, BaseEstimator):
         """
         stats = self._check_params()
         frames = self._check_frames(X, reset=False)
-        n_columns = len(frames[0]) * (1 + bool(self.deltas)) * len(stats) * self.n_segments
+        n_columns = len(frames[0]) * (1 + self.deltas) * len(stats) * self.n_segments
         rows = np.empty((len(frames), n_columns), np.float32)
         for block in _blocks_of_one_length(frames):
             pooled = self._pool(np.array([frames[i] for i in block], np.float64), stats)
@@ -146,8 +159,8 @@ class FramePooling(TransformerMixin, BaseEstimator):
                 "FramePooling does not know its number of features: fit it or pass input_features."
             )
         names = list(_check_feature_names_in(self, input_features))
-        if self.deltas:
-            names += [f"{name}_delta" for name in names]
+        endings = DELTA_ENDINGS[: 1 + self.deltas]
+        names = [name + ending for ending in endings for name in names]
         many = self.n_segments > 1
         ends = [f"_part{i + 1}" for i in range(self.n_segments)] if many else [""]
         columns = [f"{name}_{stat}{end}" for end in ends for stat in stats for name in names]
@@ -158,24 +171,14 @@ class FramePooling(TransformerMixin, BaseEstimator):
         if self.cmvn:
             frames = standardize(frames)
         if self.deltas:
-            frames = np.concatenate([frames, deltas(frames)], axis=1)
+            orders = [deltas(frames, order) for order in range(1, 1 + self.deltas)]
+            frames = np.concatenate([frames, *orders], axis=1)
         cuts = parts(frames.shape[-1], self.n_segments)
         return np.stack([summarize(frames[..., cut], stats) for cut in cuts], axis=1)
 
     def _check_params(self) -> list[str]:
-        check_scalar(self.n_segments, "n_segments", numbers.Integral, min_val=1)
-        if isinstance(self.stats, str):
-            raise TypeError(f"stats={self.stats!r}: expected a sequence, ({self.stats!r},).")
-        stats = list(self.stats)
-        if not stats or len(set(stats)) < len(stats):
-            raise ValueError(f"stats={self.stats!r}: expected one or more, each once.")
-        for stat in stats:
-            if not is_statistic(stat):
-                raise ValueError(
-                    f"stats={self.stats!r}: unknown {stat!r}, expected 'mean', 'std', 'min', "
-                    "'max', 'median' or a percentile such as 'p10'."
-                )
-        return stats
+        check_parameters(self)
+        return check_stats(self.stats)
 
     def _check_frames(self, X: Any, *, reset: bool) -> list[np.ndarray]:
         frames, names = check_frames(self, X, reset=reset)
@@ -197,6 +200,24 @@ class FramePooling(TransformerMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def check_stats(stats: Any) -> list[str]:
+    """Return the names of statistics as a list, or raise an error."""
+    if isinstance(stats, str):
+        raise TypeError(f"stats={stats!r}: expected a sequence, ({stats!r},).")
+    if not isinstance(stats, Iterable):
+        raise TypeError(f"stats={stats!r}: expected a sequence of names.")
+    names = list(stats)
+    if not names or len(set(map(repr, names))) < len(names):
+        raise ValueError(f"stats={stats!r}: expected one or more, each once.")
+    for name in names:
+        if not is_statistic(name):
+            raise ValueError(
+                f"stats={stats!r}: unknown {name!r}, expected 'mean', 'std', 'min', 'max', "
+                "'median' or a percentile such as 'p10'."
+            )
+    return names
 
 
 def _blocks_of_one_length(frames: list[np.ndarray]) -> Iterator[list[int]]:

@@ -13,6 +13,8 @@ from scipy.signal import savgol_filter
 
 # Frames that a delta is fitted to, librosa's default.
 DELTA_WIDTH = 9
+# Of the names of features: themselves, first-order and second-order deltas.
+DELTA_ENDINGS = ("", "_delta", "_delta2")
 
 
 def deltas(frames: np.ndarray, order: int = 1) -> np.ndarray:

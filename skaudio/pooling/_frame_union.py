@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import TransformerMixin, clone
@@ -14,11 +14,10 @@ from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.parallel import Parallel, delayed
 
 from skaudio._steps import frame_maker
+from skaudio._validation import anything, check_parameters, choice
 from skaudio.audio import Recordings, check_recordings
 from skaudio.frames import FrameOutputMixin, check_frames, pack
-from skaudio.pooling._frame_statistics import deltas
-
-DELTA_ENDINGS = ("", "_delta", "_delta2")
+from skaudio.pooling._frame_statistics import DELTA_ENDINGS, deltas
 
 
 class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
@@ -37,8 +36,8 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
         joblib workers, one transformer each. None is 1 unless a joblib backend is active; an
         encoder uses several threads by itself.
     deltas : {0, 1, 2}, default=0
-        Append the first-order deltas of the stack, or those and the second-order ones: slope and
-        curvature over nine frames, the first and last frame repeated outwards, the numbers of
+        Append the first-order deltas of the features, or those and the second-order ones: slope and
+        curvature over nine frames, the first and last frame repeated outwards, as
         ``librosa.feature.delta(order=..., mode="nearest")``.
 
     Attributes
@@ -64,6 +63,11 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
     >>> union.get_feature_names_out()[[0, 40, 60]].tolist()
     ['mel__melspectrogram0', 'mfcc__mfcc0', 'mel__melspectrogram0_delta']
     """
+
+    _constraints: ClassVar[dict[str, Any]] = {
+        "transformers": anything("list of (str, transformer)"),
+        "deltas": choice(0, 1, 2),
+    }
 
     def __init__(self, transformers: Any, *, n_jobs: Any = None, deltas: int = 0) -> None:
         self.transformers = transformers
@@ -203,8 +207,7 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
         return self._check_transformers()
 
     def _check_transformers(self) -> list[tuple[str, Any]]:
-        if self.deltas not in (0, 1, 2):
-            raise ValueError(f"deltas={self.deltas!r}: expected 0, 1 or 2.")
+        check_parameters(self)
         try:
             names, transformers = zip(*self.transformers, strict=True)
         except (TypeError, ValueError) as error:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from scipy.special import expit
 
-from skaudio._validation import check_count
+from skaudio._validation import Checked, check_count, choice, count, flag, number
 from skaudio.audio import check_recordings
 from skaudio.frames import pack
 from skaudio.pretrained._audioset_labels import RollUp, labels_of, load_ontology, select
 from skaudio.pretrained._pretrained_net import Output, PretrainedNet
-from skaudio.pretrained._pretrained_transformer import PretrainedTransformer
+from skaudio.pretrained._pretrained_transformer import LABELS, WEIGHTS, PretrainedTransformer
 from skaudio.pretrained._registry import MODELS, find_model
-
-POOLED = ("mean", "max", None)
 
 
 class AudioTagger(PretrainedTransformer):
@@ -54,8 +52,9 @@ class AudioTagger(PretrainedTransformer):
         From the beginning of a chunk to the next one's, in seconds.
     batch_size : int, default=None
         Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Of the net; the front end is always float32.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Of the network; the front end is always float32. "auto" is float32, so that embeddings of
+        several machines agree.
     device : str, default="cpu"
         torch device.
     model_params : dict, default=None
@@ -98,6 +97,17 @@ class AudioTagger(PretrainedTransformer):
     (['file', 'onset', 'offset', 'event_label', 'score'], 6)
     """
 
+    _constraints: ClassVar[dict[str, Any]] = {
+        "model": Checked("str", lambda name, value: find_model(value)),
+        "weights": WEIGHTS,
+        "batch_size": count() | choice(None),
+        "pooling": choice("mean", "max", None),
+        "classes": LABELS | choice(None),
+        "labels": LABELS | choice(None),
+        "threshold": number(0, 1) | choice(None),
+        "rollup": flag(),
+    }
+
     def __init__(
         self,
         model: str = "mn04_as",
@@ -111,7 +121,7 @@ class AudioTagger(PretrainedTransformer):
         chunk_duration: Any = "auto",
         chunk_hop: Any = "auto",
         batch_size: int | None = None,
-        precision: str = "float32",
+        precision: str = "auto",
         device: Any = "cpu",
         model_params: dict[str, Any] | None = None,
         data_home: Any = None,
@@ -185,16 +195,16 @@ class AudioTagger(PretrainedTransformer):
         rows = []
         durations: dict[int, float] = {}
         sequences = self._sequences(recordings, frames=False, durations=durations)
-        for number, (name, scores) in enumerate(zip(named, sequences, strict=True)):
-            times = np.array([[0.0, durations[number]]])
+        for i, (name, scores) in enumerate(zip(named, sequences, strict=True)):
+            times = np.array([[0.0, durations[i]]])
             if by_chunk and scores.shape[1] > 1:
                 times = self.chunk_times(scores)
-                times[-1, 1] = durations[number]
+                times[-1, 1] = durations[i]
             columns = scores.T if by_chunk else [self._pool(scores, self.pooling or "mean")]
             for (onset, offset), column in zip(times, columns, strict=True):
-                for i in np.argsort(-column, kind="stable")[:top]:
-                    if column[i] >= least:
-                        rows.append((name, onset, offset, labels[i], float(column[i])))
+                for k in np.argsort(-column, kind="stable")[:top]:
+                    if column[k] >= least:
+                        rows.append((name, onset, offset, labels[k], float(column[k])))
         table = pd.DataFrame(rows, columns=["file", "onset", "offset", "event_label", "score"])
         return table
 
@@ -281,10 +291,6 @@ class AudioTagger(PretrainedTransformer):
 
     def _check(self) -> None:
         super()._check()
-        if self.pooling not in POOLED:
-            raise ValueError(f"pooling={self.pooling!r}: expected 'mean', 'max' or None.")
-        if self.threshold is not None and not 0 <= self.threshold <= 1:
-            raise ValueError(f"threshold={self.threshold!r}: expected a score from 0 to 1.")
         self.get_feature_names_out()
 
     def _check_net(self, net: PretrainedNet) -> None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import local
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
+from skaudio._validation import TEXT, Checked, choice, count
 from skaudio.audio import check_recordings
 from skaudio.frames import pack
 from skaudio.pretrained._inference import inference_net
 from skaudio.pretrained._pretrained_net import Output, PretrainedNet
-from skaudio.pretrained._pretrained_transformer import DTYPES, PretrainedTransformer
-
-POOLED = ("mean", "max", None)
+from skaudio.pretrained._pretrained_transformer import DTYPES, WEIGHTS, PretrainedTransformer
+from skaudio.pretrained._registry import find_model
 
 
 class PretrainedEmbedder(PretrainedTransformer):
@@ -49,8 +49,9 @@ class PretrainedEmbedder(PretrainedTransformer):
         Scale rows to Euclidean length 1: distances then order as cosines do.
     batch_size : int, default=None
         Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Of the net; the front end is always float32.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Of the network; the front end is always float32. "auto" is float32, so that embeddings of
+        several machines agree.
     device : str, default="cpu"
         torch device.
     model_params : dict, default=None
@@ -101,6 +102,14 @@ class PretrainedEmbedder(PretrainedTransformer):
     (3, 96)
     """
 
+    _constraints: ClassVar[dict[str, Any]] = {
+        "model": Checked("str", lambda name, value: find_model(value)),
+        "weights": WEIGHTS,
+        "batch_size": count() | choice(None),
+        "pooling": choice("mean", "max", None),
+        "layer": TEXT | choice(None),
+    }
+
     def __init__(
         self,
         model: str = "mn04_as",
@@ -112,7 +121,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         chunk_hop: Any = "auto",
         unit_norm: bool = False,
         batch_size: int | None = None,
-        precision: str = "float32",
+        precision: str = "auto",
         device: Any = "cpu",
         model_params: dict[str, Any] | None = None,
         data_home: Any = None,
@@ -205,11 +214,6 @@ class PretrainedEmbedder(PretrainedTransformer):
             np.linalg.norm(values, axis=0, keepdims=True), 1e-12
         )
         return scaled
-
-    def _check(self) -> None:
-        super()._check()
-        if self.pooling not in POOLED:
-            raise ValueError(f"pooling={self.pooling!r}: expected 'mean', 'max' or None.")
 
     def _check_net(self, net: PretrainedNet) -> None:
         super()._check_net(net)

@@ -10,7 +10,15 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from skaudio._parallel import progress_bar
-from skaudio._validation import check_count, check_device
+from skaudio._validation import (
+    PATH,
+    TEXT,
+    Constraint,
+    check_count,
+    check_parameters,
+    choice,
+    sequence,
+)
 from skaudio.audio import Recordings, check_recordings
 from skaudio.frames import FrameOutputMixin
 from skaudio.pretrained._extraction import Chunking, Extraction, chunking_of
@@ -18,7 +26,12 @@ from skaudio.pretrained._inference import inference_net, weights_hash
 from skaudio.pretrained._pretrained_net import Output, PretrainedNet
 from skaudio.pretrained._registry import find_model, load_net, shared_net, weights_source
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+# "auto" is float32: embeddings of several machines are compared with each other.
+DTYPES = {"auto": torch.float32, "float32": torch.float32, "bfloat16": torch.bfloat16}
+
+_PATHS = sequence("sequence of paths", "a list of paths", PATH)
+WEIGHTS = Constraint(("path",), (), ("a path",), PATH.is_type) | _PATHS | choice("random", None)
+LABELS = sequence("sequence of str", "a list of labels", TEXT)
 
 
 class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
@@ -95,12 +108,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         return {"weights": self.weights_hash()}
 
     def _check(self) -> None:
-        find_model(self.model)
-        if self.batch_size is not None:
-            check_count("batch_size", self.batch_size)
-        check_device(self.device)
-        if self.precision not in DTYPES:
-            raise ValueError(f"precision={self.precision!r}: expected 'float32' or 'bfloat16'.")
+        check_parameters(self)
 
     def _check_net(self, net: PretrainedNet) -> None:
         self._chunking(net)

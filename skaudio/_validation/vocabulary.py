@@ -1,0 +1,148 @@
+"""What parameters may be, by name: the same wherever a parameter of that name occurs.
+
+An estimator declares in ``_constraints`` what it has alone, or what is narrower there.
+"""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Mapping
+from functools import cache
+from os import PathLike
+from typing import Any, Protocol
+
+from skaudio._validation.checks import is_number
+from skaudio._validation.constraints import (
+    Checked,
+    Constraint,
+    anything,
+    choice,
+    count,
+    device,
+    flag,
+    mapping,
+    number,
+    random_state,
+    sample_rate,
+    sequence,
+    transformer,
+)
+
+
+class ParameterConstraint(Protocol):
+    """A `Constraint`, or what is checked by a function."""
+
+    @property
+    def documented(self) -> str:
+        """The type as docstrings state it."""
+
+    def check(self, name: str, value: Any) -> None:
+        """Raise an error for a wrong value."""
+
+
+NONE = choice(None)
+POSITIVE = number(0, above=True)
+POSITIVE_SECONDS = number(0, above=True, unit="seconds")
+SECONDS = number(0, unit="seconds")
+SHARE = number(0, 1, below=True)
+TEXT = Constraint(("str",), (), ("a string",), lambda value: isinstance(value, str))
+PATH = Constraint(
+    ("path",),
+    (),
+    ("the name of a file or folder",),
+    lambda value: isinstance(value, str | PathLike),
+)
+CLASS_WEIGHTS = Constraint(("dict",), (), ("a dict",), lambda value: isinstance(value, Mapping))
+N_JOBS = Constraint(
+    ("int",),
+    (),
+    ("an integer other than 0",),
+    lambda value: is_number(value, numbers.Integral),
+    lambda value: value != 0,
+)
+# True and False are taken as 1 and 0, as in scikit-learn.
+VERBOSITY = Constraint(
+    ("int",),
+    (),
+    ("an integer of 0 or more",),
+    lambda value: isinstance(value, numbers.Integral),
+    lambda value: value >= 0,
+)
+
+VOCABULARY: dict[str, ParameterConstraint] = {
+    "batch_size": count(),
+    "bidirectional": flag(),
+    "block_duration": POSITIVE_SECONDS,
+    "callbacks": sequence("list of skorch callbacks", "a list of skorch callbacks", anything(""))
+    | NONE,
+    "center": flag(),
+    "channels": sequence("sequence of int", "integers of 1 or more", count()),
+    "chunk_duration": POSITIVE_SECONDS | choice("auto", None),
+    "chunk_hop": POSITIVE_SECONDS | choice("auto"),
+    "class_weight": CLASS_WEIGHTS | choice("balanced", None),
+    "data_home": PATH | NONE,
+    "device": device(),
+    "dropout": SHARE,
+    "duration": POSITIVE_SECONDS | NONE,
+    "early_stopping": flag(),
+    "embedding_size": count(),
+    "encoder": transformer() | NONE,
+    "eps": POSITIVE,
+    "fmax": POSITIVE | NONE,
+    "fmin": number(0),
+    "hidden_size": count(),
+    "hop_length": count() | NONE,
+    "htk": flag(),
+    "input_dropout": SHARE,
+    "label_smoothing": SHARE,
+    "lr": POSITIVE,
+    "max_epochs": count(),
+    "model_params": mapping() | NONE,
+    "module_params": mapping() | NONE,
+    "n_fft": count(2) | NONE,
+    "n_iter_no_change": count(),
+    "n_jobs": N_JOBS | NONE,
+    "n_layers": count(),
+    "n_mels": count(),
+    "net_params": mapping() | NONE,
+    "normalize": choice(None, "max", "rms"),
+    "offset": SECONDS,
+    "p": number(0, 1),
+    "power": POSITIVE,
+    "precision": choice("auto", "float32", "bfloat16"),
+    "random_state": random_state(),
+    "resample_quality": choice("QQ", "LQ", "MQ", "HQ", "VHQ"),
+    "sample_rate": sample_rate(),
+    "standardize": choice("auto", "global", "recording", "both", None),
+    "target_frames": count() | NONE,
+    "top_db": POSITIVE | NONE,
+    "unit_norm": flag(),
+    "validation_fraction": number(0, 1, above=True, below=True),
+    "verbose": VERBOSITY,
+    "warm_start": flag(),
+    "win_length": count() | NONE,
+}
+
+
+def optional(constraint: Checked) -> Checked:
+    """Return a constraint that allows None as well."""
+
+    def check(name: str, value: Any) -> None:
+        if value is not None:
+            constraint.check(name, value)
+
+    return Checked(constraint.documented, check)
+
+
+@cache  # 0.13 ms: scikit-learn inspects the signature; an augmentation asks in every batch
+def constraints_of(kind: Any) -> dict[str, ParameterConstraint]:
+    """Return the constraints of a class's parameters, as far as any are declared."""
+    own = getattr(kind, "_constraints", {})
+    declared = {**VOCABULARY, **own}
+    return {name: declared[name] for name in kind._get_param_names() if name in declared}
+
+
+def check_parameters(estimator: Any) -> None:
+    """Check every parameter of an estimator, before X is looked at."""
+    for name, constraint in constraints_of(type(estimator)).items():
+        constraint.check(name, getattr(estimator, name))
