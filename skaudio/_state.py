@@ -1,4 +1,9 @@
-"""What belongs to the whole process: torch's random generators."""
+"""State that belongs to the whole process: torch's global random generators.
+
+Networks draw their weights and their dropout from these generators. `seeded` is the only way to
+seed them: it lets one thread at a time draw from them, and restores them afterwards. Augmentations
+draw from generators of their own.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +13,14 @@ from collections.abc import Iterator
 
 import torch
 
-# torch's random state belongs to the process: one at a time may hold it.
+# Held by the thread that draws from the seeded generators. Re-entrant, so that one `seeded` may be
+# inside another.
 _RANDOM_STATE = threading.RLock()
 
 
 @contextlib.contextmanager
 def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
-    """Run with torch's generators seeded, and leave them as they were."""
+    """Seed torch's generators of the CPU and of a device, and restore them afterwards."""
     kind = torch.device(device)
     with _RANDOM_STATE, torch.random.fork_rng([kind] if kind.type == "cuda" else []):
         torch.manual_seed(seed)
