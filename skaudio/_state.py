@@ -1,4 +1,10 @@
-"""What belongs to the whole process: torch's random generators, and what `torch.load` may build."""
+"""State that belongs to the whole process: torch's random generators, what `torch.load` may build.
+
+Networks draw their weights and their dropout from torch's global generators. `seeded` is the only way
+to seed them: it lets one thread at a time draw from them, and restores them afterwards. Augmentations
+draw from generators of their own. `building` extends, for one thread at a time, the types that
+``torch.load(weights_only=True)`` accepts.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +16,21 @@ from typing import Any
 
 import torch
 
-# torch's random state belongs to the process: one at a time may hold it.
+# Held by the thread that draws from the seeded generators. Re-entrant, so that one `seeded` may be
+# inside another.
 _RANDOM_STATE = threading.RLock()
 
 
 @contextlib.contextmanager
 def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
-    """Run with torch's generators seeded, and leave them as they were."""
+    """Seed torch's generators of the CPU and of a device, and restore them afterwards."""
     kind = torch.device(device)
     with _RANDOM_STATE, torch.random.fork_rng([kind] if kind.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
 
 
-# So do the types that torch.load may build, and the filters of warnings.
+# Held by the thread that has changed the types that torch.load may build, and the warning filters.
 _LOADING = threading.Lock()
 
 

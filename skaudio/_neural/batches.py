@@ -129,7 +129,7 @@ def fit_encoder(estimator: Any, X: Any, y: Any) -> Any:
 def _sample_rate(encoder: Any) -> float:
     for step in steps_of(encoder):
         # Augmentations have the parameter too; None there means the recordings' own.
-        rate = getattr(step, "sample_rate", None)
+        rate: float | None = getattr(step, "sample_rate", None)
         if rate is not None:
             return rate
     raise ValueError(
@@ -163,7 +163,7 @@ def _spill(waveforms: list[np.ndarray]) -> list[np.ndarray]:
     return np.split(mapped, ends[:-1])
 
 
-class TrainingSet(Dataset):
+class TrainingSet(Dataset[tuple[np.ndarray, Any]]):
     """Some recordings of a source, with their targets: the dataset that skorch gets.
 
     Parameters

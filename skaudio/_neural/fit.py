@@ -117,7 +117,8 @@ def hold_out(
         splitter = StratifiedShuffleSplit(**sizes)
     else:
         splitter = ShuffleSplit(**sizes)
-    return next(splitter.split(np.zeros(n), stratify, groups))
+    training, validation = next(splitter.split(np.zeros(n), stratify, groups))
+    return training, validation
 
 
 def uses_bfloat16(estimator: Any, net: nn.Module) -> bool:
@@ -130,9 +131,9 @@ def uses_bfloat16(estimator: Any, net: nn.Module) -> bool:
             f"precision={estimator.precision!r}: expected 'auto', 'float32' or 'bfloat16'."
         )
     if estimator.precision != "auto":
-        return estimator.precision == "bfloat16"
+        return bool(estimator.precision == "bfloat16")
     if torch.device(estimator.device).type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     kinds = {type(module) for module in net.modules()}
     convolves = any(issubclass(kind, nn.modules.conv._ConvNd) for kind in kinds)
     recurs = any(issubclass(kind, nn.RNNBase) for kind in kinds)

@@ -6,7 +6,7 @@ import math
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -39,7 +39,7 @@ class Augmentation(FrameOutputMixin, TransformerMixin, BaseEstimator, ABC):
     p: float
     random_state: Any
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters and X; no recording is decoded.
 
         Parameters
@@ -55,7 +55,7 @@ class Augmentation(FrameOutputMixin, TransformerMixin, BaseEstimator, ABC):
         self._check_input(X, reset=True)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Return X as it is, checked: an augmentation acts in training only.
 
         Parameters
@@ -69,7 +69,7 @@ class Augmentation(FrameOutputMixin, TransformerMixin, BaseEstimator, ABC):
         """
         return self._return_input(X, self._check_input(X, reset=False))
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
         """Check, then augment each recording once, with seeds made from ``random_state``.
 
         Parameters
@@ -89,7 +89,7 @@ class Augmentation(FrameOutputMixin, TransformerMixin, BaseEstimator, ABC):
         seeds = seeds_of(self.random_state, len(recordings), stream)
         return self._augment_recordings(X, recordings, seeds, operation)
 
-    def augment(self, X, seeds):
+    def augment(self, X: Any, seeds: Any) -> Any:
         """Augment each recording with the draw of its seed.
 
         Parameters
@@ -132,7 +132,7 @@ class Augmentation(FrameOutputMixin, TransformerMixin, BaseEstimator, ABC):
     ) -> Any:
         """Return the recordings altered, in the container of X or the one of `set_output`."""
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         tags.transformer_tags.preserves_dtype = ["float32"]
@@ -157,7 +157,7 @@ class WaveformAugmentation(Augmentation):
     heavy = False
     keeps_length = True
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns of an array of clips, which are those of X.
 
         Parameters
@@ -170,11 +170,12 @@ class WaveformAugmentation(Augmentation):
             The one name "recording" unless fitted on an array.
         """
         if hasattr(self, "n_features_in_"):
-            return _check_feature_names_in(self, input_features)
+            names: np.ndarray = _check_feature_names_in(self, input_features)
+            return names
         return np.array(["recording"], dtype=object)
 
     def _check_params(self) -> Operation:
-        operation = super()._check_params()
+        operation: Operation = super()._check_params()
         if self._stated_rate() is not None:
             check_sample_rate(self._stated_rate())
         return operation
@@ -228,7 +229,8 @@ class WaveformAugmentation(Augmentation):
         """Draw for each recording of a batch, and alter it."""
         bounds, alter = operation
         stated = self._stated_rate()
-        waveforms, rates = list(batch), batch.sample_rates
+        waveforms: list[np.ndarray] = list(batch)
+        rates = batch.sample_rates
         for i, waveform in enumerate(waveforms):
             if len(waveform) == 0:  # of an AudioBatch; `read_batch` has checked the others
                 check_samples(waveform, f"recording {i}")

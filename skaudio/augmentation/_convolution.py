@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -87,14 +88,14 @@ class Convolution(WaveformAugmentation):
 
     def __init__(
         self,
-        impulse_response=None,
+        impulse_response: Any = None,
         *,
-        mix=1.0,
-        reverberation_time=(0.1, 0.5),
-        sample_rate=None,
-        p=1.0,
-        random_state=None,
-    ):
+        mix: Any = 1.0,
+        reverberation_time: Any = (0.1, 0.5),
+        sample_rate: float | None = None,
+        p: float = 1.0,
+        random_state: Any = None,
+    ) -> None:
         self.impulse_response = impulse_response
         self.mix = mix
         self.reverberation_time = reverberation_time
@@ -153,13 +154,15 @@ class ImpulseResponse:
         """Return the convolution at the waveform's own samples, the direct sound in its place."""
         n = len(waveform)
         if n > LONG:
-            return oaconvolve(waveform, self.samples)[self.direct : self.direct + n]
+            whole: np.ndarray = oaconvolve(waveform, self.samples)
+            return whole[self.direct : self.direct + n]
         # How far the response reaches from the direct sound; beyond n it meets no sample.
         reach = max(self.direct, len(self.samples) - 1 - self.direct)
         size = _fft_size(n + min(reach, n))
         spectrum = scipy.fft.rfft(waveform, size)
         spectrum *= self._spectrum(size)
-        return scipy.fft.irfft(spectrum, size, overwrite_x=True)[:n]
+        convolved: np.ndarray = scipy.fft.irfft(spectrum, size, overwrite_x=True)
+        return convolved[:n]
 
     def _spectrum(self, size: int) -> np.ndarray:
         """Return the spectrum of the response as far as half the size to both sides."""

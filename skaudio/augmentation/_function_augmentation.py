@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,14 @@ class FunctionAugmentation(WaveformAugmentation):
     array([2., 1., 0.], dtype=float32)
     """
 
-    def __init__(self, func=None, *, sample_rate=None, p=1.0, random_state=None):
+    def __init__(
+        self,
+        func: Any = None,
+        *,
+        sample_rate: float | None = None,
+        p: float = 1.0,
+        random_state: Any = None,
+    ) -> None:
         self.func = func
         self.sample_rate = sample_rate
         self.p = p

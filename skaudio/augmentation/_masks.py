@@ -35,7 +35,7 @@ class Mask(Augmentation):
     unit: str
     fill: Any
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the features of a frame, which are those of X.
 
         Parameters
@@ -46,7 +46,8 @@ class Mask(Augmentation):
         -------
         names : ndarray of str
         """
-        return _check_feature_names_in(self, input_features)
+        names: np.ndarray = _check_feature_names_in(self, input_features)
+        return names
 
     def _check_input(self, X: Any, reset: bool) -> list[np.ndarray]:
         frames, names = check_frames(self, X, reset=reset)
@@ -118,7 +119,7 @@ class Mask(Augmentation):
 
         return mask
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
@@ -179,14 +180,14 @@ class TimeMask(Mask):
 
     def __init__(
         self,
-        width=(0, 0.2),
+        width: Any = (0, 0.2),
         *,
-        n_masks=1,
-        unit="fraction",
-        fill="mean",
-        p=1.0,
-        random_state=None,
-    ):
+        n_masks: Any = 1,
+        unit: str = "fraction",
+        fill: Any = "mean",
+        p: float = 1.0,
+        random_state: Any = None,
+    ) -> None:
         self.width = width
         self.n_masks = n_masks
         self.unit = unit
@@ -241,14 +242,14 @@ class FrequencyMask(Mask):
 
     def __init__(
         self,
-        width=(0, 0.2),
+        width: Any = (0, 0.2),
         *,
-        n_masks=1,
-        unit="fraction",
-        fill="mean",
-        p=1.0,
-        random_state=None,
-    ):
+        n_masks: Any = 1,
+        unit: str = "fraction",
+        fill: Any = "mean",
+        p: float = 1.0,
+        random_state: Any = None,
+    ) -> None:
         self.width = width
         self.n_masks = n_masks
         self.unit = unit

@@ -96,13 +96,14 @@ def seconds_of(source: Recording, rate: float) -> float:
     """Return how long a source lasts, if its rate is the given one where it states none."""
     if isinstance(source.source, str):
         return _file_seconds(state_of_file(source), source.name)
-    return source.source.shape[-1] / (source.sample_rate or rate)
+    n_times: int = source.source.shape[-1]
+    return n_times / (source.sample_rate or rate)
 
 
 @lru_cache(maxsize=65536)
 def _file_seconds(state: FileState, name: str) -> float:
     try:
-        return sf.info(state.path).duration
+        return float(sf.info(state.path).duration)
     except sf.LibsndfileError:
         waveform, rate = Recording(state.path, name).read()
         assert rate is not None

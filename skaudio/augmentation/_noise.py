@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -80,14 +81,14 @@ class Noise(WaveformAugmentation):
 
     def __init__(
         self,
-        noise="white",
+        noise: Any = "white",
         *,
-        snr_db=(10, 40),
-        level_db=None,
-        sample_rate=None,
-        p=1.0,
-        random_state=None,
-    ):
+        snr_db: Any = (10, 40),
+        level_db: Any = None,
+        sample_rate: float | None = None,
+        p: float = 1.0,
+        random_state: Any = None,
+    ) -> None:
         self.noise = noise
         self.snr_db = snr_db
         self.level_db = level_db
@@ -150,13 +151,15 @@ def coloured_noise(n: int, exponent: float, seed: int) -> np.ndarray:
     # Real and imaginary parts of white noise's spectrum are Gaussian too, which saves one FFT.
     spectrum = white_noise(2 * len(shape), seed).view(np.complex64)
     spectrum *= shape
-    return scipy.fft.irfft(spectrum, size, overwrite_x=True)[:n]
+    noise: np.ndarray = scipy.fft.irfft(spectrum, size, overwrite_x=True)
+    return noise[:n]
 
 
 @lru_cache(maxsize=32)
 def _spectral_shape(size: int, exponent: float) -> np.ndarray:
-    frequencies = 2 * scipy.fft.rfftfreq(size)  # 1 is the Nyquist frequency
-    return (np.maximum(frequencies, FLAT_BELOW) ** exponent).astype(np.float32)
+    frequencies: np.ndarray = 2 * scipy.fft.rfftfreq(size)  # 1 is the Nyquist frequency
+    shape: np.ndarray = np.maximum(frequencies, FLAT_BELOW) ** exponent
+    return shape.astype(np.float32)
 
 
 def recorded_noise(

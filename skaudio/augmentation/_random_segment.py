@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -48,8 +49,14 @@ class RandomSegment(WaveformAugmentation):
     keeps_length = False
 
     def __init__(
-        self, duration=0.5, *, unit="fraction", sample_rate=None, p=1.0, random_state=None
-    ):
+        self,
+        duration: Any = 0.5,
+        *,
+        unit: str = "fraction",
+        sample_rate: float | None = None,
+        p: float = 1.0,
+        random_state: Any = None,
+    ) -> None:
         self.duration = duration
         self.unit = unit
         self.sample_rate = sample_rate

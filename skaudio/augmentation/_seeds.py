@@ -59,7 +59,8 @@ def split(seeds: np.ndarray, stream: Any) -> np.ndarray:
 def _mix(x: np.ndarray) -> np.ndarray:
     x = (x ^ (x >> _SHIFTS[0])) * _FACTORS[0]
     x = (x ^ (x >> _SHIFTS[1])) * _FACTORS[1]
-    return x ^ (x >> _SHIFTS[2])
+    mixed: np.ndarray = x ^ (x >> _SHIFTS[2])
+    return mixed
 
 
 def seeds_of(random_state: Any, n: int, stream: int) -> np.ndarray:
@@ -97,7 +98,8 @@ def draw(bounds: tuple[float, float], seeds: np.ndarray) -> list[float]:
     low, high = bounds
     if low == high:
         return [low] * len(seeds)
-    return (low + (high - low) * uniform(seeds, 0)).tolist()
+    drawn: list[float] = (low + (high - low) * uniform(seeds, 0)).tolist()
+    return drawn
 
 
 def happens(p: float, seeds: np.ndarray) -> list[bool]:

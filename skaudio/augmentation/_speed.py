@@ -53,7 +53,13 @@ class Speed(WaveformAugmentation):
     heavy = True
     keeps_length = False
 
-    def __init__(self, rate=(0.9, 1.1), *, p=1.0, random_state=None):
+    def __init__(
+        self,
+        rate: Any = (0.9, 1.1),
+        *,
+        p: float = 1.0,
+        random_state: Any = None,
+    ) -> None:
         self.rate = rate
         self.p = p
         self.random_state = random_state

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from skaudio._validation import check_choice, check_range
@@ -51,14 +53,14 @@ class TimeShift(WaveformAugmentation):
 
     def __init__(
         self,
-        shift=(-0.1, 0.1),
+        shift: Any = (-0.1, 0.1),
         *,
-        unit="fraction",
-        mode="pad",
-        sample_rate=None,
-        p=1.0,
-        random_state=None,
-    ):
+        unit: str = "fraction",
+        mode: str = "pad",
+        sample_rate: float | None = None,
+        p: float = 1.0,
+        random_state: Any = None,
+    ) -> None:
         self.shift = shift
         self.unit = unit
         self.mode = mode

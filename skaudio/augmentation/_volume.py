@@ -42,7 +42,14 @@ class Volume(WaveformAugmentation):
     array([1., 1.])
     """
 
-    def __init__(self, gain_db=(-6, 6), *, factor=None, p=1.0, random_state=None):
+    def __init__(
+        self,
+        gain_db: Any = (-6, 6),
+        *,
+        factor: Any = None,
+        p: float = 1.0,
+        random_state: Any = None,
+    ) -> None:
         self.gain_db = gain_db
         self.factor = factor
         self.p = p

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,13 @@ class VTLP(WaveformAugmentation):
 
     keeps_length = False
 
-    def __init__(self, warp=(0.9, 1.1), *, p=1.0, random_state=None):
+    def __init__(
+        self,
+        warp: Any = (0.9, 1.1),
+        *,
+        p: float = 1.0,
+        random_state: Any = None,
+    ) -> None:
         self.warp = warp
         self.p = p
         self.random_state = random_state

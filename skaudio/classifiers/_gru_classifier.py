@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from skaudio import nets
@@ -95,31 +97,31 @@ class GRUClassifier(NeuralClassifier):
 
     def __init__(
         self,
-        encoder=None,
+        encoder: Any = None,
         *,
-        hidden_size=64,
-        n_layers=2,
-        bidirectional=True,
-        pooling="mean_max",
-        input_dropout=0.1,
-        dropout=0.3,
-        max_epochs=30,
-        batch_size=32,
-        lr=3e-3,
-        class_weight=None,
-        label_smoothing=0.1,
-        standardize="auto",
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        precision="auto",
-        device="cpu",
-        random_state=None,
-        warm_start=False,
-        verbose=0,
-        callbacks=None,
-        net_params=None,
-    ):
+        hidden_size: int = 64,
+        n_layers: int = 2,
+        bidirectional: bool = True,
+        pooling: str = "mean_max",
+        input_dropout: float = 0.1,
+        dropout: float = 0.3,
+        max_epochs: int = 30,
+        batch_size: int = 32,
+        lr: float = 3e-3,
+        class_weight: Any = None,
+        label_smoothing: float = 0.1,
+        standardize: Any = "auto",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        precision: str = "auto",
+        device: str = "cpu",
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        callbacks: Any = None,
+        net_params: Any = None,
+    ) -> None:
         self.encoder = encoder
         self.hidden_size = hidden_size
         self.n_layers = n_layers

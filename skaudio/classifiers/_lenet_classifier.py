@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from torch import nn
 
 from skaudio import nets
@@ -93,30 +96,30 @@ class LeNetClassifier(NeuralClassifier):
 
     def __init__(
         self,
-        encoder=None,
+        encoder: Any = None,
         *,
-        channels=(32, 64, 128),
-        kernel_size=3,
-        embedding_size=128,
-        pooling="mean_max",
-        dropout=0.3,
-        max_epochs=30,
-        batch_size=32,
-        lr=3e-3,
-        class_weight=None,
-        label_smoothing=0.1,
-        standardize="auto",
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        precision="auto",
-        device="cpu",
-        random_state=None,
-        warm_start=False,
-        verbose=0,
-        callbacks=None,
-        net_params=None,
-    ):
+        channels: Sequence[int] = (32, 64, 128),
+        kernel_size: int = 3,
+        embedding_size: int = 128,
+        pooling: str = "mean_max",
+        dropout: float = 0.3,
+        max_epochs: int = 30,
+        batch_size: int = 32,
+        lr: float = 3e-3,
+        class_weight: Any = None,
+        label_smoothing: float = 0.1,
+        standardize: Any = "auto",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        precision: str = "auto",
+        device: str = "cpu",
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        callbacks: Any = None,
+        net_params: Any = None,
+    ) -> None:
         self.encoder = encoder
         self.channels = channels
         self.kernel_size = kernel_size

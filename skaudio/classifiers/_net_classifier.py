@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from torch import nn
 
 from skaudio.classifiers._neural_classifier import NeuralClassifier
@@ -100,27 +103,27 @@ class NetClassifier(NeuralClassifier):
 
     def __init__(
         self,
-        module,
+        module: Callable[..., nn.Module],
         *,
-        module_params=None,
-        encoder=None,
-        max_epochs=30,
-        batch_size=32,
-        lr=3e-3,
-        class_weight=None,
-        label_smoothing=0.1,
-        standardize="auto",
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        precision="auto",
-        device="cpu",
-        random_state=None,
-        warm_start=False,
-        verbose=0,
-        callbacks=None,
-        net_params=None,
-    ):
+        module_params: Any = None,
+        encoder: Any = None,
+        max_epochs: int = 30,
+        batch_size: int = 32,
+        lr: float = 3e-3,
+        class_weight: Any = None,
+        label_smoothing: float = 0.1,
+        standardize: Any = "auto",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        precision: str = "auto",
+        device: str = "cpu",
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        callbacks: Any = None,
+        net_params: Any = None,
+    ) -> None:
         self.module = module
         self.module_params = module_params
         self.encoder = encoder

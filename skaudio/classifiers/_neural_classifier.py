@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
     net_: Any
     n_iter_: int
 
-    def fit(self, X, y, groups=None):
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Train.
 
         Parameters
@@ -84,7 +84,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
             weight = torch.as_tensor(balanced, dtype=torch.float32)
         return nn.CrossEntropyLoss(weight=weight, label_smoothing=self.label_smoothing)
 
-    def decision_function(self, X):
+    def decision_function(self, X: Any) -> np.ndarray:
         """Return scores: logits, or for two classes the log-odds of the second.
 
         Parameters
@@ -98,7 +98,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class.
 
         Parameters
@@ -111,7 +111,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         """
         return torch.from_numpy(self._logits(X)).softmax(dim=1).numpy()
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class.
 
         Parameters
@@ -123,13 +123,14 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         labels : ndarray of shape (n_recordings,)
         """
         best = self._logits(X).argmax(axis=1)
-        return self.classes_[best]
+        labels: np.ndarray = self.classes_[best]
+        return labels
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         return predict_rows(self.net_.module_, encoded_frames(self, X), self.device)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         # With an encoder, scikit-learn's two-sample "waveforms" cannot be told apart.
         tags.classifier_tags.poor_score = self.encoder is not None

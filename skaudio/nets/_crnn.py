@@ -114,11 +114,13 @@ class CRNN(nn.Module):
 
     def score(self, frames: torch.Tensor) -> torch.Tensor:
         """Return scores (n_sequences, n_scores, n_frames) of frames (..., n_frames, width)."""
-        return self.head(self.dropout(frames)).transpose(1, 2)
+        scores: torch.Tensor = self.head(self.dropout(frames))
+        return scores.transpose(1, 2)
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return probabilities (n_sequences, n_classes) of padded frames."""
-        return self.pooling(*self.forward_frames(x, lengths))
+        pooled: torch.Tensor = self.pooling(*self.forward_frames(x, lengths))
+        return pooled
 
 
 def time_strides(frame_stride: int, n_blocks: int) -> list[int]:
@@ -140,7 +142,7 @@ def _mean_of_frames(
     mask = time_mask(lengths, x.shape[-1])[:, None].to(x.dtype)
     missing = -x.shape[-1] % stride
     x, mask = (nn.functional.pad(v, (0, missing)) for v in (x * mask, mask))
-    total, count = (v.unflatten(-1, (-1, stride)).sum(-1) for v in (x, mask))
+    total, count = (torch.unflatten(v, -1, (-1, stride)).sum(-1) for v in (x, mask))
     lengths = torch.div(lengths + stride - 1, stride, rounding_mode="floor")
     return (total / count.clamp(min=1)).transpose(1, 2), lengths
 

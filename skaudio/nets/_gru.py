@@ -59,8 +59,10 @@ class GRU(nn.Module):
     def forward_features(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return embeddings (n_sequences, embedding_size)."""
         frames, lengths = self.forward_frames(x, lengths)
-        return self.pooling(frames, lengths)
+        pooled: torch.Tensor = self.pooling(frames, lengths)
+        return pooled
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return logits (n_sequences, n_outputs) of frames (n_sequences, n_features, n_frames)."""
-        return self.head(self.forward_features(x, lengths))
+        logits: torch.Tensor = self.head(self.forward_features(x, lengths))
+        return logits

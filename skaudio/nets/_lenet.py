@@ -60,8 +60,10 @@ class LeNet(nn.Module):
     def forward_features(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return embeddings (n_sequences, embedding_size)."""
         frames, lengths = self.forward_frames(x, lengths)
-        return self.embedding(self.pooling(frames.float(), lengths))
+        embedding: torch.Tensor = self.embedding(self.pooling(frames.float(), lengths))
+        return embedding
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return logits (n_sequences, n_outputs) of frames (n_sequences, n_features, n_frames)."""
-        return self.head(self.forward_features(x, lengths))
+        logits: torch.Tensor = self.head(self.forward_features(x, lengths))
+        return logits

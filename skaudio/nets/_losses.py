@@ -75,7 +75,8 @@ def pair_distance(
     if distance == "cosine":
         return 1.0 - nn.functional.cosine_similarity(left, right, dim=-1)
     # Its gradient is 0, not NaN, where both rows are equal.
-    return torch.linalg.vector_norm(left - right, dim=-1)
+    lengths: torch.Tensor = torch.linalg.vector_norm(left - right, dim=-1)
+    return lengths
 
 
 class PairLoss(nn.Module):
@@ -101,4 +102,5 @@ class PairLoss(nn.Module):
         if self.unit_norm:
             embeddings = nn.functional.normalize(embeddings, dim=1)
         left, right = embeddings.chunk(2)
-        return self.loss(left, right, codes[:, 0] == codes[:, 1])
+        loss: torch.Tensor = self.loss(left, right, codes[:, 0] == codes[:, 1])
+        return loss

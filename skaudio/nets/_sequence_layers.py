@@ -111,18 +111,23 @@ class StandardizedNet(nn.Module):
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         x = self.standardize(x, lengths)
+        out: torch.Tensor
         if self.reduced and self.training:
             with torch.autocast(x.device.type, torch.bfloat16):
-                return self.net(x, lengths).float()
-        return self.net(x, lengths)
+                out = self.net(x, lengths).float()
+        else:
+            out = self.net(x, lengths)
+        return out
 
     def forward_frames(
         self, x: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.net.forward_frames(self.standardize(x, lengths), lengths)
+        frames, lengths = self.net.forward_frames(self.standardize(x, lengths), lengths)
+        return frames, lengths
 
     def forward_features(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        return self.net.forward_features(self.standardize(x, lengths), lengths)
+        features: torch.Tensor = self.net.forward_features(self.standardize(x, lengths), lengths)
+        return features
 
 
 class MaskedBatchNorm(nn.Module):
@@ -279,7 +284,7 @@ class TimePooling(nn.Module):
             last = (lengths - 1)[:, None, None].expand(-1, frames.shape[1], 1)
             return frames.gather(2, last)[..., 0]
         if self.pooling == "attention":
-            scores = self.score(frames.transpose(1, 2)).transpose(1, 2)
+            scores: torch.Tensor = self.score(frames.transpose(1, 2)).transpose(1, 2)
             weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
             return (frames.masked_fill(~mask, 0.0) * weights).sum(-1)
         if self.pooling == "max":

@@ -40,4 +40,5 @@ class StatisticsPooling(nn.Module):
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return (n_sequences, n_outputs) of frames (n_sequences, n_features, n_frames)."""
-        return self.head(self.forward_features(x.float(), lengths)) / x.shape[1] ** 0.5
+        out: torch.Tensor = self.head(self.forward_features(x.float(), lengths)) / x.shape[1] ** 0.5
+        return out
