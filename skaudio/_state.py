@@ -1,9 +1,9 @@
 """State that belongs to the whole process: torch's random generators, what `torch.load` may build.
 
-Networks draw their weights and their dropout from torch's global generators. `seeded` is the only way
-to seed them: it lets one thread at a time draw from them, and restores them afterwards. Augmentations
-draw from generators of their own. `building` extends, for one thread at a time, the types that
-``torch.load(weights_only=True)`` accepts.
+Networks draw their weights and their dropout from torch's global generators. `seeded` is the only
+way to seed them: it lets one thread at a time draw from them, and restores them afterwards.
+Augmentations draw from generators of their own. `building` extends, for one thread at a time, the
+types that ``torch.load(weights_only=True)`` accepts.
 """
 
 from __future__ import annotations

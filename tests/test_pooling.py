@@ -218,8 +218,8 @@ class TestPoolingRefuses:
             ({"stats": ("p-1",)}, ValueError, "unknown 'p-1'"),
             ({"stats": ("p",)}, ValueError, "unknown 'p'"),
             ({"stats": (10,)}, ValueError, "unknown 10"),
-            ({"n_segments": 0}, ValueError, "n_segments == 0, must be >= 1"),
-            ({"n_segments": 2.0}, TypeError, "n_segments must be an instance of int"),
+            ({"n_segments": 0}, ValueError, "n_segments=0: expected an integer of 1 or more"),
+            ({"n_segments": 2.0}, TypeError, "n_segments=2.0: expected an integer"),
         ],
     )
     def test_parameters(self, frames, params, error, match):

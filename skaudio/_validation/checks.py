@@ -40,39 +40,6 @@ def check_part(offset: Any, duration: Any) -> None:
         raise ValueError(f"duration={duration!r}: expected a positive number of seconds, or None.")
 
 
-def check_device(device: Any) -> str:
-    """Return the name of a torch device, or say that it is none or not here."""
-    if isinstance(device, str) and device == "cpu":  # needs no torch
-        return device
-    import torch
-
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, TypeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(
-            f"device={device!r}: expected a torch device that is present here, such as 'cpu' or "
-            f"'cuda' ({reason})."
-        ) from error
-    return str(device)
-
-
-def check_count(name: str, value: Any, minimum: int = 1) -> int:
-    """Return an integer parameter, or say what is wrong with it."""
-    if not is_number(value, numbers.Integral):
-        hint = " (did you pass seconds?)" if isinstance(value, float) and 0 < value < 1 else ""
-        raise TypeError(f"{name}={value!r}: expected an integer{hint}.")
-    if value < minimum:
-        raise ValueError(f"{name}={value!r}: expected {minimum} or more.")
-    return int(value)
-
-
-def check_positive(name: str, value: Any) -> None:
-    """Refuse what is no positive, finite number."""
-    if not is_number(value) or not 0 < float(value) < math.inf:
-        raise ValueError(f"{name}={value!r}: expected a positive number.")
-
-
 def check_range(
     name: str,
     value: Any,

@@ -124,6 +124,12 @@ VOCABULARY: dict[str, ParameterConstraint] = {
 }
 
 
+def check_count(name: str, value: Any, minimum: int = 1) -> int:
+    """Return a whole number that a function was given, or raise an error."""
+    count(minimum).check(name, value)
+    return int(value)
+
+
 def optional(constraint: Checked) -> Checked:
     """Return a constraint that allows None as well."""
 

@@ -170,9 +170,9 @@ def test_memory_that_is_no_folder(memory, clips, tmp_path):
 @pytest.mark.parametrize(
     "parameters, message",
     [
-        ({"batch_size": 0}, "batch_size == 0"),
-        ({"batch_size": 1.5}, "batch_size must be an instance of int"),
-        ({"max_bytes": 0}, "max_bytes == 0"),
+        ({"batch_size": 0}, "batch_size=0: expected an integer of 1"),
+        ({"batch_size": 1.5}, "batch_size=1.5: expected an integer"),
+        ({"max_bytes": 0}, "max_bytes=0: expected"),
     ],
 )
 def test_bad_parameters(parameters, message, clips, tmp_path):

@@ -235,7 +235,7 @@ def test_given_pairs_that_do_not_do(split):
 def test_bad_parameters(split):
     X, y, _, _ = split
     with pytest.raises(
-        ValueError, match=r"module='cnn': expected 'lenet', 'gru', 'statistics' or a"
+        ValueError, match=r"module='cnn': expected 'lenet', 'gru', 'statistics' or the class"
     ):
         small(module="cnn").fit(X, y)
     with pytest.raises(ValueError, match=r"hinge='cubic': expected one of"):

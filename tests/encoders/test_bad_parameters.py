@@ -33,7 +33,7 @@ PARAMETERS = {
     ),
     "fmax, text": ({"fmax": "8k"}, TypeError, "fmax='8k': expected a number of Hz"),
     "fmin, above fmax": ({"fmin": 500, "fmax": 400}, ValueError, "fmin=500: expected 0 <= fmin <"),
-    "n_mels, 0": ({"n_mels": 0}, ValueError, "n_mels=0: expected 1 or more"),
+    "n_mels, 0": ({"n_mels": 0}, ValueError, "n_mels=0: expected an integer of 1 or more"),
     "n_mels, float": ({"n_mels": 40.0}, TypeError, "n_mels=40.0: expected an integer"),
     "n_mels, text": ({"n_mels": "40"}, TypeError, "n_mels='40': expected an integer"),
     "n_mfcc, too many": ({"n_mfcc": 50}, ValueError, "n_mfcc=50: more coefficients than n_mels=40"),
@@ -56,7 +56,11 @@ PARAMETERS = {
         r"hop_length=0.01: expected an integer \(did you pass seconds\?\)",
     ),
     "win_length, seconds": ({"win_length": 0.025}, TypeError, "win_length=0.025.*seconds"),
-    "hop_length, 0": ({"hop_length": 0}, ValueError, "hop_length=0: expected 1 or more"),
+    "hop_length, 0": (
+        {"hop_length": 0},
+        ValueError,
+        "hop_length=0: expected an integer of 1 or more",
+    ),
     "window": ({"window": "hanming"}, ValueError, "window='hanming': expected a name, tuple"),
     "window, length": (
         {"window": np.ones(9)},

@@ -219,7 +219,7 @@ def test_no_warning_of_numpy_or_torch(make_clip):
             r"recording 0 .*\(200, 9\), expected \(257, n_frames\)",
         ),
         (Spectrogram(), np.ones((1, 200, 9)), {}, "Frames of 200 features, expected the 257 of"),
-        (MFCC(), np.ones((1, 20, 9)), {"n_iter": 0}, "n_iter=0: expected 1 or more"),
+        (MFCC(), np.ones((1, 20, 9)), {"n_iter": 0}, "n_iter=0: expected an integer of 1 or more"),
         (MFCC(), np.ones((2, 20, 9)), {"lengths": [900]}, "1 lengths given for 2 recordings"),
         (MFCC(lifter=2), np.ones((1, 20, 9)), {}, "lifter=2 zeroes a coefficient"),
     ],

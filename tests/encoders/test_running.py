@@ -81,7 +81,7 @@ class TestBatches:
     def test_say_at_once_what_is_wrong(self, clips):
         with pytest.raises(ValueError, match="X is a single path"):
             MFCC().transform_batches("clip.wav")
-        with pytest.raises(ValueError, match="batch_size=0: expected 1 or more"):
+        with pytest.raises(ValueError, match="batch_size=0: expected an integer of 1 or more"):
             MFCC().transform_batches(clips, batch_size=0)
 
     def test_name_recordings_by_their_place_in_all(self, clips):

@@ -126,7 +126,7 @@ class TestOutput:
         assert [f.shape for f in frames] == [(96, n) for n in (1, 1, 2, 1, 1, 5, 1)]
         assert tiny(pooling=None).transform(clips).shape == (7, 96, 1)
 
-    def test_aggregates(self, clips):
+    def test_poolings(self, clips):
         frames = tiny(pooling=None, chunk_duration=0.5).transform(clips)
         for how, pool in (("mean", np.mean), ("max", np.max)):
             rows = tiny(pooling=how, chunk_duration=0.5).transform(clips)
@@ -233,7 +233,7 @@ class TestInScikitLearn:
     def test_pipeline_and_search(self, labelled):
         X, y = labelled
         model = make_pipeline(tiny(), KNeighborsClassifier(2))
-        search = GridSearchCV(model, {"pretrainedembedder__aggregate": ["mean", "max"]}, cv=2)
+        search = GridSearchCV(model, {"pretrainedembedder__pooling": ["mean", "max"]}, cv=2)
         search.fit(X, y)
         assert search.best_estimator_.predict(X).shape == (21,)
 
@@ -264,8 +264,12 @@ class TestInScikitLearn:
         ({"pooling": "sum"}, ValueError, "pooling='sum': expected 'mean', 'max' or None"),
         ({"layer": "features.99"}, ValueError, r"layer='features\.99'.*begin with 'features', 'cl"),
         ({"layer": "features.4.block.1.conc_se_layers"}, ValueError, "puts nothing out"),
-        ({"batch_size": 0}, ValueError, "batch_size=0: expected 1 or more"),
-        ({"precision": "float16"}, ValueError, "precision='float16': expected 'float32' or"),
+        ({"batch_size": 0}, ValueError, "batch_size=0: expected an integer of 1 or more"),
+        (
+            {"precision": "float16"},
+            ValueError,
+            "precision='float16': expected 'auto', 'float32' or",
+        ),
         ({"device": "tpu9"}, ValueError, "device='tpu9'"),
         ({"chunk_duration": -1}, ValueError, "chunk_duration=-1"),
     ],
