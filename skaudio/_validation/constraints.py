@@ -143,6 +143,8 @@ def number(
     if unit and bounds and bounds[0].startswith("of "):
         bounds[0] = bounds[0].removeprefix("of ")
     expected = f"{what} {' and '.join(bounds)}" if bounds else f"a finite {what[2:]}"
+    if bounds == ["above 0"]:
+        expected = f"a positive {what[2:]}"
 
     def is_inside(value: Any) -> bool:
         value = float(value)

@@ -11,7 +11,7 @@ from functools import cache
 from os import PathLike
 from typing import Any, Protocol
 
-from skaudio._validation.checks import is_number
+from skaudio._validation.checks import check_part, is_number
 from skaudio._validation.constraints import (
     Checked,
     Constraint,
@@ -83,7 +83,7 @@ VOCABULARY: dict[str, ParameterConstraint] = {
     "data_home": PATH | NONE,
     "device": device(),
     "dropout": SHARE,
-    "duration": POSITIVE_SECONDS | NONE,
+    "duration": Checked("float", lambda name, value: check_part(0.0, value)),
     "early_stopping": flag(),
     "embedding_size": count(),
     "encoder": transformer() | NONE,
@@ -106,7 +106,7 @@ VOCABULARY: dict[str, ParameterConstraint] = {
     "n_mels": count(),
     "net_params": mapping() | NONE,
     "normalize": choice(None, "max", "rms"),
-    "offset": SECONDS,
+    "offset": Checked("float", lambda name, value: check_part(value, None)),
     "p": number(0, 1),
     "power": POSITIVE,
     "precision": choice("auto", "float32", "bfloat16"),

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import _check_feature_names_in
 
 from skaudio._parallel import map_in_threads
-from skaudio._validation import check_range, check_sample_rate
+from skaudio._validation import check_parameters, check_sample_rate
 from skaudio.audio import (
     AudioBatch,
     Recordings,
@@ -111,7 +111,7 @@ class Augmentation(FrameOutputMixin, TransformerMixin, BaseEstimator, ABC):
 
     def _check_params(self) -> Any:
         """Check every parameter, and return the operation that they describe."""
-        check_range("p", self.p, minimum=0, maximum=1)
+        check_parameters(self)
         return self._make_operation()
 
     @abstractmethod

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.fft
 from scipy.signal import oaconvolve
 
 from skaudio._files import FileState
-from skaudio._validation import check_range
+from skaudio._validation import anything, check_range, number_or_range, optional, sample_rate
 from skaudio.audio import Recording
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation, rms
 from skaudio.augmentation._mixed_recordings import (
@@ -86,6 +86,13 @@ class Convolution(WaveformAugmentation):
 
     heavy = True
 
+    _constraints: ClassVar[dict[str, Any]] = {
+        "impulse_response": anything("path, waveform, mapping, AudioBatch or list"),
+        "mix": number_or_range(0, 1),
+        "reverberation_time": number_or_range(0.001, 60, unit=" in s"),
+        "sample_rate": optional(sample_rate()),
+    }
+
     def __init__(
         self,
         impulse_response: Any = None,
@@ -104,9 +111,7 @@ class Convolution(WaveformAugmentation):
         self.random_state = random_state
 
     def _make_operation(self) -> Operation:
-        times = check_range(
-            "reverberation_time", self.reverberation_time, minimum=0.001, maximum=60, unit=" in s"
-        )
+        times = check_range("reverberation_time", self.reverberation_time)
         given = self.impulse_response
         sources = [] if given is None else find_sources("impulse_response", given)
         met: dict[tuple[int, float], ImpulseResponse] = {}  # (which, rate)
@@ -122,7 +127,7 @@ class Convolution(WaveformAugmentation):
                 met[key] = _read(sources[i], key[1])
             return met[key].mixed(waveform, mix)
 
-        return check_range("mix", self.mix, minimum=0, maximum=1), convolve
+        return check_range("mix", self.mix), convolve
 
 
 class ImpulseResponse:

@@ -6,14 +6,18 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from skaudio._validation import Constraint, choice, optional, sample_rate
 from skaudio.audio import check_samples, to_float
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation, known
 
 _LOCK = threading.Lock()
+
+
+FUNCTION = Constraint(("callable",), (), ("a function f(waveform, sample_rate)",), callable)
 
 
 class FunctionAugmentation(WaveformAugmentation):
@@ -55,6 +59,11 @@ class FunctionAugmentation(WaveformAugmentation):
     array([2., 1., 0.], dtype=float32)
     """
 
+    _constraints: ClassVar[dict[str, Any]] = {
+        "func": FUNCTION | choice(None),
+        "sample_rate": optional(sample_rate()),
+    }
+
     def __init__(
         self,
         func: Any = None,
@@ -70,8 +79,6 @@ class FunctionAugmentation(WaveformAugmentation):
 
     def _make_operation(self) -> Operation:
         func = self.func
-        if func is not None and not callable(func):
-            raise TypeError(f"func={func!r}: expected a function f(waveform, sample_rate) or None.")
 
         def apply(waveform: np.ndarray, rate: float | None, _: float, seed: int) -> np.ndarray:
             if func is None:

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils.validation import _check_feature_names_in
 
-from skaudio._validation import check_choice, check_counts, check_range, is_number
+from skaudio._validation import (
+    Checked,
+    check_counts,
+    check_range,
+    choice,
+    number,
+    number_or_range,
+)
 from skaudio.augmentation._augmentation import Augmentation
 from skaudio.augmentation._seeds import draw_count, happens
 from skaudio.frames import as_object_array, check_frames, pack
 
 MaskOperation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+
+MASK: dict[str, Any] = {
+    "width": number_or_range(0),
+    "n_masks": Checked("int or (low, high)", check_counts),
+    "fill": number() | choice("mean"),
+}
 
 
 class Mask(Augmentation):
@@ -93,15 +107,13 @@ class Mask(Augmentation):
         return self._wrap(output, index, names, cells=cells, table=table)
 
     def _make_operation(self) -> MaskOperation:
-        if check_choice("unit", self.unit, ("fraction", self.counted_in)) == "fraction":
+        if self.unit == "fraction":
             hint = f" Did you mean unit={self.counted_in!r}?"
             widths = check_range("width", self.width, minimum=0, maximum=1, hint=hint)
         else:
             widths = check_counts("width", self.width)
         counts = check_counts("n_masks", self.n_masks)
         fill = self.fill
-        if not is_number(fill) and not (isinstance(fill, str) and fill == "mean"):
-            raise ValueError(f"fill={fill!r}: expected 'mean' or a number.")
 
         def mask(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             n = frames.shape[self.axis]
@@ -145,7 +157,7 @@ class TimeMask(Mask):
         Masks per recording; they may overlap. A range includes both ends.
     unit : {"fraction", "frames"}, default="fraction"
         Of ``width``: a fraction of the recording's frames, or frames.
-    fill : {"mean"} or float, default="mean"
+    fill : float or "mean", default="mean"
         What to write: the mean of each feature over the recording's frames, or a value.
     p : float, default=1.0
         Probability that a recording is altered.
@@ -178,6 +190,8 @@ class TimeMask(Mask):
     axis = 1
     counted_in = "frames"
 
+    _constraints: ClassVar[dict[str, Any]] = {**MASK, "unit": choice("fraction", "frames")}
+
     def __init__(
         self,
         width: Any = (0, 0.2),
@@ -207,7 +221,7 @@ class FrequencyMask(Mask):
         Masks per recording; they may overlap. A range includes both ends.
     unit : {"fraction", "bands"}, default="fraction"
         Of ``width``: a fraction of the features, or a number of them.
-    fill : {"mean"} or float, default="mean"
+    fill : float or "mean", default="mean"
         What to write: the mean of each frame over its features, or a value.
     p : float, default=1.0
         Probability that a recording is altered.
@@ -239,6 +253,8 @@ class FrequencyMask(Mask):
 
     axis = 0
     counted_in = "bands"
+
+    _constraints: ClassVar[dict[str, Any]] = {**MASK, "unit": choice("fraction", "bands")}
 
     def __init__(
         self,

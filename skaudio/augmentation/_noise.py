@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.fft
 
-from skaudio._validation import check_range
+from skaudio._validation import anything, check_range, number_or_range, optional, sample_rate
 from skaudio.audio import Recording
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation, rms
 from skaudio.augmentation._mixed_recordings import find_sources, rate_of, seconds_of
@@ -79,6 +79,13 @@ class Noise(WaveformAugmentation):
 
     heavy = True
 
+    _constraints: ClassVar[dict[str, Any]] = {
+        "noise": anything("str, path, waveform, mapping, AudioBatch or list"),
+        "snr_db": number_or_range(-200, 200, unit=" in dB"),
+        "level_db": optional(number_or_range(-200, 200, unit=" in dB")),
+        "sample_rate": optional(sample_rate()),
+    }
+
     def __init__(
         self,
         noise: Any = "white",
@@ -103,7 +110,7 @@ class Noise(WaveformAugmentation):
         if colour is None:
             self._check_spelling(sources)
         name, value = ("level_db", self.level_db) if absolute else ("snr_db", self.snr_db)
-        levels = check_range(name, value, minimum=-200, maximum=200, unit=" in dB")
+        levels = check_range(name, value)
 
         def add(waveform: np.ndarray, rate: float | None, db: float, seed: int) -> np.ndarray:
             level = 10 ** (db / 20) if absolute else rms(waveform) * 10 ** (-db / 20)

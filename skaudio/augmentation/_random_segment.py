@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from skaudio._validation import check_choice, check_range
+from skaudio._validation import (
+    check_range,
+    choice,
+    number_or_range,
+    optional,
+    sample_rate,
+)
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation, known
 
 
@@ -48,6 +54,12 @@ class RandomSegment(WaveformAugmentation):
 
     keeps_length = False
 
+    _constraints: ClassVar[dict[str, Any]] = {
+        "duration": number_or_range(0),
+        "unit": choice("fraction", "seconds"),
+        "sample_rate": optional(sample_rate()),
+    }
+
     def __init__(
         self,
         duration: Any = 0.5,
@@ -64,7 +76,7 @@ class RandomSegment(WaveformAugmentation):
         self.random_state = random_state
 
     def _make_operation(self) -> Operation:
-        seconds = check_choice("unit", self.unit, ("fraction", "seconds")) == "seconds"
+        seconds = self.unit == "seconds"
         low, high = check_range(
             "duration",
             self.duration,

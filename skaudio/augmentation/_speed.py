@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import soxr
 
-from skaudio._validation import check_range
+from skaudio._validation import check_range, number_or_range
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation
 
 # The pitch changes by less than a thousandth from one step to the next, and soxr is faster with
@@ -53,6 +53,10 @@ class Speed(WaveformAugmentation):
     heavy = True
     keeps_length = False
 
+    _constraints: ClassVar[dict[str, Any]] = {
+        "rate": number_or_range(0.1, 10),
+    }
+
     def __init__(
         self,
         rate: Any = (0.9, 1.1),
@@ -68,7 +72,7 @@ class Speed(WaveformAugmentation):
         def play(waveform: np.ndarray, rate: Any, speed: float, seed: int) -> np.ndarray:
             return change_speed(waveform, round(speed * STEPS) / STEPS)
 
-        return check_range("rate", self.rate, minimum=0.1, maximum=10), play
+        return check_range("rate", self.rate), play
 
 
 def change_speed(waveform: np.ndarray, rate: float) -> np.ndarray:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from skaudio._validation import check_choice, check_range
+from skaudio._validation import (
+    check_range,
+    choice,
+    number_or_range,
+    optional,
+    sample_rate,
+)
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation, known
 
 
@@ -51,6 +57,13 @@ class TimeShift(WaveformAugmentation):
     array([3., 4., 5., 1., 2.], dtype=float32)
     """
 
+    _constraints: ClassVar[dict[str, Any]] = {
+        "mode": choice("pad", "roll"),
+        "unit": choice("fraction", "seconds"),
+        "shift": number_or_range(),
+        "sample_rate": optional(sample_rate()),
+    }
+
     def __init__(
         self,
         shift: Any = (-0.1, 0.1),
@@ -69,8 +82,8 @@ class TimeShift(WaveformAugmentation):
         self.random_state = random_state
 
     def _make_operation(self) -> Operation:
-        roll = check_choice("mode", self.mode, ("pad", "roll")) == "roll"
-        seconds = check_choice("unit", self.unit, ("fraction", "seconds")) == "seconds"
+        roll = self.mode == "roll"
+        seconds = self.unit == "seconds"
         shifts = check_range("shift", self.shift, unit=f" ({self.unit})")
         furthest = max(map(abs, shifts))
         if not roll and not seconds and furthest >= 1:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from skaudio._validation import check_range
+from skaudio._validation import check_range, number_or_range, optional
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation
 
 
@@ -42,6 +42,11 @@ class Volume(WaveformAugmentation):
     array([1., 1.])
     """
 
+    _constraints: ClassVar[dict[str, Any]] = {
+        "gain_db": number_or_range(-200, 200, unit=" in dB"),
+        "factor": optional(number_or_range(0)),
+    }
+
     def __init__(
         self,
         gain_db: Any = (-6, 6),
@@ -58,9 +63,9 @@ class Volume(WaveformAugmentation):
     def _make_operation(self) -> Operation:
         in_db = self.factor is None
         if in_db:
-            gains = check_range("gain_db", self.gain_db, minimum=-200, maximum=200, unit=" in dB")
+            gains = check_range("gain_db", self.gain_db)
         else:
-            gains = check_range("factor", self.factor, minimum=0)
+            gains = check_range("factor", self.factor)
 
         def scale(waveform: np.ndarray, rate: Any, gain: float, seed: int) -> np.ndarray:
             return waveform * (10 ** (gain / 20) if in_db else gain)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from skaudio._validation import check_range
+from skaudio._validation import check_range, number_or_range
 from skaudio.audio import AudioBatch
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation
 from skaudio.augmentation._seeds import draw, happens
@@ -64,6 +64,10 @@ class VTLP(WaveformAugmentation):
 
     keeps_length = False
 
+    _constraints: ClassVar[dict[str, Any]] = {
+        "warp": number_or_range(0.5, 2),
+    }
+
     def __init__(
         self,
         warp: Any = (0.9, 1.1),
@@ -76,7 +80,7 @@ class VTLP(WaveformAugmentation):
         self.random_state = random_state
 
     def _make_operation(self) -> Operation:
-        low, high = check_range("warp", self.warp, minimum=0.5, maximum=2)
+        low, high = check_range("warp", self.warp)
         # The steps inside the range; a range narrower than a step takes the nearest one.
         first, last = math.ceil(low * STEPS - 1e-9), math.floor(high * STEPS + 1e-9)
         if first >= last:
