@@ -25,7 +25,7 @@ SMALL = {
         **{"hidden_size": 8, "n_layers": 1, "max_epochs": 4, "random_state": 0, **p}
     ),
     "net": lambda **p: NetClassifier(
-        GRU, **{"module_params": {"hidden_size": 8}, "max_epochs": 4, "random_state": 0, **p}
+        module=GRU, **{"module_params": {"hidden_size": 8}, "max_epochs": 4, "random_state": 0, **p}
     ),
 }
 every_net = pytest.mark.parametrize("make", SMALL.values(), ids=SMALL)

@@ -40,7 +40,7 @@ class MeanNet(torch.nn.Module):
 
 # Instances of what has no default one, or whose default one needs files that may not be there.
 REQUIRED = {
-    "NetClassifier": lambda kind: kind(MeanNet),
+    "NetClassifier": lambda kind: kind(module=MeanNet),
     "PretrainedEmbedder": lambda kind: kind("mn01_as", weights="random"),
     "AudioTagger": lambda kind: kind("mn01_as", weights="random"),
     "NetEmbedder": lambda kind: kind(GRUClassifier(hidden_size=8, max_epochs=2, random_state=0)),

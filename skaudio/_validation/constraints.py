@@ -97,7 +97,7 @@ class Checked:
         self.function(name, value)
 
 
-def count(minimum: int = 1) -> Constraint:
+def count(minimum: int = 1, *, odd: bool = False) -> Constraint:
     """Return the constraint of a whole number."""
 
     def cause(value: Any) -> str:
@@ -109,9 +109,9 @@ def count(minimum: int = 1) -> Constraint:
     return Constraint(
         ("int",),
         (),
-        (f"an integer of {minimum} or more",),
+        (f"an {'odd ' if odd else ''}integer of {minimum} or more",),
         lambda value: is_number(value, numbers.Integral),
-        lambda value: value >= minimum,
+        lambda value: value >= minimum and (value % 2 == 1 or not odd),
         cause,
     )
 
@@ -136,15 +136,16 @@ def number(
     """
     bounds = []
     if low > -math.inf:
-        bounds.append(f"above {low:g}" if above else f"of at least {low:g}")
+        bounds.append(f"above {low:g}" if above else f"at least {low:g}")
     if high < math.inf:
         bounds.append(f"below {high:g}" if below else f"at most {high:g}")
-    what = f"a number of {unit}" if unit else "a number"
-    if unit and bounds and bounds[0].startswith("of "):
-        bounds[0] = bounds[0].removeprefix("of ")
-    expected = f"{what} {' and '.join(bounds)}" if bounds else f"a finite {what[2:]}"
-    if bounds == ["above 0"]:
-        expected = f"a positive {what[2:]}"
+    what = f"number of {unit}" if unit else "number"
+    if not bounds:
+        expected = f"a finite {what}"
+    elif bounds == ["above 0"]:
+        expected = f"a positive {what}"
+    else:
+        expected = f"a {what} that is {' and '.join(bounds)}"
 
     def is_inside(value: Any) -> bool:
         value = float(value)
@@ -276,14 +277,17 @@ def mapping(documented: str = "dict") -> Constraint:
     )
 
 
-def sequence(documented: str, expected: str, of: Constraint) -> Constraint:
-    """Return the constraint of a list, tuple or array of which each item obeys another one."""
+def sequence(documented: str, expected: str, of: Constraint, minimum: int = 0) -> Constraint:
+    """Return the constraint of a list, tuple or array of which each item obeys another one.
+
+    ``minimum`` is the number of items that it has at least.
+    """
 
     def is_sequence(value: Any) -> bool:
         return isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, (str, bytes))
 
     def is_valid(value: Any) -> bool:
-        return all(map(of.accepts, value))
+        return len(value) >= minimum and all(map(of.accepts, value))
 
     return Constraint((documented,), (), (expected,), is_sequence, is_valid)
 

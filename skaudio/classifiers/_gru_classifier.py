@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
 from skaudio import nets
+from skaudio._validation import choice
 from skaudio.classifiers._neural_classifier import NeuralClassifier
 
 
@@ -94,6 +95,10 @@ class GRUClassifier(NeuralClassifier):
     >>> gru.fit(X[y < 2], y[y < 2]).predict_proba(X[:1]).shape
     (1, 2)
     """
+
+    _constraints: ClassVar[dict[str, Any]] = {
+        "pooling": choice("mean", "max", "mean_max", "last", "attention"),
+    }
 
     def __init__(
         self,

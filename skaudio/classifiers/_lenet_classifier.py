@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
 from skaudio import nets
+from skaudio._validation import choice, count, sequence
 from skaudio.classifiers._neural_classifier import NeuralClassifier
 
 
@@ -93,6 +94,12 @@ class LeNetClassifier(NeuralClassifier):
     >>> lenet.fit(X[y < 2], y[y < 2]).predict(X[:1]).shape
     (1,)
     """
+
+    _constraints: ClassVar[dict[str, Any]] = {
+        "channels": sequence("sequence of int", "one or more integers of 1 or more", count(), 1),
+        "kernel_size": count(odd=True),
+        "pooling": choice("mean", "max", "mean_max", "last", "attention"),
+    }
 
     def __init__(
         self,

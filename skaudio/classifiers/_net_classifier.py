@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
+from skaudio._validation import Constraint
 from skaudio.classifiers._neural_classifier import NeuralClassifier
+
+MODULE = Constraint(
+    ("class",),
+    (),
+    ("the class of a torch module",),
+    lambda value: callable(value) and not isinstance(value, nn.Module),
+    cause=lambda value: (
+        f"Pass the class, {type(value).__name__}." if isinstance(value, nn.Module) else ""
+    ),
+)
 
 
 class NetClassifier(NeuralClassifier):
@@ -15,15 +26,15 @@ class NetClassifier(NeuralClassifier):
 
     Parameters
     ----------
+    encoder : transformer or Pipeline, default=None
+        Turns recordings into frames; augmentations in it act in training only, drawn afresh for
+        every batch. None: X holds frames, what encoders and embedders return.
     module : class
         Called as ``module(n_features, n_classes, **module_params)``; its ``forward(x, lengths)``
         takes padded frames (n_recordings, n_features, n_frames) and their lengths, and returns
         logits (n_recordings, n_classes).
     module_params : dict, default=None
         Passed on to the module.
-    encoder : transformer or Pipeline, default=None
-        Turns recordings into frames; augmentations in it act in training only, drawn afresh for
-        every batch. None: X holds frames, what encoders and embedders return.
     max_epochs : int, default=30
         Passes over the training recordings.
     batch_size : int, default=32
@@ -95,18 +106,20 @@ class NetClassifier(NeuralClassifier):
     ...         return self.head(self.pool(x, lengths))
     >>> X, y = load_spoken_digits(return_X_y=True)
     >>> net = NetClassifier(
-    ...     Pooled, module_params={"pooling": "max"}, encoder=MFCC(), max_epochs=2, random_state=0
+    ...     MFCC(), module=Pooled, module_params={"pooling": "max"}, max_epochs=2, random_state=0
     ... )
     >>> net.fit(X[y < 2], y[y < 2]).predict(X[:1]).shape
     (1,)
     """
 
+    _constraints: ClassVar[dict[str, Any]] = {"module": MODULE}
+
     def __init__(
         self,
-        module: Callable[..., nn.Module],
-        *,
-        module_params: Any = None,
         encoder: Any = None,
+        *,
+        module: Callable[..., nn.Module],
+        module_params: Any = None,
         max_epochs: int = 30,
         batch_size: int = 32,
         lr: float = 3e-3,
@@ -124,9 +137,9 @@ class NetClassifier(NeuralClassifier):
         callbacks: Any = None,
         net_params: Any = None,
     ) -> None:
+        self.encoder = encoder
         self.module = module
         self.module_params = module_params
-        self.encoder = encoder
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr

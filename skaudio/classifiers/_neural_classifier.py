@@ -13,6 +13,7 @@ from sklearn.utils.validation import _check_y, check_consistent_length, check_is
 from torch import nn
 
 from skaudio._neural import encoded_frames, fit_net, is_warm, make_source, predict_rows
+from skaudio._validation import check_parameters
 
 
 class NeuralClassifier(ClassifierMixin, BaseEstimator):
@@ -43,6 +44,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
+        check_parameters(self)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         source = make_source(self, X, y, seed)
         codes = self._encode_labels(source, y, is_warm(self))

@@ -19,7 +19,10 @@ MODULES = {"lenet": nets.LeNet, "gru": nets.GRU, "statistics": nets.StatisticsPo
 
 
 MODULE = Constraint(
-    ("class",), (), ("the class of a torch module",), lambda value: isinstance(value, type)
+    ("class",),
+    (),
+    ("the class of a torch module",),
+    lambda value: callable(value) and not isinstance(value, nn.Module),
 )
 
 

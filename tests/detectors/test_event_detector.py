@@ -242,10 +242,10 @@ def test_bad_parameters(tones):
     X, events = tones
     y = weak(events, len(X))
     for params, message in [
-        ({"threshold": 2}, "threshold=2: expected a number of at least 0 and at most 1"),
+        ({"threshold": 2}, "threshold=2: expected a number that is at least 0 and at most 1"),
         ({"threshold": {"cow": 0.5}}, r"threshold is given for \['cow'\], expected the labels"),
-        ({"hysteresis": 2}, "hysteresis=2: expected a number above 0 and at most 1"),
-        ({"block_duration": 0}, "block_duration=0: expected a number of seconds above 0"),
+        ({"hysteresis": 2}, "hysteresis=2: expected a number that is above 0 and at most 1"),
+        ({"block_duration": 0}, "block_duration=0: expected a positive number of seconds"),
         ({"pooling": "median"}, "pooling='median': expected 'mean'"),
         ({"frame_stride": 3}, "frame_stride=3: expected a power of two"),
         ({"standardize": "mean"}, "standardize='mean': expected 'global'"),

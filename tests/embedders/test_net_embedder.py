@@ -205,7 +205,7 @@ class Bare(torch.nn.Module):
 
 
 def test_a_module_of_ones_own(frames, voices):
-    bare = NetClassifier(Bare, max_epochs=1, random_state=0)
+    bare = NetClassifier(module=Bare, max_epochs=1, random_state=0)
     assert NetEmbedder(bare, layer="hidden").fit_transform(frames, voices[2]).shape == (96, 5)
     with pytest.raises(ValueError, match=r"'embedding' is no layer of Bare.*no forward_features"):
         NetEmbedder(bare).fit(frames, voices[2])
