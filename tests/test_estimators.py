@@ -12,7 +12,6 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
-import torch
 from numpydoc.docscrape import ClassDoc
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.pipeline import make_pipeline
@@ -20,33 +19,12 @@ from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skaudio
-from skaudio.classifiers import GRUClassifier
-from skaudio.encoders import MFCC, MelSpectrogram, Waveform
+from skaudio.encoders import MFCC, Waveform
 from skaudio.encoders._encoder import Encoder
 from skaudio.pooling import FramePooling
 
+from .walk import ESTIMATORS, build
 
-class MeanNet(torch.nn.Module):
-    """The least a module for NetClassifier can be."""
-
-    def __init__(self, n_features, n_classes):
-        super().__init__()
-        self.hidden = torch.nn.Linear(n_features, 32)
-        self.output = torch.nn.Linear(32, n_classes)
-
-    def forward(self, x, lengths):
-        return self.output(torch.relu(self.hidden(x.sum(dim=2) / lengths[:, None])))
-
-
-# Instances of what has no default one, or whose default one needs files that may not be there.
-REQUIRED = {
-    "NetClassifier": lambda kind: kind(module=MeanNet),
-    "PretrainedEmbedder": lambda kind: kind("mn01_as", weights="random"),
-    "AudioTagger": lambda kind: kind("mn01_as", weights="random"),
-    "NetEmbedder": lambda kind: kind(GRUClassifier(hidden_size=8, max_epochs=2, random_state=0)),
-    "FrameUnion": lambda kind: kind([("mel", MelSpectrogram(n_mels=8)), ("mfcc", MFCC(n_mfcc=4))]),
-    "CachedTransformer": lambda kind: kind(MFCC(), "cached"),
-}
 # How many parameters may be given by position, where it is not the first alone.
 POSITIONAL = {"CachedTransformer": 2}
 # Rooms whose estimators go through scikit-learn's checks in a test of their own -> that test.
@@ -62,33 +40,10 @@ def _own_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def public_modules():
-    """Import the public packages; whatever is public is exported by one of them."""
-    for module in pkgutil.iter_modules(skaudio.__path__, "skaudio."):
-        if not module.name.startswith("skaudio._"):
-            yield importlib.import_module(module.name)
-
-
-def find_estimators():
-    """Return the estimator classes that some ``__all__`` exports, by name."""
-    found = {}
-    for module in public_modules():
-        for name in getattr(module, "__all__", ()):
-            item = getattr(module, name)
-            if inspect.isclass(item) and issubclass(item, BaseEstimator):
-                found[name] = item
-    return dict(sorted(found.items()))
-
-
 def room_of(kind):
     return kind.__module__.split(".")[1]
 
 
-def build(name):
-    return REQUIRED.get(name, lambda kind: kind())(ESTIMATORS[name])
-
-
-ESTIMATORS = find_estimators()
 CHECKED_HERE = [name for name, kind in ESTIMATORS.items() if room_of(kind) not in CHECKED_ELSEWHERE]
 every_estimator = pytest.mark.parametrize("name", ESTIMATORS)
 
