@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -28,11 +29,11 @@ def check_pair_labels(left: Any, right: Any, same: Any) -> np.ndarray:
 class PairVerifier:
     """Decides whether two recordings are of one class, by the distance between their rows."""
 
+    # What an estimator brings.
     distance: str
-    threshold_: float
+    transform: Callable[[Any], np.ndarray]
 
-    def transform(self, X: Any) -> Any:
-        raise NotImplementedError  # an estimator defines it
+    threshold_: float
 
     def pair_distance(self, left: Any, right: Any) -> np.ndarray:
         """Return the distance between the recordings of each pair.
