@@ -15,9 +15,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from skaudio._parallel import map_blocks, progress_bar, use_one_torch_thread
-from skaudio._validation import check_count, check_device, check_part, check_sample_rate
+from skaudio._validation import check_count, check_parameters
 from skaudio.audio import (
-    RESAMPLE_QUALITIES,
     Recording,
     Recordings,
     check_recordings,
@@ -185,20 +184,8 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
         return analysis
 
     def _checked_analysis(self) -> Analysis | None:
-        check_part(self.offset, self.duration)
-        if self.normalize not in (None, "max", "rms"):
-            raise ValueError(f"normalize={self.normalize!r}: expected None, 'max' or 'rms'.")
-        if self.resample_quality not in RESAMPLE_QUALITIES:
-            raise ValueError(
-                f"resample_quality={self.resample_quality!r}: expected one of soxr's names, "
-                f"{', '.join(RESAMPLE_QUALITIES)}."
-            )
-        if self.target_frames is not None:
-            check_count("target_frames", self.target_frames)
-        analysis = self._analysis()
-        check_sample_rate(self.sample_rate)
-        check_device(self.device)
-        return analysis
+        check_parameters(self)
+        return self._analysis()
 
     def _analysis(self) -> Analysis | None:
         """Return what to compute, the parameters that concern it checked."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skaudio._validation import check_count, check_positive, check_sample_rate
+from skaudio._validation import check_count, check_sample_rate
 from skaudio.audio import AudioBatch
 from skaudio.dsp import PAD_MODES, Analysis, Framing, Scale, check_invertible, griffin_lim
 from skaudio.frames import check_frames
