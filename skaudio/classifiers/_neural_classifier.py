@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +21,12 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
     """What the classifiers share; a subclass builds its module."""
 
     __metadata_request__fit = {"groups": True}
+
+    encoder: Any
+    class_weight: Any
+    label_smoothing: float
+    device: Any
+    random_state: Any
 
     classes_: np.ndarray
     net_: Any
@@ -85,6 +92,10 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
             balanced = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
             weight = torch.as_tensor(balanced, dtype=torch.float32)
         return nn.CrossEntropyLoss(weight=weight, label_smoothing=self.label_smoothing)
+
+    @abstractmethod
+    def _build(self, n_features: int, n_classes: int) -> nn.Module:
+        """Return a new module for so many features per frame and so many classes."""
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return scores: logits, or for two classes the log-odds of the second.

@@ -37,6 +37,17 @@ LABELS = sequence("sequence of str", "a list of labels", TEXT)
 class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
     """Recordings through a pretrained net; nothing is learned from them."""
 
+    model: str
+    weights: Any
+    chunk_duration: Any
+    chunk_hop: Any
+    batch_size: int | None
+    precision: str
+    device: Any
+    model_params: dict[str, Any] | None
+    data_home: Any
+    verbose: int
+
     def fit(self, X: Any, y: Any = None) -> Self:
         """Load the net; nothing is learned from X.
 
