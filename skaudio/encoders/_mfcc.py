@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from typing import Any
 
 import numpy as np
 
@@ -104,35 +105,35 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
     def __init__(
         self,
         *,
-        sample_rate=16000,
-        n_mfcc=20,
-        dct_type=2,
-        dct_norm="ortho",
-        lifter=0,
-        n_fft=None,
-        win_length=None,
-        hop_length=None,
-        window="hann",
-        center=True,
-        pad_mode="constant",
-        n_mels=40,
-        fmin=0.0,
-        fmax=None,
-        htk=False,
-        norm="slaney",
-        power=2.0,
-        scale="db",
-        eps=1e-6,
-        top_db=80.0,
-        offset=0.0,
-        duration=None,
-        normalize=None,
-        resample_quality="HQ",
-        target_frames=None,
-        n_jobs=None,
-        device="cpu",
-        verbose=0,
-    ):
+        sample_rate: float = 16000,
+        n_mfcc: int = 20,
+        dct_type: int = 2,
+        dct_norm: str | None = "ortho",
+        lifter: float = 0,
+        n_fft: int | None = None,
+        win_length: int | None = None,
+        hop_length: int | None = None,
+        window: Any = "hann",
+        center: bool = True,
+        pad_mode: str = "constant",
+        n_mels: int = 40,
+        fmin: float = 0.0,
+        fmax: float | None = None,
+        htk: bool = False,
+        norm: str | float | None = "slaney",
+        power: float = 2.0,
+        scale: str = "db",
+        eps: float = 1e-6,
+        top_db: float | None = 80.0,
+        offset: float = 0.0,
+        duration: float | None = None,
+        normalize: str | None = None,
+        resample_quality: str = "HQ",
+        target_frames: int | None = None,
+        n_jobs: int | None = None,
+        device: str = "cpu",
+        verbose: int = 0,
+    ) -> None:
         self.sample_rate = sample_rate
         self.n_mfcc = n_mfcc
         self.dct_type = dct_type

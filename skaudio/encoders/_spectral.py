@@ -106,7 +106,8 @@ class FramedMixin:
         framing = framing_of(self)
         first = 0 if framing.center else framing.n_fft // 2
         samples = first + framing.hop_length * np.arange(check_count("n_frames", n_frames, 0))
-        return self.offset + samples / self.sample_rate
+        times: np.ndarray = self.offset + samples / self.sample_rate
+        return times
 
 
 class GriffinLimMixin:
@@ -117,7 +118,9 @@ class GriffinLimMixin:
     get_feature_names_out: Callable[..., np.ndarray]
     _magnitude: Callable[[np.ndarray], np.ndarray]
 
-    def inverse_transform(self: Any, X, *, lengths=None, n_iter=32, random_state=0):
+    def inverse_transform(
+        self: Any, X: Any, *, lengths: Any = None, n_iter: int = 32, random_state: Any = 0
+    ) -> AudioBatch:
         """Find waveforms with these features, by Griffin-Lim.
 
         Parameters
