@@ -32,7 +32,7 @@ def n_threads() -> int:
     """
     count = getattr(sys.modules.get("torch"), "get_num_threads", None)
     if count is not None:
-        return count()
+        return int(count())
     # A list gives the numbers of nested levels; the outermost counts.
     stated = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return int(stated) if stated.isdecimal() and int(stated) else joblib.cpu_count()
@@ -134,7 +134,8 @@ def no_progress(n: int) -> None:
 
 def one_thread(api: str) -> AbstractContextManager[Any]:
     """Limit the threads that libraries start by themselves ("blas", "openmp") to one."""
-    return _thread_pools(api).limit(limits=1)
+    limit: AbstractContextManager[Any] = _thread_pools(api).limit(limits=1)
+    return limit
 
 
 def use_one_torch_thread() -> None:
@@ -152,6 +153,6 @@ def use_one_torch_thread() -> None:
     one_thread("openmp")
 
 
-@cache  # finding the libraries takes 5 ms, as long as encoding 20 s of audio
+@cache  # finding the libraries takes 5 ms
 def _thread_pools(api: str) -> Any:
     return ThreadpoolController().select(user_api=api)

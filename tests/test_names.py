@@ -25,7 +25,7 @@ import json, sys
 import sklearn.base
 by_sklearn = set(sys.modules)  # pandas, for example, if it is installed
 from skaudio.encoders import MFCC, STFT, MelSpectrogram, Spectrogram, Waveform
-import skaudio.audio, skaudio.augmentation, skaudio.dsp, skaudio.frames, skaudio.pooling
+import skaudio.audio, skaudio.dsp, skaudio.frames, skaudio.pooling
 imported = set(sys.modules) - by_sklearn
 import numpy as np
 for encoder in (Waveform(), STFT(), Spectrogram(), MelSpectrogram(), MFCC()):

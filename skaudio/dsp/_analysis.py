@@ -147,7 +147,7 @@ class Analysis:
     def _bank(self, warp_factor: float) -> FilterBank | None:
         return None if self.filters is None else self.filters(warp_factor)
 
-    @cached_property  # its tables take 34 us, a tenth of the work on a second of audio
+    @cached_property  # making its tables takes 0.03 ms, for each recording otherwise
     def _program(self) -> Program | None:
         return prepare(self.framing, self.power, self.scale, self.dct, self.target_frames)
 

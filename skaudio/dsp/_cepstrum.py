@@ -11,7 +11,7 @@ def dct_matrix(
     """Return the matrix (n_mfcc, n_mels), float32, that takes scaled mel spectra to MFCC."""
     from scipy.fft import dct  # slow to import
 
-    matrix = dct(np.eye(n_mels), type=dct_type, norm=norm, axis=0)[:n_mfcc]
+    matrix: np.ndarray = dct(np.eye(n_mels), type=dct_type, norm=norm, axis=0)[:n_mfcc]
     matrix = (matrix * lifter_weights(n_mfcc, lifter)[:, None]).astype(np.float32)
     matrix.flags.writeable = False
     return matrix
@@ -21,7 +21,8 @@ def lifter_weights(n_mfcc: int, lifter: float) -> np.ndarray:
     """Return the sinusoidal lifter ``1 + lifter / 2 * sin(pi (k + 1) / lifter)``; ones for 0."""
     if lifter == 0:
         return np.ones(n_mfcc)
-    return 1 + (lifter / 2) * np.sin(np.pi * np.arange(1, 1 + n_mfcc) / lifter)
+    weights: np.ndarray = np.sin(np.pi * np.arange(1, 1 + n_mfcc) / lifter)
+    return 1 + (lifter / 2) * weights
 
 
 def undo_dct(
@@ -33,4 +34,5 @@ def undo_dct(
     weights = lifter_weights(len(mfcc), lifter)[:, None]
     if np.any(np.abs(weights) < np.finfo(np.float32).eps):
         raise ValueError(f"lifter={lifter:g} zeroes a coefficient, which cannot be undone.")
-    return idct(mfcc / weights, type=dct_type, norm=norm, axis=0, n=n_mels).astype(np.float32)
+    mel: np.ndarray = idct(mfcc / weights, type=dct_type, norm=norm, axis=0, n=n_mels)
+    return mel.astype(np.float32)

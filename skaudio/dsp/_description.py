@@ -79,7 +79,8 @@ class Framing:
             padded = np.zeros(len(waveform) + 2 * self.margin, np.float32)
             padded[self.margin : self.margin + len(waveform)] = waveform
             return padded
-        return np.pad(waveform, self.margin, mode=self.pad_mode)  # type: ignore[call-overload]
+        mode: Any = self.pad_mode
+        return np.pad(waveform, self.margin, mode=mode)
 
 
 def window_weights(window: Any, win_length: int) -> np.ndarray:

@@ -128,8 +128,9 @@ def unmix(filtered: np.ndarray, weights: np.ndarray, *, n_iter: int = 50) -> np.
     target = filtered / np.float32(level)
     per_filter = np.maximum(weights.sum(axis=1, keepdims=True), TINY)
     per_bin = np.maximum(weights.sum(axis=0), TINY)[:, np.newaxis]
-    spectra = weights.T @ (target / per_filter) / per_bin
+    spectra: np.ndarray = weights.T @ (target / per_filter) / per_bin
     wanted = weights.T @ target
     for _ in range(n_iter):
         spectra *= wanted / np.maximum(weights.T @ (weights @ spectra), 1e-30)
-    return spectra * np.float32(level)
+    spectra *= np.float32(level)
+    return spectra

@@ -86,8 +86,9 @@ class TorchProgram:
         if self._power is None:  # phases count: the window sits in the middle of its frame
             tail = framing.n_fft - framing.lead - framing.win_length
             frames = torch.nn.functional.pad(frames, (framing.lead, tail))
-            return torch.fft.rfft(frames)
-        spectrum = torch.fft.rfft(frames, n=framing.n_fft)
+        spectrum: torch.Tensor = torch.fft.rfft(frames, n=framing.n_fft)
+        if self._power is None:
+            return spectrum
         # Both parts in one pass: .real and .imag would be strided, and half again as slow.
         squares = torch.view_as_real(spectrum).square()
         power = squares[..., 0] + squares[..., 1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache, partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -29,13 +29,11 @@ from skaudio.frames import FrameOutputMixin, FrameStack
 QUICK = 1 << 20
 
 
-class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
-    """Recordings to frames, without learned state.
+# scikit-learn states no types.
+class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc,unused-ignore]
+    """Recordings to frames; a subclass says in ``_analysis()`` what to compute of a waveform."""
 
-    A subclass stores its parameters and says in ``_analysis()`` what to compute from a waveform.
-    """
-
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters and the container of X; nothing is learned or decoded.
 
         Parameters
@@ -51,7 +49,7 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
         check_recordings(self, X, reset=True)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Encode recordings.
 
         Parameters
@@ -67,7 +65,7 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
         analysis = self._prepare()
         return self._encode_all(check_recordings(self, X, reset=False, finite=False), analysis)
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
         """Do what `fit` and `transform` do, but look at the samples once.
 
         Parameters
@@ -83,7 +81,7 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
         analysis = self._prepare()
         return self._encode_all(check_recordings(self, X, reset=True, finite=False), analysis)
 
-    def transform_batches(self, X, *, batch_size=1000):
+    def transform_batches(self, X: Any, *, batch_size: int = 1000) -> Iterator[Any]:
         """Encode more recordings than fit into memory: batch after batch, in order.
 
         Parameters
@@ -122,7 +120,7 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
         analysis = self._prepare()
         recordings = check_recordings(self, X, reset=False, finite=False)
 
-        def batches():
+        def batches() -> Iterator[Any]:
             with progress_bar(len(recordings), self.verbose) as progress:
                 for start in range(0, len(recordings), batch_size):
                     part = slice(start, start + batch_size)
@@ -154,7 +152,7 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
             progress(len(block))
         return self._wrap(stack.gathered(), recordings.index, self.get_feature_names_out)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the features of a frame (axis 0 of each recording's frames).
 
         Parameters
@@ -166,7 +164,7 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
         names : ndarray of str, of shape (n_features,)
         """
         prefix = type(self).__name__.lower()
-        analysis: Any = self._analysis()
+        analysis: Any = self._checked_analysis()
         return np.array([f"{prefix}{i}" for i in range(analysis.n_features)], dtype=object)
 
     def _prepare(self) -> Any:
@@ -191,22 +189,24 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
         """Return what to compute, the parameters that concern it checked."""
         raise TypeError(f"{type(self).__name__} does not say what it computes.")
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
 
-@cache  # 0.13 ms: scikit-learn inspects the signature
+@cache  # scikit-learn inspects the signature: 0.13 ms
 def _parameter_names(kind: Any) -> list[str]:
-    return kind._get_param_names()
+    names: list[str] = kind._get_param_names()
+    return names
 
 
-# 0.1 ms with tables from their own caches, 0.5 ms without; 1 s of audio is encoded in 0.2 ms.
+# Checks and the kernel's tables take 0.07 ms, a call on 0.5 s of audio 0.26 ms in all.
 @lru_cache(maxsize=64, typed=True)
 def _remembered_analysis(kind: Any, *values: Any) -> Analysis | None:
-    return kind(**dict(zip(_parameter_names(kind), values, strict=True)))._checked_analysis()
+    encoder: Encoder = kind(**dict(zip(_parameter_names(kind), values, strict=True)))
+    return encoder._checked_analysis()
 
 
 def encode_block(

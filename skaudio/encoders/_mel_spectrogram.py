@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import numbers
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from skaudio._validation import check_count, check_sample_rate
-from skaudio.dsp import Analysis, mel_filterbank, unmix
+from skaudio._validation import (
+    Constraint,
+    anything,
+    check_sample_rate,
+    choice,
+    is_number,
+)
+from skaudio.dsp import PAD_MODES, Analysis, mel_filterbank, unmix
 from skaudio.encoders._encoder import Encoder
 from skaudio.encoders._spectral import FramedMixin, GriffinLimMixin, framing_of, scale_of
+
+# The p of a p-norm, infinity included.
+NORM = Constraint(
+    ("float",), (), ("a positive number",), is_number, lambda value: value > 0
+) | choice("slaney", None)
 
 
 class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
@@ -44,7 +54,7 @@ class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
         Upper edge of the last band, in Hz. None: half the sample rate.
     htk : bool, default=False
         HTK's mel formula in place of Slaney's.
-    norm : {"slaney", None} or float, default="slaney"
+    norm : float, "slaney" or None, default="slaney"
         Divide each filter by half its width in Hz; None leaves peaks of 1; a number p makes the
         filters' p-norms 1.
     power : float, default=2.0
@@ -89,34 +99,41 @@ class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
     [(40, 51), (40, 76)]
     """
 
+    _constraints: ClassVar[dict[str, Any]] = {
+        "window": anything("str, tuple, float or array of shape (win_length,)"),
+        "pad_mode": choice(*PAD_MODES),
+        "scale": choice("linear", "log", "db"),
+        "norm": NORM,
+    }
+
     def __init__(
         self,
         *,
-        sample_rate=16000,
-        n_fft=None,
-        win_length=None,
-        hop_length=None,
-        window="hann",
-        center=True,
-        pad_mode="constant",
-        n_mels=64,
-        fmin=0.0,
-        fmax=None,
-        htk=False,
-        norm="slaney",
-        power=2.0,
-        scale="log",
-        eps=1e-6,
-        top_db=80.0,
-        offset=0.0,
-        duration=None,
-        normalize=None,
-        resample_quality="HQ",
-        target_frames=None,
-        n_jobs=None,
-        device="cpu",
-        verbose=0,
-    ):
+        sample_rate: float = 16000,
+        n_fft: int | None = None,
+        win_length: int | None = None,
+        hop_length: int | None = None,
+        window: Any = "hann",
+        center: bool = True,
+        pad_mode: str = "constant",
+        n_mels: int = 64,
+        fmin: float = 0.0,
+        fmax: float | None = None,
+        htk: bool = False,
+        norm: str | float | None = "slaney",
+        power: float = 2.0,
+        scale: str = "log",
+        eps: float = 1e-6,
+        top_db: float | None = 80.0,
+        offset: float = 0.0,
+        duration: float | None = None,
+        normalize: str | None = None,
+        resample_quality: str = "HQ",
+        target_frames: int | None = None,
+        n_jobs: int | None = None,
+        device: str = "cpu",
+        verbose: int = 0,
+    ) -> None:
         self.sample_rate = sample_rate
         self.n_fft = n_fft
         self.win_length = win_length
@@ -154,13 +171,8 @@ def mel_analysis(encoder: Any, **stages: Any) -> Analysis:
     framing = framing_of(encoder)
     rate = check_sample_rate(encoder.sample_rate)
     nyquist = rate / 2
-    for name in ("fmin", "fmax"):
-        value = getattr(encoder, name)
-        if not isinstance(value, numbers.Real) and not (name == "fmax" and value is None):
-            raise TypeError(f"{name}={value!r}: expected a number of Hz.")
     fmax = nyquist if encoder.fmax is None else float(encoder.fmax)
     fmin = float(encoder.fmin)
-    check_count("n_mels", encoder.n_mels)
     if fmax > nyquist:
         raise ValueError(
             f"fmax={encoder.fmax!r}: above {nyquist:g} Hz, half of sample_rate={rate}. Expected "
@@ -168,8 +180,6 @@ def mel_analysis(encoder: Any, **stages: Any) -> Analysis:
         )
     if not 0 <= fmin < fmax:
         raise ValueError(f"fmin={encoder.fmin!r}: expected 0 <= fmin < fmax={fmax:g} Hz.")
-    if encoder.norm not in (None, "slaney") and not isinstance(encoder.norm, (int, float)):
-        raise ValueError(f"norm={encoder.norm!r}: expected 'slaney', None or a number.")
     filters = partial(
         mel_filterbank,
         rate,

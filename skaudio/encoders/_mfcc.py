@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
-import numbers
+from typing import Any, ClassVar
 
 import numpy as np
 
-from skaudio._validation import check_count
-from skaudio.dsp import Analysis, dct_matrix, undo_dct
+from skaudio._validation import anything, choice, count, number
+from skaudio.dsp import PAD_MODES, Analysis, dct_matrix, undo_dct
 from skaudio.encoders._encoder import Encoder
-from skaudio.encoders._mel_spectrogram import magnitude_of_mel, mel_analysis
+from skaudio.encoders._mel_spectrogram import NORM, magnitude_of_mel, mel_analysis
 from skaudio.encoders._spectral import FramedMixin, GriffinLimMixin
 
 
@@ -52,7 +51,7 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
         Upper edge of the last band, in Hz. None: half the sample rate.
     htk : bool, default=False
         HTK's mel formula in place of Slaney's.
-    norm : {"slaney", None} or float, default="slaney"
+    norm : float, "slaney" or None, default="slaney"
         Divide each filter by half its width in Hz; None leaves peaks of 1; a number p makes the
         filters' p-norms 1.
     power : float, default=2.0
@@ -101,38 +100,49 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
     (3, 13, 101)
     """
 
+    _constraints: ClassVar[dict[str, Any]] = {
+        "window": anything("str, tuple, float or array of shape (win_length,)"),
+        "pad_mode": choice(*PAD_MODES),
+        "scale": choice("linear", "log", "db"),
+        "norm": NORM,
+        "n_mfcc": count(),
+        "dct_type": choice(1, 2, 3),
+        "dct_norm": choice("ortho", None),
+        "lifter": number(0),
+    }
+
     def __init__(
         self,
         *,
-        sample_rate=16000,
-        n_mfcc=20,
-        dct_type=2,
-        dct_norm="ortho",
-        lifter=0,
-        n_fft=None,
-        win_length=None,
-        hop_length=None,
-        window="hann",
-        center=True,
-        pad_mode="constant",
-        n_mels=40,
-        fmin=0.0,
-        fmax=None,
-        htk=False,
-        norm="slaney",
-        power=2.0,
-        scale="db",
-        eps=1e-6,
-        top_db=80.0,
-        offset=0.0,
-        duration=None,
-        normalize=None,
-        resample_quality="HQ",
-        target_frames=None,
-        n_jobs=None,
-        device="cpu",
-        verbose=0,
-    ):
+        sample_rate: float = 16000,
+        n_mfcc: int = 20,
+        dct_type: int = 2,
+        dct_norm: str | None = "ortho",
+        lifter: float = 0,
+        n_fft: int | None = None,
+        win_length: int | None = None,
+        hop_length: int | None = None,
+        window: Any = "hann",
+        center: bool = True,
+        pad_mode: str = "constant",
+        n_mels: int = 40,
+        fmin: float = 0.0,
+        fmax: float | None = None,
+        htk: bool = False,
+        norm: str | float | None = "slaney",
+        power: float = 2.0,
+        scale: str = "db",
+        eps: float = 1e-6,
+        top_db: float | None = 80.0,
+        offset: float = 0.0,
+        duration: float | None = None,
+        normalize: str | None = None,
+        resample_quality: str = "HQ",
+        target_frames: int | None = None,
+        n_jobs: int | None = None,
+        device: str = "cpu",
+        verbose: int = 0,
+    ) -> None:
         self.sample_rate = sample_rate
         self.n_mfcc = n_mfcc
         self.dct_type = dct_type
@@ -163,22 +173,16 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
         self.verbose = verbose
 
     def _analysis(self) -> Analysis:
-        n_mfcc = check_count("n_mfcc", self.n_mfcc)
-        if n_mfcc > check_count("n_mels", self.n_mels):
+        if self.n_mfcc > self.n_mels:
             raise ValueError(
                 f"n_mfcc={self.n_mfcc}: more coefficients than n_mels={self.n_mels} bands, "
                 "expected at most as many."
             )
-        if self.dct_type not in (1, 2, 3):
-            raise ValueError(f"dct_type={self.dct_type!r}: expected 1, 2 or 3.")
         if self.dct_type == 1 and self.n_mels < 2:
             raise ValueError(f"n_mels={self.n_mels!r}: expected 2 or more with dct_type=1.")
-        if self.dct_norm not in (None, "ortho"):
-            raise ValueError(f"dct_norm={self.dct_norm!r}: expected 'ortho' or None.")
-        lifter = float(self.lifter) if isinstance(self.lifter, numbers.Real) else math.nan
-        if not 0 <= lifter < math.inf:
-            raise ValueError(f"lifter={self.lifter!r}: expected 0 or more.")
-        matrix = dct_matrix(n_mfcc, self.n_mels, self.dct_type, self.dct_norm, lifter)
+        matrix = dct_matrix(
+            int(self.n_mfcc), int(self.n_mels), self.dct_type, self.dct_norm, float(self.lifter)
+        )
         return mel_analysis(self, dct=matrix)
 
     def _magnitude(self, frames: np.ndarray) -> np.ndarray:

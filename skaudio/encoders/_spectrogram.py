@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import numpy as np
 
-from skaudio.dsp import Analysis
+from skaudio._validation import anything, choice
+from skaudio.dsp import PAD_MODES, Analysis
 from skaudio.encoders._encoder import Encoder
 from skaudio.encoders._spectral import FramedMixin, GriffinLimMixin, framing_of, scale_of
 
@@ -74,29 +77,35 @@ class Spectrogram(GriffinLimMixin, FramedMixin, Encoder):
     1000.0
     """
 
+    _constraints: ClassVar[dict[str, Any]] = {
+        "window": anything("str, tuple, float or array of shape (win_length,)"),
+        "pad_mode": choice(*PAD_MODES),
+        "scale": choice("linear", "log", "db"),
+    }
+
     def __init__(
         self,
         *,
-        sample_rate=16000,
-        n_fft=None,
-        win_length=None,
-        hop_length=None,
-        window="hann",
-        center=True,
-        pad_mode="constant",
-        power=2.0,
-        scale="linear",
-        eps=1e-6,
-        top_db=80.0,
-        offset=0.0,
-        duration=None,
-        normalize=None,
-        resample_quality="HQ",
-        target_frames=None,
-        n_jobs=None,
-        device="cpu",
-        verbose=0,
-    ):
+        sample_rate: float = 16000,
+        n_fft: int | None = None,
+        win_length: int | None = None,
+        hop_length: int | None = None,
+        window: Any = "hann",
+        center: bool = True,
+        pad_mode: str = "constant",
+        power: float = 2.0,
+        scale: str = "linear",
+        eps: float = 1e-6,
+        top_db: float | None = 80.0,
+        offset: float = 0.0,
+        duration: float | None = None,
+        normalize: str | None = None,
+        resample_quality: str = "HQ",
+        target_frames: int | None = None,
+        n_jobs: int | None = None,
+        device: str = "cpu",
+        verbose: int = 0,
+    ) -> None:
         self.sample_rate = sample_rate
         self.n_fft = n_fft
         self.win_length = win_length

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import numpy as np
 
+from skaudio._validation import anything, choice
 from skaudio.audio import AudioBatch
-from skaudio.dsp import Analysis, check_invertible, istft
+from skaudio.dsp import PAD_MODES, Analysis, check_invertible, istft
 from skaudio.encoders._encoder import Encoder
 from skaudio.encoders._spectral import FramedMixin, as_lengths, framing_of
 
@@ -68,25 +71,30 @@ class STFT(FramedMixin, Encoder):
     True
     """
 
+    _constraints: ClassVar[dict[str, Any]] = {
+        "window": anything("str, tuple, float or array of shape (win_length,)"),
+        "pad_mode": choice(*PAD_MODES),
+    }
+
     def __init__(
         self,
         *,
-        sample_rate=16000,
-        n_fft=None,
-        win_length=None,
-        hop_length=None,
-        window="hann",
-        center=True,
-        pad_mode="constant",
-        offset=0.0,
-        duration=None,
-        normalize=None,
-        resample_quality="HQ",
-        target_frames=None,
-        n_jobs=None,
-        device="cpu",
-        verbose=0,
-    ):
+        sample_rate: float = 16000,
+        n_fft: int | None = None,
+        win_length: int | None = None,
+        hop_length: int | None = None,
+        window: Any = "hann",
+        center: bool = True,
+        pad_mode: str = "constant",
+        offset: float = 0.0,
+        duration: float | None = None,
+        normalize: str | None = None,
+        resample_quality: str = "HQ",
+        target_frames: int | None = None,
+        n_jobs: int | None = None,
+        device: str = "cpu",
+        verbose: int = 0,
+    ) -> None:
         self.sample_rate = sample_rate
         self.n_fft = n_fft
         self.win_length = win_length
@@ -103,7 +111,7 @@ class STFT(FramedMixin, Encoder):
         self.device = device
         self.verbose = verbose
 
-    def inverse_transform(self, X, *, lengths=None):
+    def inverse_transform(self, X: Any, *, lengths: Any = None) -> AudioBatch:
         """Return the waveforms with these spectra, exact wherever frames cover the signal.
 
         Parameters
@@ -146,7 +154,7 @@ class STFT(FramedMixin, Encoder):
     def _analysis(self) -> Analysis:
         return Analysis(framing_of(self), power=None, target_frames=self.target_frames)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []  # real in, complex out
         return tags

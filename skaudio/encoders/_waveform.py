@@ -59,16 +59,16 @@ class Waveform(Encoder):
     def __init__(
         self,
         *,
-        sample_rate=16000,
-        offset=0.0,
-        duration=None,
-        normalize=None,
-        resample_quality="HQ",
-        target_frames=None,
-        n_jobs=None,
-        device="cpu",
-        verbose=0,
-    ):
+        sample_rate: float = 16000,
+        offset: float = 0.0,
+        duration: float | None = None,
+        normalize: str | None = None,
+        resample_quality: str = "HQ",
+        target_frames: int | None = None,
+        n_jobs: int | None = None,
+        device: str = "cpu",
+        verbose: int = 0,
+    ) -> None:
         self.sample_rate = sample_rate
         self.offset = offset
         self.duration = duration
@@ -79,7 +79,7 @@ class Waveform(Encoder):
         self.device = device
         self.verbose = verbose
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Decode recordings.
 
         Parameters
@@ -121,7 +121,7 @@ class Waveform(Encoder):
         )
         return self._wrap(batch, recordings.index, self.get_feature_names_out, cells=cells)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the output's columns.
 
         Parameters
@@ -141,7 +141,7 @@ class Waveform(Encoder):
         stop = n_times if self.duration is None else start + max(round(self.duration * rate), 1)
         return self._names(self.target_frames or min(stop, n_times) - start)
 
-    def frame_times(self, n_frames=None) -> np.ndarray:
+    def frame_times(self, n_frames: Any = None) -> np.ndarray:
         """Return the time of each sample, in seconds from the recording's beginning.
 
         Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils._set_output import _get_output_config
@@ -100,7 +100,7 @@ def _check_one(item: Any, name: str, advice: str) -> np.ndarray:
 def _is_numeric_table(X: Any) -> bool:
     """Whether a pandas object is a table of numbers rather than one column of arrays."""
     if X.ndim == 1 or X.shape[1] > 1 or len(X) == 0:
-        return X.ndim == 2
+        return bool(X.ndim == 2)
     return np.ndim(X.iloc[0, 0]) == 0 and not isinstance(X.iloc[0, 0], str)
 
 
@@ -192,7 +192,7 @@ class FrameOutputMixin:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)  # type: ignore[call-arg]
 
-    def set_output(self, *, transform: str | None = None):
+    def set_output(self, *, transform: str | None = None) -> Self:
         """Set the container of `transform`'s output.
 
         Parameters

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.signal import savgol_filter
 
 # Frames that a delta is fitted to, librosa's default.
 DELTA_WIDTH = 9
@@ -23,6 +22,8 @@ def deltas(frames: np.ndarray, order: int = 1) -> np.ndarray:
     The derivative of the polynomial of degree ``order`` fitted to nine frames around each frame;
     the first and last frames are repeated outwards.
     """
+    from scipy.signal import savgol_filter  # slow to import
+
     slopes: np.ndarray = savgol_filter(
         frames, DELTA_WIDTH, polyorder=order, deriv=order, axis=-1, mode="nearest"
     )
