@@ -46,7 +46,7 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         What the results of all transformers in ``memory`` may take on disk; when they take more,
         those go that were not used for longest. None: no bound.
     verbose : int, default=0
-        Show a progress bar over the recordings that have to be computed.
+        Show a progress bar.
 
     Attributes
     ----------

@@ -19,14 +19,14 @@ class GRUClassifier(NeuralClassifier):
     Parameters
     ----------
     encoder : transformer or Pipeline, default=None
-        Turns recordings into frames; augmentations in it act in training only, drawn afresh for
-        every batch. None: X holds frames, what encoders and embedders return.
+        Turns recordings into frames. Augmentations in it act in training only and are drawn anew
+        for every batch. None: X holds frames, as encoders and embedders return them.
     hidden_size : int, default=64
-        Of each layer and direction.
+        Units of each recurrent layer and direction.
     n_layers : int, default=2
         Stacked, each reading the one before.
     bidirectional : bool, default=True
-        Read each recording from its end as well.
+        Whether the recurrent layers read each recording backwards as well.
     pooling : {"mean", "max", "mean_max", "last", "attention"}, default="mean_max"
         How frames become one vector.
     input_dropout : float, default=0.1
@@ -44,32 +44,33 @@ class GRUClassifier(NeuralClassifier):
     label_smoothing : float, default=0.1
         Share of probability the loss spreads over all classes.
     standardize : {"auto", "global", "recording", "both", None}, default="auto"
-        "global" learns each feature's mean and deviation on the training data; "recording" takes
-        each recording's own mean over time away, in which loud frames weigh most; "both" does
-        both. "auto" is "both" with an encoder and "global" without.
+        "global" learns the mean and standard deviation of each feature on the training data.
+        "recording" subtracts each recording's own mean over time, in which loud frames weigh more.
+        "both" does both. "auto" is "both" with an encoder and "global" without.
     early_stopping : bool, default=False
-        Hold out a part, stop when its loss no longer falls, restore the best epoch.
+        Hold out a part of the training data, stop when its loss no longer falls, and restore the
+        best epoch.
     validation_fraction : float, default=0.1
-        Size of that part; whole groups where `fit` is given ``groups``.
+        Share of the training data that is held out; whole groups if `fit` gets ``groups``.
     n_iter_no_change : int, default=10
         Epochs without improvement before stopping.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Of training; "auto" is bfloat16 on GPUs that have it, and for convolutions on CPUs that have
-        it. Prediction is float32.
+        Precision of training; "auto" takes bfloat16 where it was measured to be faster: on GPUs
+        that have it, and for convolutions on CPUs that have it. Prediction is in float32.
     device : str, default="cpu"
-        torch device.
+        torch device to compute on.
     random_state : int, RandomState instance or None, default=None
-        Of weights, batches, dropout and augmentations. The same int and number of torch threads
-        give bit-equal results.
+        Seed of weights, batches, dropout and augmentations, and of pairs where they are drawn. The
+        same int and number of torch threads give bit-equal results.
     warm_start : bool, default=False
-        Start from the weights of the previous `fit`.
+        Start from the weights of the previous fit.
     verbose : int, default=0
         Show a progress bar.
     callbacks : list of skorch callbacks, default=None
         Added to the schedule, the gradient clipping and early stopping.
     net_params : dict, default=None
         Parameters of `skorch.NeuralNet` that replace those set here, such as ``optimizer``;
-        ``{"callbacks__schedule": None}`` takes the schedule away.
+        ``{"callbacks__schedule": None}`` removes the schedule.
 
     Attributes
     ----------

@@ -40,18 +40,18 @@ class EventDetector(WeakLabelDetector):
     ----------
     encoder : transformer or Pipeline, default=None
         Turns recordings into frames. Augmentations in it act in training only and are drawn anew
-        for every batch. None: X holds frames, as encoders return them.
+        for every batch. None: X holds frames, as encoders and embedders return them.
     channels : sequence of int, default=(16, 32, 64)
         Channels of the convolutions, each of which halves the features; () for a recurrent network
         without convolutions.
     frame_stride : int, default=4
         Number of frames of the encoder per frame of the detector; a power of two.
     hidden_size : int, default=64
-        Units of each direction of the recurrent layers.
+        Units of each recurrent layer and direction.
     n_layers : int, default=1
         Number of recurrent layers; 0 for a convolutional network.
     bidirectional : bool, default=True
-        Whether the recurrent layers run backwards in time as well.
+        Whether the recurrent layers read each recording backwards as well.
     pooling : {"mean", "max", "linear_softmax", "exp_softmax", "attention"}, \
 default="linear_softmax"
         How probabilities of frames are pooled to those of a recording: see
@@ -89,28 +89,29 @@ default="linear_softmax"
         background; the mean over an hour may differ from that over short training clips. "both"
         does both.
     early_stopping : bool, default=False
-        Hold out a part of the training data, stop when its loss no longer falls, restore the best
-        epoch.
+        Hold out a part of the training data, stop when its loss no longer falls, and restore the
+        best epoch.
     validation_fraction : float, default=0.1
-        Share that is held out; whole groups if `fit` gets ``groups``.
+        Share of the training data that is held out; whole groups if `fit` gets ``groups``.
     n_iter_no_change : int, default=10
         Epochs without improvement before stopping.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Precision of training; "auto" takes bfloat16 where the hardware has matrix units for it.
-        Prediction is in float32.
+        Precision of training; "auto" takes bfloat16 where it was measured to be faster: on GPUs
+        that have it, and for convolutions on CPUs that have it. Prediction is in float32.
     device : str, default="cpu"
-        torch device.
+        torch device to compute on.
     random_state : int, RandomState instance or None, default=None
-        Seed of weights, batches, dropout and augmentations. The same int and number of torch
-        threads give bit-equal results.
+        Seed of weights, batches, dropout and augmentations, and of pairs where they are drawn. The
+        same int and number of torch threads give bit-equal results.
     warm_start : bool, default=False
-        Start from the weights of the previous `fit`.
+        Start from the weights of the previous fit.
     verbose : int, default=0
-        Show a progress bar, in `fit` and over long recordings.
+        Show a progress bar.
     callbacks : list of skorch callbacks, default=None
         Added to the schedule, the gradient clipping and early stopping.
     net_params : dict, default=None
-        Parameters of `skorch.NeuralNet` that replace those set here.
+        Parameters of `skorch.NeuralNet` that replace those set here, such as ``optimizer``;
+        ``{"callbacks__schedule": None}`` removes the schedule.
 
     Attributes
     ----------

@@ -47,8 +47,8 @@ class NetEmbedder(
         Return a sequence of frames per recording in place of a row; the layer must have frames,
         which may be fewer than those of its input. With False, rows are the means of the frames.
     unit_norm : bool, default=False
-        Scale each row, or frame, to length 1: then the nearest neighbours by euclidean distance are
-        those by cosine similarity.
+        Scale each row, or frame, to length 1, so that the nearest neighbours by euclidean distance
+        are those by cosine similarity.
 
     Attributes
     ----------

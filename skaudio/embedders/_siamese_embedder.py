@@ -38,7 +38,7 @@ class SiameseEmbedder(
     ----------
     encoder : transformer or Pipeline, default=None
         Turns recordings into frames. Augmentations in it act in training only and are drawn anew
-        for every recording and batch. None: X holds frames, as encoders and embedders return them.
+        for every batch. None: X holds frames, as encoders and embedders return them.
     module : class, "lenet", "gru" or "statistics", default="statistics"
         "statistics", a linear map of mean and standard deviation over time, has the fewest weights
         and suits voices and machines; the others use the order in time as well. A class is called
@@ -50,7 +50,8 @@ class SiameseEmbedder(
     embedding_size : int, default=128
         Number of columns.
     unit_norm : bool, default=False
-        Scale embeddings to length 1, in training too; their distances are at most 2 then.
+        Scale each row, or frame, to length 1, so that the nearest neighbours by euclidean distance
+        are those by cosine similarity.
     hinge : {"squared", "linear"}, default="squared"
         Form of the loss, see `skaudio.nets.ContrastiveLoss`.
     margin : float, default=1.0
@@ -69,24 +70,23 @@ class SiameseEmbedder(
         Highest learning rate of the one-cycle schedule.
     standardize : {"auto", "global", "recording", "both", None}, default="global"
         "global" learns the mean and standard deviation of each feature on the training data.
-        "recording" subtracts each recording's own mean over time, which removes much of what is
-        specific to a voice. "both" does both.
-        "auto" is "both" with an encoder and "global" without.
+        "recording" subtracts each recording's own mean over time, in which loud frames weigh more.
+        "both" does both. "auto" is "both" with an encoder and "global" without.
     early_stopping : bool, default=False
-        Hold out a part of the training data, stop when its loss no longer falls, restore the best
-        epoch.
+        Hold out a part of the training data, stop when its loss no longer falls, and restore the
+        best epoch.
     validation_fraction : float, default=0.1
-        Share that is held out; whole groups if `fit` gets ``groups``.
+        Share of the training data that is held out; whole groups if `fit` gets ``groups``.
     n_iter_no_change : int, default=10
         Epochs without improvement before stopping.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Precision of training; "auto" takes bfloat16 where the hardware has matrix units for it.
-        Embeddings are float32.
+        Precision of training; "auto" takes bfloat16 where it was measured to be faster: on GPUs
+        that have it, and for convolutions on CPUs that have it. Prediction is in float32.
     device : str, default="cpu"
-        torch device.
+        torch device to compute on.
     random_state : int, RandomState instance or None, default=None
-        Seed of weights, pairs, batches, dropout and augmentations. The same int and number of torch
-        threads give bit-equal results.
+        Seed of weights, batches, dropout and augmentations, and of pairs where they are drawn. The
+        same int and number of torch threads give bit-equal results.
     warm_start : bool, default=False
         Start from the weights of the previous fit.
     verbose : int, default=0

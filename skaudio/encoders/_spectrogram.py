@@ -40,7 +40,7 @@ class Spectrogram(GriffinLimMixin, FramedMixin, Encoder):
         ``20 log10(max(S, 1e-5))`` for magnitudes.
     eps : float, default=1e-6
         For "log".
-    top_db : float, default=80.0
+    top_db : float or None, default=80.0
         For "db": the range below each recording's maximum that is kept; None keeps all.
     offset : float, default=0.0
         Where to begin, in seconds.

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
+from operator import attrgetter
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from scipy.special import expit
 
 from skaudio._validation import Checked, check_count, choice, count, flag, number
 from skaudio.audio import check_recordings
 from skaudio.frames import pack
 from skaudio.pretrained._audioset_labels import RollUp, labels_of, load_ontology, select
-from skaudio.pretrained._pretrained_net import Output, PretrainedNet
+from skaudio.pretrained._pretrained_net import PretrainedNet
 from skaudio.pretrained._pretrained_transformer import LABELS, WEIGHTS, PretrainedTransformer
 from skaudio.pretrained._registry import MODELS, find_model
 
@@ -49,20 +49,21 @@ class AudioTagger(PretrainedTransformer):
         Length of a chunk in seconds; "auto" is what the net was trained on, None the whole
         recording.
     chunk_hop : float or "auto", default="auto"
-        From the beginning of a chunk to the next one's, in seconds.
+        From the beginning of a chunk to the next one's, in seconds; "auto" is the network's own or,
+        with a ``chunk_duration`` in seconds, the same: no overlap.
     batch_size : int, default=None
         Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Of the network; the front end is always float32. "auto" is float32, so that embeddings of
         several machines agree.
     device : str, default="cpu"
-        torch device.
+        torch device to compute on.
     model_params : dict, default=None
-        Parameters of the net's class.
+        Parameters of the network's class, such as ``{"n_classes": 10}`` for fine-tuned weights.
     data_home : path, default=None
-        Where weights and ontology are kept, see :func:`skaudio.datasets.get_data_home`.
+        Where downloaded files are kept, see :func:`skaudio.datasets.get_data_home`.
     verbose : int, default=0
-        Show a progress bar over the recordings.
+        Show a progress bar.
 
     Attributes
     ----------
@@ -162,7 +163,7 @@ class AudioTagger(PretrainedTransformer):
         if self.pooling is None:
             frames = pack(sequences, len(recordings))
             return self._wrap(frames, recordings.index, self.get_feature_names_out)
-        rows = np.stack([self._pool(scores) for scores in sequences])
+        rows = np.stack([self._pool(scores, self.pooling) for scores in sequences])
         return self._wrap(rows, recordings.index, self.get_feature_names_out, table=True)
 
     def tag(self, X: Any, *, top: int = 5, by_chunk: bool = False) -> Any:
@@ -271,7 +272,7 @@ class AudioTagger(PretrainedTransformer):
         net = self._net()
         self._check_net(net)
         frames = frames and self.pooling is None and net.frame_duration is not None
-        pick = _frame_logits if frames else _logits
+        pick: Any = attrgetter("frame_logits" if frames else "logits")
         for chunks in self._extract(recordings, pick, durations=durations):
             logits = self._joined(chunks, net) if frames else np.stack(chunks, axis=1)
             scores = expit(logits)
@@ -284,9 +285,8 @@ class AudioTagger(PretrainedTransformer):
         parts = [c[:, : b - a] for c, a, b in zip(chunks, starts, starts[1:], strict=False)]
         return np.concatenate([*parts, chunks[-1]], axis=1)
 
-    def _pool(self, scores: np.ndarray, pooling: str | None = None) -> np.ndarray:
-        pool: Any = np.max if (pooling or self.pooling) == "max" else np.mean
-        row: np.ndarray = pool(scores, axis=1)
+    def _pool(self, scores: np.ndarray, pooling: str) -> np.ndarray:
+        row: np.ndarray = scores.max(axis=1) if pooling == "max" else scores.mean(axis=1)
         return row
 
     def _check(self) -> None:
@@ -301,13 +301,3 @@ class AudioTagger(PretrainedTransformer):
                 f"the net has {net.n_classes} outputs, and there are {n_labels} labels: pass "
                 "labels=, the names of its outputs."
             )
-
-
-def _logits(output: Output) -> torch.Tensor:
-    assert output.logits is not None
-    return output.logits
-
-
-def _frame_logits(output: Output) -> torch.Tensor:
-    assert output.frame_logits is not None
-    return output.frame_logits

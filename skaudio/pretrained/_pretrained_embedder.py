@@ -43,23 +43,24 @@ class PretrainedEmbedder(PretrainedTransformer):
         Length of a chunk in seconds; "auto" is what the net was trained on, None the whole
         recording.
     chunk_hop : float or "auto", default="auto"
-        From the beginning of a chunk to the next one's, in seconds; "auto" is the net's own, or,
+        From the beginning of a chunk to the next one's, in seconds; "auto" is the network's own or,
         with a ``chunk_duration`` in seconds, the same: no overlap.
     unit_norm : bool, default=False
-        Scale rows to Euclidean length 1: distances then order as cosines do.
+        Scale each row, or frame, to length 1, so that the nearest neighbours by euclidean distance
+        are those by cosine similarity.
     batch_size : int, default=None
         Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Of the network; the front end is always float32. "auto" is float32, so that embeddings of
         several machines agree.
     device : str, default="cpu"
-        torch device.
+        torch device to compute on.
     model_params : dict, default=None
-        Parameters of the net's class, such as ``{"n_classes": 10}`` for fine-tuned weights.
+        Parameters of the network's class, such as ``{"n_classes": 10}`` for fine-tuned weights.
     data_home : path, default=None
-        Where weights are kept, see :func:`skaudio.datasets.get_data_home`.
+        Where downloaded files are kept, see :func:`skaudio.datasets.get_data_home`.
     verbose : int, default=0
-        Show a progress bar over the recordings.
+        Show a progress bar.
 
     Attributes
     ----------
