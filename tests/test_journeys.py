@@ -70,7 +70,7 @@ def embed(folder):
 
 
 @pytest.mark.parametrize(
-    ("journey", "most"), [(encode, 15), (train, 37), (detect, 31), (embed, 31)]
+    ("journey", "most"), [(encode, 9), (train, 22), (detect, 20), (embed, 22)]
 )
 def test_journeys_cross_few_files(journey, most, tmp_path):
     call = journey(tmp_path)

@@ -3,29 +3,23 @@
 Private; the other packages import from here alone.
 """
 
-from skaudio._validation.checks import (
+from skaudio._validation.constraints import (
+    Checked,
+    Constraint,
+    anything,
     check_choice,
     check_counts,
     check_part,
     check_range,
     check_sample_rate,
-    is_number,
-)
-from skaudio._validation.constraints import (
-    Checked,
-    Constraint,
-    anything,
     choice,
     count,
-    device,
     flag,
-    mapping,
+    is_number,
     number,
     number_or_range,
-    random_state,
     sample_rate,
     sequence,
-    transformer,
 )
 from skaudio._validation.vocabulary import (
     PATH,
@@ -37,7 +31,11 @@ from skaudio._validation.vocabulary import (
     check_count,
     check_parameters,
     constraints_of,
+    device,
+    mapping,
     optional,
+    random_state,
+    transformer,
 )
 
 __all__ = [

@@ -4,13 +4,87 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from skaudio._validation.checks import check_range, check_sample_rate, is_number
+
+def is_number(value: object, kind: type = numbers.Real) -> bool:
+    """Whether a value is a number, of Python or numpy; True and False are none."""
+    return isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
+
+
+def check_sample_rate(value: Any, *, name: str = "sample_rate") -> int | float:
+    """Return a sample rate in Hz, or say why the value cannot be one."""
+    if not is_number(value):
+        raise TypeError(f"{name}={value!r}: expected a number of samples per second (Hz).")
+    if not math.isfinite(value) or value <= 0:
+        raise ValueError(
+            f"{name}={value!r}: expected a positive number of samples per second (Hz)."
+        )
+    if value < 400:
+        raise ValueError(
+            f"{name}={value!r}: expected Hz (did you pass kHz? {value:g} kHz is {value * 1000:g})."
+        )
+    return int(value) if float(value).is_integer() else float(value)
+
+
+def check_part(offset: Any, duration: Any) -> None:
+    """Refuse an ``offset`` or ``duration`` in seconds that no recording could satisfy."""
+    if not is_number(offset) or not math.isfinite(offset) or offset < 0:
+        raise ValueError(f"offset={offset!r}: expected seconds from the beginning, 0 or more.")
+    if duration is not None and (
+        not is_number(duration) or not math.isfinite(duration) or duration <= 0
+    ):
+        raise ValueError(f"duration={duration!r}: expected a positive number of seconds, or None.")
+
+
+def check_range(
+    name: str,
+    value: Any,
+    *,
+    minimum: float = -math.inf,
+    maximum: float = math.inf,
+    unit: str = "",
+    hint: str = "",
+) -> tuple[float, float]:
+    """Return ``(low, high)`` of a parameter that is a number or a range."""
+    pair = value if isinstance(value, (tuple, list)) else (value, value)
+    if isinstance(value, np.ndarray) and value.shape == (2,):
+        pair = value.tolist()
+    if len(pair) != 2 or not all(is_number(v) for v in pair):
+        raise TypeError(f"{name}={value!r}: expected a number or a range (low, high){unit}.{hint}")
+    low, high = map(float, pair)
+    if low > high:
+        raise ValueError(
+            f"{name}={value!r}: low > high, expected a range (low, high): did you mean "
+            f"({high:g}, {low:g})?"
+        )
+    if not (minimum <= low and high <= maximum and math.isfinite(low) and math.isfinite(high)):
+        bounds = [f">= {minimum:g}"] * (minimum > -math.inf) + [f"<= {maximum:g}"] * (
+            maximum < math.inf
+        )
+        expected = " and ".join(["finite", *bounds])
+        raise ValueError(f"{name}={value!r}: expected numbers{unit} that are {expected}.{hint}")
+    return low, high
+
+
+def check_counts(name: str, value: Any) -> tuple[float, float]:
+    """Return ``(low, high)`` of a parameter that is a whole number or a range of them."""
+    low, high = check_range(name, value, minimum=0)
+    if low != int(low) or high != int(high):
+        raise TypeError(f"{name}={value!r}: expected an integer or a range of integers.")
+    return low, high
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str | None]) -> Any:
+    """Return a parameter that has to be one of some words, or None where that is among them."""
+    if not (value is None or isinstance(value, str)) or value not in choices:
+        raise ValueError(f"{name}={value!r}: expected {' or '.join(map(repr, choices))}.")
+    return value
+
 
 Test = Callable[[Any], bool]
 
@@ -200,81 +274,6 @@ def flag() -> Constraint:
 def sample_rate() -> Checked:
     """Return the constraint of a sample rate in Hz."""
     return Checked("float", lambda name, value: check_sample_rate(value, name=name))
-
-
-def device() -> Constraint:
-    """Return the constraint of a torch device that is present here."""
-
-    def cause(value: Any) -> str:
-        if not isinstance(value, str):
-            return ""
-        kind = value.partition(":")[0]
-        if kind in ("cuda", "mps", "xpu"):
-            return f"torch finds no {kind!r} device of that number here."
-        return "A GPU is called 'cuda'." if kind.lower() in ("gpu", "nvidia") else ""
-
-    expected = "the name of a torch device that is present here, such as 'cpu'"
-    return Constraint(("str",), (), (expected,), _is_text, _is_device, cause)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) or type(value).__module__ == "torch"
-
-
-def _is_device(value: Any) -> bool:
-    if value == "cpu":  # needs no torch
-        return True
-    import torch
-
-    try:
-        torch.empty(0, device=value)
-    except (RuntimeError, TypeError, AssertionError, NotImplementedError):
-        return False
-    return True
-
-
-def random_state() -> Constraint:
-    """Return the constraint of what scikit-learn takes as ``random_state``."""
-    return Constraint(
-        ("int", "RandomState instance"),
-        ("None",),
-        ("an integer from 0 to 4294967295", "a numpy RandomState", "None"),
-        lambda value: (
-            value is None
-            or is_number(value, numbers.Integral)
-            or isinstance(value, np.random.RandomState)
-        ),
-        lambda value: not is_number(value, numbers.Integral) or 0 <= value < 1 << 32,
-        lambda value: (
-            "scikit-learn takes no Generator: pass an integer."
-            if isinstance(value, np.random.Generator)
-            else ""
-        ),
-    )
-
-
-def transformer() -> Constraint:
-    """Return the constraint of an instance that transforms."""
-
-    def is_instance(value: Any) -> bool:
-        return hasattr(value, "transform") and not isinstance(value, type)
-
-    def cause(value: Any) -> str:
-        return f"Pass an instance: {value.__name__}()." if isinstance(value, type) else ""
-
-    expected = "an instance of a transformer", "a Pipeline"
-    return Constraint(("transformer", "Pipeline"), (), expected, is_instance, _always, cause)
-
-
-def mapping(documented: str = "dict") -> Constraint:
-    """Return the constraint of keyword arguments in a dict."""
-    return Constraint(
-        (documented,),
-        (),
-        ("a dict with names as keys",),
-        lambda value: isinstance(value, Mapping),
-        lambda value: all(isinstance(key, str) for key in value),
-    )
 
 
 def sequence(documented: str, expected: str, of: Constraint, minimum: int = 0) -> Constraint:

@@ -11,21 +11,21 @@ from functools import cache
 from os import PathLike
 from typing import Any, Protocol
 
-from skaudio._validation.checks import check_part, is_number
+import numpy as np
+
 from skaudio._validation.constraints import (
     Checked,
     Constraint,
+    _always,
     anything,
+    check_part,
     choice,
     count,
-    device,
     flag,
-    mapping,
+    is_number,
     number,
-    random_state,
     sample_rate,
     sequence,
-    transformer,
 )
 
 
@@ -38,6 +38,81 @@ class ParameterConstraint(Protocol):
 
     def check(self, name: str, value: Any) -> None:
         """Raise an error for a wrong value."""
+
+
+def device() -> Constraint:
+    """Return the constraint of a torch device that is present here."""
+
+    def cause(value: Any) -> str:
+        if not isinstance(value, str):
+            return ""
+        kind = value.partition(":")[0]
+        if kind in ("cuda", "mps", "xpu"):
+            return f"torch finds no {kind!r} device of that number here."
+        return "A GPU is called 'cuda'." if kind.lower() in ("gpu", "nvidia") else ""
+
+    expected = "the name of a torch device that is present here, such as 'cpu'"
+    return Constraint(("str",), (), (expected,), _is_text, _is_device, cause)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) or type(value).__module__ == "torch"
+
+
+def _is_device(value: Any) -> bool:
+    if value == "cpu":  # needs no torch
+        return True
+    import torch
+
+    try:
+        torch.empty(0, device=value)
+    except (RuntimeError, TypeError, AssertionError, NotImplementedError):
+        return False
+    return True
+
+
+def random_state() -> Constraint:
+    """Return the constraint of what scikit-learn takes as ``random_state``."""
+    return Constraint(
+        ("int", "RandomState instance"),
+        ("None",),
+        ("an integer from 0 to 4294967295", "a numpy RandomState", "None"),
+        lambda value: (
+            value is None
+            or is_number(value, numbers.Integral)
+            or isinstance(value, np.random.RandomState)
+        ),
+        lambda value: not is_number(value, numbers.Integral) or 0 <= value < 1 << 32,
+        lambda value: (
+            "scikit-learn takes no Generator: pass an integer."
+            if isinstance(value, np.random.Generator)
+            else ""
+        ),
+    )
+
+
+def transformer() -> Constraint:
+    """Return the constraint of an instance that transforms."""
+
+    def is_instance(value: Any) -> bool:
+        return hasattr(value, "transform") and not isinstance(value, type)
+
+    def cause(value: Any) -> str:
+        return f"Pass an instance: {value.__name__}()." if isinstance(value, type) else ""
+
+    expected = "an instance of a transformer", "a Pipeline"
+    return Constraint(("transformer", "Pipeline"), (), expected, is_instance, _always, cause)
+
+
+def mapping(documented: str = "dict") -> Constraint:
+    """Return the constraint of keyword arguments in a dict."""
+    return Constraint(
+        (documented,),
+        (),
+        ("a dict with names as keys",),
+        lambda value: isinstance(value, Mapping),
+        lambda value: all(isinstance(key, str) for key in value),
+    )
 
 
 NONE = choice(None)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from torch import nn
-
 from skaudio import nets
 from skaudio._validation import choice
 from skaudio.classifiers._neural_classifier import NeuralClassifier
@@ -97,6 +95,15 @@ class GRUClassifier(NeuralClassifier):
     (1, 2)
     """
 
+    _module = nets.GRU
+    _module_parameters = (
+        "hidden_size",
+        "n_layers",
+        "bidirectional",
+        "pooling",
+        "input_dropout",
+        "dropout",
+    )
     _constraints: ClassVar[dict[str, Any]] = {
         "pooling": choice("mean", "max", "mean_max", "last", "attention"),
     }
@@ -151,15 +158,3 @@ class GRUClassifier(NeuralClassifier):
         self.verbose = verbose
         self.callbacks = callbacks
         self.net_params = net_params
-
-    def _build(self, n_features: int, n_classes: int) -> nn.Module:
-        return nets.GRU(
-            n_features,
-            n_classes,
-            hidden_size=self.hidden_size,
-            n_layers=self.n_layers,
-            bidirectional=self.bidirectional,
-            pooling=self.pooling,
-            input_dropout=self.input_dropout,
-            dropout=self.dropout,
-        )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from torch import nn
-
 from skaudio import nets
 from skaudio._validation import choice, count, sequence
 from skaudio.classifiers._neural_classifier import NeuralClassifier
@@ -96,6 +94,8 @@ class LeNetClassifier(NeuralClassifier):
     (1,)
     """
 
+    _module = nets.LeNet
+    _module_parameters = ("channels", "kernel_size", "embedding_size", "pooling", "dropout")
     _constraints: ClassVar[dict[str, Any]] = {
         "channels": sequence("sequence of int", "one or more integers of 1 or more", count(), 1),
         "kernel_size": count(odd=True),
@@ -150,14 +150,3 @@ class LeNetClassifier(NeuralClassifier):
         self.verbose = verbose
         self.callbacks = callbacks
         self.net_params = net_params
-
-    def _build(self, n_features: int, n_classes: int) -> nn.Module:
-        return nets.LeNet(
-            n_features,
-            n_classes,
-            channels=self.channels,
-            kernel_size=self.kernel_size,
-            embedding_size=self.embedding_size,
-            pooling=self.pooling,
-            dropout=self.dropout,
-        )

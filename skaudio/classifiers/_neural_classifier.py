@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -18,9 +18,12 @@ from skaudio._validation import check_parameters
 
 
 class NeuralClassifier(ClassifierMixin, BaseEstimator):
-    """What the classifiers share; a subclass builds its module."""
+    """What the classifiers share; a subclass names its module and the parameters of that."""
 
     __metadata_request__fit = {"groups": True}
+
+    _module: ClassVar[Callable[..., nn.Module]]
+    _module_parameters: ClassVar[tuple[str, ...]]
 
     encoder: Any
     class_weight: Any
@@ -93,9 +96,10 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
             weight = torch.as_tensor(balanced, dtype=torch.float32)
         return nn.CrossEntropyLoss(weight=weight, label_smoothing=self.label_smoothing)
 
-    @abstractmethod
     def _build(self, n_features: int, n_classes: int) -> nn.Module:
         """Return a new module for so many features per frame and so many classes."""
+        params = {name: getattr(self, name) for name in self._module_parameters}
+        return self._module(n_features, n_classes, **params)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return scores: logits, or for two classes the log-odds of the second.

@@ -14,9 +14,8 @@ istft, griffin_lim, unmix, check_invertible
     The way back: inverse STFT, Griffin-Lim, spectra behind filter outputs.
 """
 
-from skaudio.dsp._analysis import Analysis
+from skaudio.dsp._analysis import PAD_MODES, Analysis, Framing, window_weights
 from skaudio.dsp._cepstrum import dct_matrix, undo_dct
-from skaudio.dsp._description import PAD_MODES, Framing, Scale, window_weights
 from skaudio.dsp._inversion import check_invertible, griffin_lim, istft, unmix
 from skaudio.dsp._mel import (
     hz_to_mel,
@@ -25,6 +24,7 @@ from skaudio.dsp._mel import (
     mel_frequencies,
     mel_to_hz,
 )
+from skaudio.dsp._stages import Scale
 
 __all__ = [
     "PAD_MODES",

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from skaudio.dsp._description import FilterBank
+from skaudio.dsp._stages import FilterBank
 
 # Slaney's Auditory Toolbox: linear below 1 kHz, 27 steps per factor of 6.4 above.
 LINEAR_STEP = 200.0 / 3
@@ -110,7 +110,9 @@ def mel_domain_filterbank(
 
 def _bank(weights: np.ndarray) -> FilterBank:
     weights.flags.writeable = False
-    return FilterBank(weights, tuple(_blocks(weights)), _bands(weights))
+    bands = _bands(weights)
+    empty = np.flatnonzero(bands[0] == bands[1])
+    return FilterBank(weights, tuple(_blocks(weights)), bands, empty)
 
 
 def _blocks(weights: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from skaudio.dsp._description import FilterBank, Framing, Scale
+from skaudio.dsp._analysis import Framing
+from skaudio.dsp._stages import FilterBank, Scale
 
 # Frames per chunk: a chunk's frames and spectra together fit a core's second-level cache.
 CHUNK = 256

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from skaudio.dsp._description import Scale
+from skaudio.dsp._stages import Scale
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The numba kernel, part by part and whole, against numpy, torch and librosa."""
+"""The numba kernel as a whole, against torch and librosa (`test_simd_stages` has its parts)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,15 @@ import joblib
 import librosa
 import numpy as np
 import pytest
-from numba import njit
 
+from skaudio.dsp import PAD_MODES, Framing, Scale
 from skaudio.dsp._analysis import Analysis
 from skaudio.dsp._cepstrum import dct_matrix
-from skaudio.dsp._description import PAD_MODES, Framing, Scale
 from skaudio.dsp._mel import mel_filterbank
-from skaudio.dsp._simd import _kernel, _plan, _program, _rows, prepare
-from skaudio.dsp._simd._fft import MAGNITUDE, POWER, SPECTRUM, transform
-from skaudio.dsp._simd._lanes import LANES, lanes_of, load, pointer_to, store
-from skaudio.dsp._simd._log import log
+from skaudio.dsp._simd import _kernel, _program, prepare
+from skaudio.dsp._simd._lanes import LANES, lanes_of
 from skaudio.encoders import MFCC, STFT, MelSpectrogram, Spectrogram, Waveform
 
-LENGTHS = [1 << bits for bits in range(5, 14)]  # of n_fft
 FRAMING = Framing(512, 400, 160)
 
 
@@ -41,7 +37,7 @@ def by_torch(analysis):
 
 
 @pytest.fixture
-def poisoned(monkeypatch):
+def nan_workspace(monkeypatch):
     """Fill every workspace with NaN, which spreads from wherever it is read."""
 
     def workspace(size):
@@ -63,142 +59,6 @@ class TestLanes:
     )
     def test_follow_the_cpu(self, features, lanes):
         assert lanes_of(features) == lanes
-
-    def test_logarithm(self):
-        @njit
-        def logs(x):
-            at = pointer_to(x)
-            for i in range(0, len(x), LANES):
-                store(at, i, log(load(at, i)))
-
-        tiny, largest = np.finfo(np.float32).tiny, np.finfo(np.float32).max
-        x = np.concatenate([np.geomspace(tiny, largest, 1 << 14), np.linspace(0.5, 2, 1 << 14)])
-        x = x.astype(np.float32)
-        expected = np.log(x.astype(np.float64))
-        x[-2:] = np.inf, np.nan
-        logs(x)
-        error = np.abs(x - expected)[:-2] / np.maximum(np.abs(expected[:-2]), 1e-2)
-        assert error.max() < 2e-7
-        assert x[-2] == np.inf
-        assert np.isnan(x[-1])
-
-
-class TestPlan:
-    @pytest.mark.parametrize("n_fft", LENGTHS)
-    def test_stages_make_up_the_length(self, n_fft):
-        radices = _plan.radices_of(n_fft // 2)
-        assert 4 * np.prod(radices) == n_fft // 2
-        assert set(radices) <= {4, 8}
-
-    @pytest.mark.parametrize("n", [0, 8, 24, 100])
-    def test_other_lengths_are_refused(self, n):
-        with pytest.raises(ValueError, match="expected a power of two from 16"):
-            _plan.radices_of(n)
-
-    def test_every_bin_has_its_block(self):
-        plan = _plan.fourier_plan(256, 16)
-        assert len(set(plan.blocks)) == 64
-        assert plan.blocks.max() + 4 * 2 * 16 + plan.gap <= plan.size
-
-    @pytest.mark.parametrize("hop_length", [1, 7, 160, 500])
-    def test_samples_of_a_frame_are_found_in_the_rows(self, hop_length):
-        framing = Framing(512, 400, hop_length)
-        plan = _plan.frame_plan(framing, LANES, padded=True, lead=56)
-        signal = np.arange(plan.stride * hop_length, dtype=np.float32)
-        rows = np.ascontiguousarray(signal.reshape(-1, hop_length)[:, : plan.width].T)
-        assert rows.shape == (plan.width, plan.stride)
-        last = rows.ravel()[plan.where[56:456] + LANES - 1]
-        np.testing.assert_array_equal(last, (LANES - 1) * hop_length + np.arange(400))
-        assert not plan.window[:56].any()
-        assert not plan.window[456:].any()
-
-
-@njit
-def run_transform(frames, window, where, radices, twiddles, blocks, turns, gap, data, out, kind):
-    transform(
-        pointer_to(frames),
-        pointer_to(where),
-        pointer_to(window),
-        radices,
-        pointer_to(twiddles),
-        pointer_to(blocks),
-        pointer_to(turns),
-        gap,
-        pointer_to(data),
-        pointer_to(out),
-        kind,
-        pointer_to(frames),
-        0,
-    )
-
-
-class TestTransform:
-    @staticmethod
-    def transformed(frames, kind):
-        """Transform (n_fft, LANES) frames: (n_bins, LANES), complex for SPECTRUM."""
-        n_fft = len(frames)
-        plan = _plan.fourier_plan(n_fft // 2, LANES)
-        out = np.full((n_fft // 2 + 1, 2 if kind == SPECTRUM else 1, LANES), np.nan, np.float32)
-        run_transform(
-            frames,
-            np.full(n_fft, 0.5, np.float32),
-            np.arange(n_fft) * LANES,
-            plan.radices,
-            plan.twiddles,
-            plan.blocks,
-            plan.turns,
-            plan.gap,
-            np.full(plan.size, np.nan, np.float32),
-            out,
-            kind,
-        )
-        return out[:, 0] + 1j * out[:, 1] if kind == SPECTRUM else out[:, 0]
-
-    @pytest.mark.parametrize("n_fft", LENGTHS)
-    def test_spectrum(self, n_fft, rng):
-        frames = rng.standard_normal((n_fft, LANES)).astype(np.float32)
-        expected = np.fft.rfft(frames.astype(np.float64), axis=0)
-        spectrum = self.transformed(frames, SPECTRUM)
-        assert np.abs(spectrum - expected).max() < 5e-7 * np.abs(expected).max()
-
-    @pytest.mark.parametrize("n_fft", [32, 64, 128, 1024])
-    def test_magnitude_and_power(self, n_fft, rng):
-        frames = rng.standard_normal((n_fft, LANES)).astype(np.float32)
-        expected = np.abs(np.fft.rfft(frames.astype(np.float64), axis=0))
-        np.testing.assert_allclose(self.transformed(frames, MAGNITUDE), expected, atol=1e-4)
-        power = self.transformed(frames, POWER)
-        assert np.abs(power - expected**2).max() < 1e-6 * (expected**2).max()
-
-    def test_lanes_do_not_touch_each_other(self, rng):
-        frames = np.zeros((256, LANES), np.float32)
-        frames[:, 1] = rng.standard_normal(256)
-        power = self.transformed(frames, POWER)
-        assert not np.delete(power, 1, axis=1).any()
-        assert power[:, 1].all()
-
-
-@njit
-def run_transpose(signal, first, hop, width, rows, spare):
-    where = pointer_to(rows)
-    stride = rows.shape[1]
-    _rows.transpose_hops(
-        pointer_to(signal), signal.size, first, hop, width, where, stride, pointer_to(spare)
-    )
-    _rows.slide(where, 1, stride, LANES)
-
-
-@pytest.mark.parametrize("hop_length", [1, 3, LANES, LANES + 1, 160, 256])
-@pytest.mark.parametrize("first", [-50, 0, 11])
-def test_signal_is_transposed_with_zeros_around_it(hop_length, first):
-    signal = np.arange(1, LANES * hop_length, dtype=np.float32)
-    width = max(hop_length - 2, 1)
-    rows = np.full((width, 2 * LANES), -7, np.float32)
-    spare = np.full(LANES * (width + LANES), np.nan, np.float32)
-    run_transpose(signal, first, hop_length, width, rows, spare)
-    samples = first + hop_length * np.arange(LANES) + np.arange(width)[:, None]
-    inside = (samples >= 0) & (samples < len(signal))
-    np.testing.assert_array_equal(rows[1:, :LANES], np.where(inside, samples + 1, 0)[1:])
-    assert (rows == -7).sum() == (width + 1) * LANES  # the first row was moved on
 
 
 FRAMINGS = [
@@ -227,7 +87,7 @@ STAGES = [
 class TestFusedPass:
     @pytest.mark.parametrize("framing", FRAMINGS, ids=lambda f: f"{f.n_fft}-{f.hop_length}")
     @pytest.mark.parametrize("stages", STAGES, ids=lambda s: "-".join(s))
-    @pytest.mark.usefixtures("poisoned")
+    @pytest.mark.usefixtures("nan_workspace")
     def test_equals_torch(self, framing, stages, make_clip):
         stages = dict(stages)
         warp = stages.pop("filters", None)
@@ -246,7 +106,7 @@ class TestFusedPass:
 
     @pytest.mark.parametrize("pad_mode", PAD_MODES)
     @pytest.mark.parametrize("n_samples", [1, 200, 1000])
-    @pytest.mark.usefixtures("poisoned")
+    @pytest.mark.usefixtures("nan_workspace")
     def test_pads_as_numpy(self, pad_mode, n_samples, make_clip):
         framing = Framing(256, 200, 80, pad_mode=pad_mode)
         clip = make_clip()[:n_samples]
@@ -284,7 +144,7 @@ class TestBlock:
 
     @pytest.mark.parametrize("framing", FRAMINGS, ids=lambda f: f"{f.n_fft}-{f.hop_length}")
     @pytest.mark.parametrize("stages", STAGES, ids=lambda s: "-".join(s))
-    @pytest.mark.usefixtures("poisoned")
+    @pytest.mark.usefixtures("nan_workspace")
     def test_equals_one_by_one(self, framing, stages, make_clip):
         stages = dict(stages)
         if stages.pop("filters", None):
@@ -292,8 +152,8 @@ class TestBlock:
         analysis = Analysis(framing, **stages)
         clips = [make_clip(0.1 + 0.03 * (i % 4), seed=i) for i in range(6)]
         outs = [None, *(np.full_like(analysis.encode(clip), np.nan) for clip in clips[1:])]
-        features, doubtful = analysis.encode_block(clips, [1.0] * 6, outs)
-        assert doubtful == []
+        features, not_finite = analysis.encode_block(clips, [1.0] * 6, outs)
+        assert not_finite == []
         assert all(f is out for f, out in zip(features[1:], outs[1:], strict=True))
         for clip, found in zip(clips, features, strict=True):
             np.testing.assert_array_equal(found, analysis.encode(clip))
@@ -303,8 +163,8 @@ class TestBlock:
         clips = [make_clip(0.2, seed=i) for i in range(5)]
         clips[3][5] = np.nan
         warp_factors = [0.9, 0.9, 1.0, 1.1, 0.9]
-        features, doubtful = analysis.encode_block(clips, warp_factors, [None] * 5)
-        assert doubtful == [3]
+        features, not_finite = analysis.encode_block(clips, warp_factors, [None] * 5)
+        assert not_finite == [3]
         for clip, warp, found in zip(clips, warp_factors, features, strict=True):
             np.testing.assert_array_equal(found, analysis.encode(clip, warp))
 

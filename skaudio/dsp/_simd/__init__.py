@@ -7,6 +7,11 @@ logarithms follow while the spectra are in the cache.
 
 numba is imported, and the kernel compiled, at the first use; numba keeps the result on disk.
 
+To read it, begin with `_kernel`, whose docstring draws how data lies in memory and lists the
+stages. `_rows`, `_fft` and `_output` are the stages, `_butterflies`, `_lanes` and `_log` the
+instructions they consist of. `_program` calls the kernel with the tables of `_plan`. The tests
+(tests/dsp/test_simd_stages.py) have a twin of each stage in numpy.
+
 Program
     An analysis as the kernel runs it.
 prepare

@@ -1,29 +1,65 @@
-"""The fused pass: signal -> frames -> spectrum -> filters -> scale, lanes of frames at a time."""
+"""The kernel: signals -> frames -> spectra -> filters -> scale -> cosines, LANES frames at a time.
+
+Rows
+    A window of several hops overlaps its neighbours, so that copying frames would copy each sample
+    several times. Instead the signal is cut into hops, and these are transposed: row c holds
+    sample c of successive hops (h is ``hop_length``, signal[0] is where frame 0 begins).
+
+                  hop 0        hop 1        hop 2
+        row 0     signal[0]    signal[h]    signal[2h]      ...
+        row 1     signal[1]    signal[h+1]  signal[2h+1]    ...
+        ...
+        row w-1   signal[w-1]  ...                          w = min(hop_length, win_length)
+
+    Sample i of frame t is sample i mod h of hop t + i div h. So sample i of the frames
+    t ... t + LANES - 1 is LANES floats side by side, in row i mod h from column t + i div h on: one
+    load, no copy. ``FramePlan.sample_places`` holds these places for t = 0.
+
+Columns
+    The rows have ``stride`` columns. Each step appends LANES hops to those that are filled, and
+    its frames begin LANES + reach columns before their end:
+
+        | earlier hops | LANES hops: each begins a frame | reach hops: frames end here | free |
+
+    When no column is free, the last ``reach`` columns move to the beginning. The first
+    reach / LANES steps of a recording only append.
+
+Steps
+    For each recording, and each LANES frames t ... t + LANES - 1 of it:
+
+        append_hops   signal -> areas.rows       (width, stride)
+        transform     rows -> areas.spectrum     (n_bins, LANES); in areas.data
+        write_bands   spectrum -> the result, columns t ...; or areas.tiles, tile t / LANES, of
+                      (n_bands, LANES), if a cosine transform follows
+        or write_complex where complex spectra are wanted
+
+    Then, once the maximum of the recording is known: silence is appended, values more than
+    ``top_db`` below the maximum are raised, and tiles go through the cosine transform.
+
+Everything a step touches stays in the first two levels of the cache.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import from_dtype, njit, types
 
-from skaudio.dsp._simd._fft import OPTIONS, SPECTRUM, transform
+from skaudio.dsp._simd._fft import transform
 from skaudio.dsp._simd._lanes import (
     LANES,
-    add,
+    OPTIONS,
     at,
-    first_of,
+    floats_at,
+    inlined,
     load,
-    maximum,
-    multiply,
     multiply_add,
-    pointer_from,
-    pointer_to,
     splat,
-    store,
 )
-from skaudio.dsp._simd._log import log
 from skaudio.dsp._simd._output import (
     cosine_transform,
     fill,
@@ -31,14 +67,101 @@ from skaudio.dsp._simd._output import (
     highest,
     raise_to,
     total,
-    weighted_sum,
-    write,
+    write_bands,
     write_complex,
 )
-from skaudio.dsp._simd._rows import slide, transpose_hops
+from skaudio.dsp._simd._plan import (
+    RECORDING,
+    SPECTRUM,
+    Areas,
+    Bands,
+    Cosines,
+    FourierPlan,
+    FramePlan,
+    ScaleNumbers,
+)
+from skaudio.dsp._simd._rows import append_hops
 
 
-def _fused(sources: str):
+@inlined
+def encode_frames(
+    recording: Any,
+    frames: Any,
+    fourier: Any,
+    kind: Any,
+    bands: Any,
+    n_bands: Any,
+    scale: Any,
+    keep: Any,
+    areas: Any,
+) -> Any:
+    """Compute the frames of a recording; return its maximum.
+
+    Their bands are kept in tiles if ``keep`` says so, else written to the result.
+    """
+    signal, n_samples = floats_at(recording.signal), recording.n_samples
+    target, n_columns = floats_at(recording.result), recording.n_output_frames
+    n_frames, hop, reach = recording.n_frames, frames.hop_length, frames.reach
+    rows, data, spectrum = floats_at(areas.rows), floats_at(areas.data), floats_at(areas.spectrum)
+    spare, tiles = floats_at(areas.spare), floats_at(areas.tiles)
+    zero = splat(np.float32(0))
+    nonfinite = zero
+    peak = splat(np.float32(-np.inf))
+    filled = 0
+    for t in range(-reach, n_frames, LANES):
+        first = frames.start + (t + reach) * hop  # of the newest hops
+        filled = append_hops(signal, n_samples, first, frames, filled, rows, spare)
+        if t < 0:  # the first frames do not have all their hops yet
+            continue
+        transform(
+            at(rows, filled - reach - LANES),
+            frames,
+            fourier,
+            kind,
+            data,
+            spectrum,
+            at(signal, first + LANES * hop),  # the next hops to append
+            LANES * hop,
+        )
+        # The bin at 0 Hz is a sum over the frame, so NaN and infinity reach it. Times zero they
+        # are NaN; all else is zero.
+        nonfinite = multiply_add(load(spectrum, 0), zero, nonfinite)
+        count = min(LANES, n_frames - t)
+        if kind == SPECTRUM:
+            write_complex(spectrum, n_bands, target, n_columns, t, count)
+        else:
+            tile = at(tiles, t * n_bands)
+            peak = write_bands(
+                spectrum, bands, n_bands, scale, keep, tile, target, n_columns, t, count, peak
+            )
+    recording.has_nonfinite = np.isnan(total(nonfinite, spare))
+    return highest(peak, spare)
+
+
+@inlined
+def finish_bands(recording: Any, n_bands: Any, kind: Any, scale: Any, lowest: Any) -> None:
+    """Append silence to the result, and raise what is below ``lowest``."""
+    target, n_columns = floats_at(recording.result), recording.n_output_frames
+    per_column = 2 if kind == SPECTRUM else 1  # floats
+    fill(target, n_bands, per_column * n_columns, per_column * recording.n_frames, scale.silence)
+    if scale.top_db < np.inf:
+        raise_to(target, n_bands * n_columns, lowest)
+
+
+@inlined
+def finish_cosines(
+    recording: Any, n_bands: Any, scale: Any, lowest: Any, cosines: Any, tiles: Any
+) -> None:
+    """Do the same in the tiles, and write their cosine transforms to the result."""
+    target, n_columns = floats_at(recording.result), recording.n_output_frames
+    n_frames, matrix = recording.n_frames, floats_at(cosines.matrix)
+    for t in range(0, n_columns, LANES):
+        tile = at(floats_at(tiles), t * n_bands)
+        finish_tile(tile, n_bands, n_frames - t, scale.silence, lowest)
+        cosine_transform(tile, n_bands, matrix, cosines.n_coefficients, target, n_columns, t)
+
+
+def _kernel_of(sources: str) -> Callable[..., None]:
     """Return the kernel, not compiled yet.
 
     numba's cache on disk watches this file and the values in a function's closure, but not the
@@ -46,142 +169,55 @@ def _fused(sources: str):
     """
 
     def encode(
-        recordings,  # a row each: address of the signal, n_samples, n_frames, address of the
-        # result, n_columns. Frames to compute may be more than columns (they count for the
-        # maximum) or fewer (the rest becomes silence).
-        poisoned,  # result for each: a sample that is no finite number was met, or an overflow
-        hop,
-        sizes,  # of `FramePlan` and `FourierPlan`
-        places,  # in the workspace: rows, transform, spectrum, spare, tiles
-        where,  # tables of `FramePlan`
-        window,
-        radices,  # tables of `FourierPlan`
-        twiddles,
-        blocks,
-        turns,
-        kind,
-        starts,  # bands of a `FilterBank`, or empty
-        stops,
-        weights,
-        scale,  # logarithm or not, eps, floor, factor, what silence becomes, top_db
-        matrix,  # of the cosine transform, or empty
-        workspace,
-    ):
+        recordings: Any,  # array of RECORDING
+        frames: Any,
+        fourier: Any,
+        kind: Any,
+        bands: Any,
+        scale: Any,
+        cosines: Any,
+        areas: Any,
+    ) -> None:
         sources  # noqa: B018
-        start, width, reach, stride, gap, n_bins = sizes
-        logarithmic, eps_, floor_, factor_, silence, top_db = scale
-        eps, floor, factor = splat(eps_), splat(floor_), splat(factor_)
-        zero = splat(np.float32(0))
-        base, weights_ = pointer_to(workspace), pointer_to(weights)
-        rows, data = at(base, places[0]), at(base, places[1])
-        spectrum, spare, tiles = at(base, places[2]), at(base, places[3]), at(base, places[4])
-        n_filters, n_coefficients = len(starts), len(matrix)
-        n_bands = n_filters if n_filters else n_bins
-        for recording in range(len(recordings)):
-            signal = pointer_from(recordings[recording, 0])
-            n_samples, n_frames = recordings[recording, 1], recordings[recording, 2]
-            target = pointer_from(recordings[recording, 3])
-            n_columns = recordings[recording, 4]
-            peak = splat(np.float32(-np.inf))
-            poison = zero
-            now = 0
-            for t in range(-reach, n_frames, LANES):
-                if now == stride:
-                    slide(rows, width, stride, reach)
-                    now = reach
-                begin, newest = start + (t + reach) * hop, at(rows, now)
-                transpose_hops(signal, n_samples, begin, hop, width, newest, stride, spare)
-                now += LANES
-                if t < 0:  # the first frames do not have all their hops yet
-                    continue
-                transform(
-                    at(rows, now - reach - LANES),
-                    pointer_to(where),
-                    pointer_to(window),
-                    radices,
-                    pointer_to(twiddles),
-                    pointer_to(blocks),
-                    pointer_to(turns),
-                    gap,
-                    data,
-                    spectrum,
-                    kind,
-                    at(signal, begin + LANES * hop),  # what is transposed next
-                    LANES * hop,
-                )
-                # The bin at 0 Hz is a sum over the frame: NaN and infinity do not leave it, and
-                # times zero are NaN, while all else is zero.
-                poison = multiply_add(load(spectrum, 0), zero, poison)
-                count = min(LANES, n_frames - t)
-                if kind == SPECTRUM:
-                    write_complex(spectrum, n_bins, target, n_columns, t, count)
-                    continue
-                w = 0
-                for band in range(n_bands):
-                    if n_filters:
-                        n = stops[band] - starts[band]
-                        value = weighted_sum(at(spectrum, starts[band] * LANES), at(weights_, w), n)
-                        w += n
-                    else:
-                        value = load(spectrum, band * LANES)
-                    if logarithmic:
-                        value = multiply(log(maximum(add(value, eps), floor)), factor)
-                    peak = maximum(peak, first_of(count, value, peak))
-                    if n_coefficients:
-                        store(tiles, t * n_bands + band * LANES, value)
-                    elif t < n_columns:
-                        write(target, n_columns, band, t, value, min(count, n_columns - t))
-            poisoned[recording] = np.isnan(total(poison, spare))
-            lowest = highest(peak, spare) - top_db
-            for t in range(0, n_columns if n_coefficients else 0, LANES):
-                tile = at(tiles, t * n_bands)
-                finish_tile(tile, n_bands, n_frames - t, silence, lowest)
-                cosine_transform(
-                    tile, n_bands, pointer_to(matrix), n_coefficients, target, n_columns, t
-                )
-            if n_coefficients == 0:
-                per_column = 2 if kind == SPECTRUM else 1  # floats
-                fill(target, n_bands, per_column * n_columns, per_column * n_frames, silence)
-                if top_db < np.inf:
-                    raise_to(target, n_bands * n_columns, lowest)
+        n_bands = bands.n_filters if bands.n_filters else fourier.n_complex + 1
+        keep = cosines.n_coefficients > 0
+        for i in range(len(recordings)):
+            recording = recordings[i]
+            peak = encode_frames(
+                recording, frames, fourier, kind, bands, n_bands, scale, keep, areas
+            )
+            lowest = peak - scale.top_db
+            if keep:
+                finish_cosines(recording, n_bands, scale, lowest, cosines, areas.tiles)
+            else:
+                finish_bands(recording, n_bands, kind, scale, lowest)
 
     return encode
 
 
-def _signature() -> types.Type:
-    """Types of the arguments; tables may be read-only arrays."""
+def _signature() -> Any:
+    """Types of the arguments; the fields of a plan are numbers or addresses."""
 
-    def table(dtype: types.Type, ndim: int = 1) -> types.Array:
-        return types.Array(dtype, ndim, "C", readonly=True)
+    def numbers(plan: Any) -> Any:
+        return types.NamedUniTuple(types.intp, len(plan._fields), plan)
 
-    single, index = types.float32, types.intp
     return types.void(
-        table(index, 2),  # recordings
-        types.Array(types.boolean, 1, "C"),  # poisoned
-        index,  # hop
-        types.UniTuple(index, 6),  # sizes
-        types.UniTuple(index, 5),  # places
-        table(index),  # where
-        table(single),  # window
-        table(index),  # radices
-        table(single),  # twiddles
-        table(index),  # blocks
-        table(single),  # turns
-        index,  # kind
-        table(index),  # starts
-        table(index),  # stops
-        table(single),  # weights
-        types.Tuple([types.boolean] + [single] * 5),  # scale
-        table(single, 2),  # matrix
-        types.Array(single, 1, "C"),  # workspace
+        types.Array(from_dtype(RECORDING), 1, "C"),
+        numbers(FramePlan),
+        numbers(FourierPlan),
+        types.intp,
+        numbers(Bands),
+        types.NamedTuple([types.boolean] + [types.float32] * 5, ScaleNumbers),
+        numbers(Cosines),
+        numbers(Areas),
     )
 
 
-def _compiled():
+def _compiled() -> Any:
     """Compile the kernel (some seconds), or load what a former process compiled."""
     files = sorted(Path(__file__).parent.glob("*.py"))
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-    function, signature = _fused(digest), _signature()
+    function, signature = _kernel_of(digest), _signature()
     try:
         return njit(signature, cache=True, **OPTIONS)(function)
     except (RuntimeError, OSError):  # nowhere to keep it, or a full disk

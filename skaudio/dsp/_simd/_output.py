@@ -1,34 +1,42 @@
-"""From spectra to features: filters, scale, cosine transform, and where the results go.
+"""From spectra to features: filters, scale, cosine transform, and where results are written.
 
-Bands on their way to the cosine transform stay as they were made, a tile of (bands, LANES) for
-every vector of frames; results are rows of frames.
+Results are rows of frames, as librosa's. The cosine transform of decibels has to wait for the
+maximum of its recording: until then bands stay in tiles of (n_bands, LANES), one per vector of
+frames.
 """
 
 from __future__ import annotations
 
-import numpy as np
-from numba import njit
+from typing import Any
 
-from skaudio.dsp._simd._complex import COMPLEX
-from skaudio.dsp._simd._fft import OPTIONS
+import numpy as np
+
+from skaudio.dsp._simd._butterflies import COMPLEX
 from skaudio.dsp._simd._lanes import (
     LANES,
     add,
     at,
+    compiled,
     first_of,
+    floats_at,
+    indices_at,
+    inlined,
     interleave_high,
     interleave_low,
     load,
     maximum,
+    multiply,
     multiply_add,
     splat,
     store,
     store_first,
 )
+from skaudio.dsp._simd._log import log
 
 
-@njit(**OPTIONS)
-def highest(x, spare):
+@compiled
+def highest(x: Any, spare: Any) -> Any:
+    """The largest lane."""
     store(spare, 0, x)
     result = spare[0]
     for i in range(1, LANES):
@@ -36,8 +44,9 @@ def highest(x, spare):
     return result
 
 
-@njit(**OPTIONS)
-def total(x, spare):
+@compiled
+def total(x: Any, spare: Any) -> Any:
+    """The sum of the lanes."""
     store(spare, 0, x)
     result = spare[0]
     for i in range(1, LANES):
@@ -45,9 +54,9 @@ def total(x, spare):
     return result
 
 
-@njit(**OPTIONS)
-def weighted_sum(vectors, weights, n):
-    """Sum of weighted vectors; four partial sums keep the adders busy, and round less."""
+@compiled
+def weighted_sum(vectors: Any, weights: Any, n: Any) -> Any:
+    """Sum of n weighted vectors; four partial sums keep the adders busy, and round less."""
     a = b = c = d = splat(np.float32(0))
     whole = n - n % 4
     for i in range(0, whole, 4):
@@ -60,18 +69,20 @@ def weighted_sum(vectors, weights, n):
     return add(add(a, b), add(c, d))
 
 
-@njit(**OPTIONS)
-def write(target, n_columns, row, t, value, count):
-    """Store the first ``count`` lanes of frame t on."""
+@compiled
+def write(target: Any, n_columns: Any, row: Any, t: Any, value: Any, count: Any) -> None:
+    """Write the first ``count`` lanes to a row of the result, from frame t on."""
     if count == LANES:
         store(target, row * n_columns + t, value)
     else:
         store_first(target, row * n_columns + t, value, count)
 
 
-@njit(**OPTIONS)
-def write_complex(spectrum, n_bins, target, n_columns, t, count):
-    """Store complex bins: columns are pairs of floats."""
+@inlined
+def write_complex(
+    spectrum: Any, n_bins: Any, target: Any, n_columns: Any, t: Any, count: Any
+) -> None:
+    """Write complex bins, whose real and imaginary parts alternate in the result."""
     for k in range(n_bins):
         real, imag = load(spectrum, k * COMPLEX), load(spectrum, k * COMPLEX + LANES)
         place = 2 * (k * n_columns + t)
@@ -84,23 +95,63 @@ def write_complex(spectrum, n_bins, target, n_columns, t, count):
             store_first(target, place + LANES, interleave_high(real, imag), max(n - LANES, 0))
 
 
-@njit(**OPTIONS)
-def fill(target, n_rows, n_columns, first, value):
+@inlined
+def write_bands(
+    spectrum: Any,
+    bands: Any,
+    n_bands: Any,
+    scale: Any,
+    keep: Any,
+    tile: Any,
+    target: Any,
+    n_columns: Any,
+    t: Any,
+    count: Any,
+    peak: Any,
+) -> Any:
+    """Filter and scale the spectra of frames t ... t + count - 1; return the new ``peak``.
+
+    The bands, or the bins themselves where there are no filters, are kept in ``tile`` if ``keep``
+    says so, else written to the result. ``peak`` is the maximum in each lane so far.
+    """
+    starts, stops = indices_at(bands.starts), indices_at(bands.stops)
+    weights = floats_at(bands.weights)
+    eps, floor, factor = splat(scale.eps), splat(scale.floor), splat(scale.factor)
+    w = 0
+    for band in range(n_bands):
+        if bands.n_filters:
+            n = stops[band] - starts[band]
+            value = weighted_sum(at(spectrum, starts[band] * LANES), at(weights, w), n)
+            w += n
+        else:
+            value = load(spectrum, band * LANES)
+        if scale.logarithmic:
+            value = multiply(log(maximum(add(value, eps), floor)), factor)
+        peak = maximum(peak, first_of(count, value, peak))
+        if keep:
+            store(tile, band * LANES, value)
+        elif t < n_columns:
+            write(target, n_columns, band, t, value, min(count, n_columns - t))
+    return peak
+
+
+@inlined
+def fill(target: Any, n_rows: Any, n_columns: Any, first: Any, value: Any) -> None:
     """Set every row from column ``first`` on."""
     for row in range(n_rows):
         for t in range(first, n_columns):
             target[row * n_columns + t] = value
 
 
-@njit(**OPTIONS)
-def raise_to(target, n, lowest):
-    """Raise what is lower."""
+@inlined
+def raise_to(target: Any, n: Any, lowest: Any) -> None:
+    """Raise what is lower than ``lowest``."""
     for i in range(n):
         target[i] = max(target[i], lowest)
 
 
-@njit(**OPTIONS)
-def finish_tile(tile, n_bands, count, silence, lowest):
+@inlined
+def finish_tile(tile: Any, n_bands: Any, count: Any, silence: Any, lowest: Any) -> None:
     """Put silence into the lanes after the first ``count``, and raise what is below ``lowest``."""
     quiet, bound = splat(silence), splat(lowest)
     for band in range(n_bands):
@@ -108,11 +159,13 @@ def finish_tile(tile, n_bands, count, silence, lowest):
         store(tile, band * LANES, maximum(value, bound))
 
 
-@njit(**OPTIONS)
-def cosine_transform(tile, n_bands, matrix, n_rows, target, n_columns, t):
-    """Multiply a tile by a matrix of (n_rows, n_bands); the result is columns t, t + 1, ...
+@compiled
+def cosine_transform(
+    tile: Any, n_bands: Any, matrix: Any, n_rows: Any, target: Any, n_columns: Any, t: Any
+) -> None:
+    """Multiply a matrix of (n_rows, n_bands) by a tile; the result is columns t, t + 1, ...
 
-    Four rows at a time: each vector of the tile is fetched once for all of them.
+    Four rows at a time: each vector of the tile is loaded once for all of them.
     """
     count = min(LANES, n_columns - t)
     whole = n_rows - n_rows % 4

@@ -1,20 +1,20 @@
-"""From a signal to rows: sample c of neighbouring frames side by side, as `FramePlan` lays out."""
+"""From a signal to rows of hops: row c holds sample c of successive hops (see `_kernel`)."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numba import njit
 
-from skaudio.dsp._simd._fft import OPTIONS
-from skaudio.dsp._simd._lanes import LANES, at, load, store, transpose
+from skaudio.dsp._simd._lanes import LANES, at, compiled, inlined, load, store, transpose
 
 
-@njit(**OPTIONS)
-def fetch(signal, n_samples, first, n, target):
+@compiled
+def copy_samples(signal: Any, n_samples: Any, first: Any, n: Any, target: Any) -> None:
     """Copy n samples from ``first`` on, zeros where there is no signal."""
     if first >= 0 and first + n <= n_samples and n >= LANES:
         for i in range(0, n, LANES):
-            i = min(i, n - LANES)
+            i = min(i, n - LANES)  # the last vector overlaps the one before
             store(target, i, load(signal, first + i))
     else:
         for i in range(n):
@@ -22,15 +22,18 @@ def fetch(signal, n_samples, first, n, target):
             target[i] = signal[p] if 0 <= p < n_samples else np.float32(0)
 
 
-@njit(**OPTIONS)
-def transpose_hops(signal, n_samples, first, hop, width, rows, stride, spare):
-    """Write sample c of LANES hops, the first beginning at ``first``, side by side to row c."""
+@compiled
+def transpose_hops(
+    signal: Any, n_samples: Any, first: Any, frames: Any, rows: Any, spare: Any
+) -> None:
+    """Write LANES hops, the first beginning at sample ``first``, to the first LANES columns."""
+    hop, width, stride = frames.hop_length, frames.width, frames.stride
     source = at(signal, first)
     if first < 0 or first + (LANES - 1) * hop + width > n_samples:
         source = spare
         apart = width + LANES
         for i in range(LANES):
-            fetch(signal, n_samples, first + i * hop, width, at(spare, i * apart))
+            copy_samples(signal, n_samples, first + i * hop, width, at(spare, i * apart))
         hop = apart
     if width < LANES:
         for c in range(width):
@@ -42,9 +45,22 @@ def transpose_hops(signal, n_samples, first, hop, width, rows, stride, spare):
             transpose(source, c, hop, rows, c * stride, stride)
 
 
-@njit(**OPTIONS)
-def slide(rows, width, stride, n):
-    """Move the last n floats of every row to its beginning."""
+@inlined
+def keep_last(rows: Any, frames: Any) -> None:
+    """Move the last ``reach`` columns to the beginning."""
+    width, reach, stride = frames.width, frames.reach, frames.stride
     for c in range(width):
-        for i in range(0, n, LANES):
-            store(rows, c * stride + i, load(rows, (c + 1) * stride - n + i))
+        for i in range(0, reach, LANES):
+            store(rows, c * stride + i, load(rows, (c + 1) * stride - reach + i))
+
+
+@inlined
+def append_hops(
+    signal: Any, n_samples: Any, first: Any, frames: Any, filled: Any, rows: Any, spare: Any
+) -> Any:
+    """Append LANES hops to the ``filled`` columns and return how many are filled now."""
+    if filled == frames.stride:
+        keep_last(rows, frames)
+        filled = frames.reach
+    transpose_hops(signal, n_samples, first, frames, at(rows, filled), spare)
+    return filled + LANES

@@ -1,0 +1,80 @@
+"""The stages of an analysis after the Fourier transform: filters and scales."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+# librosa's floor: 1e-10 in power, 1e-5 in amplitude, -100 dB either way.
+FLOOR_DB = -100.0
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Scale of magnitudes to some ``power``.
+
+    ``kind="log"`` is ``ln(S + eps)``; ``kind="db"`` is ``10 log10(max(S, 1e-10))`` for power 2 and
+    ``20 log10(max(S, 1e-5))`` for power 1, with values more than ``top_db`` below the recording's
+    maximum raised to that level.
+    """
+
+    kind: str = "linear"
+    power: float = 2.0
+    eps: float = 1e-6
+    top_db: float | None = 80.0
+
+    def apply(self, spectrum: torch.Tensor) -> torch.Tensor:
+        """Scale a spectrum, except for what depends on a whole recording (`clip`)."""
+        if self.kind == "log":
+            return (spectrum + self.eps).log()
+        if self.kind == "db":
+            floor = 10.0 ** (FLOOR_DB * self.power / 20.0)
+            return spectrum.clamp(min=floor).log10() * (20.0 / self.power)
+        return spectrum
+
+    @property
+    def clips(self) -> bool:
+        """Whether values depend on the maximum of their recording."""
+        return self.kind == "db" and self.top_db is not None
+
+    def clip(self, spectrum: torch.Tensor) -> torch.Tensor:
+        """Raise what lies more than ``top_db`` below the maximum of one recording."""
+        if not self.clips or self.top_db is None:
+            return spectrum
+        return spectrum.maximum(spectrum.max() - self.top_db)
+
+    def undo(self, spectrum: torch.Tensor) -> torch.Tensor:
+        """Return linear values; never negative."""
+        if self.kind == "log":
+            return (spectrum.exp() - self.eps).clamp(min=0.0)
+        if self.kind == "db":
+            return (spectrum * (math.log(10.0) * self.power / 20.0)).exp()
+        return spectrum.clamp(min=0.0)
+
+
+@dataclass(frozen=True)
+class FilterBank:
+    """Triangular filters over FFT bins, dense and in the blocks the products run on.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (n_mels, n_bins), float32
+    blocks : tuple of (start, stop, ndarray of shape (stop - start, n_filters))
+        Filters in groups, each restricted to the bins its group touches.
+    bands : tuple of three ndarrays
+        First bin of each filter, the bin after its last, and the weights in between, filter after
+        filter.
+    empty : ndarray of int
+        Numbers of the filters that see no bin.
+    """
+
+    weights: np.ndarray
+    blocks: tuple[tuple[int, int, np.ndarray], ...]
+    bands: tuple[np.ndarray, np.ndarray, np.ndarray]
+    empty: np.ndarray
