@@ -225,5 +225,6 @@ def constraints_of(kind: Any) -> dict[str, ParameterConstraint]:
 
 def check_parameters(estimator: Any) -> None:
     """Check every parameter of an estimator, before X is looked at."""
-    for name, constraint in constraints_of(type(estimator)).items():
+    kind: Any = type(estimator)
+    for name, constraint in constraints_of(kind).items():
         constraint.check(name, getattr(estimator, name))

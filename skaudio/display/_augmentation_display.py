@@ -102,7 +102,8 @@ class AugmentationDisplay:
         if own is not None and not isinstance(own, Waveform):
             encoder = own
         if rate is None:
-            rate = sample_rate or getattr(encoder, "sample_rate", 16000)
+            stated = sample_rate or getattr(encoder, "sample_rate", None)
+            rate = 16000.0 if stated is None else float(stated)
         if encoder is None:
             encoder = MelSpectrogram(sample_rate=rate, scale="db")
         clean = AudioBatch([waveform], rate)

@@ -29,9 +29,12 @@ from skaudio.frames import FrameOutputMixin, FrameStack
 QUICK = 1 << 20
 
 
-# scikit-learn states no types.
-class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc,unused-ignore]
+class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
     """Recordings to frames; a subclass says in ``_analysis()`` what to compute of a waveform."""
+
+    sample_rate: float
+    n_jobs: int | None
+    verbose: int
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters and the container of X; nothing is learned or decoded.
