@@ -160,4 +160,6 @@ def _whitened(waveform: np.ndarray) -> np.ndarray:
     spectrum = fft.rfft(waveform)
     power = np.square(np.abs(spectrum))
     smooth = np.convolve(power, np.full(SMOOTHING, 1 / SMOOTHING), "same")
-    return fft.irfft(spectrum / np.sqrt(smooth + 1e-6 * power.mean() + 1e-30), len(waveform))
+    spectrum /= np.sqrt(smooth + 1e-6 * power.mean() + 1e-30)
+    whitened: np.ndarray = fft.irfft(spectrum, len(waveform))
+    return whitened

@@ -241,7 +241,7 @@ def _louder(table: pd.DataFrame) -> Iterator[Finding]:
 
 def _gives_away(accuracy: float, largest: float, n: int) -> bool:
     error = np.sqrt(largest * (1 - largest) / n)
-    return accuracy - largest >= max(ADVANTAGE, STANDARD_ERRORS * error)
+    return bool(accuracy - largest >= max(ADVANTAGE, STANDARD_ERRORS * error))
 
 
 def _shortcut(table: pd.DataFrame, accuracies: pd.Series) -> Iterator[Finding]:

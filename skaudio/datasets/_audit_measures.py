@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,9 @@ LONGEST_FINGERPRINT = 600.0  # seconds, which take 150 kB
 SILENCE = -60.0  # dBFS
 # Samples in a row at the largest value, from which on they are clipped and no mere peak.
 FLAT_RUN = 3
-# Nor is a peak clipped that lies this low: quiet recordings of few bits have flat peaks.
-LOWEST_CLIP = 0.1
+# Where samples have few bits, the largest peak may be flat, but hardly several of the same size.
+MIN_RUNS = 3
+LOWEST_CLIP = 0.1  # of full scale: below, quiet recordings have such peaks
 
 # The spectrum ends where it falls by a cliff to less than the noise of 16-bit samples.
 N_STRIPES = 64  # of equal width, from 0 Hz to half the rate
@@ -154,11 +155,13 @@ class Meter:
             self._size = len(self._rest)
             self._take_frames(self._size)
         levels = np.concatenate(self._levels)
-        peak = max(top.size for pair in self._tops for top in pair)
-        clipped = sum(top.n_clipped for pair in self._tops for top in pair)
+        tops = [top for pair in self._tops for top in pair]
+        clipped = sum(top.n_clipped for top in tops)
+        if sum(top.n_runs for top in tops) < MIN_RUNS:
+            clipped = 0
         return {
             "duration": self.n_times / self.rate,
-            "peak": float(decibels(peak**2)),
+            "peak": float(decibels(max(top.size for top in tops) ** 2)),
             "level": float(decibels(self.power / self.n_times)),
             "noise_floor": float(np.percentile(levels, 10)),
             "clipped": clipped / (self.n_times * len(self._tops)),
@@ -205,6 +208,7 @@ class Top:
 
     size: float = 0.0
     n_clipped: int = 0
+    n_runs: int = 0
 
     def add(self, samples: np.ndarray, extreme: float) -> None:
         """Take the next samples and the largest, or smallest, of them."""
@@ -212,7 +216,7 @@ class Top:
         if size < self.size:
             return
         if size > self.size and self.size < 1:
-            self.n_clipped = 0
+            self.n_clipped = self.n_runs = 0
         self.size = size
         if size < LOWEST_CLIP:
             return
@@ -223,7 +227,9 @@ class Top:
             return
         ends = np.flatnonzero(np.diff(at_top, append=-1) != 1)
         runs = np.diff(ends, prepend=-1)
-        self.n_clipped += int(runs[runs >= FLAT_RUN].sum())
+        runs = runs[runs >= FLAT_RUN]
+        self.n_clipped += int(runs.sum())
+        self.n_runs += len(runs)
 
 
 class _Spectra:
@@ -241,13 +247,14 @@ class _Spectra:
         self.edges = np.linspace(0, n_bins, N_STRIPES, endpoint=False).astype(int)
 
     @staticmethod
-    @cache
+    @lru_cache(maxsize=16)
     def of(size: int, rate: float) -> _Spectra:
         return _Spectra(size, rate)
 
     def power(self, frames: np.ndarray) -> np.ndarray:
         spectra = fft.rfft(frames * self.window, self.n_fft, axis=1)
-        return np.square(spectra.real) + np.square(spectra.imag)
+        power: np.ndarray = np.square(spectra.real) + np.square(spectra.imag)
+        return power
 
     def stripes(self, power: np.ndarray) -> np.ndarray:
         return np.add.reduceat(power, self.edges, axis=1)

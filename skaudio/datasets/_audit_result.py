@@ -81,8 +81,9 @@ class RecordingsAudit:
         return AuditDisplay(self.table, shortcuts=self.shortcuts).plot(axes)
 
     def __str__(self) -> str:
-        hours = self.table["duration"].sum() / 3600
-        lines = [f"{len(self.table)} recordings, {hours:.1f} hours"]
+        seconds = self.table["duration"].sum()
+        time = f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
+        lines = [f"{len(self.table)} recordings, {time}"]
         lines += [f"- {finding}" for finding in self.findings] or ["- nothing found"]
         return "\n".join(lines)
 

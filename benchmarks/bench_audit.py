@@ -1,0 +1,63 @@
+"""What auditing 10 000 recordings of a second costs: time, processor time, and memory.
+
+The recordings are 16-bit WAV at 16 kHz: syllables of random pitch in noise, none of them a copy of
+another. Peak memory is that of the process; the share before the audit is the libraries'.
+
+    python benchmarks/bench_audit.py [number of recordings]
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+
+from skaudio.datasets import audit_recordings
+
+RATE = 16000
+N_GROUPS = 50
+N_CLASSES = 10
+
+
+def syllable(rng: np.random.Generator) -> np.ndarray:
+    t = np.arange(RATE) / RATE
+    pitch = rng.uniform(90, 250) * (1 + 0.2 * np.sin(2 * np.pi * rng.uniform(0.5, 4) * t))
+    phase = 2 * np.pi * np.cumsum(pitch) / RATE
+    voice = sum(
+        np.sin(k * phase + rng.uniform(0, 6)) / k ** rng.uniform(0.5, 1.5) for k in range(1, 12)
+    )
+    envelope = np.exp(-((t - rng.uniform(0.3, 0.7)) ** 2) / 2 / rng.uniform(0.05, 0.2) ** 2)
+    return 0.1 * voice * envelope + 0.003 * rng.standard_normal(RATE)
+
+
+def peak_memory() -> float:
+    """Return the peak memory of this process in MB."""
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size / 1e6 if sys.platform == "darwin" else size / 1e3
+
+
+def main() -> None:
+    n = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [str(Path(folder, f"{i}.wav")) for i in range(n)]
+        for path in paths:
+            sf.write(path, syllable(rng), RATE, subtype="PCM_16")
+        y, groups = np.arange(n) % N_CLASSES, np.arange(n) // N_CLASSES % N_GROUPS
+        audit_recordings(paths[:10])  # loads the libraries
+        before = peak_memory()
+        wall, processor = time.perf_counter(), time.process_time()
+        audit = audit_recordings(paths, y, groups)
+        wall, processor = time.perf_counter() - wall, time.process_time() - processor
+        print(f"{n} recordings of 1 s: {wall:.1f} s, {processor:.1f} s of processor time")
+        print(f"peak memory: {before:.0f} MB before, {peak_memory():.0f} MB after")
+        print(audit)
+
+
+if __name__ == "__main__":
+    main()
