@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
-from skaudio._parallel import map_in_threads, n_threads, progress_bar
+from skaudio._parallel import map_in_threads, progress_bar
 from skaudio._validation import check_sample_rate
 from skaudio.audio import Recording, Recordings, check_recordings
 from skaudio.datasets._audit_duplicates import MIN_CORRELATION, candidates, correlation
@@ -101,8 +101,8 @@ def audit_recordings(
 
     - ``unreadable``: decoding fails, or there are no samples, or some are not finite;
     - ``silent``: no part of 16 ms is above -60 dBFS;
-    - ``clipped``: at least 0.1 % of the samples lie in runs of three or more at the largest
-      value of their sign, if that is at least 0.1 of full scale;
+    - ``clipped``: at least 0.1 % of the samples lie in three or more runs, each of three
+      samples or more at the largest value of their sign, if that is at least 0.1 of full scale;
     - ``dc offset``: the mean of a channel is at least 0.02 of full scale;
     - ``narrow band``: the spectrum ends, by a cliff of at least 20 dB, below 60 % of half the
       sample rate, and holds less than -100 dBFS per 64th of the band above: the recording was
@@ -112,10 +112,10 @@ def audit_recordings(
     - ``near-duplicate``: the recording shares a part of at least 0.3 s with an earlier one, be
       it at another level, later or earlier, filtered mildly, or encoded anew. Bits of the
       spectrum find the pairs [1]_ and the correlation of the whitened waveforms at 8 kHz, of at
-      least 0.55, confirms them. Of copies by MP3, Ogg, Opus or mu-law of recordings of a second
-      or more, nearly all are found; of recordings of half a second three in four; of copies at
-      another speed or pitch, none. Recordings that are silent, or longer than ten minutes after
-      the tenth, are not compared.
+      least 0.55, confirms them. Of copies by MP3, Ogg, Opus or mu-law, nearly all are found
+      where recordings last a second or more, and four in five or more where they last half a
+      second. Copies at another speed or pitch are not found. Silent recordings are not
+      compared, nor is what comes after the first ten minutes of a recording.
 
     The shortcut test asks a small random forest for the class of a recording by its level,
     noise floor, duration, bandwidth and silence alone, cross-validated in five folds, by group
@@ -138,9 +138,10 @@ def audit_recordings(
     >>> noise = np.random.default_rng(0).normal(scale=0.1, size=16000)
     >>> audit = audit_recordings([noise, 0.5 * noise[4000:], 0 * noise], sample_rate=16000)
     >>> print(audit)
-    3 recordings, 0.0 hours
-    - silent: 1 of 3 recordings (33 %) is silent: nothing above -60 dBFS: recording 2
-    - duplicates: 1 recording shares its sound with an earlier one: recordings 0 and 1
+    3 recordings, 0.0 minutes
+    - silent: 1 of 3 recordings: nothing above -60 dBFS: recording 2
+    - duplicates: 1 pair(s), 0 of them identical: they count more than once, and leak where they
+      are split at random: recording 0 and recording 1
     """
     recordings = check_recordings(BaseEstimator(), X, reset=True, finite=False)
     if sample_rate is not None:
@@ -205,7 +206,7 @@ def _map(function: Callable[[int], Any], n: int, advance: Callable[[int], Any]) 
         advance(1)
         return result
 
-    return map_in_threads(step, n, threaded=n_threads() > 1)
+    return map_in_threads(step, n, threaded=n > 1)
 
 
 def _table(measures: list[Measures]) -> pd.DataFrame:
