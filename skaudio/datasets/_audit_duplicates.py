@@ -19,12 +19,15 @@ LOUD_BIT = 31
 LARGEST_BUCKET = 50
 # With more keys, only those are compared whose value is divisible: the same ones in every copy.
 MAX_KEYS = 1 << 22
-# Frames of a pair with a common key and the same lag.
+# Frames of a pair with a common key and the same lag: two, and of the loud frames that the pair has
+# in common at that lag, more than words of one speaker have by chance.
 MIN_VOTES = 2
+MIN_VOTE_SHARE = 0.08
 # Loud frames that two recordings have in common: they span a fifth of a second.
 MIN_FRAMES = 5
-# Share of bits that differ: copies at 24 kbit/s have up to 0.15, strangers 0.5.
-MAX_BIT_ERRORS = 0.25
+# Share of bits that differ: 98 of 100 copies by lossy formats have up to 0.18, strangers 0.5, and
+# similar words of one speaker 0.2 and more.
+MAX_BIT_ERRORS = 0.2
 
 # Confirmation: correlation of the whitened waveforms at 8 kHz, in which pitch and phase count.
 # Copies by MP3, Ogg, Opus or mu-law have 0.6 to 1. Of 4300 spoken digits, no two takes have more
@@ -51,45 +54,57 @@ def candidates(fingerprints: Sequence[np.ndarray]) -> list[tuple[int, int, int]]
         the second; in order.
     """
     n = len(fingerprints)
-    lengths = [len(fingerprint) for fingerprint in fingerprints]
-    longest = max(lengths, default=0)
+    lengths = np.array([len(fingerprint) for fingerprint in fingerprints], int)
+    longest = int(lengths.max(initial=0))
     if not longest:
         return []
     frames = np.concatenate(fingerprints)
     owners = np.repeat(np.arange(n), lengths)
-    times = np.concatenate([np.arange(length) for length in lengths])
+    starts = np.cumsum(lengths) - lengths
+    times = np.arange(len(frames)) - starts[owners]
+    is_loud = frames >> LOUD_BIT == 1
     # A key that goes on is taken where it begins: sustained sounds would outvote the others.
     begins = np.append(True, (frames[1:] != frames[:-1]) | (owners[1:] != owners[:-1]))
-    loud = np.flatnonzero(begins & (frames >> LOUD_BIT == 1))
+    loud = np.flatnonzero(begins & is_loud)
+    stride = len(loud) // MAX_KEYS + 1
     n_lags = 2 * longest + 1
     votes = [
         (owners[a] * n + owners[b]) * n_lags + times[b] - times[a] + longest
-        for a, b in (_matches(frames[loud] >> shift, loud) for shift in KEY_SHIFTS)
+        for a, b in (_matches(frames[loud] >> shift, loud, stride) for shift in KEY_SHIFTS)
     ]
     codes, counts = np.unique(np.concatenate(votes), return_counts=True)
     # A copy that begins between two frames votes for the lags on both sides.
-    follows = np.append(np.diff(codes) == 1, False)
-    counts = counts + np.where(follows, np.append(counts[1:], 0), 0)
+    follows = np.append(np.diff(codes) == 1, False)[: len(codes)]
+    counts = counts + np.where(follows, np.append(counts[1:], 0)[: len(codes)], 0)
     codes, counts = codes[counts >= MIN_VOTES], counts[counts >= MIN_VOTES]
     pairs, lags = np.divmod(codes, n_lags)
     order = np.lexsort((-counts, pairs))
-    _, best = np.unique(pairs[order], return_index=True)
+    order = order[np.unique(pairs[order], return_index=True)[1]]  # the best lag of each pair
+    (first, second), lags, counts = np.divmod(pairs[order], n), lags[order] - longest, counts[order]
+    # How many loud frames they have in common at that lag.
+    n_loud = np.append(0, np.cumsum(is_loud))
+    begin_a, begin_b = np.maximum(-lags, 0), np.maximum(lags, 0)
+    n_common = np.minimum(lengths[first] - begin_a, lengths[second] - begin_b)
+    begin_a, begin_b = begin_a + starts[first], begin_b + starts[second]
+    common = np.minimum(
+        n_loud[begin_a + n_common] - n_loud[begin_a], n_loud[begin_b + n_common] - n_loud[begin_b]
+    )
+    chosen = (first != second) & (counts >= MIN_VOTE_SHARE / stride * common)
     found = []
-    for at in order[best]:
-        first, second = divmod(int(pairs[at]), n)
-        if first != second:
-            lag = int(lags[at]) - longest
-            lag = min((lag, lag + 1), key=lambda k: _errors(fingerprints, first, second, k))
-            if _errors(fingerprints, first, second, lag) <= MAX_BIT_ERRORS:
-                found.append((first, second, lag))
+    for a, b, lag in zip(*(v[chosen].tolist() for v in (first, second, lags)), strict=True):
+        errors, best = min(
+            (_errors(fingerprints[a], fingerprints[b], k), k) for k in (lag, lag + 1)
+        )
+        if errors <= MAX_BIT_ERRORS:
+            found.append((a, b, best))
     return found
 
 
-def _matches(keys: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _matches(keys: np.ndarray, places: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray]:
     """Return pairs of places of frames that share a key, the earlier recording first."""
     keys = keys & ((1 << KEY_BITS) - 1)
-    if len(keys) > MAX_KEYS:
-        kept = keys % (len(keys) // MAX_KEYS + 1) == 0
+    if stride > 1:
+        kept = keys % stride == 0
         keys, places = keys[kept], places[kept]
     order = np.argsort(keys, kind="stable")
     keys, places = keys[order], places[order]
@@ -108,9 +123,8 @@ def _matches(keys: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.concatenate(first), np.concatenate(second)
 
 
-def _errors(fingerprints: Sequence[np.ndarray], first: int, second: int, lag: int) -> float:
+def _errors(a: np.ndarray, b: np.ndarray, lag: int) -> float:
     """Return the share of bits that differ in the frames that are loud in both recordings."""
-    a, b = fingerprints[first], fingerprints[second]
     a, b = a[max(-lag, 0) :], b[max(lag, 0) :]
     n = min(len(a), len(b))
     a, b = a[:n], b[:n]

@@ -18,7 +18,8 @@ CLIPPED = 0.001
 DC_OFFSET = 0.02
 # A lossy format at 44.1 kHz keeps 16 kHz, or 0.73 of half the rate.
 NARROW = 0.6
-# A class is louder if the medians differ by this much, and by twice the spread within classes.
+# A class is louder if its median differs from that of the classes by this much, and by twice the
+# spread within classes.
 LOUDER = 6.0  # dB
 SPREADS = 2.0
 MIN_PER_CLASS = 5
@@ -221,20 +222,19 @@ def _values(values: Any) -> str:
 def _louder(table: pd.DataFrame) -> Iterator[Finding]:
     sounding = table[table["readable"] & (table["silent"] < 1)]
     levels = sounding.groupby("class")["level"]
-    quartiles = levels.quantile([0.25, 0.75]).unstack()
-    spread = float(np.median(quartiles[0.75] - quartiles[0.25])) / 1.35  # as a standard deviation
     sizes = levels.size()
-    if len(sizes) < 2:
+    levels = levels.quantile([0.25, 0.5, 0.75]).unstack()[sizes >= MIN_PER_CLASS]
+    if len(levels) < 2:
         return
-    for name in sizes.index[sizes >= MIN_PER_CLASS]:
-        own = sounding["class"] == name
-        above = sounding["level"][own].median() - sounding["level"][~own].median()
-        if len(sizes) == 2 and above < 0:
-            continue  # the other one is louder: once is enough
+    spread = float(np.median(levels[0.75] - levels[0.25])) / 1.35  # as a standard deviation
+    # Of two classes, the louder one is named.
+    usual = float(levels[0.5].median() if len(levels) > 2 else levels[0.5].min())
+    for name, level in levels[0.5].items():
+        above = level - usual
         if abs(above) >= max(LOUDER, SPREADS * spread):
             message = (
                 f"class {name!s} is {abs(above):.0f} dB {'louder' if above > 0 else 'quieter'}"
-                f" than the others (medians; within a class, levels differ by {spread:.0f} dB)"
+                f" than is usual (medians; within a class, levels differ by {spread:.0f} dB)"
             )
             yield Finding("class level", message, np.flatnonzero(table["class"] == name))
 

@@ -11,6 +11,7 @@ from skaudio.display._spectrogram_display import _pyplot
 
 # More classes than these are not told apart by their colours.
 MOST_CLASSES = 20
+FEWEST_BARS = 4  # that a part has room for: one bar alone would fill it
 BARS = {
     "all": "all five",
     "level": "level",
@@ -69,7 +70,7 @@ class AuditDisplay:
         """
         plt = _pyplot()
         if axes is None:
-            _, axes = plt.subplots(2, 2, figsize=(10, 7), layout="constrained")
+            _, axes = plt.subplots(2, 2, figsize=(11, 7), layout="constrained")
         self.axes_ = np.ravel(axes)
         if len(self.axes_) != 4:
             raise ValueError(f"{len(self.axes_)} axes given, expected 4, one for each part.")
@@ -99,7 +100,8 @@ class AuditDisplay:
                 own["noise_floor"], own["level"], s=size, color=colour, alpha=0.6, label=names[i]
             )
         if len(names) > 1:
-            ax.legend(fontsize="small", loc="lower right", ncols=1 + len(names) // 7)
+            # Beside the points: they may lie anywhere.
+            ax.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.01, 0.5))
         ax.set(title="Levels", xlabel="Noise floor (dBFS)", ylabel="Level (dBFS)")
 
     def _plot_problems(self, ax: Any) -> None:
@@ -107,7 +109,7 @@ class AuditDisplay:
         counts = words[words != ""].value_counts()
         if len(counts):
             ax.bar_label(ax.barh(list(counts.index), counts.to_numpy(), color="C3"), padding=3)
-            ax.invert_yaxis()  # the most frequent at the top
+            ax.set_ylim(max(len(counts), FEWEST_BARS) - 0.5, -0.5)  # the most frequent at the top
             ax.margins(x=0.12)
         else:
             ax.text(0.5, 0.5, "none", ha="center", va="center", transform=ax.transAxes)
