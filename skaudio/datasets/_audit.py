@@ -113,7 +113,7 @@ def audit_recordings(
       it at another level, later or earlier, filtered mildly, or encoded anew. Bits of the
       spectrum find the pairs [1]_ and the correlation of the whitened waveforms at 8 kHz, of at
       least 0.55, confirms them. Of copies by MP3, Ogg, Opus or mu-law, nearly all are found
-      where recordings last a second or more, and four in five or more where they last half a
+      where recordings last a second or more, and three in four or more where they last half a
       second. Copies at another speed or pitch are not found. Silent recordings are not
       compared, nor is what comes after the first ten minutes of a recording.
 
