@@ -179,9 +179,9 @@ def _reserve(descriptor: int, n_bytes: int) -> None:
     except OSError as error:
         raise OSError(
             f"{n_bytes} bytes of decoded recordings do not fit into the temporary folder "
-            f"{tempfile.gettempdir()} ({error.strerror}). Recordings that "
-            f"take more than {MEMORY_LIMIT} bytes of memory are kept there. Free some space, or set "
-            "TMPDIR to another folder."
+            f"{tempfile.gettempdir()} ({error.strerror}). What exceeds "
+            f"{MEMORY_LIMIT} bytes of memory is kept there. Free some space, or set TMPDIR to "
+            "another folder."
         ) from error
 
 

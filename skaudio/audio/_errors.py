@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-# Sample rates of files, ultrasound and radio included. A wrong rate in a header would make seconds of
-# sound out of a few samples.
+# Sample rates of files, ultrasound and radio included. A wrong rate in a header would make seconds
+# of sound out of a few samples.
 LOWEST_RATE, HIGHEST_RATE = 400, 10_000_000
 
 

@@ -110,7 +110,5 @@ def test_a_rate_at_which_nothing_is_recorded(rate):
     form = struct.pack("<IHHIIHH", 16, 1, 1, rate, rate, 1, 8)
     data = b"data" + struct.pack("<I", 60000) + b"\x90" * 60000
     content = b"RIFF" + struct.pack("<I", 60036) + b"WAVEfmt " + form + data
-    with pytest.raises(
-        ValueError, match=rf"recording 0 states a sample rate of {rate:.6g} Hz".replace("+", "\\+")
-    ):
-        Waveform().fit_transform([{"bytes": content}])
+    with pytest.raises(ValueError, match=r"recording 0 states a sample rate of"):
+        MFCC().fit_transform([{"bytes": content}])
