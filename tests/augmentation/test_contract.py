@@ -313,9 +313,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("p", [-0.1, 1.5, np.nan])
     def test_p(self, make, recordings, p):
-        with pytest.raises(
-            ValueError, match=r"p=.*: expected a number that is at least 0 and at most 1"
-        ):
+        with pytest.raises(ValueError, match=r"p=.*: expected a number that is at least 0 and"):
             make(p=p).fit(recordings(LENGTHS))
 
     def test_random_state(self, make, recordings):

@@ -22,8 +22,8 @@ from skaudio.dsp._simd._plan import (
     POWER,
     SPECTRUM,
     Bands,
-    numbers_of,
 )
+from skaudio.dsp._simd._program import numbers_of
 
 LENGTHS = [1 << bits for bits in range(5, 14)]  # of n_fft
 NO_BANDS = Bands(0, 0, 0, 0)
