@@ -16,13 +16,8 @@ from skaudio.dsp._mel import mel_filterbank
 from skaudio.dsp._simd import _fft, _output, _plan, _program, _rows, prepare
 from skaudio.dsp._simd._lanes import LANES, floats_at, indices_at, load, splat, store
 from skaudio.dsp._simd._log import log
-from skaudio.dsp._simd._plan import (
-    MAGNITUDE,
-    POWER,
-    SPECTRUM,
-    Bands,
-    with_addresses,
-)
+from skaudio.dsp._simd._plan import MAGNITUDE, POWER, SPECTRUM, Bands
+from skaudio.dsp._simd._program import with_addresses
 
 LENGTHS = [1 << bits for bits in range(5, 14)]  # of n_fft
 BANK = mel_filterbank(16000, 512, 40, 0.0, 8000.0)
