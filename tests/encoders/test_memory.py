@@ -32,11 +32,10 @@ PROGRAM = textwrap.dedent(
     # Lengths that differ, with the same mean; memory is shared, so that only encoding costs.
     lengths = [80000] * n if "equal" in kind else [60000 + 37 * i % 20000 for i in range(n)]
     X = [clip[:length] for length in lengths]
-    if "files" in kind:  # twenty times the same 100, which is as much to encode
-        files = [str(Path(folder, f"{i}.wav")) for i in range(100)]
-        for path, length in zip(files, lengths[::20]):
+    if "files" in kind:
+        X = [str(Path(folder, f"{i}.wav")) for i in range(n)]
+        for path, length in zip(X, lengths):
             sf.write(path, clip[:length], 16000)
-        X = files * 20
     encoder = eval(encoder)
     encoder.fit_transform(X[:64])  # libraries, tables and workspaces
 
