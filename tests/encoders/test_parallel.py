@@ -175,7 +175,7 @@ def test_fork_after_threads_does_not_hang(n_threads):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,  # it takes five seconds on a quiet machine
         cwd=Path(__file__).parents[2],
     )
     assert result.returncode == 0, result.stderr
