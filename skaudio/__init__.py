@@ -31,8 +31,8 @@ caching
 metrics
     Tables of scores, equal error rate, precision of neighbours, F1 of events.
 datasets
-    Recordings to learn from: `load_spoken_digits`, `load_audio_files`, `fetch_fsdd`,
-    `fetch_esc10`.
+    Recordings to learn from: `load_spoken_digits`, `load_audio_files`, `fetch_fsdd`...; what is
+    wrong with a collection: `audit_recordings`.
 display
     Pictures: `SpectrogramDisplay`, `AugmentationDisplay`, `FeatureSpaceDisplay`.
 
@@ -76,11 +76,12 @@ _NAMES = {
         "segment_based_scores worst_classified"
     ),
     "datasets": (
-        "fetch_esc10 fetch_esc50 fetch_fsdd get_data_home load_audio_files load_cats_dogs "
-        "load_spoken_digits make_soundscapes"
+        "RecordingsAudit audit_recordings fetch_esc10 fetch_esc50 fetch_fsdd get_data_home "
+        "load_audio_files load_cats_dogs load_spoken_digits make_soundscapes"
     ),
     "display": (
-        "AudioPlayers AugmentationDisplay EventsDisplay FeatureSpaceDisplay SpectrogramDisplay"
+        "AudioPlayers AuditDisplay AugmentationDisplay EventsDisplay FeatureSpaceDisplay "
+        "SpectrogramDisplay"
     ),
 }
 _PACKAGE_OF = {name: package for package, names in _NAMES.items() for name in names.split()}

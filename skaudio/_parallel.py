@@ -41,7 +41,7 @@ def n_threads() -> int:
 def map_in_threads(function: Callable[[int], Result], n: int, *, threaded: bool) -> list[Result]:
     """Call a function with 0 to n - 1; in threads if ``threaded``, which pays for long calls."""
     workers = n_threads() if threaded else 1
-    if workers == 1 or n == 1:
+    if workers == 1 or n <= 1:
         return list(map(function, range(n)))
     with ThreadPoolExecutor(workers) as pool:
         done = pool.map(lambda block: list(map(function, range(*block))), block_bounds(n, workers))

@@ -7,7 +7,6 @@ import inspect
 import pickle
 import pkgutil
 import re
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -27,10 +26,24 @@ from .walk import ESTIMATORS, build
 
 # How many parameters may be given by position, where it is not the first alone.
 POSITIONAL = {"CachedTransformer": 2}
-# Rooms whose estimators go through scikit-learn's checks in a test of their own -> that test.
-CHECKED_ELSEWHERE = {
-    # Some checks are expected to fail there, since fit_transform differs from fit().transform().
-    "augmentation": "augmentation/test_estimators.py",
+
+# An augmentation acts in fit_transform and not in transform: these two checks compare the two on
+# an array (the first one on a read-only one as well).
+ACTS_IN_FIT_ONLY = {
+    "check_transformer_general": "acts in fit_transform, not in transform",
+    "check_transformer_data_not_an_array": "acts in fit_transform, not in transform",
+}
+# Checks of scikit-learn that are expected to fail -> why. An augmentation that is not listed does
+# nothing to the arrays of the checks: their clips of three samples are shorter than the shift of a
+# sample and their one frame is shorter than the shortest mask; VTLP changes warp factors and no
+# samples; FunctionAugmentation has no function by default.
+EXPECTED_FAILURES = {
+    "Convolution": ACTS_IN_FIT_ONLY,
+    "FrequencyMask": ACTS_IN_FIT_ONLY,
+    "Noise": ACTS_IN_FIT_ONLY,
+    "RandomSegment": ACTS_IN_FIT_ONLY,
+    "Speed": ACTS_IN_FIT_ONLY,
+    "Volume": ACTS_IN_FIT_ONLY,
 }
 
 
@@ -40,11 +53,6 @@ def _own_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def room_of(kind):
-    return kind.__module__.split(".")[1]
-
-
-CHECKED_HERE = [name for name, kind in ESTIMATORS.items() if room_of(kind) not in CHECKED_ELSEWHERE]
 every_estimator = pytest.mark.parametrize("name", ESTIMATORS)
 
 
@@ -66,17 +74,16 @@ def test_no_estimator_is_forgotten():
     assert not hidden
 
 
-@parametrize_with_checks([build(name) for name in CHECKED_HERE])
+@parametrize_with_checks(
+    [build(name) for name in ESTIMATORS],
+    expected_failed_checks=lambda e: EXPECTED_FAILURES.get(type(e).__name__, {}),
+)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("room", CHECKED_ELSEWHERE)
-def test_the_others_are_checked_too(room):
-    source = (Path(__file__).parent / CHECKED_ELSEWHERE[room]).read_text("utf-8")
-    assert "parametrize_with_checks" in source
-    missing = [n for n, k in ESTIMATORS.items() if room_of(k) == room and f"{n}(" not in source]
-    assert not missing
+def test_expected_failures_are_of_estimators_that_exist():
+    assert set(EXPECTED_FAILURES) <= set(ESTIMATORS)
 
 
 @every_estimator

@@ -7,6 +7,7 @@ every draw of an augmentation depend on (seed, epoch, recording) alone.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
@@ -25,6 +26,8 @@ from skaudio.frames import check_frames
 # Decoded recordings beyond this many bytes are kept in a file that is mapped into memory.
 MEMORY_LIMIT = 2 << 30
 DECODE_BLOCK = 256
+# Bytes that are written at once to reserve room on a disk.
+ZEROS = 1 << 20
 
 # Training batches are padded to a multiple of this many frames, so that there are few shapes: torch
 # prepares its kernels for each shape anew.
@@ -156,11 +159,30 @@ def decode_all(recordings: Recordings, sample_rate: float) -> AudioBatch:
 
 def _spill(waveforms: list[np.ndarray]) -> list[np.ndarray]:
     """Move waveforms to a temporary file, which is deleted with its last view."""
+    n_samples = sum(map(len, waveforms))
     with tempfile.TemporaryFile() as file:
-        mapped = np.memmap(file, np.float32, "w+", shape=(sum(map(len, waveforms)),))
+        _reserve(file.fileno(), 4 * n_samples)
+        mapped = np.memmap(file, np.float32, "r+", shape=(n_samples,))
     np.concatenate(waveforms, out=mapped)
     ends = np.cumsum([len(w) for w in waveforms])
     return np.split(mapped, ends[:-1])
+
+
+def _reserve(descriptor: int, n_bytes: int) -> None:
+    """Make room for a mapped file: to write where the disk is full would end the process."""
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(descriptor, 0, n_bytes)
+        else:  # macOS, Windows: to write zeros reserves as well
+            for start in range(0, n_bytes, ZEROS):
+                os.write(descriptor, bytes(min(ZEROS, n_bytes - start)))
+    except OSError as error:
+        raise OSError(
+            f"{n_bytes} bytes of decoded recordings do not fit into the temporary folder "
+            f"{tempfile.gettempdir()} ({error.strerror}). What exceeds "
+            f"{MEMORY_LIMIT} bytes of memory is kept there. Free some space, or set TMPDIR to "
+            "another folder."
+        ) from error
 
 
 class TrainingSet(Dataset[tuple[np.ndarray, Any]]):

@@ -15,6 +15,8 @@ from skaudio.audio._containers import Recordings, check_recordings
 from skaudio.audio._containers import as_recording as as_recording
 from skaudio.audio._containers import forget_table as forget_table
 from skaudio.audio._extensions import AUDIO_EXTENSIONS as AUDIO_EXTENSIONS
+from skaudio.audio._extensions import FFMPEG_EXTENSIONS as FFMPEG_EXTENSIONS
+from skaudio.audio._extensions import LIBSNDFILE_EXTENSIONS as LIBSNDFILE_EXTENSIONS
 from skaudio.audio._recording import RESAMPLE_QUALITIES as RESAMPLE_QUALITIES
 from skaudio.audio._recording import Recording
 from skaudio.audio._recording import check_samples as check_samples

@@ -9,6 +9,10 @@ from typing import Any
 
 import numpy as np
 
+# Sample rates of files, ultrasound and radio included. A wrong rate in a header would make seconds
+# of sound out of a few samples.
+LOWEST_RATE, HIGHEST_RATE = 400, 10_000_000
+
 
 def not_a_sequence(X: Any) -> Exception:
     """X is one recording, or nothing that holds recordings."""
@@ -95,4 +99,12 @@ def not_finite(waveform: np.ndarray, bad: np.ndarray, name: str) -> ValueError:
     return ValueError(
         f"{name} contains {value} at sample {bad[0]} ({len(bad)} such samples in all); "
         "expected finite values. A division by a silent recording's level is the usual cause."
+    )
+
+
+def strange_rate(name: str, rate: float) -> ValueError:
+    """A file states a sample rate at which nothing is recorded."""
+    return ValueError(
+        f"{name} states a sample rate of {rate:g} Hz, expected {LOWEST_RATE} to {HIGHEST_RATE} Hz. "
+        "Is its header damaged?"
     )

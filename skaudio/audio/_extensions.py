@@ -1,9 +1,13 @@
 """File name extensions by which a folder is searched for recordings."""
 
-_SOUND = (
-    ".aac .ac3 .aif .aifc .aiff .amr .ape .au .caf .flac .m4a .mka .mp2 .mp3 .mpga .oga .ogg .opus"
-    " .rf64 .snd .sph .spx .w64 .wav .wave .wma .wv"
+LIBSNDFILE_EXTENSIONS = frozenset(
+    [".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp2", ".mp3", ".mpga", ".oga", ".ogg"]
+    + [".opus", ".rf64", ".snd", ".sph", ".w64", ".wav", ".wave"]
 )
-_VIDEO = ".3gp .avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .ogv .ts .webm .wmv"
+# Those that PyAV decodes, the extra "ffmpeg".
+FFMPEG_EXTENSIONS = frozenset(
+    [".3gp", ".aac", ".amr", ".ape", ".avi", ".flv", ".m4a", ".m4v", ".mka", ".mkv", ".mov"]
+    + [".mp4", ".mpeg", ".mpg", ".webm", ".wma", ".wmv", ".wv"]
+)
 
-AUDIO_EXTENSIONS = frozenset(f"{_SOUND} {_VIDEO}".split())
+AUDIO_EXTENSIONS = LIBSNDFILE_EXTENSIONS | FFMPEG_EXTENSIONS

@@ -128,6 +128,9 @@ def blocks(
             samples, first, rate = _ffmpeg.decode(source, name, error, offset, duration)
             start, stop = _bounds(first + samples.shape[1], rate, offset, duration, name)
             return rate, _cut(samples, start - first, stop - first, block, name)
+        if not _errors.LOWEST_RATE <= file.samplerate <= _errors.HIGHEST_RATE:
+            file.close()
+            raise _errors.strange_rate(name, file.samplerate)
         return file.samplerate, _decode(file, source, offset, duration, block, name)
     if not isinstance(source, np.ndarray):
         decoded = source.get_all_samples()

@@ -9,6 +9,8 @@
     fetch_esc50
     load_cats_dogs
     make_soundscapes
+    audit_recordings
+    RecordingsAudit
     get_data_home
 
 Every loader returns what scikit-learn's return: a Bunch of ``data``, ``target``,
@@ -22,11 +24,15 @@ the speaker, fold (or whatever must not be split) for ``GroupKFold``.
 - :func:`fetch_esc10`, :func:`fetch_esc50`: environmental sounds in given folds.
 - :func:`load_cats_dogs`: cats and dogs, from a folder of Kaggle's recordings.
 - :func:`make_soundscapes`: events over a background, with exact strong labels, made of yours.
+- :func:`audit_recordings`: damaged, clipped, silent and duplicate recordings, and what gives the
+  classes away; returns a :class:`RecordingsAudit`.
 - :func:`get_data_home`: the folder where fetched data lives.
 """
 
 from skaudio._files import get_data_home
 from skaudio.datasets._audio_files import load_audio_files
+from skaudio.datasets._audit import audit_recordings
+from skaudio.datasets._audit_result import RecordingsAudit
 from skaudio.datasets._cats_dogs import load_cats_dogs
 from skaudio.datasets._esc10 import fetch_esc10
 from skaudio.datasets._esc50 import fetch_esc50
@@ -35,6 +41,8 @@ from skaudio.datasets._soundscapes import make_soundscapes
 from skaudio.datasets._spoken_digits import load_spoken_digits
 
 __all__ = [
+    "RecordingsAudit",
+    "audit_recordings",
     "fetch_esc10",
     "fetch_esc50",
     "fetch_fsdd",

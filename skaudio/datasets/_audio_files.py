@@ -1,31 +1,48 @@
-"""A folder of recordings, one sub-folder per class."""
+"""A folder of recordings, with classes and groups from folders, names, or a table."""
 
 from __future__ import annotations
 
 import os
 import re
-import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+import pandas as pd
 from sklearn.utils import Bunch
 
-from skaudio.audio import AUDIO_EXTENSIONS
+from skaudio._validation import check_choice
 from skaudio.datasets._bunch import make_bunch
+from skaudio.datasets._file_finding import (
+    check_container,
+    check_extensions,
+    files_below,
+    find_in_class_folders,
+    find_unreadable,
+    recordings_of,
+    some,
+    warn_of_skipped,
+)
+from skaudio.datasets._file_labels import label_files
+
+LabelSource: TypeAlias = int | str | re.Pattern[str] | Callable[[Path], Any] | pd.Series
 
 
 def load_audio_files(
     container_path: str | os.PathLike[str],
     *,
-    groups: str | re.Pattern[str] | None = None,
+    target: LabelSource | None = None,
+    groups: LabelSource | None = None,
     categories: Iterable[str] | None = None,
     allowed_extensions: Iterable[str] | None = None,
+    on_error: str = "raise",
     description: str | None = None,
     return_X_y: bool = False,
     as_frame: bool = False,
 ) -> Any:
-    r"""Find recordings on disk, one sub-folder per class.
+    r"""Find recordings on disk, with a class and a group for each.
+
+    By default there is one sub-folder per class:
 
     .. code-block:: text
 
@@ -45,19 +62,35 @@ def load_audio_files(
     ----------
     container_path : str or path-like
         Folder with one sub-folder per class.
-    groups : str or compiled pattern, default=None
-        Regular expression searched in each path below the container, written with ``/`` and
-        including the class folder ("cat/more/2.flac"). What its named group (if it has
-        several: the one named ``group``), or else its first group, matches is the group of
-        the recording: its speaker, session or animal.
+    target : int, str, compiled pattern, callable or Series, default=None
+        Where the class of a recording is found. None: the name of the folder directly below the
+        container.
+
+        - An int is the level of a folder, counted from the recording: 0 is the folder it lies
+          in, 1 the one above. Negative levels count from the container: -1 is the folder
+          directly below it. Counting from both ends serves trees whose depth varies at either.
+        - A regular expression is searched in the path below the container, written with ``/``
+          ("cat/more/2.flac"). The label is what its named group matches (if it has several:
+          the one named ``target``), or else its first group.
+        - A callable is given the absolute path, a `pathlib.Path`, and returns the label.
+        - A pandas Series, such as a column of a table of metadata, holds labels; its index holds
+          paths, absolute or below the container, or the names of files, with or without their
+          endings: ``pd.read_csv("meta.csv", index_col="filename")["category"]``.
+    groups : int, str, compiled pattern, callable or Series, default=None
+        Where the group of a recording is found: its speaker, session or animal. As ``target``;
+        of several named groups, the one named ``group`` counts. None: there are no groups.
     categories : iterable of str, default=None
-        The classes to load, other sub-folders being ignored; None loads all.
+        The classes to load, other sub-folders or labels being ignored; None loads all.
     allowed_extensions : iterable of str, default=None
         File name extensions of recordings, such as ``[".wav"]``; upper and lower case are the
-        same. None takes those known for sound (.aac .ac3 .aif .aifc .aiff .amr .ape .au .caf
-        .flac .m4a .mka .mp2 .mp3 .mpga .oga .ogg .opus .rf64 .snd .sph .spx .w64 .wav .wave
-        .wma .wv) and video (.3gp .avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .ogv .ts .webm
-        .wmv), of which not every decoder reads every one.
+        same. None takes those that can be decoded with what is installed: .aif .aifc .aiff .au
+        .caf .flac .mp2 .mp3 .mpga .oga .ogg .opus .rf64 .snd .sph .w64 .wav .wave and, with the
+        extra ``ffmpeg``, .3gp .aac .amr .ape .avi .flv .m4a .m4v .mka .mkv .mov .mp4 .mpeg .mpg
+        .webm .wma .wmv .wv.
+    on_error : {"raise", "skip"}, default="raise"
+        "raise" opens no file: one that is damaged is an error where it is decoded. "skip" opens
+        every file (about 0.2 ms each), leaves out those whose beginning cannot be decoded, and
+        warns of them once.
     description : str, default=None
         Becomes ``DESCR``.
     return_X_y : bool, default=False
@@ -76,7 +109,7 @@ def load_audio_files(
         target : ndarray of int, shape (n_recordings,), or Series
             Index into ``target_names``.
         target_names : ndarray of str, shape (n_classes,)
-            Names of the class folders that hold recordings, sorted.
+            Labels of the classes that have recordings, sorted.
         groups : ndarray of str, shape (n_recordings,), or Series or None
             Groups, if ``groups`` is given.
         feature_names : list of str
@@ -86,7 +119,8 @@ def load_audio_files(
             group. Only with ``as_frame=True``.
         skipped : list of str
             Absolute paths, sorted, of the files left out with a warning: those of other
-            extensions, and those that lie beside the class folders. Files and folders whose
+            extensions, those that lie beside the class folders, and those that
+            ``on_error="skip"`` skipped. Files and folders whose
             name begins with a dot are passed over without mention.
         DESCR : str or None
             ``description``.
@@ -96,13 +130,14 @@ def load_audio_files(
     FileNotFoundError, NotADirectoryError
         If ``container_path`` does not exist, or is a file.
     ValueError
-        If there are no sub-folders, no recordings, or not all of ``categories``; if ``groups``
-        has no group in parentheses, or does not match the path of a recording.
+        If there are no sub-folders (and no ``target``), no recordings, or not all of
+        ``categories``; if ``target`` or ``groups`` gives a recording no label.
 
     Warns
     -----
     UserWarning
-        About skipped files, and class folders without recordings, which are no classes.
+        About skipped files; class folders without recordings, which are no classes; and class
+        folders that look as if the classes were one level below, such as "train" and "test".
 
     Examples
     --------
@@ -119,53 +154,53 @@ def load_audio_files(
     ['cat', 'cat', 'dog']
     >>> pets.groups.tolist()
     ['tom', 'tom', 'rex']
-    """
-    container = Path(container_path).expanduser().absolute()
-    extensions = _check_extensions(allowed_extensions)
-    folders = _class_folders(container, categories, extensions)
-    paths: list[Path] = []
-    target: list[int] = []
-    target_names: list[str] = []
-    empty: list[str] = []
-    # Under `categories` the rest of the container is none of the caller's business.
-    skipped = [] if categories is not None else [p for p in _visible(container) if p.is_file()]
-    for folder in folders:
-        found = list(_files_below(folder))
-        recordings = [path for path in found if path.suffix.lower() in extensions]
-        skipped += [path for path in found if path.suffix.lower() not in extensions]
-        if recordings:
-            target += [len(target_names)] * len(recordings)
-            target_names.append(folder.name)
-            paths += recordings
-        else:
-            empty.append(folder.name)
-    if not paths:
-        other = f"; files of other extensions: {_some(skipped, container)}" if skipped else ""
-        beside = [path for path in container.iterdir() if path.suffix.lower() in extensions]
-        if beside:
-            other = f", and {_some(beside, container)} beside them"
-        raise ValueError(
-            f"container_path={str(container)!r} holds no recordings in its sub-folders (the "
-            f"classes){other}"
-        )
-    if empty and categories is not None:
-        raise ValueError(f"categories={empty}: no recordings in these folders of {container}")
-    if empty:
-        message = f"folders without recordings are not taken as classes: {empty} in {container}"
-        warnings.warn(message, stacklevel=2)
-    if skipped:
-        warnings.warn(
-            f"{len(skipped)} file(s) skipped, listed under 'skipped': {_some(skipped, container)}"
-            " (not below a class folder, or not of an extension known for recordings: see"
-            " allowed_extensions)",
-            stacklevel=2,
-        )
 
-    columns: dict[str, Any] = {"path": [str(path) for path in paths], "target": target}
-    columns["label"] = [target_names[code] for code in target]
+    Labels in the names of files that lie in one folder:
+
+    >>> with tempfile.TemporaryDirectory() as container:
+    ...     for name in ("7_george_0.wav", "7_lucas_0.wav", "8_lucas_0.wav"):
+    ...         Path(container, name).touch()
+    ...     digits = load_audio_files(container, target=r"(\d)_", groups=r"_([a-z]+)_")
+    >>> digits.target_names[digits.target].tolist(), digits.groups.tolist()
+    (['7', '7', '8'], ['george', 'lucas', 'lucas'])
+    """
+    check_choice("on_error", on_error, ("raise", "skip"))
+    container = check_container(container_path)
+    extensions = check_extensions(allowed_extensions)
+    wanted = [categories] if isinstance(categories, str) else categories
+    wanted = None if wanted is None else list(wanted)
+    if target is None:
+        paths, skipped = find_in_class_folders(container, wanted, extensions)
+        labels = [path.relative_to(container).parts[0] for path in paths]
+    else:
+        paths, skipped = recordings_of(files_below(container), extensions)
+        if not paths:
+            other = f"; files of other extensions: {some(skipped, container)}" if skipped else ""
+            raise ValueError(f"container_path={str(container)!r} holds no recordings{other}")
+        labels = label_files(target, paths, container, name="target")
+        order = sorted(range(len(paths)), key=labels.__getitem__)  # numbers as numbers
+        paths, labels = [paths[i] for i in order], [str(labels[i]) for i in order]
+        if wanted is not None:
+            if missing := [name for name in wanted if name not in labels]:
+                found = list(dict.fromkeys(labels))
+                raise ValueError(f"categories={missing}: no recordings of these, only {found}")
+            kept = [i for i, label in enumerate(labels) if label in wanted]
+            paths, labels = [paths[i] for i in kept], [labels[i] for i in kept]
+    if skipped:
+        warn_of_skipped(skipped, container)
+    if on_error == "skip":
+        unreadable = find_unreadable(paths)
+        kept = sorted(set(range(len(paths))) - set(unreadable))
+        skipped += [paths[i] for i in unreadable]
+        paths, labels = [paths[i] for i in kept], [labels[i] for i in kept]
+
+    target_names = list(dict.fromkeys(labels))
+    codes = {name: code for code, name in enumerate(target_names)}
+    columns: dict[str, Any] = {"path": [str(path) for path in paths]}
+    columns["target"] = [codes[label] for label in labels]
+    columns["label"] = labels
     if groups is not None:
-        names = [path.relative_to(container).as_posix() for path in paths]
-        columns["group"] = _match_groups(groups, names)
+        columns["group"] = [str(g) for g in label_files(groups, paths, container, name="groups")]
     bunch: Bunch = make_bunch(
         columns,
         target="target",
@@ -176,94 +211,3 @@ def load_audio_files(
         skipped=sorted(str(path) for path in skipped),
     )
     return (bunch.data, bunch.target) if return_X_y else bunch
-
-
-def _check_extensions(extensions: Iterable[str] | None) -> frozenset[str]:
-    if extensions is None:
-        return AUDIO_EXTENSIONS
-    given = [extensions] if isinstance(extensions, str) else list(extensions)
-    for extension in given:
-        if not extension.startswith("."):
-            raise ValueError(
-                f"allowed_extensions={given}: expected a leading dot, as in '.{extension}'"
-            )
-    return frozenset(extension.lower() for extension in given)
-
-
-def _class_folders(
-    container: Path, categories: Iterable[str] | None, extensions: frozenset[str]
-) -> list[Path]:
-    if not container.exists():
-        raise FileNotFoundError(f"container_path={str(container)!r}: no such folder")
-    if not container.is_dir():
-        raise NotADirectoryError(
-            f"container_path={str(container)!r} is a file: expected a folder with one sub-folder"
-            " per class"
-        )
-    folders = [path for path in _visible(container) if path.is_dir()]
-    if not folders:
-        loose = [path for path in _visible(container) if path.suffix.lower() in extensions]
-        cause = (
-            f" but {len(loose)} recording(s): for a class folder, pass the folder above it,"
-            f" {str(container.parent)!r}"
-            if loose
-            else ": it is empty"
-            if not any(container.iterdir())
-            else ""
-        )
-        raise ValueError(
-            f"container_path={str(container)!r} has no sub-folders, one of which is expected per"
-            f" class{cause}"
-        )
-    if categories is None:
-        return folders
-    wanted = [categories] if isinstance(categories, str) else list(categories)
-    names = [folder.name for folder in folders]
-    if missing := [name for name in wanted if name not in names]:
-        raise ValueError(f"categories={missing}: no such sub-folders in {container}, only {names}")
-    return [folder for folder in folders if folder.name in wanted]
-
-
-def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-
-
-def _files_below(folder: Path, seen: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """Yield the visible files at any depth; a link back to a folder above ends there."""
-    seen |= {folder.resolve()}
-    for path in _visible(folder):
-        if not path.is_dir():
-            yield path
-        elif path.resolve() not in seen:
-            yield from _files_below(path, seen)
-
-
-def _match_groups(pattern: str | re.Pattern[str], names: list[str]) -> list[str]:
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"groups={pattern!r} is no regular expression: {error}") from error
-    if compiled.groups == 0:
-        raise ValueError(
-            f"groups={compiled.pattern!r} has no group: put parentheses around the part that"
-            " names the group"
-        )
-    named = list(compiled.groupindex)
-    if len(named) > 1 and "group" not in named:
-        raise ValueError(
-            f"groups={compiled.pattern!r} has several named groups {named}: name the one to use"
-            " 'group'"
-        )
-    key: str | int = "group" if "group" in named else named[0] if named else 1
-    matched = []
-    for name in names:
-        match = compiled.search(name)
-        if match is None or match[key] is None:
-            raise ValueError(f"groups={compiled.pattern!r} does not match the recording {name!r}")
-        matched.append(match[key])
-    return matched
-
-
-def _some(paths: list[Path], container: Path) -> str:
-    names = [path.relative_to(container).as_posix() for path in paths[:5]]
-    return ", ".join(names) + (", ..." if len(paths) > 5 else "")

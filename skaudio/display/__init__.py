@@ -1,5 +1,7 @@
 """Pictures, by the Display convention of scikit-learn. They need matplotlib (extra ``plot``).
 
+AuditDisplay
+    A collection of recordings at a glance: durations, levels, problems, shortcuts.
 AudioPlayers
     Recordings to listen to; needs no matplotlib.
 AugmentationDisplay
@@ -13,6 +15,7 @@ SpectrogramDisplay
 """
 
 from skaudio.display._audio_players import AudioPlayers
+from skaudio.display._audit_display import AuditDisplay
 from skaudio.display._augmentation_display import AugmentationDisplay
 from skaudio.display._events_display import EventsDisplay
 from skaudio.display._feature_space_display import FeatureSpaceDisplay
@@ -20,6 +23,7 @@ from skaudio.display._spectrogram_display import SpectrogramDisplay
 
 __all__ = [
     "AudioPlayers",
+    "AuditDisplay",
     "AugmentationDisplay",
     "EventsDisplay",
     "FeatureSpaceDisplay",

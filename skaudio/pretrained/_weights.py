@@ -20,15 +20,42 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """Return the tensors in a file by name: npz, HDF5, or what ``torch.save`` makes.
 
     Nothing in the file is run: a pickle that holds more than tensors is refused.
+
+    Raises
+    ------
+    ValueError
+        Naming the file, if it is damaged in whatever way, holds no state dict, or holds NaN.
+    OSError
+        If there is no such file, or it may not be read.
     """
     with path.open("rb") as file:
         magic = file.read(len(HDF5))
     if magic == HDF5:
-        return _read_hdf5(path)
-    if zipfile.is_zipfile(path):
+        tensors = _read_hdf5(path)
+    elif _is_npz(path):
+        tensors = _read_npz(path)
+    else:
+        tensors = _read_torch(path)
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise ValueError(
+                f"{path}: {name} holds NaN or infinity, expected finite weights. Did the training "
+                "that made the file diverge, or is the file damaged?"
+            )
+    return tensors
+
+
+def _is_npz(path: Path) -> bool:
+    try:
+        if not zipfile.is_zipfile(path):
+            return False
         with zipfile.ZipFile(path) as archive:
-            if all(name.endswith(".npy") for name in archive.namelist()):
-                return _read_npz(path)
+            return all(name.endswith(".npy") for name in archive.namelist())
+    except Exception:  # a damaged directory: whoever reads the file says so
+        return False
+
+
+def _read_torch(path: Path) -> dict[str, torch.Tensor]:
     try:
         with building(NUMBERS):
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -39,7 +66,7 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
             f"numbers{f' ({reason})' if reason else ''}, and loading it could run anything. "
             "Expected .pt or .pth with a state dict, .npz or .h5."
         ) from error
-    except (RuntimeError, EOFError, KeyError, ValueError, OSError) as error:
+    except Exception as error:  # damage makes torch raise errors of any kind
         raise ValueError(
             f"{path} cannot be read as weights ({str(error).partition(chr(10))[0]}): expected .pt "
             "or .pth with a state dict, .npz or .h5. Was its download interrupted?"
@@ -78,7 +105,7 @@ def _read_npz(path: Path) -> dict[str, torch.Tensor]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return {n: torch.from_numpy(a) for n, a in arrays.items() if a.dtype.kind in "fiu"}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except Exception as error:  # damage makes zipfile, zlib and numpy raise errors of any kind
         raise ValueError(f"{path} cannot be read as .npz ({error}).") from error
 
 

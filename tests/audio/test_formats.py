@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import sys
 from pathlib import Path
 
@@ -101,3 +102,13 @@ def test_video_without_sound_is_refused(tmp_path, read):
         file.mux(stream.encode(None))
     with pytest.raises(ValueError, match=r"silent\.mp4.* \(MP4/M4A\) has no audio stream"):
         read(path)
+
+
+@pytest.mark.parametrize("rate", [1, 399, 20_000_000])
+def test_a_rate_at_which_nothing_is_recorded(rate):
+    """At 1 Hz, a file of 60 kB would become 960 million samples."""
+    form = struct.pack("<IHHIIHH", 16, 1, 1, rate, rate, 1, 8)
+    data = b"data" + struct.pack("<I", 60000) + b"\x90" * 60000
+    content = b"RIFF" + struct.pack("<I", 60036) + b"WAVEfmt " + form + data
+    with pytest.raises(ValueError, match=r"recording 0 states a sample rate of"):
+        MFCC().fit_transform([{"bytes": content}])

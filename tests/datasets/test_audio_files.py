@@ -6,6 +6,7 @@ import re
 import warnings
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from skaudio.datasets import load_audio_files
@@ -212,3 +213,172 @@ def test_real_folder(data_home):
     assert pets.target_names.tolist() == ["cats", "dogs"]
     assert len(pets.data) > 100
     assert "cat" in set(pets.groups[pets.target == 0])
+
+
+def labels_of(pets):
+    return pets.target_names[pets.target].tolist()
+
+
+class TestTarget:
+    TREE = ("train/cat/tom/1.wav", "train/dog/rex/1.wav", "test/cat/kit/1.wav")
+
+    @pytest.mark.parametrize(
+        ("level", "expected"),
+        [
+            (0, ["kit", "rex", "tom"]),
+            (1, ["cat", "cat", "dog"]),
+            (2, ["test", "train", "train"]),
+            (-1, ["test", "train", "train"]),
+            (-2, ["cat", "cat", "dog"]),
+        ],
+    )
+    def test_level_counts_from_either_end(self, make_files, level, expected):
+        assert labels_of(load_audio_files(make_files(*self.TREE), target=level)) == expected
+
+    def test_level_that_is_not_there(self, make_files):
+        with pytest.raises(ValueError, match=r"target=3: no such folder.*'test/cat/kit/1\.wav'"):
+            load_audio_files(make_files(*self.TREE), target=3)
+
+    def test_levels_of_groups(self, make_files):
+        pets = load_audio_files(make_files(*self.TREE), target=1, groups=0)
+        assert pets.groups.tolist() == ["kit", "tom", "rex"]
+
+    def test_pattern_on_files_in_one_folder(self, make_files):
+        container = make_files("7_lucas_0.wav", "10_george_0.wav", "7_george_1.wav")
+        pets = load_audio_files(container, target=r"(?P<target>\d+)_(?P<group>[a-z]+)")
+        assert labels_of(pets) == ["10", "7", "7"]
+        assert pets.skipped == []
+
+    def test_one_pattern_for_both(self, make_files):
+        container = make_files("7_lucas_0.wav", "8_george_0.wav")
+        pattern = r"(?P<target>\d+)_(?P<group>[a-z]+)"
+        pets = load_audio_files(container, target=pattern, groups=pattern)
+        assert pets.groups.tolist() == ["lucas", "george"]
+
+    def test_callable(self, make_files):
+        container = make_files(*PETS)
+        pets = load_audio_files(container, target=lambda path: len(path.parent.name))
+        assert labels_of(pets) == ["3", "3", "3", "4"]
+
+    def test_callable_that_finds_none(self, make_files):
+        with pytest.raises(ValueError, match=r"returns None for the recording 'cat/old"):
+            load_audio_files(make_files(*PETS), groups=lambda path: None)
+
+    def test_numbers_are_sorted_as_numbers(self, make_files):
+        container = make_files("a/10.wav", "a/9.wav")
+        pets = load_audio_files(container, target=lambda path: int(path.stem))
+        assert pets.target_names.tolist() == ["9", "10"]
+
+    @pytest.mark.parametrize("form", ["relative", "absolute", "name", "stem"])
+    def test_column_of_a_table(self, make_files, form):
+        container = make_files("x/1.wav", "x/2.wav", "y/3.wav")
+        paths = [container / name for name in ("y/3.wav", "x/1.wav", "x/2.wav")]
+        index = {
+            "relative": [path.relative_to(container).as_posix() for path in paths],
+            "absolute": [str(path) for path in paths],
+            "name": [path.name for path in paths],
+            "stem": [path.stem for path in paths],
+        }[form]
+        table = pd.DataFrame({"kind": ["dog", "cat", "dog"], "animal": ["c", "a", "b"]}, index)
+        pets = load_audio_files(container, target=table["kind"], groups=table["animal"])
+        assert relative(pets.data, container) == ["x/1.wav", "x/2.wav", "y/3.wav"]
+        assert labels_of(pets) == ["cat", "dog", "dog"]
+        assert pets.groups.tolist() == ["a", "b", "c"]
+
+    def test_recording_that_a_table_lacks(self, make_files):
+        container = make_files("1.wav", "2.wav")
+        with pytest.raises(ValueError, match=r"target: the table has no value for.*'2\.wav'"):
+            load_audio_files(container, target=pd.Series({"1.wav": "cat"}))
+
+    def test_names_that_are_not_unique(self, make_files):
+        container = make_files("x/1.wav", "y/1.wav")
+        table = pd.Series({"a/1.wav": "cat", "b/1.wav": "dog"})
+        with pytest.raises(ValueError, match=r"several values \['cat', 'dog'\]"):
+            load_audio_files(container, target=table)
+
+    def test_whole_table(self, make_files):
+        with pytest.raises(TypeError, match=r"DataFrame with the columns \['kind'\]"):
+            load_audio_files(make_files(*PETS), target=pd.DataFrame({"kind": ["a"]}))
+
+    def test_something_else(self, make_files):
+        with pytest.raises(TypeError, match=r"target=1\.5: expected a folder level"):
+            load_audio_files(make_files(*PETS), target=1.5)
+
+    def test_categories_are_labels(self, make_files):
+        pets = load_audio_files(make_files(*self.TREE), target=1, categories=["dog"])
+        assert labels_of(pets) == ["dog"]
+        with pytest.raises(ValueError, match=r"categories=\['cow'\].*only \['cat', 'dog'\]"):
+            load_audio_files(make_files(*self.TREE), target=1, categories=["cow"])
+
+    def test_no_recordings(self, make_files):
+        with pytest.raises(ValueError, match=r"holds no recordings; files of other.*notes\.txt"):
+            load_audio_files(make_files("notes.txt"), target=0)
+
+
+class TestFolderTooHigh:
+    @pytest.mark.parametrize(
+        "names",
+        [
+            ("train/cat/1.wav", "test/dog/1.wav"),
+            ("fold1/cat/1.wav", "fold2/cat/2.wav"),
+            ("pets/cat/1.wav", "pets/dog/1.wav"),
+        ],
+    )
+    def test_warns(self, make_files, names):
+        with pytest.warns(UserWarning, match=r"If those are the classes, pass target=-2"):
+            load_audio_files(make_files(*names))
+
+    @pytest.mark.parametrize(
+        "names",
+        [
+            ("cat/tom/1.wav", "dog/tom/1.wav"),  # speakers below classes
+            ("train/cat/1.wav", "train/2.wav", "test/3.wav"),
+            ("train/horn/1.wav", "tram/bell/1.wav"),
+            ("cat/tom/1.wav",),
+        ],
+    )
+    def test_does_not_warn(self, make_files, names):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            load_audio_files(make_files(*names))
+
+
+class TestOnError:
+    def test_skips_what_cannot_be_opened(self, make_files, write_audio, make_clip):
+        container = make_files("cat/1.wav", "cat/2.wav", "dog/1.wav", "dog/2.mp3")
+        write_audio(container / "cat" / "1.wav", make_clip(0.1))
+        write_audio(container / "dog" / "1.wav", make_clip(0.1))
+        (container / "dog" / "2.mp3").write_text("no sound")
+        with pytest.warns(UserWarning, match=r"2 of 4 recordings cannot be opened") as caught:
+            pets = load_audio_files(container, on_error="skip", groups=r"(\d)")
+        assert len(caught) == 1
+        assert "2.wav' is empty" in str(caught[0].message).replace(")", "")
+        assert relative(pets.data, container) == ["cat/1.wav", "dog/1.wav"]
+        assert relative(pets.skipped, container) == ["cat/2.wav", "dog/2.mp3"]
+        assert pets.groups.tolist() == ["1", "1"]
+
+    def test_lists_ten(self, make_files, write_audio, make_clip):
+        container = make_files(*(f"cat/{i:02}.wav" for i in range(15)))
+        write_audio(container / "cat" / "00.wav", make_clip(0.1))
+        with pytest.warns(UserWarning, match=r"14 of 15 recordings") as caught:
+            load_audio_files(container, on_error="skip")
+        message = str(caught[0].message)
+        assert "10.wav" in message
+        assert "11.wav" not in message
+
+    def test_refuses_to_skip_all(self, make_files):
+        with pytest.raises(ValueError, match=r"4 of 4 recordings cannot be opened"):
+            load_audio_files(make_files(*PETS), on_error="skip")
+
+    def test_unknown(self, make_files):
+        with pytest.raises(ValueError, match=r"on_error='ignore': expected 'raise' or 'skip'"):
+            load_audio_files(make_files(*PETS), on_error="ignore")
+
+
+def test_lists_what_can_be_decoded(make_files, monkeypatch):
+    container = make_files("cat/1.wav", "cat/2.m4a")
+    assert len(load_audio_files(container).data) == 2
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.warns(UserWarning, match=r"1 file\(s\) skipped.*2\.m4a.*skaudio\[ffmpeg\]"):
+        pets = load_audio_files(container)
+    assert relative(pets.data, container) == ["cat/1.wav"]

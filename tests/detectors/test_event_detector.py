@@ -7,14 +7,11 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from sklearn.base import clone
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, cross_validate
-from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from skaudio.augmentation import Noise, TimeMask
 from skaudio.detectors import EventDetector
 from skaudio.encoders import MelSpectrogram
 from skaudio.metrics import make_event_scorer, segment_based_f1
@@ -60,9 +57,8 @@ def test_clip_level(fitted, other_tones):
     assert probabilities.shape == y.shape
     assert np.array_equal(fitted.predict(X), (probabilities > 0.5).astype(int))
     assert fitted.score(X, y) > 0.7
-    for name in ("f1_macro", "roc_auc", "average_precision", "neg_log_loss"):
-        if name != "neg_log_loss":
-            assert get_scorer(name)(fitted, X, y) > 0.7
+    for name in ("f1_macro", "roc_auc", "average_precision"):
+        assert get_scorer(name)(fitted, X, y) > 0.7
 
 
 def test_frames_and_their_times(fitted, tones):
@@ -106,6 +102,7 @@ def test_one_label_per_recording(tones):
     probabilities = detector.predict_proba(X)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
     assert detector.score(X, y) > 0.9
+    assert get_scorer("neg_log_loss")(detector, X, y) > -0.4  # chance: log(0.5) = -0.69
     # Frames are not renormalised: in silence, neither is heard.
     frames = detector.predict_frames(X)
     assert np.mean([f.sum(axis=0).min() for f in frames]) < 0.5
@@ -114,22 +111,14 @@ def test_one_label_per_recording(tones):
 
 
 @pytest.mark.parametrize("pooling", WEAK_POOLINGS)
-def test_same_seed_same_net_and_alone_as_together(pooling, tones):
+def test_every_pooling_gives_the_same_alone_as_together(pooling, tones):
     X, events = tones[0][:12], tones[1]
-    y = weak(events, len(X))
-    state = torch.get_rng_state()
-    encoder = Pipeline([("noise", Noise()), ("mel", SMALL["encoder"]), ("mask", TimeMask())])
-    params = {**SMALL, "encoder": encoder, "max_epochs": 1, "pooling": pooling, "n_layers": 1}
-    first, second = (EventDetector(**params).fit(X, y) for _ in range(2))
-    assert torch.equal(torch.get_rng_state(), state)
-    together = first.predict_frames(X)
-    for a, b in zip(together, second.predict_frames(X), strict=True):
-        assert np.array_equal(a, b)
+    params = {**SMALL, "max_epochs": 1, "pooling": pooling, "n_layers": 1}
+    detector = EventDetector(**params).fit(X, weak(events, len(X)))
+    together, clips = detector.predict_frames(X), detector.predict_proba(X)
     for i in (0, 7):
-        assert np.array_equal(first.predict_frames([X[i]])[0], together[i])
-        assert np.array_equal(first.predict_proba([X[i]])[0], second.predict_proba(X)[i])
-    again = pickle.loads(pickle.dumps(first))
-    assert np.array_equal(again.predict_proba(X), first.predict_proba(X))
+        assert np.array_equal(detector.predict_frames([X[i]])[0], together[i])
+        assert np.array_equal(detector.predict_proba([X[i]])[0], clips[i])
 
 
 def test_thresholds_are_tuned_without_training(fitted, tones, other_tones):
@@ -161,14 +150,15 @@ def test_search_by_strong_labels(tones, tmp_path, write_audio):
     strong = events.assign(file=[paths[i] for i in events["file"]])
     labels = weak(events, len(X))
     y = pd.DataFrame(MultiLabelBinarizer().fit_transform(labels), columns=["high", "low"])
-    detector = EventDetector(**{**SMALL, "max_epochs": 2})
+    detector = EventDetector(**SMALL)
     grid = {"threshold": [0.2, 0.999], "encoder__n_mels": [16]}
     scorer = make_event_scorer(strong)
     search = GridSearchCV(detector, grid, scoring=scorer, cv=3).fit(paths, y)
     assert search.best_params_["threshold"] == 0.2
     assert len(set(search.cv_results_["mean_test_score"])) == 2
     scores = cross_validate(detector, paths, y, cv=2, scoring=["f1_macro", "roc_auc"])
-    assert np.isfinite(scores["test_roc_auc"]).all()
+    assert scores["test_roc_auc"].min() > 0.7
+    assert scores["test_f1_macro"].min() > 0.5
 
 
 def test_frames_instead_of_recordings(tones):
@@ -182,19 +172,31 @@ def test_frames_instead_of_recordings(tones):
     pd.testing.assert_frame_equal(inside.predict_events(X), outside.predict_events(frames))
 
 
-def test_weights_and_warm_start(tones):
+def test_class_weights(tones):
     X, events = tones
-    y = weak(events, len(X))
+    labels = weak(events, len(X))
     few = {**SMALL, "max_epochs": 2}
     plain, heavy = (
-        EventDetector(**few, class_weight=w).fit(X, y).predict_proba(X)[:, 1].mean()
+        EventDetector(**few, class_weight=w).fit(X, labels).predict_proba(X)[:, 1].mean()
         for w in (None, {"low": 20.0})
     )
     assert heavy > plain
-    EventDetector(**few, class_weight="balanced").fit(X, y)
-    detector = EventDetector(**few, warm_start=True).fit(X, y)
-    module = detector.net_.module_
-    assert detector.fit(X, y).net_.module_ is module
+    # Of a label that is rare, "balanced" raises the probability.
+    rare = [i for i, row in enumerate(labels) if "low" in row][:4]
+    rest = [i for i, row in enumerate(labels) if "low" not in row]
+    X = [X[i] for i in rare + rest]
+    y = [labels[i] for i in rare + rest]
+    plain, balanced = (
+        EventDetector(**few, class_weight=w).fit(X, y).predict_proba(X)[:, 1].mean()
+        for w in (None, "balanced")
+    )
+    assert balanced > plain
+
+
+def test_warm_start_refuses_other_forms_of_labels(tones):
+    X, events = tones
+    detector = EventDetector(**{**SMALL, "max_epochs": 1}, warm_start=True)
+    detector.fit(X, weak(events, len(X)))
     with pytest.raises(ValueError, match=r"warm_start: the labels are \[0, 1\], expected those of"):
         detector.fit(X, np.eye(2, dtype=int)[np.arange(len(X)) % 2])
 
@@ -257,10 +259,12 @@ def test_bad_parameters(tones):
         tiny.fit([*X[:5], X[5][:50], *X[6:]], y)
 
 
-def test_tunes_on_recordings_of_their_own_lengths():
+def test_tunes_on_recordings_of_their_own_lengths(fitted):
     """Lengths differ, and so do the frames: nothing is stacked."""
     X, events = make_tones(8, 1.5, seed=4)
-    detector = EventDetector(**{**SMALL, "max_epochs": 1}).fit(X, weak(events, 8))
-    labels = set(events["event_label"])
-    assert labels == {"high", "low"}
-    assert np.isfinite(detector.tune_thresholds(X, events).thresholds_).all()
+    assert len({len(x) for x in X}) > 1
+    detector = pickle.loads(pickle.dumps(fitted)).set_params(threshold=0.999)
+    before = segment_based_f1(events, detector.predict_events(X))
+    detector.tune_thresholds(X, events)
+    assert (detector.thresholds_ < 0.999).all()
+    assert segment_based_f1(events, detector.predict_events(X)) > max(before, 0.7)

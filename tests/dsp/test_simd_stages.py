@@ -16,16 +16,27 @@ from skaudio.dsp._mel import mel_filterbank
 from skaudio.dsp._simd import _fft, _output, _plan, _program, _rows, prepare
 from skaudio.dsp._simd._lanes import LANES, floats_at, indices_at, load, splat, store
 from skaudio.dsp._simd._log import log
-from skaudio.dsp._simd._plan import MAGNITUDE, POWER, SPECTRUM, Bands
-from skaudio.dsp._simd._program import with_addresses
+from skaudio.dsp._simd._plan import (
+    MAGNITUDE,
+    POWER,
+    SPECTRUM,
+    Bands,
+)
+from skaudio.dsp._simd._program import numbers_of
 
 LENGTHS = [1 << bits for bits in range(5, 14)]  # of n_fft
+NO_BANDS = Bands(0, 0, 0, 0)
 BANK = mel_filterbank(16000, 512, 40, 0.0, 8000.0)
 
 
 @njit
 def pointer_to(array):
     return floats_at(array.ctypes.data)
+
+
+def with_addresses(plan):
+    """Return a plan as the stages take it; something else has to hold its arrays."""
+    return type(plan)(*numbers_of(plan))
 
 
 def nans(*shape):
@@ -254,7 +265,7 @@ class TestBands:
             expected = 20 / scale.power * np.log10(np.maximum(linear, 10 ** (-5 * scale.power)))
         else:
             expected = linear
-        bands = _program.NO_BANDS if bank is None else with_addresses(Bands(40, *bank.bands))
+        bands = NO_BANDS if bank is None else with_addresses(Bands(40, *bank.bands))
         arguments = (spectrum, bands, len(linear), _program._scale_numbers(scale))
 
         tile, result = nans(len(linear), LANES), nans(len(linear), 3 * LANES)
@@ -269,7 +280,7 @@ class TestBands:
 
     def test_stop_at_the_last_frame_of_the_result(self, rng):
         spectrum, result = random(rng, 33, LANES), nans(33, LANES + 2)
-        arguments = (spectrum, _program.NO_BANDS, 33, _program._scale_numbers(Scale()))
+        arguments = (spectrum, NO_BANDS, 33, _program._scale_numbers(Scale()))
         peak = self.run(*arguments, False, nans(LANES), result, LANES, 3)
         np.testing.assert_array_equal(result[:, LANES:], spectrum[:, :2])
         assert np.isnan(result[:, :LANES]).all()

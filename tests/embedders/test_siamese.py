@@ -5,7 +5,6 @@ import pickle
 import numpy as np
 import pytest
 import sklearn
-import torch
 from scipy.spatial.distance import pdist
 from sklearn.model_selection import GridSearchCV, GroupKFold, LeaveOneGroupOut, cross_validate
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
@@ -139,23 +138,34 @@ def test_score_where_all_pairs_are_of_one_kind(fitted, split):
 def test_search_with_classes_left_out(split):
     _, _, X, y = split
     search = GridSearchCV(
-        small(max_epochs=2), {"margin": [0.5, 1.0]}, cv=GroupKFold(2), error_score="raise"
+        small(max_epochs=8), {"lr": [1e-9, 3e-3]}, cv=GroupKFold(2), error_score="raise"
     )
     search.fit(X, y, groups=y)
-    scores = search.cv_results_["mean_test_score"]
-    assert ((scores >= 0) & (scores <= 1)).all()
+    untrained, trained = search.cv_results_["mean_test_score"]
+    assert trained > max(untrained, 0.8)
+    assert search.best_params_ == {"lr": 3e-3}
     # One class in each test fold: nothing to say, but nothing breaks.
-    search.set_params(cv=LeaveOneGroupOut()).fit(X, y, groups=y)
+    search.set_params(cv=LeaveOneGroupOut(), estimator__max_epochs=1).fit(X, y, groups=y)
     assert search.cv_results_["mean_test_score"].tolist() == [0.5, 0.5]
 
 
 def test_nested_search_with_groups(split):
     _, _, X, y = split
     rooms = np.tile([0, 1, 2, 3], 24)
-    search = GridSearchCV(small(max_epochs=1), {"hinge": ["linear"]}, cv=GroupKFold(2))
+    room_of = {id(x): room for x, room in zip(X, rooms, strict=True)}
+    seen = []
+
+    class Spy(SiameseEmbedder):
+        def fit(self, X, y, groups=None):
+            seen.append((len(X), groups is not None and [room_of[id(x)] for x in X] == [*groups]))
+            return super().fit(X, y, groups)
+
+    spy = Spy(**small(max_epochs=1).get_params())
+    search = GridSearchCV(spy, {"hinge": ["linear"]}, cv=GroupKFold(2))
     with sklearn.config_context(enable_metadata_routing=True):
-        out = cross_validate(search, X, y, params={"groups": rooms}, cv=GroupKFold(2))
-    assert np.isfinite(out["test_score"]).all()
+        cross_validate(search, X, y, params={"groups": rooms}, cv=GroupKFold(2))
+    # Two outer folds, each with two inner folds and one fit on all of its training part.
+    assert seen == 2 * [(24, True), (24, True), (48, True)]
 
 
 def test_one_class_and_one_recording_of_each(split):
@@ -172,16 +182,19 @@ def test_a_class_with_one_recording(split):
     X, y, _, _ = split
     labels = y.astype(object)
     labels[5] = "only once"
-    embedder = small(max_epochs=2).fit(X, labels)
-    assert np.isfinite(embedder.transform(X)).all()
+    embedder = small().fit(X, labels)
+    others = np.arange(len(X)) != 5
+    assert embedder.score([x for x, keep in zip(X, others, strict=True) if keep], y[others]) > 0.9
 
 
 def test_early_stopping_needs_pairs_in_the_part_held_out(split):
     X, y, _, _ = split
     embedder = small(early_stopping=True, validation_fraction=0.3, n_iter_no_change=2)
-    embedder.set_params(max_epochs=20).fit(X, y)
+    # With weights that hardly move, the loss soon stops falling.
+    embedder.set_params(max_epochs=20, lr=1e-12).fit(X, y)
     losses = [row["valid_loss"] for row in embedder.history_]
-    assert len(losses) <= 20
+    assert np.argmin(losses) == len(losses) - 3
+    assert embedder.n_iter_ == len(losses) < 20
     embedder.set_params(validation_fraction=0.2)  # one of the four speakers
     with pytest.raises(ValueError, match=r"y, .*in the part held out, holds one class alone"):
         embedder.fit(X, y, groups=y)
@@ -238,27 +251,8 @@ def test_bad_parameters(split):
         ValueError, match=r"module='cnn': expected 'lenet', 'gru', 'statistics' or the class"
     ):
         small(module="cnn").fit(X, y)
-    with pytest.raises(ValueError, match=r"hinge='cubic': expected one of"):
+    with pytest.raises(ValueError, match=r"hinge='cubic': expected 'squared' or 'linear'"):
         small(hinge="cubic").fit(X, y)
-
-
-def test_same_seed_same_numbers(split):
-    X, y, _, _ = split
-    torch.manual_seed(1)
-    before = torch.random.get_rng_state()
-    first = small(max_epochs=2).fit(X, y).transform(X)
-    assert torch.equal(torch.random.get_rng_state(), before)
-    assert np.array_equal(small(max_epochs=2, n_pairs=None).fit(X, y).transform(X), first)
-    assert not np.array_equal(small(max_epochs=2, random_state=1).fit(X, y).transform(X), first)
-
-
-def test_warm_start_goes_on(split):
-    X, y, _, _ = split
-    embedder = small(max_epochs=2, warm_start=True).fit(X, y)
-    module = embedder.net_.module_
-    embedder.fit(X, y)
-    assert embedder.net_.module_ is module
-    assert embedder.n_iter_ == 4
 
 
 def test_neighbours_keep_the_embedding_without_a_copy(fitted, split):

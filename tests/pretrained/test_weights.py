@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import pickle
@@ -445,3 +446,27 @@ class TestIdentity:
             embedder.net_.features[0][0].weight.mul_(1.5)
         assert embedder.weights_hash() != before[0]
         assert not np.allclose(embedder.transform([clip]), before[1])
+
+
+def test_weights_that_are_no_numbers(state, tmp_path):
+    path = tmp_path / "nan.pt"
+    torch.save({name: value * float("nan") for name, value in state.items()}, path)
+    with pytest.raises(ValueError, match=r"nan\.pt: .* holds NaN or infinity"):
+        read_tensors(path)
+
+
+@pytest.mark.parametrize("ending", ["pt", "npz"])
+def test_damage_is_one_kind_of_error(ending, tmp_path):
+    path = tmp_path / f"weights.{ending}"
+    if ending == "pt":
+        torch.save({"a": torch.arange(6.0)}, path)
+    else:
+        np.savez(path, a=np.arange(6.0))
+    good = path.read_bytes()
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        damaged = bytearray(good)
+        damaged[rng.integers(len(damaged))] ^= rng.integers(1, 256)
+        path.write_bytes(damaged)
+        with contextlib.suppress(ValueError):  # any other error fails the test
+            read_tensors(path)

@@ -161,6 +161,19 @@ def finish_cosines(
         cosine_transform(tile, n_bands, matrix, cosines.n_coefficients, target, n_columns, t)
 
 
+@inlined
+def areas_of(workspace: Any, offsets: Any) -> Any:
+    """The areas of a workspace, as addresses."""
+    rows, data, spectrum, spare, tiles = offsets
+    return Areas(
+        workspace + 4 * rows,
+        workspace + 4 * data,
+        workspace + 4 * spectrum,
+        workspace + 4 * spare,
+        workspace + 4 * tiles,
+    )
+
+
 def _kernel_of(sources: str) -> Callable[..., None]:
     """Return the kernel, not compiled yet.
 
@@ -170,15 +183,22 @@ def _kernel_of(sources: str) -> Callable[..., None]:
 
     def encode(
         recordings: Any,  # array of RECORDING
-        frames: Any,
-        fourier: Any,
+        frame_numbers: Any,
+        fourier_numbers: Any,
         kind: Any,
-        bands: Any,
-        scale: Any,
-        cosines: Any,
-        areas: Any,
+        band_numbers: Any,
+        scale_numbers: Any,
+        cosine_numbers: Any,
+        offsets: Any,
+        workspace: Any,
     ) -> None:
         sources  # noqa: B018
+        frames, fourier = FramePlan(*frame_numbers), FourierPlan(*fourier_numbers)
+        bands, cosines = Bands(*band_numbers), Cosines(*cosine_numbers)
+        scale, areas = (
+            ScaleNumbers(*scale_numbers),
+            areas_of(np.intp(workspace.ctypes.data), offsets),
+        )
         n_bands = bands.n_filters if bands.n_filters else fourier.n_complex + 1
         keep = cosines.n_coefficients > 0
         for i in range(len(recordings)):
@@ -199,7 +219,7 @@ def _signature() -> Any:
     """Types of the arguments; the fields of a plan are numbers or addresses."""
 
     def numbers(plan: Any) -> Any:
-        return types.NamedUniTuple(types.intp, len(plan._fields), plan)
+        return types.UniTuple(types.intp, len(plan._fields))
 
     return types.void(
         types.Array(from_dtype(RECORDING), 1, "C"),
@@ -207,9 +227,10 @@ def _signature() -> Any:
         numbers(FourierPlan),
         types.intp,
         numbers(Bands),
-        types.NamedTuple([types.boolean] + [types.float32] * 5, ScaleNumbers),
+        types.Tuple([types.boolean] + [types.float32] * 5),
         numbers(Cosines),
         numbers(Areas),
+        types.Array(types.float32, 1, "C"),
     )
 
 

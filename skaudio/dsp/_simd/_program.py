@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import accumulate
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from skaudio.dsp._simd._plan import (
     POWER,
     RECORDING,
     SPECTRUM,
-    Areas,
     Bands,
     Cosines,
     FourierPlan,
@@ -40,24 +39,20 @@ KEPT = 1 << 22
 ALIGNMENT = 64  # bytes of a cache line, and of the widest vector
 
 
-Plan = TypeVar("Plan", FramePlan, FourierPlan, Bands, Cosines)
-
-
 def address(array: np.ndarray) -> int:
     """Return the address of an array's first item, valid while something holds the array."""
     return int(array.__array_interface__["data"][0])
 
 
-def with_addresses(plan: Plan) -> Plan:
-    """Return a plan with the addresses of its arrays, as the kernel takes it.
+def numbers_of(plan: FramePlan | FourierPlan | Bands | Cosines) -> tuple[int, ...]:
+    """Return a plan as the kernel takes it: with the addresses of its arrays.
 
     Something has to hold the arrays as long as the result is in use.
     """
-    fields: Any = (address(x) if isinstance(x, np.ndarray) else x for x in plan)
-    return type(plan)(*fields)
+    return tuple(address(x) if isinstance(x, np.ndarray) else x for x in plan)
 
 
-NO_BANDS = with_addresses(Bands(0, *[np.empty(0)] * 3))  # nothing reads at these addresses
+NO_BANDS = numbers_of(Bands(0, *[np.empty(0)] * 3))  # nothing reads at these addresses
 NO_SCALE = Scale()
 NO_MATRIX = np.empty((0, 0), np.float32)
 
@@ -125,17 +120,18 @@ class Program:
         self._target_frames = target_frames
         self._kind = KINDS[power]
         self._clips = scale.clips and power is not None
-        self._matrix = NO_MATRIX if dct is None else np.ascontiguousarray(dct, np.float32)
-        self._cosines = with_addresses(Cosines(len(self._matrix), self._matrix))
-        self._scale = _scale_numbers(NO_SCALE if power is None else scale)
+        matrix = NO_MATRIX if dct is None else np.ascontiguousarray(dct, np.float32)
+        self._cosines = Cosines(len(matrix), matrix)
+        self._scale = tuple(_scale_numbers(NO_SCALE if power is None else scale))
 
         lanes = kernel.LANES
         self._pads = framing.center and framing.pad_mode != "constant"
         lead = framing.lead if power is None else 0  # only phases tell where the window sits
         self._frames = frame_plan(framing, lanes, padded=self._pads, lead=lead)
         self._fourier = fourier_plan(framing.n_fft // 2, lanes)
-        self._last_bank: tuple[FilterBank | None, Bands] = None, NO_BANDS
-        self._plans = with_addresses(self._frames), with_addresses(self._fourier), KINDS[power]
+        self._last_bank: tuple[FilterBank | None, tuple[int, ...]] = None, NO_BANDS
+        self._numbers = numbers_of(self._frames), numbers_of(self._fourier), self._kind
+        self._cosine_numbers = numbers_of(self._cosines)
         self._offsets = _side_by_side(
             self._frames.width * self._frames.stride,
             self._fourier.size,
@@ -188,15 +184,14 @@ class Program:
             lanes = self._kernel.LANES
             longest = max((max(row[2], row[4]) for row in table), default=0)
             size += n_bands * lanes * -(-longest // lanes)
-        workspace = _workspace(size)
-        start = address(workspace)
         self._kernel.encode(
             recordings,
-            *self._plans,
-            self._bands(bank),
+            *self._numbers,
+            self._band_numbers(bank),
             self._scale,
-            self._cosines,
-            Areas(*(start + 4 * offset for offset in self._offsets)),
+            self._cosine_numbers,
+            self._offsets,
+            _workspace(size),
         )
         has_nonfinite = recordings["has_nonfinite"]
         for i in unseen:
@@ -204,7 +199,7 @@ class Program:
                 has_nonfinite[i] |= not math.isfinite(np.dot(waveforms[i], waveforms[i]))
         return features, has_nonfinite
 
-    def _bands(self, bank: FilterBank | None) -> Bands:
+    def _band_numbers(self, bank: FilterBank | None) -> tuple[int, ...]:
         """Return the bands as the kernel takes them; those of the last bank are kept.
 
         To look up the addresses takes 7 us, a tenth of a call for a recording of 0.25 s.
@@ -213,7 +208,7 @@ class Program:
             return NO_BANDS
         last, bands = self._last_bank
         if bank is not last:
-            bands = with_addresses(Bands(len(bank.weights), *bank.bands))
+            bands = numbers_of(Bands(len(bank.weights), *bank.bands))
             self._last_bank = bank, bands  # in one step: threads share the program
         return bands
 

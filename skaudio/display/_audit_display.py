@@ -1,0 +1,127 @@
+"""AuditDisplay: a collection of recordings at a glance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skaudio.display._palette import class_colors, names_and_codes
+from skaudio.display._picture import import_pyplot
+
+# More classes than these are not told apart by their colours.
+MOST_CLASSES = 20
+FEWEST_BARS = 4  # that a part has room for: one bar alone would fill it
+BARS = {
+    "all": "all five",
+    "level": "level",
+    "noise_floor": "noise floor",
+    "duration": "duration",
+    "bandwidth": "bandwidth",
+    "silent": "silence",
+}
+
+
+class AuditDisplay:
+    """Picture of an audit: durations, levels, problems, and what gives the classes away.
+
+    Usually made by ``audit_recordings(...).plot()``.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per recording: ``readable``, ``duration`` (s), ``level`` and ``noise_floor`` (dBFS),
+        ``sample_rate`` and ``bandwidth`` (Hz), ``problems`` and, where known, ``class``; see
+        `skaudio.datasets.RecordingsAudit`.
+    shortcuts : Series, default=None
+        How many of the classes follow from each measure. None: the last part shows the bandwidths.
+
+    Attributes
+    ----------
+    axes_ : ndarray of 4 matplotlib Axes
+        Those of the durations, of the levels, of the problems, and of the shortcuts or bandwidths.
+    figure_ : matplotlib Figure
+    points_ : dict of str to matplotlib PathCollection
+        Level and noise floor of the recordings of each class; one entry, "", without classes.
+
+    Examples
+    --------
+    >>> from skaudio.datasets import audit_recordings, load_spoken_digits
+    >>> display = audit_recordings(load_spoken_digits().data[:10]).plot()
+    >>> [ax.get_title() for ax in display.axes_]
+    ['Durations', 'Levels', 'Problems', 'Bandwidths']
+    """
+
+    def __init__(self, table: Any, *, shortcuts: Any = None):
+        self.table = table
+        self.shortcuts = shortcuts
+
+    def plot(self, axes: Any = None) -> AuditDisplay:
+        """Draw the audit.
+
+        Parameters
+        ----------
+        axes : array of 4 matplotlib Axes, default=None
+            None makes a new figure.
+
+        Returns
+        -------
+        display : AuditDisplay
+        """
+        plt = import_pyplot()
+        if axes is None:
+            _, axes = plt.subplots(2, 2, figsize=(11, 7), layout="constrained")
+        self.axes_ = np.ravel(axes)
+        if len(self.axes_) != 4:
+            raise ValueError(f"{len(self.axes_)} axes given, expected 4, one for each part.")
+        self.figure_ = self.axes_[0].figure
+        durations, loudness, problems, last = self.axes_
+        readable = self.table[self.table["readable"]]
+        durations.hist(readable["duration"], bins=40)
+        durations.set(title="Durations", xlabel="Duration (s)", ylabel="Recordings")
+        self._plot_levels(loudness, readable)
+        self._plot_problems(problems)
+        if self.shortcuts is None:
+            last.hist(readable["bandwidth"] / 1000, bins=40)
+            last.set(title="Bandwidths", xlabel="Bandwidth (kHz)", ylabel="Recordings")
+        else:
+            self._plot_shortcuts(last)
+        return self
+
+    def _plot_levels(self, ax: Any, readable: Any) -> None:
+        names, codes = names_and_codes(readable.get("class"), len(readable))
+        if len(names) > MOST_CLASSES:
+            names, codes = [""], np.zeros(len(readable), int)
+        size = 12 if len(readable) < 1000 else 4
+        self.points_ = {}
+        for i, color in enumerate(class_colors(len(names))):
+            own = readable[codes == i]
+            self.points_[names[i]] = ax.scatter(
+                own["noise_floor"], own["level"], s=size, color=color, alpha=0.6, label=names[i]
+            )
+        if len(names) > 1:
+            # Beside the points: they may lie anywhere.
+            ax.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.01, 0.5))
+        ax.set(title="Levels", xlabel="Noise floor (dBFS)", ylabel="Level (dBFS)")
+
+    def _plot_problems(self, ax: Any) -> None:
+        words = self.table["problems"].str.split(", ").explode()
+        counts = words[words != ""].value_counts()
+        if len(counts):
+            ax.bar_label(ax.barh(list(counts.index), counts.to_numpy(), color="C3"), padding=3)
+            ax.set_ylim(max(len(counts), FEWEST_BARS) - 0.5, -0.5)  # the most frequent at the top
+            ax.margins(x=0.12)
+        else:
+            ax.text(0.5, 0.5, "none", ha="center", va="center", transform=ax.transAxes)
+            ax.set_yticks([])
+        ax.set(title="Problems", xlabel=f"Recordings, of {len(self.table)}")
+
+    def _plot_shortcuts(self, ax: Any) -> None:
+        shares = [100 * self.shortcuts[name] for name in BARS]
+        bars = ax.barh(list(BARS.values()), shares)
+        ax.bar_label(bars, fmt="%.0f", padding=3)
+        ax.invert_yaxis()
+        largest = 100 * self.shortcuts["largest class"]
+        ax.axvline(largest, color="black", linestyle="--", label="largest class")
+        ax.legend(fontsize="small", loc="lower right")
+        ax.set(title="Shortcuts", xlabel="Classes that follow from it (%)", xlim=(0, 105))
