@@ -9,20 +9,27 @@ PYTHON ?=
 # How pytest runs. One torch thread per worker: workers and threads would compete for the cores.
 PYTEST_ARGS ?= -n auto --maxprocesses=4
 OMP_NUM_THREADS ?= 1
+PYTEST = OMP_NUM_THREADS=$(OMP_NUM_THREADS) $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format types doctest docs bench clean distclean
+.PHONY: help venv demo test-fast test test-all lint format types doctest docs bench clean distclean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 venv: $(STAMP) ## Create the environment (.venv), or bring it up to date
 
 demo: $(STAMP) ## Cross-validate spoken digits by speaker; pictures go to demo_output/
 	$(BIN)/python examples/plot_1_spoken_digits.py --output demo_output
 
+test-fast: $(STAMP) ## Run the tests that take two minutes together: every package, not every case
+	$(PYTEST) -m "not slow and not exhaustive" $(PYTEST_ARGS)
+
 test: $(STAMP) ## Run the tests (PYTEST_ARGS="-k mfcc" runs some of them)
-	OMP_NUM_THREADS=$(OMP_NUM_THREADS) $(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(PYTEST) -m "not exhaustive" $(PYTEST_ARGS)
+
+test-all: $(STAMP) ## Run the tests, those included that repeat others at length
+	$(PYTEST) $(PYTEST_ARGS)
 
 lint: $(STAMP) ## Check format and lint rules
 	$(BIN)/python -m ruff format --check .

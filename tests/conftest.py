@@ -9,6 +9,17 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+# scikit-learn's checks train an estimator of these packages some hundred times.
+TRAINED = ("skaudio.classifiers", "skaudio.detectors", "skaudio.embedders")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark scikit-learn's checks of estimators that train a network as slow."""
+    for item in items:
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        if "check" in params and type(params.get("estimator")).__module__.startswith(TRAINED):
+            item.add_marker(pytest.mark.slow)
+
 
 def named_folder(variable: str, what: str) -> Path:
     """Return the folder that an environment variable names, or skip and say why."""

@@ -1,4 +1,4 @@
-"""The shape of the package: imports point down, packages keep their files, files stay readable.
+"""The shape of the package: imports point down, packages keep their files.
 
 The imports are read from the source, those inside functions and under ``TYPE_CHECKING`` included;
 nothing is imported to find them.
@@ -47,10 +47,6 @@ KEPT_IN = {"skorch": {"_neural"}}
 
 # What importing any part of skaudio must not load: slow to import, or optional.
 LAZY = ["librosa", "matplotlib", "numba", "av", "skorch"]
-
-MAX_LINES = 300
-# Files that are allowed to be longer: path under skaudio/ -> reason.
-LONGER: dict[str, str] = {}
 
 
 def read_imports(source, module, is_package):
@@ -252,18 +248,6 @@ def test_docstring_names_every_public_room():
     docstring = ast.get_docstring(ast.parse((PACKAGE / "__init__.py").read_text("utf-8")))
     named = re.findall(r"^(\w+)\n    \S", docstring, flags=re.MULTILINE)
     assert sorted(named) == [room for room in ROOMS if not room.startswith("_")]
-
-
-def test_files_are_short():
-    lengths = {
-        path.relative_to(PACKAGE).as_posix(): len(path.read_text("utf-8").splitlines())
-        for path in FILES.values()
-    }
-    too_long = {name for name, length in lengths.items() if length > MAX_LINES}
-    surprising = {name: lengths[name] for name in too_long - set(LONGER)}
-    assert not surprising, f"over {MAX_LINES} lines: {surprising}; split it, or say why in LONGER"
-    assert set(LONGER) <= too_long, "no longer over the limit: take it out of LONGER"
-    assert all(LONGER.values()), "LONGER needs a reason for each file"
 
 
 class TestReading:

@@ -12,6 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from skaudio.datasets import load_spoken_digits
 
 matplotlib = pytest.importorskip("matplotlib")
+pytestmark = pytest.mark.slow
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "plot_1_spoken_digits.py"
 VOICES = ["alba", "brook", "clive", "dana"]

@@ -6,6 +6,7 @@ import importlib
 import json
 import pickle
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 import skaudio
 
+ROOT = Path(__file__).parents[1]
 PACKAGES = sorted(
     module.name for module in pkgutil.iter_modules(skaudio.__path__) if module.name[0] != "_"
 )
@@ -40,7 +42,7 @@ def run(code):
         capture_output=True,
         text=True,
         check=False,
-        cwd=Path(__file__).parents[1],
+        cwd=ROOT,
     )
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout.splitlines()[-1])
@@ -50,6 +52,36 @@ def test_table_has_the_names_of_every_package():
     table = {package: sorted(names.split()) for package, names in skaudio._NAMES.items()}
     packages = {name: importlib.import_module(f"skaudio.{name}") for name in PACKAGES}
     assert table == {name: sorted(package.__all__) for name, package in packages.items()}
+
+
+def listed_in(reference):
+    """List what an API reference has in its tables, with the package that each table is about."""
+    package, names = "", []
+    for line in reference.splitlines():
+        if line.startswith(".. currentmodule:: "):
+            package = line.split()[-1]
+        elif re.fullmatch(r" {3}\w+", line):
+            names.append(f"{package}.{line.strip()}")
+    return names
+
+
+def test_reference_has_every_class_and_function_once():
+    """Constants, in capitals, are described by what takes them."""
+    public = {
+        f"skaudio.{package}.{name}"
+        for package, names in skaudio._NAMES.items()
+        for name in names.split()
+        if callable(getattr(skaudio, name))
+    }
+    listed = listed_in((ROOT / "docs" / "api.rst").read_text("utf-8"))
+    assert {name for name in listed if listed.count(name) > 1} == set()
+    assert public - set(listed) == set(), "public, but not in docs/api.rst"
+    assert set(listed) - public == set(), "in docs/api.rst, but not public"
+
+
+def test_reads_the_tables_of_a_reference():
+    table = ".. currentmodule:: skaudio.audio\n\n.. autosummary::\n   :toctree: generated\n\n"
+    assert listed_in(table + "   AudioBatch\n\nAnd text\n") == ["skaudio.audio.AudioBatch"]
 
 
 def test_no_two_names_are_the_same():

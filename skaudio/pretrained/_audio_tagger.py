@@ -206,8 +206,7 @@ class AudioTagger(PretrainedTransformer):
                 for k in np.argsort(-column, kind="stable")[:top]:
                     if column[k] >= least:
                         rows.append((name, onset, offset, labels[k], float(column[k])))
-        table = pd.DataFrame(rows, columns=["file", "onset", "offset", "event_label", "score"])
-        return table
+        return pd.DataFrame(rows, columns=["file", "onset", "offset", "event_label", "score"])
 
     def frame_times(self, n_frames: Any) -> np.ndarray:
         """Return the times of the middles of frames, in seconds; those of ``pooling=None``.
@@ -222,8 +221,7 @@ class AudioTagger(PretrainedTransformer):
         """
         step = find_model(self.model).net.frame_duration
         if step is None:
-            times: np.ndarray = self.chunk_times(n_frames).mean(axis=1)
-            return times
+            return np.asarray(self.chunk_times(n_frames).mean(axis=1))
         n_frames = np.shape(n_frames)[-1] if np.ndim(n_frames) else n_frames
         return np.arange(check_count("n_frames", n_frames, 0)) * step
 
@@ -286,8 +284,7 @@ class AudioTagger(PretrainedTransformer):
         return np.concatenate([*parts, chunks[-1]], axis=1)
 
     def _pool(self, scores: np.ndarray, pooling: str) -> np.ndarray:
-        row: np.ndarray = scores.max(axis=1) if pooling == "max" else scores.mean(axis=1)
-        return row
+        return np.asarray(scores.max(axis=1) if pooling == "max" else scores.mean(axis=1))
 
     def _check(self) -> None:
         super()._check()

@@ -118,6 +118,7 @@ def test_hash_is_that_of_the_content(batch, make_clip):
     assert joblib.hash(once) == joblib.hash(twice)
 
 
+@pytest.mark.slow
 def test_hash_is_the_same_in_another_process():
     program = (
         "import joblib, numpy as np\n"

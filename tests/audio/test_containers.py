@@ -186,6 +186,7 @@ def test_cross_validate(X, y):
     assert scores["test_score"].tolist() == [1, 1]
 
 
+@pytest.mark.slow
 def test_grid_search_of_two_workers(X, y):
     search = GridSearchCV(classifier(), {"mfcc__n_mfcc": [1, 5]}, cv=2, n_jobs=2)
     search.set_params(error_score="raise").fit(X, y)
@@ -264,6 +265,7 @@ def test_path_column_beside_tabular_ones(table, y, column, output):
         assert features.columns.tolist() == names
 
 
+@pytest.mark.slow
 def test_path_column_beside_tabular_ones_in_workers(table, y):
     columns = ColumnTransformer(
         [

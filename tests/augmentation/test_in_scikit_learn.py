@@ -71,6 +71,7 @@ def test_acts_in_fit_and_not_in_predict(model, clips):
         assert found["test_score"][k] == expected
 
 
+@pytest.mark.slow
 def test_scores_are_the_same_however_it_runs(model, clips, name):
     X, y = clips
     parameter, off, on = STRENGTHS[name]

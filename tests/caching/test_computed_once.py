@@ -37,7 +37,7 @@ def start(log, memory, paths):
     return start
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_five_folds_and_six_grid_points(
     counting, log, memory, paths, n_jobs, make_clip, write_audio
 ):
@@ -62,6 +62,7 @@ def test_five_folds_and_six_grid_points(
     assert cached.cache_info().misses == 21
 
 
+@pytest.mark.slow
 def test_killed_half_way_the_rest_is_computed(counting, log, memory, paths, start):
     process = start(COUNTING_DIES_AT=paths[10])
     process.communicate(timeout=120)
@@ -77,6 +78,7 @@ def test_killed_half_way_the_rest_is_computed(counting, log, memory, paths, star
     assert left.count(".lock") == 1  # that of the counts; those of recordings are gone
 
 
+@pytest.mark.slow
 def test_two_processes_at_once(counting, log, memory, paths, start):
     processes = [start(COUNTING_PAUSE="0.05") for _ in range(2)]
     sums = [process.communicate(timeout=120)[0] for process in processes]

@@ -224,6 +224,7 @@ class TestTransformers:
         weights.write_bytes(b"two!")
         assert facts_of(Scaled(weights)) != before
 
+    @pytest.mark.slow
     def test_other_process(self, tmp_path):
         """Hashes of texts, and so the order of sets, differ between processes."""
         code = (

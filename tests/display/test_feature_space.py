@@ -7,6 +7,7 @@ import io
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
@@ -66,7 +67,24 @@ def test_tsne(rows):
     assert display.ax_.get_ylabel() == "t-SNE 2"
 
 
+def test_umap_is_called(rows, monkeypatch):
+    """Its rows are drawn, and it learns of the number of neighbours and of the seed."""
+
+    class UMAP:
+        def __init__(self, *, n_neighbors, random_state, n_jobs):
+            assert (n_neighbors, random_state, n_jobs) == (11, 3, 1)
+
+        def fit_transform(self, rows):
+            return PCA(2).fit_transform(rows)
+
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=UMAP))
+    display = FeatureSpaceDisplay.from_embeddings(rows, method="umap", random_state=3)
+    np.testing.assert_array_equal(display.coordinates, PCA(2).fit_transform(rows))
+    assert display.ax_.get_ylabel() == "UMAP 2"
+
+
 @pytest.mark.slow
+@pytest.mark.exhaustive  # umap compiles itself for half a minute
 def test_umap(rows):
     pytest.importorskip("umap")
     display = FeatureSpaceDisplay.from_embeddings(rows, method="umap")

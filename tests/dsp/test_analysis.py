@@ -8,10 +8,10 @@ from functools import partial
 import numpy as np
 import pytest
 
+from skaudio.dsp import Framing, Scale
 from skaudio.dsp._analysis import Analysis
 from skaudio.dsp._cepstrum import dct_matrix
 from skaudio.dsp._mel import mel_filterbank
-from skaudio.dsp._stages import Framing, Scale
 
 FRAMING = Framing(512, 400, 160)
 ODD = Framing(501, 399, 70, center=False)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skaudio.dsp._stages import PAD_MODES, Framing, window_weights
+from skaudio.dsp import PAD_MODES, Framing, window_weights
 
 
 @given(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from skaudio.dsp import Framing
 from skaudio.dsp._inversion import check_invertible, griffin_lim, istft, unmix
 from skaudio.dsp._mel import mel_filterbank
-from skaudio.dsp._stages import Framing
 
 
 def by_loops(spectrum, framing):

@@ -9,9 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numba import njit
-from skaudio.dsp._framing import Framing
-from skaudio.dsp._scaling import Scale
 
+from skaudio.dsp import Framing, Scale
 from skaudio.dsp._cepstrum import dct_matrix
 from skaudio.dsp._mel import mel_filterbank
 from skaudio.dsp._simd import _fft, _output, _plan, _program, _rows, prepare

@@ -23,7 +23,7 @@ from skaudio.nets import Standardize, StandardizedNet
 
 
 def lenet(encoder=None, **params):
-    defaults = {"channels": (4, 8), "embedding_size": 16, "max_epochs": 4, "random_state": 0}
+    defaults = {"channels": (4, 8), "embedding_size": 16, "max_epochs": 2, "random_state": 0}
     return LeNetClassifier(encoder, **{**defaults, **params})
 
 
@@ -59,7 +59,7 @@ def test_trains_a_clone_and_returns_what_comes_before_its_head(voices, frames):
     scores = embedder.estimator_.decision_function(frames)
     np.testing.assert_allclose(logits[:, 1] - logits[:, 0], scores, atol=1e-5)
     assert embedder.get_feature_names_out().tolist() == [f"netembedder{i}" for i in range(16)]
-    unit = NetEmbedder(classifier, unit_norm=True).fit_transform(frames, words)
+    unit = embedder.set_params(unit_norm=True).transform(frames)
     np.testing.assert_allclose(unit, rows / np.linalg.norm(rows, axis=1, keepdims=True), atol=1e-6)
 
 

@@ -126,6 +126,7 @@ def theirs(kind, y, seed):
     return librosa.feature.inverse.mfcc_to_audio(mfcc, sr=16000, n_mels=40, **common)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Spectrogram, MelSpectrogram, MFCC])
 def test_griffin_lim_is_no_worse_than_librosas(kind, make_clip):
     paths = load_spoken_digits().data[[0, 60, 120, 240]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import pickle
 import warnings
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -46,11 +46,12 @@ def random_events(rng, like=()):
     return rows
 
 
+@cache
 def cases():
-    """Return 250 pairs of lists, empty ones, touching ones and equal times among them."""
+    """Return 100 pairs of lists, empty ones, touching ones and equal times among them."""
     rng = np.random.default_rng(0)
     pairs = [([], []), ([("a.wav", 0.0, 1.0, "cat")], []), ([], [("a.wav", 0.0, 1.0, "cat")])]
-    while len(pairs) < 250:
+    while len(pairs) < 100:
         true = random_events(rng)
         pairs.append((true, random_events(rng, true)))
     return pairs
