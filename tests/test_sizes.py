@@ -15,7 +15,6 @@ MAX_BASE = 80
 # What is allowed to be longer, and why: path under skaudio/, name of a function or class.
 LONGER_FILES: dict[str, str] = {}
 LONGER_FUNCTIONS = {
-    "load_audio_files": "reads from top to bottom: find, sort, group, report what is skipped",
     "make_soundscapes": "one loop draws and mixes; its parts would pass eight values on",
     "EventDetector.__init__": "stores its parameters, two lines each",
 }
