@@ -1,8 +1,8 @@
 """The kernel's arguments: tables, sizes and places that it needs before the first sample.
 
 The kernel takes each plan as a tuple of numbers, with the addresses of tables in place of the
-arrays (`numbers_of`), and names them again. numba would count references to arrays in each step,
-has different types for arrays that can be written and those that cannot, and takes several times
+arrays (`_program.numbers_of`), and names them again. numba would count references to arrays in
+each step, has different types for arrays that can be written and those that cannot, and takes
 longer to look up the type of a named tuple (0.9 us for seven numbers) than of a tuple (0.3 us).
 
 This module does not import numba.
@@ -141,19 +141,6 @@ class Areas(NamedTuple):
     spectrum: int  # (n_bins, LANES), or (n_bins, 2, LANES) if complex
     spare: int  # copies of LANES hops at an end of the signal: (LANES, width + LANES)
     tiles: int  # (vectors of frames, n_bands, LANES); only for the cosine transform
-
-
-def address(array: np.ndarray) -> int:
-    """Return the address of an array's first item, valid while something holds the array."""
-    return int(array.__array_interface__["data"][0])
-
-
-def numbers_of(plan: FramePlan | FourierPlan | Bands | Cosines) -> tuple[int, ...]:
-    """Return a plan as the kernel takes it: with the addresses of its arrays.
-
-    Something has to hold the arrays as long as the result is in use.
-    """
-    return tuple(address(x) if isinstance(x, np.ndarray) else x for x in plan)
 
 
 def radices_of(n_complex: int) -> list[int]:

@@ -22,11 +22,11 @@ from skaudio.dsp._simd._plan import (
     SPECTRUM,
     Bands,
     Cosines,
+    FourierPlan,
+    FramePlan,
     ScaleNumbers,
-    address,
     fourier_plan,
     frame_plan,
-    numbers_of,
 )
 
 # The shortest transform has two stages; the longest fills a usual second-level cache.
@@ -39,7 +39,7 @@ KINDS = {None: SPECTRUM, 1.0: MAGNITUDE, 2.0: POWER}
 KEPT = 1 << 22
 ALIGNMENT = 64  # bytes of a cache line, and of the widest vector
 
-NO_BANDS = numbers_of(Bands(0, *[np.empty(0)] * 3))  # nothing reads at these addresses
+NO_BANDS = (0, 0, 0, 0)  # no filters, no tables
 NO_SCALE = Scale()
 NO_MATRIX = np.empty((0, 0), np.float32)
 
@@ -206,6 +206,19 @@ class Program:
         if not self._clips:  # else frames that are cut off count for the maximum
             n_frames = min(n_frames, n_output_frames)
         return n_frames, n_output_frames, self._framing.sees_all(n_samples, n_frames)
+
+
+def address(array: np.ndarray) -> int:
+    """Return the address of an array's first item, valid while something holds the array."""
+    return int(array.__array_interface__["data"][0])
+
+
+def numbers_of(plan: FramePlan | FourierPlan | Bands | Cosines) -> tuple[int, ...]:
+    """Return a plan as the kernel takes it: with the addresses of its arrays.
+
+    Something has to hold the arrays as long as the result is in use.
+    """
+    return tuple(address(x) if isinstance(x, np.ndarray) else x for x in plan)
 
 
 def _scale_numbers(scale: Scale) -> ScaleNumbers:
