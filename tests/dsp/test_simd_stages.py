@@ -36,7 +36,7 @@ def pointer_to(array):
 
 def with_addresses(plan):
     """Return a plan as the stages take it; something else has to hold its arrays."""
-    return type(plan)(*numbers_of(plan))
+    return type(plan)(*_program.numbers_of(plan))
 
 
 def nans(*shape):

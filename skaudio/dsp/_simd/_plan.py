@@ -1,8 +1,8 @@
 """The kernel's arguments: tables, sizes and places that it needs before the first sample.
 
 The kernel takes each plan as a tuple of numbers, with the addresses of tables in place of the
-arrays (`numbers_of`), and names them again. numba would count references to arrays in each step,
-has different types for arrays that can be written and those that cannot, and takes several times
+arrays (`_program.numbers_of`), and names them again. numba would count references to arrays in
+each step, has different types for arrays that can be written and those that cannot, and takes
 longer to look up the type of a named tuple (0.9 us for seven numbers) than of a tuple (0.3 us).
 
 This module does not import numba.
