@@ -1,6 +1,6 @@
 """The parameters of every estimator: declared, documented as declared, checked before X is read.
 
-``python tests/test_parameters.py`` prints the table of messages: every parameter of every estimator
+``python -m tests.test_parameters`` prints the table of messages: every parameter of every estimator
 with values of the wrong type and out of range.
 """
 

@@ -22,7 +22,6 @@ from skaudio.dsp._simd._plan import (
     SPECTRUM,
     Bands,
 )
-from skaudio.dsp._simd._program import numbers_of
 
 LENGTHS = [1 << bits for bits in range(5, 14)]  # of n_fft
 NO_BANDS = Bands(0, 0, 0, 0)
