@@ -253,7 +253,7 @@ def number_or_range(
 
 def choice(*values: str | int | None) -> Constraint:
     """Return the constraint of one of some words or numbers, or None where that is among them."""
-    kinds = {type(value) for value in values} | {str}
+    kinds = {type(value) for value in values}
 
     return Constraint(
         (),
@@ -288,7 +288,10 @@ def sequence(documented: str, expected: str, of: Constraint, minimum: int = 0) -
     def is_valid(value: Any) -> bool:
         return len(value) >= minimum and all(map(of.accepts, value))
 
-    return Constraint((documented,), (), (expected,), is_sequence, is_valid)
+    def cause(value: Any) -> str:
+        return f"Pass [{value!r}]." if isinstance(value, str) else ""
+
+    return Constraint((documented,), (), (expected,), is_sequence, is_valid, cause)
 
 
 def anything(documented: str) -> Constraint:

@@ -64,11 +64,11 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
         check_parameters(self)
-        labels = encode_labels(self, y)
-        check_thresholds(self.threshold, labels.names.tolist())
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         source = make_source(self, X, y, seed)
+        labels = encode_labels(self, y)
         check_consistent_length(source.lengths, labels.targets)
+        check_thresholds(self.threshold, labels.names.tolist())
         self._set_labels(labels)
         single = None if labels.is_multilabel else labels.targets.argmax(axis=1)
         weights = label_weights(labels, self.class_weight)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
-from skaudio.dsp._analysis import Framing
 from skaudio.dsp._stages import FilterBank, Scale
 
 # Frames per chunk: a chunk's frames and spectra together fit a core's second-level cache.
@@ -24,7 +24,7 @@ class TorchProgram:
 
     def __init__(
         self,
-        framing: Framing,
+        framing: Any,
         power: float | None,
         scale: Scale,
         dct: np.ndarray | None,

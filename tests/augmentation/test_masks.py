@@ -68,7 +68,7 @@ class TestBoth:
             ({"n_masks": 1.5}, "n_masks=1.5: expected an integer"),
             ({"n_masks": (2, 1)}, "low > high"),
             ({"unit": "seconds"}, "unit='seconds': expected 'fraction' or"),
-            ({"fill": "zero"}, "fill='zero': expected 'mean' or a number"),
+            ({"fill": "zero"}, "fill='zero': expected a finite number or 'mean'"),
         ],
     )
     def test_parameters(self, frames, Mask, axis, unit, params, message):

@@ -140,7 +140,7 @@ class TestResampleQuality:
 
     @pytest.mark.parametrize("encoder", ENCODERS)
     def test_other_names_are_refused(self, encoder, clips):
-        with pytest.raises(ValueError, match="resample_quality='best': expected one of soxr's"):
+        with pytest.raises(ValueError, match="resample_quality='best': expected 'QQ'"):
             encoder(resample_quality="best").fit(clips)
 
 

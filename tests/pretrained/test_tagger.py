@@ -154,7 +154,7 @@ class TestRestriction:
         ("classes", "error", "message"),
         [
             (["Dogg"], ValueError, r"'Dogg' is none of the 527 labels.*mean 'Dog'\?.*rollup=True"),
-            ("Dog", TypeError, r"classes='Dog': expected a sequence, \['Dog'\]"),
+            ("Dog", TypeError, r"classes='Dog': expected a list of labels or None. Pass \['Dog'\]"),
             ([], ValueError, "classes is empty"),
         ],
     )
@@ -271,7 +271,7 @@ class TestLabels:
     ("kwargs", "message"),
     [
         ({"pooling": "sum"}, "pooling='sum'"),
-        ({"threshold": 50}, "threshold=50: expected a score from 0 to 1"),
+        ({"threshold": 50}, "threshold=50: expected a number that is at least 0 and at most 1"),
     ],
 )
 def test_bad_parameters(kwargs, message, clips):
