@@ -308,9 +308,7 @@ def test_bad_parameters(tones):
         SMALL["gru"](standardize="mean").fit(frames, y)
     with pytest.raises(ValueError, match=r"precision='half': expected 'auto'"):
         SMALL["gru"](precision="half").fit(frames, y)
-    with pytest.raises(
-        ValueError, match=r"validation_fraction=2: expected a number that is above 0"
-    ):
+    with pytest.raises(ValueError, match=r"validation_fraction=2: expected a number that"):
         SMALL["gru"](early_stopping=True, validation_fraction=2).fit(frames, y)
     with pytest.raises(ValueError, match="only one class is present: all labels are 'low'"):
         SMALL["gru"]().fit(frames, ["low"] * len(frames))
