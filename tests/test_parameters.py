@@ -26,6 +26,60 @@ WRONG_VALUES = [
     *(-1, 0, 2.5, 1e9, float("nan"), float("inf"), True, None),
     *("", "32", "no such value", b"bytes", [], [-1], ["x"], {}, {1: 2}, (3, 2, 1), object(), MFCC),
 ]
+# Values that a parameter of this name refuses in every estimator, whatever its constraint says: a
+# constraint that becomes too wide is noticed. The parameters of INPUTS take recordings or steps.
+NAN, INF, TEXT = float("nan"), float("inf"), "no such value"
+REFUSED = [
+    (
+        (-1, 0, 1, 2.5, NAN, INF, True, None, TEXT, []),
+        "device distance estimator hinge mode model module pad_mode precision resample_quality "
+        "scale stats transformer unit validation_fraction",
+    ),
+    (
+        (-1, 0, 1, 2.5, NAN, INF, True, TEXT, []),
+        "class_weight dct_norm encoder func model_params module_params n_fft net_params normalize "
+        "pooling sample_rate standardize",
+    ),
+    (
+        (-1, 0, 1, 2.5, NAN, INF, None, TEXT, []),
+        "bidirectional center cmvn early_stopping frames htk rollup unit_norm warm_start",
+    ),
+    (
+        (-1, 0, 2.5, NAN, INF, True, None, TEXT, []),
+        "embedding_size frame_stride hidden_size hysteresis kernel_size max_epochs "
+        "n_iter_no_change n_mels n_mfcc n_segments warp",
+    ),
+    (
+        (-1, 0, NAN, INF, True, None, TEXT, []),
+        "block_duration chunk_hop eps frame_duration lr margin power rate reverberation_time",
+    ),
+    (
+        (-1, 0, 2.5, NAN, INF, True, TEXT, []),
+        "batch_size hop_length max_bytes n_pairs target_frames win_length",
+    ),
+    (
+        (-1, NAN, INF, True, None, TEXT, []),
+        "fmin lifter max_gap median_filter min_duration offset width",
+    ),
+    ((-1, 2.5, NAN, INF, True, None, TEXT, []), "mix n_layers n_masks p"),
+    ((-1, 1, 2.5, NAN, INF, True, None, TEXT, []), "dropout input_dropout label_smoothing"),
+    ((-1, 0, NAN, INF, True, TEXT, []), "chunk_duration fmax top_db"),
+    ((NAN, INF, True, None, TEXT, []), "fill gain_db shift snr_db"),
+    ((NAN, INF, True, TEXT, []), "level_db"),
+    ((-1, NAN, INF, True, TEXT, []), "duration factor"),
+    ((-1, 0, NAN, True, TEXT, []), "norm"),
+    ((-1, 2.5, NAN, INF, True, TEXT), "threshold"),
+    ((-1, 2.5, NAN, INF, True, TEXT, []), "random_state"),
+    ((0, 2.5, NAN, INF, True, TEXT, []), "n_jobs"),
+    ((-1, 2.5, NAN, INF, None, TEXT, []), "deltas verbose"),
+    ((-1, 0, 2.5, NAN, INF, None, TEXT, []), "dct_type"),
+    ((-1, 0, 1, 2.5, NAN, INF, True, TEXT), "callbacks classes labels"),
+    ((-1, 0, 1, 2.5, NAN, INF, True, None, TEXT), "channels"),
+    ((-1, 0, 1, 2.5, NAN, INF, True, None, []), "memory"),
+    ((-1, 0, 1, 2.5, NAN, INF, True, []), "data_home layer"),
+    ((-1, 0, 1, 2.5, NAN, INF, True), "weights"),
+]
+INPUTS = {"impulse_response", "noise", "transformers", "window"}
 # X that cannot be read: parameters are checked before.
 UNREADABLE = ["/no/such/recording.wav"] * 4
 LABELS = [0, 1, 0, 1]
@@ -123,6 +177,17 @@ def test_documented_as_declared(name):
             assert stated == "", parameter
         else:
             assert eval(stated) == default, parameter
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_constraints_are_not_too_wide(name):
+    refused = {parameter: values for values, names in REFUSED for parameter in names.split()}
+    constraints = constraints_of(ESTIMATORS[name])
+    assert not set(constraints) - set(refused) - INPUTS
+    for parameter in sorted(set(constraints) - INPUTS):
+        for value in refused[parameter]:
+            with pytest.raises((TypeError, ValueError), match=rf"^{parameter}=.*expected"):
+                constraints[parameter].check(parameter, value)
 
 
 @pytest.mark.parametrize(("name", "parameter"), parameters())
