@@ -51,7 +51,7 @@ _NAMES = {
         "undo_dct unmix window_weights"
     ),
     "encoders": "MFCC STFT MelSpectrogram Spectrogram Waveform",
-    "frames": "FrameOutputMixin FrameStack as_object_array check_frames pack",
+    "frames": "FrameOutputMixin FrameStack as_object_array check_frames pack validate_frames",
     "augmentation": (
         "VTLP Convolution FrequencyMask FunctionAugmentation Noise RandomSegment Speed "
         "TimeMask TimeShift TrainingPath Volume epoch_seeds"

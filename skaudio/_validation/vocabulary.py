@@ -205,6 +205,15 @@ def check_count(name: str, value: Any, minimum: int = 1) -> int:
     return int(value)
 
 
+def check_target(estimator: Any, y: Any, advice: str = "") -> None:
+    """Raise an error if no y was passed."""
+    if y is None:
+        name = type(estimator).__name__
+        raise ValueError(
+            f"{name} requires y to be passed, but the target y is None.{advice and ' ' + advice}"
+        )
+
+
 def optional(constraint: Checked) -> Checked:
     """Return a constraint that allows None as well."""
 

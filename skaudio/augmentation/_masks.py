@@ -18,7 +18,7 @@ from skaudio._validation import (
 )
 from skaudio.augmentation._augmentation import Augmentation
 from skaudio.augmentation._seeds import draw_count, happens
-from skaudio.frames import as_object_array, check_frames, pack
+from skaudio.frames import as_object_array, pack, validate_frames
 
 MaskOperation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
@@ -64,18 +64,7 @@ class Mask(Augmentation):
         return names
 
     def _check_input(self, X: Any, reset: bool) -> list[np.ndarray]:
-        frames, names = check_frames(self, X, reset=reset)
-        n_features = len(frames[0])
-        if reset:
-            self.n_features_in_ = n_features
-            if names is not None:
-                self.feature_names_in_ = np.array(names, dtype=object)
-        elif n_features != getattr(self, "n_features_in_", n_features):
-            raise ValueError(
-                f"X has {n_features} features, but {type(self).__name__} is expecting "
-                f"{self.n_features_in_} features as input. Were the frames encoded differently?"
-            )
-        return frames
+        return validate_frames(self, X, reset=reset)
 
     def _return_input(self, X: Any, frames: list[np.ndarray]) -> Any:
         if not _is_table(X):

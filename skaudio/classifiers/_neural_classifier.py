@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_y, check_consistent_length, check_is
 from torch import nn
 
 from skaudio._neural import encoded_frames, fit_net, is_warm, make_source, predict_rows
-from skaudio._validation import check_parameters
+from skaudio._validation import check_parameters, check_target
 
 
 class NeuralClassifier(ClassifierMixin, BaseEstimator):
@@ -50,10 +50,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         -------
         self : estimator
         """
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None."
-            )
+        check_target(self, y)
         check_parameters(self)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         source = make_source(self, X, y, seed)

@@ -15,7 +15,7 @@ from torch import nn
 from skaudio import nets
 from skaudio._neural import fit_net, is_warm, make_source
 from skaudio._steps import frame_maker
-from skaudio._validation import check_parameters
+from skaudio._validation import check_parameters, check_target
 from skaudio.detectors._frame_scores import frame_scores
 from skaudio.detectors._thresholds import best_thresholds, check_onsets
 from skaudio.detectors._weak_labels import Labels, encode_labels, label_weights
@@ -59,10 +59,7 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         -------
         self : estimator
         """
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None."
-            )
+        check_target(self, y)
         check_parameters(self)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         source = make_source(self, X, y, seed)

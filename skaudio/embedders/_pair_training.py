@@ -21,7 +21,7 @@ from skaudio._neural import (
     make_source,
     reads_audio,
 )
-from skaudio._validation import check_parameters
+from skaudio._validation import check_parameters, check_target
 from skaudio.audio import check_recordings
 from skaudio.embedders._pair_verification import check_pair_labels
 from skaudio.embedders._pairs import (
@@ -35,11 +35,7 @@ from skaudio.nets import ContrastiveLoss, PairLoss
 
 def fit_drawn_pairs(estimator: Any, X: Any, y: Any, groups: Any) -> None:
     """Train on pairs that are drawn anew in each epoch, from classes y."""
-    if y is None:
-        raise ValueError(
-            "SiameseEmbedder requires y to be passed, but the target y is None. Pairs without "
-            "class labels go to fit_pairs."
-        )
+    check_target(estimator, y, advice="Pairs without class labels go to fit_pairs.")
     check_parameters(estimator)
     seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
     y = _check_y(y, multi_output=False, estimator=estimator)

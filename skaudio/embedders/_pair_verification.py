@@ -10,6 +10,7 @@ import torch
 from scipy.spatial.distance import pdist
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
+from skaudio._validation import check_target
 from skaudio.metrics import equal_error_rate, equal_error_threshold
 from skaudio.nets import pair_distance
 
@@ -100,10 +101,7 @@ class PairVerifier:
             1 where each pair of one class is closer than each pair of two, 0.5 for chance. Also 0.5
             where all pairs are of one kind: in folds of one class, or of one recording per class.
         """
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None."
-            )
+        check_target(self, y)
         y = column_or_1d(y)
         check_consistent_length(X, y)
         return _score_of_rows(self.transform(X), y, self.distance)

@@ -6,6 +6,8 @@ one-column DataFrame of arrays. A 2-D array ``(n, d)`` is n sequences of one fra
 
 check_frames
     X in any of these containers -> a list of frames, for authors of estimators.
+validate_frames
+    The same, and the number of features is that of ``fit``.
 pack, as_object_array
     Frames -> the container they travel in.
 FrameStack
@@ -20,6 +22,14 @@ from skaudio.frames._frames import (
     as_object_array,
     check_frames,
     pack,
+    validate_frames,
 )
 
-__all__ = ["FrameOutputMixin", "FrameStack", "as_object_array", "check_frames", "pack"]
+__all__ = [
+    "FrameOutputMixin",
+    "FrameStack",
+    "as_object_array",
+    "check_frames",
+    "pack",
+    "validate_frames",
+]

@@ -67,6 +67,40 @@ def check_frames(
     return frames, names
 
 
+def validate_frames(estimator: Any, X: Any, *, reset: bool) -> list[np.ndarray]:
+    """Validate sequences of frames against those of ``fit``.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With ``reset``, its ``n_features_in_`` is set, and ``feature_names_in_`` where X has names.
+    X : 3-D array, object array or sequence of (n_features, n_frames), DataFrame, or 2-D table
+    reset : bool
+        True in ``fit``.
+
+    Returns
+    -------
+    frames : list of ndarray of shape (n_features, n_frames)
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `check_frames`; also if the number of features is not that of ``fit``.
+    """
+    frames, names = check_frames(estimator, X, reset=reset)
+    n_features = len(frames[0])
+    if reset:
+        estimator.n_features_in_ = n_features
+        if names is not None:
+            estimator.feature_names_in_ = np.array(names, dtype=object)
+    elif n_features != getattr(estimator, "n_features_in_", n_features):
+        raise ValueError(
+            f"X has {n_features} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input. Were the frames encoded differently?"
+        )
+    return frames
+
+
 def _check_one(item: Any, name: str, advice: str) -> np.ndarray:
     if isinstance(item, (str, bytes)) or not hasattr(item, "__array__"):
         raise TypeError(

@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import _check_feature_names_in
 
 from skaudio._validation import Checked, check_parameters, choice, count, flag
-from skaudio.frames import check_frames
+from skaudio.frames import validate_frames
 from skaudio.pooling._frame_statistics import (
     DELTA_ENDINGS,
     deltas,
@@ -116,7 +116,7 @@ class FramePooling(TransformerMixin, BaseEstimator):
         self : estimator
         """
         self._check_params()
-        self._check_frames(X, reset=True)
+        validate_frames(self, X, reset=True)
         return self
 
     def transform(self, X: Any) -> Any:
@@ -133,7 +133,7 @@ class FramePooling(TransformerMixin, BaseEstimator):
             C-contiguous; ``get_feature_names_out`` names the columns.
         """
         stats = self._check_params()
-        frames = self._check_frames(X, reset=False)
+        frames = validate_frames(self, X, reset=False)
         n_columns = len(frames[0]) * (1 + self.deltas) * len(stats) * self.n_segments
         rows = np.empty((len(frames), n_columns), np.float32)
         for block in _blocks_of_one_length(frames):
@@ -179,20 +179,6 @@ class FramePooling(TransformerMixin, BaseEstimator):
     def _check_params(self) -> list[str]:
         check_parameters(self)
         return check_stats(self.stats)
-
-    def _check_frames(self, X: Any, *, reset: bool) -> list[np.ndarray]:
-        frames, names = check_frames(self, X, reset=reset)
-        n_features = len(frames[0])
-        if reset:
-            self.n_features_in_ = n_features
-            if names is not None:
-                self.feature_names_in_ = np.array(names, dtype=object)
-        elif n_features != getattr(self, "n_features_in_", n_features):
-            raise ValueError(
-                f"X has {n_features} features, but FramePooling is expecting "
-                f"{self.n_features_in_} features as input. Were the frames encoded differently?"
-            )
-        return frames
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
