@@ -109,7 +109,7 @@ def skorch_default(module, frames, y):
         NeuralNet(
             module,
             module__n_features=len(frames[0]),
-            module__n_classes=N_CLASSES,
+            module__n_outputs=N_CLASSES,
             criterion=torch.nn.CrossEntropyLoss,
             optimizer=torch.optim.AdamW,
             iterator_train__shuffle=True,

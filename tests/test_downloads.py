@@ -212,6 +212,15 @@ class TestBrokenConnections:
         fetch(server, path)
         assert path.read_bytes() == CONTENT
 
+    @pytest.mark.parametrize("size", [1000, None])
+    def test_small_file_of_a_server_that_cannot_resume(self, server, path, size):
+        server.ranges, server.content = False, CONTENT[:1000]
+        path.parent.mkdir()
+        path.with_name(".net.pt.part").write_bytes(b"x" * 500)
+        fetch(server, path, "sha256:" + hashlib.sha256(CONTENT[:1000]).hexdigest(), size)
+        assert path.read_bytes() == CONTENT[:1000]
+        assert len(server.requests) == 1
+
     def test_rest_of_another_file_is_begun_anew(self, server, path):
         path.parent.mkdir()
         path.with_name(".net.pt.part").write_bytes(b"x" * 1000)

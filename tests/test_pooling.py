@@ -261,6 +261,11 @@ class TestUnion:
             expected.append(librosa.feature.delta(x, order=k, mode="nearest"))
         np.testing.assert_allclose(stack, np.vstack(expected), atol=1e-4)
 
+    def test_numpy_integers_are_taken(self, clips):
+        expected = make_union(deltas=1).fit_transform(clips)[0]
+        found = make_union(deltas=np.int64(1)).fit_transform(clips)[0]
+        np.testing.assert_array_equal(found, expected)
+
     def test_names(self, clips):
         union = make_union(deltas=2).set_params(mel__n_mels=2, mfcc__n_mfcc=1).fit(clips)
         base = ["mel__melspectrogram0", "mel__melspectrogram1", "mfcc__mfcc0"]

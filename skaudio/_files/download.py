@@ -177,12 +177,12 @@ def _receive_rest(session: Any, url: str, file: BufferedRandom, size: int | None
             stated = response.headers.get("Content-Range", "").rpartition("/")[2]
             if start == (int(stated) if size is None and stated.isdecimal() else size):
                 return True
-            file.truncate(0)  # whether this is all of it cannot be told: begin again
+            file.seek(file.truncate(0))  # whether this is all of it cannot be told: begin again
             return False
         if not response.ok:
             raise ConnectionError(f"{response.status_code} {response.reason}")
         if start and response.status_code != 206:  # a server that cannot resume sends it all
-            file.truncate(start := 0)
+            start = file.seek(file.truncate(0))
         expected = response.headers.get("Content-Length")
         if expected is not None:
             bar.total = start + int(expected)

@@ -253,7 +253,7 @@ def number_or_range(
 
 def choice(*values: str | int | None) -> Constraint:
     """Return the constraint of one of some words or numbers, or None where that is among them."""
-    kinds = {type(value) for value in values}
+    kinds = {numbers.Integral if isinstance(value, int) else type(value) for value in values}
 
     return Constraint(
         (),

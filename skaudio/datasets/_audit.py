@@ -242,7 +242,10 @@ def _find_pairs(
 
     def confirm(at: int) -> tuple[float, float]:
         first, second, lag = found[at]
-        return correlation(recordings[first], recordings[second], lag)
+        try:
+            return correlation(recordings[first], recordings[second], lag)
+        except Exception:  # a damaged file may decode block by block, and not in one piece
+            return 0.0, 0.0
 
     with progress_bar(len(found), verbose, "pair") as advance:
         for (first, second, _), (size, lag) in zip(

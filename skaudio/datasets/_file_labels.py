@@ -101,14 +101,15 @@ def _from_table(
             f" indexed by path, such as table.set_index('path')[{name!r}]."
         )
     keys = [PurePosixPath(str(key).replace("\\", "/")) for key in table.index]
-    whole = {container / key: value for key, value in zip(keys, table, strict=True)}
+    whole: dict[Path, list[Any]] = {}
     # Tables of data sets often hold names without folders, or without endings.
     names: dict[str, list[Any]] = {}
     for key, value in zip(keys, table, strict=True):
+        whole.setdefault(container / key, []).append(value)
         names.setdefault(key.name, []).append(value)
     labels = []
     for path, shown in zip(paths, relative, strict=True):
-        found = [whole[path]] if path in whole else names.get(path.name) or names.get(path.stem, [])
+        found = whole.get(path) or names.get(path.name) or names.get(path.stem, [])
         distinct = list(dict.fromkeys(found))
         if len(distinct) != 1 or pd.isna(distinct[0]):
             what = f"several values {distinct[:5]}" if len(distinct) > 1 else "no value"

@@ -290,6 +290,11 @@ class TestTarget:
         with pytest.raises(ValueError, match=r"target: the table has no value for.*'2\.wav'"):
             load_audio_files(container, target=pd.Series({"1.wav": "cat"}))
 
+    def test_index_that_is_not_unique(self, make_files):
+        table = pd.Series(["cat", "dog"], index=["1.wav", "1.wav"])
+        with pytest.raises(ValueError, match=r"several values \['cat', 'dog'\]"):
+            load_audio_files(make_files("1.wav"), target=table)
+
     def test_names_that_are_not_unique(self, make_files):
         container = make_files("x/1.wav", "y/1.wav")
         table = pd.Series({"a/1.wav": "cat", "b/1.wav": "dog"})

@@ -169,6 +169,14 @@ class TestDamaged:
         assert audit.findings[0].kind == "unreadable"
         assert audit.findings[0].recordings.tolist() == [1]
 
+    def test_hole_in_a_copy(self):
+        samples = np.random.default_rng(0).normal(0, 0.1, (2, 300_000))
+        copy = bytearray(encoded(samples, 44100, "OGG", "VORBIS"))
+        hole = len(copy) * 65 // 100
+        copy[hole : hole + 3000] = bytes(3000)
+        audit = audit_recordings([encoded(samples, 44100), bytes(copy)])
+        assert len(audit.table) == 2
+
     def test_missing_file_and_folder(self, tmp_path):
         audit = audit_recordings([str(tmp_path / "none.wav"), str(tmp_path)])
         assert "no such file" in audit.table["reason"][0]
