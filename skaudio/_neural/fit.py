@@ -1,4 +1,4 @@
-"""Training a torch module over recordings: the one file that talks to skorch."""
+"""Training a torch module over recordings, with skorch."""
 
 from __future__ import annotations
 

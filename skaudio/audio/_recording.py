@@ -22,8 +22,6 @@ from skaudio._validation import check_sample_rate
 from skaudio.audio import _errors, _ffmpeg, _wholeness
 from skaudio.audio._arrays import channels_first
 
-RESAMPLE_QUALITIES = ("QQ", "LQ", "MQ", "HQ", "VHQ")
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import _check_feature_names_in
 
 from skaudio._parallel import map_in_threads
-from skaudio._validation import check_parameters, check_sample_rate
+from skaudio._validation import check_parameters
 from skaudio.audio import (
     AudioBatch,
     Recordings,
@@ -174,16 +174,6 @@ class WaveformAugmentation(Augmentation):
             return names
         return np.array(["recording"], dtype=object)
 
-    def _check_params(self) -> Operation:
-        operation: Operation = super()._check_params()
-        if self._stated_rate() is not None:
-            check_sample_rate(self._stated_rate())
-        return operation
-
-    def _stated_rate(self) -> float | None:
-        """Return the parameter ``sample_rate`` of those augmentations that have it."""
-        return getattr(self, "sample_rate", None)
-
     @abstractmethod
     def _make_operation(self) -> Operation:
         """Check the parameters; return the range of a number, and what that number does.
@@ -228,7 +218,7 @@ class WaveformAugmentation(Augmentation):
     def _apply(self, operation: Operation, batch: AudioBatch, seeds: np.ndarray) -> AudioBatch:
         """Draw for each recording of a batch, and alter it."""
         bounds, alter = operation
-        stated = self._stated_rate()
+        stated = getattr(self, "sample_rate", None)  # some augmentations have it
         waveforms: list[np.ndarray] = list(batch)
         rates = batch.sample_rates
         for i, waveform in enumerate(waveforms):

@@ -44,10 +44,22 @@ class Mask(Augmentation):
     axis: int
     counted_in: str
 
-    width: Any
-    n_masks: Any
-    unit: str
-    fill: Any
+    def __init__(
+        self,
+        width: Any = (0, 0.2),
+        *,
+        n_masks: Any = 1,
+        unit: str = "fraction",
+        fill: Any = "mean",
+        p: float = 1.0,
+        random_state: Any = None,
+    ) -> None:
+        self.width = width
+        self.n_masks = n_masks
+        self.unit = unit
+        self.fill = fill
+        self.p = p
+        self.random_state = random_state
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the features of a frame, which are those of X.
@@ -181,23 +193,6 @@ class TimeMask(Mask):
 
     _constraints: ClassVar[dict[str, Any]] = {**MASK, "unit": choice("fraction", "frames")}
 
-    def __init__(
-        self,
-        width: Any = (0, 0.2),
-        *,
-        n_masks: Any = 1,
-        unit: str = "fraction",
-        fill: Any = "mean",
-        p: float = 1.0,
-        random_state: Any = None,
-    ) -> None:
-        self.width = width
-        self.n_masks = n_masks
-        self.unit = unit
-        self.fill = fill
-        self.p = p
-        self.random_state = random_state
-
 
 class FrequencyMask(Mask):
     """Overwrite bands of neighbouring features in the frames of each recording, after the encoder.
@@ -244,20 +239,3 @@ class FrequencyMask(Mask):
     counted_in = "bands"
 
     _constraints: ClassVar[dict[str, Any]] = {**MASK, "unit": choice("fraction", "bands")}
-
-    def __init__(
-        self,
-        width: Any = (0, 0.2),
-        *,
-        n_masks: Any = 1,
-        unit: str = "fraction",
-        fill: Any = "mean",
-        p: float = 1.0,
-        random_state: Any = None,
-    ) -> None:
-        self.width = width
-        self.n_masks = n_masks
-        self.unit = unit
-        self.fill = fill
-        self.p = p
-        self.random_state = random_state

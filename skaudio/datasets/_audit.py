@@ -206,7 +206,7 @@ def _map(function: Callable[[int], Any], n: int, advance: Callable[[int], Any]) 
         advance(1)
         return result
 
-    return map_in_threads(step, n, threaded=n > 1)
+    return map_in_threads(step, n, threaded=True)
 
 
 def _table(measures: list[Measures]) -> pd.DataFrame:

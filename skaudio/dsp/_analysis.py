@@ -75,7 +75,7 @@ class Framing:
         return first <= 0 and end >= n_samples and self.hop_length <= self.win_length
 
     def check_length(self, n_samples: int, name: str) -> None:
-        """Refuse a signal that has no frame, or that its padding mode cannot extend."""
+        """Refuse a signal that is too short for one frame."""
         if self.n_frames(n_samples) < 1:
             raise ValueError(
                 f"{name} has {n_samples} samples, expected at least n_fft={self.n_fft} with "

@@ -98,8 +98,7 @@ def mel_domain_filterbank(
 
     Kaldi and TensorFlow make them so; librosa's and HTK's are straight in Hz.
     """
-    low, high = hz_to_mel(np.array([fmin, fmax]), htk=True)
-    edges = mel_to_hz(np.linspace(low, high, n_mels + 2), htk=True)
+    edges = mel_frequencies(n_mels + 2, fmin, fmax, htk=True)
     edges = hz_to_mel(warp_frequencies(edges, warp_factor, sample_rate), htk=True)
     bins = hz_to_mel(np.fft.rfftfreq(n_fft, 1.0 / sample_rate), htk=True)
     widths = np.diff(edges)[:, None]

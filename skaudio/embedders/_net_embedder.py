@@ -17,7 +17,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skaudio._neural import encoded_frames, predict_frames, predict_rows
-from skaudio._steps import last_step
+from skaudio._steps import last_step, steps_of
 from skaudio._validation import TEXT, Checked, check_parameters, flag
 from skaudio.embedders._layers import LayerReader
 from skaudio.frames import FrameOutputMixin, pack
@@ -129,14 +129,14 @@ class NetEmbedder(
         self : estimator
         """
         check_parameters(self)
-        params = {} if groups is None else {"groups": groups}
         if self._is_frozen():
             self.estimator_ = self.estimator.estimator
-        elif isinstance(self.estimator, Pipeline):
-            name = self.estimator.steps[-1][0]
-            params = {f"{name}__{key}": value for key, value in params.items()}
-            self.estimator_ = clone(self.estimator).fit(X, y, **params)
         else:
+            prefix, inner = "", self.estimator
+            while isinstance(inner, Pipeline):
+                name, inner = inner.steps[-1]
+                prefix += f"{name}__"
+            params = {} if groups is None else {f"{prefix}groups": groups}
             self.estimator_ = clone(self.estimator).fit(X, y, **params)
         for learned in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, learned):
@@ -160,9 +160,11 @@ class NetEmbedder(
             1-D object array of ``(n_features, n_frames)`` arrays if lengths differ.
         """
         check_is_fitted(self)
-        net, reader = _last(self._fitted()), self._reader()
-        steps = self._fitted()[:-1] if isinstance(self._fitted(), Pipeline) else None
-        frames = encoded_frames(net, steps.transform(X) if steps else X)
+        *before, net = steps_of(self._fitted())
+        reader, inputs = self._reader(), X
+        for step in before:
+            inputs = step.transform(inputs)
+        frames = encoded_frames(net, inputs)
         if self.frames:
             sequences = predict_frames(
                 net.net_.module_, frames, net.device, lambda _, x, n: reader.frames(x, n)

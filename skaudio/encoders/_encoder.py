@@ -126,9 +126,7 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
         def batches() -> Iterator[Any]:
             with progress_bar(len(recordings), self.verbose) as progress:
                 for start in range(0, len(recordings), batch_size):
-                    part = slice(start, start + batch_size)
-                    index = None if recordings.index is None else recordings.index[part]
-                    batch = Recordings(recordings[part], is_array=recordings.is_array, index=index)
+                    batch = recordings[start : start + batch_size]
                     yield self._encode(batch, analysis, progress)
 
         return batches()  # what is wrong with the parameters or X was raised above, not later

@@ -61,7 +61,7 @@ def can_stream(encoder: Any) -> bool:
 
 
 def scale_of(encoder: Any) -> Scale:
-    """Return an encoder's scale, its values checked."""
+    """Return an encoder's scale."""
     return Scale(encoder.scale, float(encoder.power), float(encoder.eps), encoder.top_db)
 
 

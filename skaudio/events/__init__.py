@@ -19,9 +19,6 @@ read_events, write_events
 from skaudio.events._event_files import read_events, write_events
 from skaudio.events._event_table import check_events, merge_events
 from skaudio.events._frame_events import (
-    check_filters as check_filters,
-)
-from skaudio.events._frame_events import (
     check_thresholds as check_thresholds,
 )
 from skaudio.events._frame_events import events_to_frames, file_names, frames_to_events

@@ -85,7 +85,7 @@ def frames_to_events(
         )
     step = _step(times, frame_duration)
     thresholds = check_thresholds(threshold, labels)
-    check_filters(hysteresis, median_filter, min_duration, max_gap)
+    _check_filters(hysteresis, median_filter, min_duration, max_gap)
     rows = []
     for label, values, high in zip(labels, probabilities, thresholds, strict=True):
         starts, stops = find_runs(
@@ -225,7 +225,7 @@ def check_thresholds(threshold: Any, labels: Sequence[Any]) -> np.ndarray:
     return np.broadcast_to(values, len(labels))
 
 
-def check_filters(
+def _check_filters(
     hysteresis: float, median_filter: float, min_duration: float, max_gap: float
 ) -> None:
     """Raise an error for settings of the filters that are out of range."""

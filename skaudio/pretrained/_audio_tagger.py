@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any, ClassVar
 
@@ -159,7 +160,7 @@ class AudioTagger(PretrainedTransformer):
         """
         self._check()
         recordings = check_recordings(self, X, reset=False, finite=False)
-        sequences = self._sequences(recordings)
+        sequences = (scores for scores, _ in self._sequences(recordings))
         if self.pooling is None:
             frames = pack(sequences, len(recordings))
             return self._wrap(frames, recordings.index, self.get_feature_names_out)
@@ -194,13 +195,11 @@ class AudioTagger(PretrainedTransformer):
         labels = self.get_feature_names_out()
         least = -math.inf if self.threshold is None else self.threshold
         rows = []
-        durations: dict[int, float] = {}
-        sequences = self._sequences(recordings, frames=False, durations=durations)
-        for i, (name, scores) in enumerate(zip(named, sequences, strict=True)):
-            times = np.array([[0.0, durations[i]]])
-            if by_chunk and scores.shape[1] > 1:
-                times = self.chunk_times(scores)
-                times[-1, 1] = durations[i]
+        chunking = self._chunking(self._net())
+        sequences = self._sequences(recordings, frames=False)
+        for name, (scores, n_samples) in zip(named, sequences, strict=True):
+            bounds = chunking.bounds(n_samples) if by_chunk else [(0, n_samples)]
+            times = np.minimum(bounds, n_samples) / self.sample_rate
             columns = scores.T if by_chunk else [self._pool(scores, self.pooling or "mean")]
             for (onset, offset), column in zip(times, columns, strict=True):
                 for k in np.argsort(-column, kind="stable")[:top]:
@@ -259,11 +258,11 @@ class AudioTagger(PretrainedTransformer):
         return rollup.labels, rollup
 
     def _sequences(
-        self, recordings: Any, *, frames: bool = True, durations: dict[int, float] | None = None
-    ) -> Any:
+        self, recordings: Any, *, frames: bool = True
+    ) -> Iterator[tuple[np.ndarray, int]]:
         """Yield the scores (n_labels, n_frames), or (n_labels, n_chunks), of each recording.
 
-        ``durations`` receives the duration in seconds of each recording, by its position.
+        The second value is its number of samples at the net's rate.
         """
         labels, rollup = self._all_labels()
         chosen = select(self.classes, labels, self.rollup)
@@ -271,10 +270,10 @@ class AudioTagger(PretrainedTransformer):
         self._check_net(net)
         frames = frames and self.pooling is None and net.frame_duration is not None
         pick: Any = attrgetter("frame_logits" if frames else "logits")
-        for chunks in self._extract(recordings, pick, durations=durations):
+        for chunks, n_samples in self._extract(recordings, pick):
             logits = self._joined(chunks, net) if frames else np.stack(chunks, axis=1)
             scores = expit(logits)
-            yield (scores if rollup is None else rollup(scores))[chosen]
+            yield (scores if rollup is None else rollup(scores))[chosen], n_samples
 
     def _joined(self, chunks: list[np.ndarray], net: PretrainedNet) -> np.ndarray:
         """Put the frames of chunks one after the other; where two overlap, the later chunk's."""

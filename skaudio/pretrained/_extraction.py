@@ -66,15 +66,20 @@ class Chunking:
             return min(1 + math.ceil(beyond / self.hop), math.ceil(n_samples / self.hop))
         return 1 + int((beyond + min(self.hop, self.length) / 2) // self.hop)
 
+    def bounds(self, n_samples: int) -> list[tuple[int, int]]:
+        """Return where each chunk of a recording begins and ends, maybe past its end."""
+        if self.length is None:
+            return [(0, n_samples)]
+        starts = [i * self.hop for i in range(self.count(n_samples))]
+        stops = [start + self.length for start in starts]
+        if not self.fixed and self.hop <= self.length:
+            stops[-1] = n_samples
+        return list(zip(starts, stops, strict=True))
+
     def cut(self, waveform: np.ndarray) -> list[np.ndarray]:
         """Return the chunks of a waveform."""
-        n = self.count(len(waveform))
-        starts = [i * self.hop for i in range(n)]
-        stops = [len(waveform) if self.length is None else s + self.length for s in starts]
-        if self.length is not None and not self.fixed and self.hop <= self.length:
-            stops[-1] = len(waveform)
         needed = self.length if self.fixed and self.length is not None else self.minimum
-        chunks = [waveform[a:b] for a, b in zip(starts, stops, strict=True)]
+        chunks = [waveform[a:b] for a, b in self.bounds(len(waveform))]
         return [
             c if len(c) >= needed else np.pad(c, (0, needed - len(c))).astype(np.float32)
             for c in chunks

@@ -132,11 +132,11 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         recordings: Recordings,
         pick: Callable[[Output], torch.Tensor],
         fold_batch_norm: bool = True,
-        durations: dict[int, float] | None = None,
-    ) -> Iterator[list[np.ndarray]]:
-        """Yield what ``pick`` takes from the net's output for each chunk of each recording.
+    ) -> Iterator[tuple[list[np.ndarray], int]]:
+        """Yield what ``pick`` takes from the net's output for each chunk, and the samples.
 
-        ``durations`` receives the duration in seconds of each recording, by its position.
+        One pair for each recording: a list with an item per chunk, and the number of samples at
+        the net's rate.
         """
         net = self._net()
         fast = inference_net(
@@ -144,10 +144,8 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         )
         work = Extraction(fast, self._chunking(net), pick, self.batch_size)
         with progress_bar(len(recordings), self.verbose) as progress:
-            for i, (rows, n_samples) in enumerate(work(recordings)):
-                if durations is not None:
-                    durations[i] = n_samples / self.sample_rate
-                yield rows
+            for rows, n_samples in work(recordings):
+                yield rows, n_samples
                 progress(1)
 
     def __sklearn_tags__(self) -> Any:

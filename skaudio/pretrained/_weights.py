@@ -119,12 +119,12 @@ def _read_hdf5(path: Path) -> dict[str, torch.Tensor]:
     tensors = {}
 
     def take(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
+        if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiu":
             tensors[name] = torch.from_numpy(np.asarray(item[()]))
 
     try:
         with h5py.File(path, "r") as file:
             file.visititems(take)
-    except OSError as error:
+    except Exception as error:  # damage makes h5py raise errors of any kind
         raise ValueError(f"{path} cannot be read as HDF5 ({error}).") from error
     return tensors

@@ -248,6 +248,16 @@ def test_the_training_part_alone_is_learned_from(voices, frames, monkeypatch):
     assert cross_val_score(pipe, frames, noise, cv=folds).mean() < 0.4
 
 
+def test_pipeline_in_a_pipeline(voices):
+    recordings, speakers, words = voices
+    inner = make_pipeline(MFCC(), lenet(max_epochs=1))
+    rows = [
+        NetEmbedder(pipe).fit(recordings, words, groups=speakers).transform(recordings)
+        for pipe in (inner, make_pipeline("passthrough", inner))
+    ]
+    np.testing.assert_array_equal(*rows)
+
+
 def test_search_through_the_wrapper(voices, frames):
     pipe = make_pipeline(NetEmbedder(lenet(max_epochs=1)), KNeighborsClassifier(1))
     grid = {

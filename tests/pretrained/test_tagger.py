@@ -136,6 +136,11 @@ class TestTable:
         frames = tiny(chunk_duration=1.0, pooling=None).transform(clips)
         np.testing.assert_allclose(table["score"][1:4], frames[1].max(axis=0))
 
+    def test_chunks_with_gaps_between_them(self, clips):
+        table = tiny(chunk_duration=0.25, chunk_hop=1.0).tag(clips[1:2], top=1, by_chunk=True)
+        assert table["onset"].tolist() == [0, 1, 2]
+        assert table["offset"].tolist() == [0.25, 1.25, 2.25]
+
     @pytest.mark.parametrize("top", [0, 1.5])
     def test_bad_top(self, clips, top):
         with pytest.raises((ValueError, TypeError), match=f"top={top}"):

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import pickle
+import re
 import sys
 import threading
 from collections import Counter
@@ -160,6 +161,26 @@ class TestYAMNetFiles:
         monkeypatch.setitem(sys.modules, "h5py", None)
         with pytest.raises(ImportError, match=r'pip install "skaudio\[hdf5\]"'):
             load_net("yamnet", tmp_path / "yamnet.h5", None, None)
+
+    def test_hdf5_with_words(self, tmp_path):
+        h5py = pytest.importorskip("h5py")
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            file["weight"], file["about"] = np.ones(3, np.float32), "words"
+        assert list(read_tensors(tmp_path / "a.h5")) == ["weight"]
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_damaged_hdf5(self, tmp_path, seed):
+        h5py = pytest.importorskip("h5py")
+        path = tmp_path / "a.h5"
+        with h5py.File(path, "w") as file:
+            for i in range(20):
+                file[f"layer{i}/weight"] = np.ones(300, np.float32)
+        damaged = np.fromfile(path, np.uint8)
+        rng = np.random.default_rng(seed)
+        damaged[rng.integers(2048, len(damaged), 200)] = rng.integers(0, 256, 200)
+        damaged.tofile(path)
+        with pytest.raises(ValueError, match=re.escape(str(path))):
+            read_tensors(path)
 
     def test_broken_hdf5(self, tmp_path):
         pytest.importorskip("h5py")
