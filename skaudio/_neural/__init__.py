@@ -2,7 +2,8 @@
 
 An estimator asks `make_source` for a source of frames. `fit_net` trains a module on it and sets
 ``net_``, ``history_`` and ``n_iter_``. `predict_rows` and `predict_frames` run that module on
-other recordings. Private; the other packages import from here alone.
+other recordings, whose frames `prediction_frames` makes. Private;
+the other packages import from here alone.
 """
 
 from skaudio._neural.batches import (
@@ -17,20 +18,34 @@ from skaudio._neural.batches import (
     reads_audio,
 )
 from skaudio._neural.fit import fit_net, is_warm
-from skaudio._neural.predict import predict_frames, predict_rows
+from skaudio._neural.long_frames import BLOCK_FRAMES, LONG_FRAMES, can_walk, prediction_frames
+from skaudio._neural.predict import (
+    RowReader,
+    predict_frames,
+    predict_rows,
+    walk_frames,
+)
+from skaudio._neural.walk import walk
 
 __all__ = [
+    "BLOCK_FRAMES",
+    "LONG_FRAMES",
     "FrameSource",
+    "RowReader",
     "Source",
     "TrainingBatches",
     "TrainingSet",
     "ValidationBatches",
     "as_frames",
+    "can_walk",
     "encoded_frames",
     "fit_net",
     "is_warm",
     "make_source",
     "predict_frames",
     "predict_rows",
+    "prediction_frames",
     "reads_audio",
+    "walk",
+    "walk_frames",
 ]

@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_consistent_length, check_is_fitted
 from torch import nn
 
-from skaudio._neural import encoded_frames, fit_net, is_warm, make_source, predict_rows
+from skaudio._neural import fit_net, is_warm, make_source, predict_rows, prediction_frames
 from skaudio._validation import check_parameters, check_target
 
 
@@ -142,7 +142,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return predict_rows(self.net_.module_, encoded_frames(self, X), self.device)
+        return predict_rows(self.net_.module_, prediction_frames(self, X), self.device)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
