@@ -17,6 +17,7 @@ from skaudio._neural.batches import (
     make_source,
     reads_audio,
 )
+from skaudio._neural.block_walk import walk
 from skaudio._neural.fit import fit_net, is_warm
 from skaudio._neural.long_frames import BLOCK_FRAMES, LONG_FRAMES, can_walk, prediction_frames
 from skaudio._neural.predict import (
@@ -25,7 +26,6 @@ from skaudio._neural.predict import (
     predict_rows,
     walk_frames,
 )
-from skaudio._neural.walk import walk
 
 __all__ = [
     "BLOCK_FRAMES",

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from skaudio._neural.batches import pad
+from skaudio._neural.block_walk import n_ticks, walk
 from skaudio._neural.long_frames import (
     BLOCK_FRAMES,
     LONG_FRAMES,
@@ -25,15 +26,14 @@ from skaudio._neural.long_frames import (
     LongRecording,
     can_walk,
 )
-from skaudio._neural.walk import n_ticks, walk
 from skaudio._parallel import progress_bar
 from skaudio.nets import STEP, StandardizedNet
 
 # Sequences padded to one length come in batches of one number of rows, because a matrix product may
 # round by its shape; empty rows fill up the last batch. Short sequences come in PREDICT_ROWS rows,
-# longer ones, of which fewer share a length, in fewer: about PREDICT_FRAMES frames (with more, empty
-# rows cost more than calls), or LONG_ROWS rows if that is more and these are at most BATCH_FRAMES
-# frames, for the sake of memory.
+# longer ones, of which fewer share a length, in fewer: about PREDICT_FRAMES frames (with more,
+# empty rows cost more than calls), or LONG_ROWS rows if that is more and these are at most
+# BATCH_FRAMES frames, for the sake of memory.
 PREDICT_ROWS = 32
 PREDICT_FRAMES = 768
 LONG_ROWS = 8

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skaudio._parallel import no_progress
+from skaudio._parallel import holding, no_progress
 from skaudio.caching._result_store import Store
 
 # Seconds between looks at results that another process is computing.
@@ -28,8 +28,8 @@ def fetch(
 ) -> list[np.ndarray]:
     """Return the result of each key, in order; compute each key that is missing once.
 
-    Locks are held on the results of one batch at a time, and never while waiting for another's, so
-    that processes cannot wait for each other in a circle.
+    Locks are held on the results of one batch at a time, and never while waiting for another's or
+    for joblib's workers, so that nobody waits in a circle.
     """
     positions: dict[str, int] = {}  # of the first recording with a key
     for i, key in enumerate(keys):
@@ -46,7 +46,8 @@ def fetch(
             found = _load(store, batch)
             todo = [key for key in batch if key not in found]
             if todo:
-                computed = compute([positions[key] for key in todo])
+                with holding():  # workers may be waiting for these results: none may be waited for
+                    computed = compute([positions[key] for key in todo])
                 found |= dict(zip(todo, computed, strict=True))
                 store.save({key: found[key] for key in todo})
         results |= found

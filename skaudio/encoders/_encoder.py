@@ -143,6 +143,7 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
             partial(encode_block, self, analysis),
             recordings,
             n_jobs=self.n_jobs,
+            remote=partial(encode_remotely, self),
             threaded=analysis.uses_torch or not is_quick(recordings, self.sample_rate),
             initializer=use_one_torch_thread if analysis.uses_torch else None,
             place=stack.place,
@@ -170,17 +171,19 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
     def _prepare(self) -> Any:
         """Check the parameters, warn of what they cannot do, and return what to compute."""
+        analysis = self._make_analysis()
+        if analysis is not None and analysis.warning:
+            warnings.warn(analysis.warning, stacklevel=3)
+        return analysis
+
+    def _make_analysis(self) -> Any:
         kind: Any = type(self)
         values = tuple([getattr(self, name) for name in _parameter_names(kind)])
         try:
             hash(values)
         except TypeError:  # a window given as an array
-            analysis = self._checked_analysis()
-        else:
-            analysis = _remembered_analysis(kind, *values)
-        if analysis is not None and analysis.warning:
-            warnings.warn(analysis.warning, stacklevel=3)
-        return analysis
+            return self._checked_analysis()
+        return _remembered_analysis(kind, *values)
 
     def _checked_analysis(self) -> Analysis | None:
         check_parameters(self)
@@ -241,6 +244,14 @@ def encode_block(
             check_samples(waveforms[i], recordings[done + i].name)
         frames += encoded
     return frames
+
+
+def encode_remotely(encoder: Any, recordings: Sequence[Recording]) -> list[np.ndarray]:
+    """Return the frames of some recordings, in one of joblib's workers.
+
+    The encoder is all that is sent there: tables are made on the spot, and kept.
+    """
+    return encode_block(encoder, encoder._make_analysis(), recordings)
 
 
 def _read_some(

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from skaudio._parallel import map_ahead, n_threads, one_thread, use_one_torch_thread
+from skaudio._parallel import map_ahead, n_threads, one_blas_thread, use_one_torch_thread
 from skaudio.audio import Recording
 from skaudio.pretrained._pretrained_net import PretrainedNet
 
@@ -148,7 +148,7 @@ class Extraction:
         """Yield the results of each recording's chunks and its number of samples, in order."""
         workers = n_threads()
         threads = ThreadPoolExecutor(workers, initializer=use_one_torch_thread)
-        with one_thread("blas"), threads as pool:
+        with one_blas_thread(), threads as pool:
             gathered: list[list[np.ndarray]] = []
             lengths: list[int] = []
             for spectra, n_samples in map_ahead(pool, self.analyse, recordings, AHEAD * workers):
