@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from skaudio._neural.batches import (
     ValidationBatches,
     reads_audio,
 )
+from skaudio._neural.work import working_threads
 from skaudio._state import seeded
 from skaudio.nets import LOUDNESS_WEIGHT, Standardize, StandardizedNet, recording_mean
 
@@ -82,13 +84,23 @@ def fit_net(
             iterator_train=batches,
             iterator_valid=validation_batches,
         )
-        net.fit(training, y=None)
+        with training_threads(estimator, module, source, index):
+            net.fit(training, y=None)
         # The data is not part of the model: a pickled net must not carry it.
         net.set_params(train_split=None)
     net.module_.eval()
     estimator.net_ = net
     estimator.history_ = net.history
     estimator.n_iter_ = first_epoch + len(net.history)
+
+
+def training_threads(
+    estimator: Any, module: nn.Module, source: Source, index: np.ndarray
+) -> AbstractContextManager[Any]:
+    """Limit torch's threads by the work of a batch of recordings of median length."""
+    median = index[np.argsort(source.lengths[index], kind="stable")[len(index) // 2]]
+    n_frames = source.clean_frames(np.array([median]))[0].shape[1]
+    return working_threads(module, estimator.batch_size, n_frames)
 
 
 def is_warm(estimator: Any) -> bool:

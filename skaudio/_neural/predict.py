@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -26,6 +27,7 @@ from skaudio._neural.long_frames import (
     LongRecording,
     can_walk,
 )
+from skaudio._neural.work import working_threads
 from skaudio._parallel import progress_bar
 from skaudio.nets import STEP, StandardizedNet
 
@@ -89,12 +91,14 @@ def predict_rows(
     reader = reader or RowReader()
     rows: list[Any] = [None] * len(parts)
     short, long = _by_length(module, parts, LONG_FRAMES)
-    for positions, call, x, lengths in _batches(module, parts, short, device, reader.mixes_lengths):
-        values = reader.rows(call, x, lengths)[: len(positions)].float().cpu().numpy()
-        for position, row in zip(positions, values, strict=True):
-            rows[position] = row
-    for i in long:
-        rows[i] = reader.long_row(module, _opened(module, parts[i]), device)
+    with _threads(module):
+        batches = _batches(module, parts, short, device, reader.mixes_lengths)
+        for positions, call, x, lengths in batches:
+            values = reader.rows(call, x, lengths)[: len(positions)].float().cpu().numpy()
+            for position, row in zip(positions, values, strict=True):
+                rows[position] = row
+        for i in long:
+            rows[i] = reader.long_row(module, _opened(module, parts[i]), device)
     return np.stack(rows)
 
 
@@ -118,19 +122,28 @@ def predict_frames(
     """
     out: list[Any] = [None] * len(parts)
     short, long = _by_length(module, parts, block or LONG_FRAMES)
-    for positions, _, x, lengths in _batches(module, parts, short, device, False):
-        values, counts = call(module, x, lengths)
-        rows = values.float().cpu().numpy()
-        for position, row, count in zip(positions, rows, counts.tolist(), strict=False):
-            out[position] = np.ascontiguousarray(row[:, :count])
+    with _threads(module):
+        for positions, _, x, lengths in _batches(module, parts, short, device, False):
+            values, counts = call(module, x, lengths)
+            rows = values.float().cpu().numpy()
+            for position, row, count in zip(positions, rows, counts.tolist(), strict=False):
+                out[position] = np.ascontiguousarray(row[:, :count])
     block = block or BLOCK_FRAMES
     for i in long:
         frames = _opened(module, parts[i])
-        with progress_bar(n_ticks(module.net, frames.n_frames, block), verbose, "block") as tick:
+        with (
+            _threads(module),
+            progress_bar(n_ticks(module.net, frames.n_frames, block), verbose, "block") as tick,
+        ):
             out[i] = (long_call or walk_frames)(
                 module, frames, block=block, device=device, tick=tick
             )
     return out
+
+
+def _threads(module: StandardizedNet) -> AbstractContextManager[Any]:
+    """Limit torch's threads by the network alone: results must not depend on the recordings."""
+    return working_threads(module, PREDICT_ROWS, PREDICT_FRAMES // PREDICT_ROWS)
 
 
 def walk_frames(module: StandardizedNet, frames: Any, **how: Any) -> np.ndarray:
