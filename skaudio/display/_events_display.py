@@ -11,7 +11,7 @@ from skaudio._steps import frame_maker
 from skaudio.display._axes import spectrogram_params
 from skaudio.display._picture import import_pyplot, one_recording
 from skaudio.display._spectrogram_display import SpectrogramDisplay
-from skaudio.events import check_events, file_names
+from skaudio.events import check_events, file_names, match_names
 
 BAR = 0.38  # height of a bar; the distance between two labels is 1
 
@@ -114,6 +114,7 @@ class EventsDisplay:
         events = estimator.predict_events(one)
         if events_true is not None:
             table = check_events(events_true, labels=list(estimator.labels_))
+            table = match_names(table, "file", [name])
             events_true = table[table["file"] == name]
         probabilities = estimator.predict_frames(one)[0]
         encoder = frame_maker(estimator.encoder_)
