@@ -90,7 +90,7 @@ def _read_rows(path: Path) -> list[list[str]]:
         delimiter=SEPARATORS[path.suffix.lower()],
         strict=True,
     )
-    rows = []
+    rows: list[list[str]] = []
     try:
         for row in reader:
             if not row:
