@@ -219,9 +219,19 @@ def load_net(name: str, weights: Any, model_params: Any, data_home: Any) -> Pret
         paths = find_weights(name, weights, model_params, data_home)
         tensors: dict[str, torch.Tensor] = {}
         for path in paths:
-            tensors.update(read_tensors(path))
+            tensors.update(read_tensors(path, legacy=_is_official))
         _set_weights(net, net.convert(tensors), name, paths)
     return net.eval()
+
+
+def _is_official(path: Path) -> bool:
+    """Return whether a file is one of the official ones: by hash, or by name if none is known."""
+    files = [f for model in MODELS.values() for f in (*model.files, *model.extras.values())]
+    for file in files:
+        kind, _, expected = (file.known_hash or "").partition(":")
+        if file.name == path.name and (not expected or file_hash(path, kind) == expected):
+            return True
+    return False
 
 
 def _set_weights(
