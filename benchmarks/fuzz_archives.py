@@ -3,9 +3,9 @@
     python benchmarks/fuzz_archives.py [RUNS] [SEED]
 
 Each run changes, cuts or repeats bytes of a small archive, honest or crafted (stored, deflated,
-bzip2, LZMA, encrypted, unsafe paths, a bomb), unpacks it with bounds, and looks at what has happened.
-Prints counts, and ends with status 1 if an exception of another kind escaped, a file appeared outside
-the folder, or more bytes were unpacked than allowed.
+bzip2, LZMA, encrypted, unsafe paths, a bomb), unpacks it with bounds, and looks at what has
+happened. Prints counts, and ends with status 1 if an exception of another kind escaped, a file
+appeared outside the folder, or more bytes were unpacked than allowed.
 """
 
 from __future__ import annotations

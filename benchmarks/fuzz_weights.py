@@ -3,9 +3,9 @@
     python benchmarks/fuzz_weights.py [RUNS] [SEED]
 
 Each run changes, cuts or repeats bytes of a small file (torch, torch before 1.6, npz, compressed
-npz, HDF5, with arrays of numpy beside the weights) and reads it. Prints counts, and ends with status
-1 if an exception of another kind escaped, weights that are not finite came through, or memory grew
-by more than 200 MB.
+npz, HDF5, with arrays of numpy beside the weights) and reads it. Prints counts, and ends with
+status 1 if an exception of another kind escaped, weights that are not finite came through, or
+memory grew by more than 200 MB.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from typing import Any
 
+from skaudio.display._plain_text import printable
 from skaudio.display._sound import as_url
 from skaudio.encoders import Waveform
 
@@ -51,7 +52,7 @@ class AudioPlayers:
     def to_html(self) -> str:
         """Return the table as HTML, the sound included."""
         rows = [
-            f"<tr><td>{html.escape(title)}</td><td>"
+            f"<tr><td>{html.escape(printable(title))}</td><td>"
             f'<audio controls preload="none" src="{as_url(waveform, self._sample_rate)}"></audio>'
             "</td></tr>"
             for title, waveform in zip(self._titles, self._waveforms, strict=True)

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from skaudio._steps import frame_maker
 from skaudio.display._axes import spectrogram_params
 from skaudio.display._picture import import_pyplot, one_recording
+from skaudio.display._plain_text import plain
 from skaudio.display._spectrogram_display import SpectrogramDisplay
 from skaudio.events import check_events, file_names, match_names
 
@@ -182,14 +183,16 @@ class EventsDisplay:
             raise ValueError("probabilities is given, frame_times is not: expected both.")
         for i, label in enumerate(self.labels):
             (line,) = ax.plot(
-                self.frame_times, self.probabilities[i], color=colors[label], label=str(label)
+                self.frame_times, self.probabilities[i], color=colors[label], label=plain(label)
             )
             self.lines_.append(line)
             if self.thresholds is not None:
                 ax.axhline(self.thresholds[i], color=colors[label], linestyle="--", linewidth=0.7)
         ax.set(ylabel="Probability", ylim=(-0.03, 1.03))
         ax.margins(x=0)
-        ax.legend(loc="upper right", fontsize="small", ncols=min(len(self.labels), 4))
+        # By its handles: matplotlib leaves out lines whose label begins with an underscore.
+        columns = min(len(self.labels), 4)
+        ax.legend(handles=self.lines_, loc="upper right", fontsize="small", ncols=columns)
 
     def _plot_bars(self, ax: Any, colors: dict[Any, str]) -> None:
         paired = self.events_true is not None
@@ -206,7 +209,7 @@ class EventsDisplay:
                 Patch(facecolor="grey", label="found"),
             ]
             ax.legend(handles=handles, loc="upper right", fontsize="small", ncols=2)
-        ax.set_yticks(range(len(self.labels)), labels=[str(label) for label in self.labels])
+        ax.set_yticks(range(len(self.labels)), labels=[plain(label) for label in self.labels])
         ax.set(xlabel="Time (s)", ylim=(len(self.labels) - 0.4, -0.6))
         if self.probabilities is None and len(found):
             ax.set_xlim(left=0)

@@ -21,6 +21,7 @@ from skaudio._parallel import n_threads, progress_bar
 from skaudio._validation import check_part
 from skaudio.audio import Recording, check_recordings
 from skaudio.display._palette import LEGEND_ROWS, MARKERS, class_colors, marker, names_and_codes
+from skaudio.display._plain_text import printable
 from skaudio.encoders import MelSpectrogram
 
 RATE = 16000
@@ -89,7 +90,13 @@ def make_page(
     return (
         Environment(autoescape=True)
         .from_string(template)
-        .render(title=title, library=INLINE.render(), plot=plot, script=script, sounds=sounds)
+        .render(
+            title=printable(title),
+            library=INLINE.render(),
+            plot=plot,
+            script=script,
+            sounds=sounds,
+        )
     )
 
 
@@ -143,7 +150,7 @@ def _picture(waveform: np.ndarray) -> str:
 
 def _plot(display: Any, recordings: Any, pictures: Any, lengths: Any) -> Any:
     """Return the Bokeh figure: points, legends, and what happens on hovering and clicking."""
-    from bokeh.models import CustomJS, HoverTool, TapTool
+    from bokeh.models import CustomJS, HoverTool, PlainText, TapTool
     from bokeh.plotting import figure
 
     n = len(recordings)
@@ -159,8 +166,9 @@ def _plot(display: Any, recordings: Any, pictures: Any, lengths: Any) -> Any:
         sizing_mode="stretch_both",
         tools=["pan", "wheel_zoom", "box_zoom", "reset", tap],
         active_scroll="wheel_zoom",
-        x_axis_label=display.axis_labels[0],
-        y_axis_label=display.axis_labels[1],
+        # As text: of a string, Bokeh would set what is between $$ as a formula.
+        x_axis_label=PlainText(text=printable(display.axis_labels[0])),
+        y_axis_label=PlainText(text=printable(display.axis_labels[1])),
         output_backend="webgl",
     )
     plot.toolbar.logo = None
@@ -184,7 +192,7 @@ def _data_source(
         {
             "x": x,
             "y": y,
-            "name": [Path(r.path).name if r.path else r.name for r in recordings],
+            "name": [printable(Path(r.path).name if r.path else r.name) for r in recordings],
             "about": [
                 f"{a}, {s:.1f} s" if a else f"{s:.1f} s"
                 for a, s in zip(about, lengths, strict=True)

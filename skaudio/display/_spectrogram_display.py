@@ -10,6 +10,7 @@ import numpy as np
 from skaudio._steps import frame_maker
 from skaudio.display._axes import spectrogram_params
 from skaudio.display._picture import import_pyplot, one_recording
+from skaudio.display._plain_text import plain
 from skaudio.dsp import hz_to_mel, mel_to_hz
 from skaudio.encoders import Waveform
 from skaudio.pooling import FrameUnion
@@ -218,7 +219,7 @@ class SpectrogramDisplay:
         elif self.feature_groups is not None:
             names, sizes = zip(*self.feature_groups, strict=True)
             ends = np.cumsum(sizes)
-            ax.set_yticks(ends - np.array(sizes) / 2 - 0.5, labels=names)
+            ax.set_yticks(ends - np.array(sizes) / 2 - 0.5, labels=[plain(n) for n in names])
             ax.tick_params(axis="y", length=0)
             for end in ends[:-1]:
                 ax.axhline(end - 0.5, color="black", linewidth=0.8)
