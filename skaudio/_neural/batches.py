@@ -19,7 +19,15 @@ from sklearn.utils import gen_batches
 from torch.utils.data import Dataset
 
 from skaudio._steps import steps_of
-from skaudio.audio import AudioBatch, Recordings, check_recordings, read_batch
+from skaudio.audio import (
+    READING_ERRORS,
+    AudioBatch,
+    Recording,
+    Recordings,
+    check_recordings,
+    raise_all,
+    read_batch,
+)
 from skaudio.augmentation import TrainingPath, epoch_seeds
 from skaudio.frames import check_frames
 
@@ -47,14 +55,18 @@ def encoded_frames(estimator: Any, X: Any, *, reset: bool = False) -> list[np.nd
     """Return the frames of X on the clean path, for prediction."""
     if reads_audio(estimator):
         recordings = check_recordings(estimator, X, reset=reset)
-        return as_frames(estimator.encoder_.transform(list(recordings)))
+        return as_frames(estimator.encoder_.transform(list(recordings)), recordings)
     cause = f"pass encoder= to {type(estimator).__name__} for recordings (encoder=MFCC())."
     return check_frames(estimator, X, reset=reset, advice=cause)[0]
 
 
-def as_frames(encoded: Any) -> list[np.ndarray]:
-    """Return what an encoder put out as a list of (n_features, n_frames) arrays."""
-    return check_frames(None, encoded, reset=False)[0]
+def as_frames(encoded: Any, recordings: Sequence[Recording] | None = None) -> list[np.ndarray]:
+    """Return what an encoder put out as a list of (n_features, n_frames) arrays.
+
+    Messages call the recordings by their names, if these are given.
+    """
+    names = None if recordings is None else [recording.name for recording in recordings]
+    return check_frames(None, encoded, reset=False, called=names)[0]
 
 
 class Source(Protocol):
@@ -113,7 +125,8 @@ def make_source(estimator: Any, X: Any, y: Any, seed: int) -> Source:
     estimator.encoder_ = fit_encoder(estimator, X, y)
     path = TrainingPath(estimator.encoder_)
     if not path.is_random:
-        return FrameSource(as_frames(estimator.encoder_.transform(list(recordings))))
+        encoded = estimator.encoder_.transform(list(recordings))
+        return FrameSource(as_frames(encoded, recordings))
     audio = decode_all(recordings, _sample_rate(estimator.encoder_))
     return AudioSource(audio, path, estimator.encoder_, seed)
 
@@ -146,7 +159,10 @@ def decode_all(recordings: Recordings, sample_rate: float) -> AudioBatch:
     waveforms: list[np.ndarray] = []
     held = 0
     for block in gen_batches(len(recordings), DECODE_BLOCK):
-        decoded = list(read_batch(recordings[block], sample_rate))
+        try:
+            decoded = list(read_batch(recordings[block], sample_rate))
+        except READING_ERRORS as error:
+            raise_all(recordings, error, lambda r: r.read(sample_rate), first=block.start)
         held += sum(w.nbytes for w in decoded)
         waveforms.extend(decoded if held <= MEMORY_LIMIT else _spill(decoded))
     return AudioBatch(
