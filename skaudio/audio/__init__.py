@@ -12,6 +12,7 @@ check_recordings
 from skaudio.audio._arrays import check_overflow as check_overflow
 from skaudio.audio._audio_batch import AudioBatch
 from skaudio.audio._audio_batch import read_batch as read_batch
+from skaudio.audio._columns import clip_rows as clip_rows
 from skaudio.audio._containers import Recordings, check_recordings
 from skaudio.audio._containers import as_recording as as_recording
 from skaudio.audio._containers import forget_table as forget_table

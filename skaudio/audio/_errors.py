@@ -1,8 +1,10 @@
-"""Errors about recordings, with the likely cause: returned, for the caller to raise."""
+"""Errors about recordings, with the likely cause: returned, for the caller to raise; warnings."""
 
 from __future__ import annotations
 
 import os
+import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,7 +45,23 @@ def not_a_recording(item: Any, name: str) -> TypeError:
     return TypeError(
         f"{name} is {item!r} ({type(item).__name__}), expected a path, a waveform (1-D array) "
         "or a mapping with 'array' and 'sampling_rate', 'path' or 'bytes'."
-        + (missing if item is None or item != item else "")
+        + (missing if _is_missing(item) else "")
+    )
+
+
+def _is_missing(item: Any) -> bool:
+    try:
+        return bool(item is None or item != item)
+    except TypeError:  # pandas' NA
+        return True
+
+
+def masked(samples: Any, name: str) -> ValueError:
+    """Some samples of a masked array are masked."""
+    n_masked = int(np.ma.getmaskarray(samples).sum())
+    return ValueError(
+        f"{name} is a masked array, {n_masked} of its {np.size(samples)} values masked; expected "
+        "all values. Fill them, x.filled(0), or cut the recording."
     )
 
 
@@ -118,3 +136,11 @@ def strange_rate(name: str, rate: float) -> ValueError:
         f"{name} states a sample rate of {rate:g} Hz, expected {LOWEST_RATE} to {HIGHEST_RATE} Hz. "
         "Is its header damaged?"
     )
+
+
+def warn(message: str) -> None:
+    """Warn at the line that calls this package."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("skaudio."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, stacklevel=level)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from skaudio._parallel import map_in_threads
+from skaudio.audio import _errors
 from skaudio.audio._recording import Recording
 
 # What reading a recording raises where something is wrong with that recording.
@@ -88,15 +87,7 @@ def listed(reasons: Sequence[str], n: int, *, is_all: bool = True) -> str:
 
 def warn_of_nan(reasons: Sequence[str], n: int) -> None:
     """Warn of recordings in whose place ``on_error="nan"`` puts NaN."""
-    warn(listed(reasons, n) + '\nThe result is NaN in their place (on_error="nan").')
-
-
-def warn(message: str) -> None:
-    """Warn at the line that calls this package."""
-    level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_globals["__name__"].startswith("skaudio."):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, stacklevel=level)
+    _errors.warn(listed(reasons, n) + '\nThe result is NaN in their place (on_error="nan").')
 
 
 def each_or_reason(

@@ -29,14 +29,17 @@ def seconds_of(recording: Recording, sample_rate: float) -> float | None:
     """
     source = recording.source
     if isinstance(source, np.ndarray):
-        return float(source.shape[-1] / (recording.sample_rate or sample_rate))
-    if not isinstance(source, (str, bytes)):
+        seconds = float(source.shape[-1] / (recording.sample_rate or sample_rate))
+    elif not isinstance(source, (str, bytes)):
         return None
-    try:
-        with open_file(source) as file:
-            return float(file.frames / file.samplerate)
-    except (sf.LibsndfileError, OSError):
-        return None  # for PyAV, or for nobody: whoever decodes it says why
+    else:
+        try:
+            with open_file(source) as file:
+                seconds = float(file.frames / file.samplerate)
+        except (sf.LibsndfileError, OSError):
+            return None  # for PyAV, or for nobody: whoever decodes it says why
+    seconds -= recording.start
+    return seconds if recording.duration is None else min(seconds, recording.duration)
 
 
 def stream(

@@ -116,6 +116,8 @@ def recording_key(recording: Recording) -> str:
     facts += [
         None if x is None else float(x) for x in (recording.sample_rate, recording.warp_factor)
     ]
+    if recording.is_clip:
+        facts += [float(recording.start), recording.duration]
     return digest(json.dumps(facts).encode())
 
 

@@ -22,7 +22,8 @@ from skaudio.detectors._weak_labels import Labels, encode_labels, label_weights
 from skaudio.events import (
     check_events,
     check_thresholds,
-    file_names,
+    events_of_clips,
+    file_spans,
     frames_to_events,
 )
 
@@ -164,25 +165,27 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         -------
         events : DataFrame
             ``file`` (the path, or the position in X, see `skaudio.events.file_names`), ``onset``
-            and ``offset`` in seconds, ``event_label``, and ``score``, the mean probability.
+            and ``offset`` in seconds, ``event_label``, and ``score``, the mean probability. The
+            times of a clip of a file are those of the file.
         """
-        names = file_names(X)
+        spans = file_spans(X)
         probabilities, counts = self._frames(X)
         self._check_params(self.labels_)
         thresholds = getattr(self, "thresholds_", self.threshold)
         tables = []
-        for name, values, count in zip(names, probabilities, counts, strict=True):
+        for span, values, count in zip(spans, probabilities, counts, strict=True):
             table = frames_to_events(
                 values,
                 self.frame_times(values),
                 self.labels_.tolist(),
                 threshold=thresholds,
                 frame_duration=self._step(),
-                file=name,
+                file=span.name,
                 **self._filters(),
             )
             end = self._input_times(count)[-1] + self._input_step() / 2
             table["offset"] = table["offset"].clip(upper=end)
+            table[["onset", "offset"]] += span.start
             tables.append(table)
         found = [table for table in tables if len(table)]
         return pd.concat(found, ignore_index=True) if found else tables[0]
@@ -196,7 +199,7 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
             Preferably not those of `fit`.
         events : DataFrame
             All events in X, see `skaudio.events.check_events`; ``file`` holds the names that
-            `predict_events` returns.
+            `predict_events` returns. Of clips of files, what lies within them is taken.
         metric : {"segment", "event"}, default="segment"
             F1 of segments of one second; or of events, whose onset may differ by 0.2 s and whose
             offset by 0.2 s or a fifth of the event's length, whichever is longer.
@@ -206,9 +209,12 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         self : estimator
             With ``thresholds_``, which replace ``threshold`` until the next `fit`.
         """
-        names = file_names(X)
+        spans = file_spans(X)
+        names: list[Any] = [span.name for span in spans]
         check_is_fitted(self)
         events = check_events(events, labels=self.labels_.tolist(), files=names)
+        if any(span.is_clip for span in spans):
+            events, names = events_of_clips(events, spans), list(range(len(spans)))
         probabilities, counts = self._frames(X)
         self._check_params(self.labels_)
         ends = {n: self._input_times(c)[-1] for n, c in zip(names, counts, strict=True)}

@@ -11,7 +11,7 @@ from skaudio._steps import frame_maker
 from skaudio.display._axes import spectrogram_params
 from skaudio.display._picture import import_pyplot, one_recording
 from skaudio.display._spectrogram_display import SpectrogramDisplay
-from skaudio.events import check_events, file_names
+from skaudio.events import check_events, events_of_clips, file_spans
 
 BAR = 0.38  # height of a bar; the distance between two labels is 1
 
@@ -110,11 +110,14 @@ class EventsDisplay:
             )
         one = one_recording(X, index)
         single = isinstance(one, list) and one[0] is X  # a recording in place of many
-        name = file_names(one)[0] if single else file_names(X)[index]
+        span = file_spans(one)[0] if single else file_spans(X)[index]
         events = estimator.predict_events(one)
+        events[["onset", "offset"]] -= span.start
         if events_true is not None:
             table = check_events(events_true, labels=list(estimator.labels_))
-            events_true = table[table["file"] == name]
+            events_true = table[table["file"] == span.name]
+            if span.is_clip:
+                events_true = events_of_clips(events_true, [span])
         probabilities = estimator.predict_frames(one)[0]
         encoder = frame_maker(estimator.encoder_)
         frames = np.asarray(estimator.encoder_.transform(one)[0])

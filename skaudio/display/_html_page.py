@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,7 @@ def _read(recording: Recording, duration: float, sample_rate: float | None) -> n
                 f"{recording.name} states no sample rate, which is needed to play it: pass "
                 "sample_rate= (Hz)."
             )
-        recording = Recording(recording.source, recording.name, recording.path, sample_rate)
+        recording = replace(recording, sample_rate=sample_rate)
     waveform, _ = recording.read(RATE, duration=duration)
     return waveform / max(1.0, float(np.abs(waveform).max()))  # softer than clipped
 

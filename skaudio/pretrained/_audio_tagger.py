@@ -197,17 +197,17 @@ class AudioTagger(PretrainedTransformer):
         check_count("top", top)
         recordings = check_recordings(self, X, reset=False, finite=False)
         index = range(len(recordings)) if recordings.index is None else recordings.index
-        named = [r.path or i for r, i in zip(recordings, index, strict=True)]
+        named = [(r.path or i, r.start) for r, i in zip(recordings, index, strict=True)]
         labels, least = self.get_feature_names_out(), self.threshold or 0.0
         rows = []
         chunking = self._chunking(self._net())
         sequences = self._sequences(recordings, frames=False)
-        for name, (scores, n_samples) in zip(named, sequences, strict=True):
+        for (name, start), (scores, n_samples) in zip(named, sequences, strict=True):
             if n_samples == 0:  # it cannot be read
                 rows.append((name, np.nan, np.nan, None, np.nan))
                 continue
             bounds = chunking.bounds(n_samples) if by_chunk else [(0, n_samples)]
-            times = np.minimum(bounds, n_samples) / self.sample_rate
+            times = start + np.minimum(bounds, n_samples) / self.sample_rate
             columns = scores.T if by_chunk else [POOLS[self.pooling or "mean"](scores, axis=1)]
             for span, column in zip(times.tolist(), columns, strict=True):
                 best = [k for k in np.argsort(-column, kind="stable")[:top] if column[k] >= least]
