@@ -269,8 +269,8 @@ class AudioTagger(PretrainedTransformer):
         net = self._net()
         self._check_net(net)
         frames = frames and self.pooling is None and net.frame_duration is not None
-        pick: Any = attrgetter("frame_logits" if frames else "logits")
-        for chunks, n_samples in self._extract(recordings, pick):
+        logits_of: Any = attrgetter("frame_logits" if frames else "logits")
+        for chunks, n_samples in self._extract(recordings, lambda net, x: logits_of(net(x))):
             logits = self._joined(chunks, net) if frames else np.stack(chunks, axis=1)
             scores = expit(logits)
             yield (scores if rollup is None else rollup(scores))[chosen], n_samples
