@@ -181,6 +181,7 @@ VOCABULARY: dict[str, ParameterConstraint] = {
     "n_mels": count(),
     "net_params": mapping() | NONE,
     "normalize": choice(None, "max", "rms"),
+    "on_error": choice("raise", "nan"),
     "offset": Checked("float", lambda name, value: check_part(value, None)),
     "p": number(0, 1),
     "power": POSITIVE,

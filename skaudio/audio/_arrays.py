@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from skaudio.audio import _errors
+
 MAX_CHANNELS = 32
 # Beyond so many channels, a recording has to last some time to be taken for one.
 LIKELY_CHANNELS = 8
@@ -60,3 +62,12 @@ def channels_first(samples: np.ndarray, name: str) -> np.ndarray:
             "array; or these are features rather than audio: skip the encoder."
         )
     return samples
+
+
+def check_overflow(values: np.ndarray, waveform: np.ndarray, name: str) -> None:
+    """Refuse a waveform from which something was computed that is not finite: ``values``."""
+    # A sum is quicker than a look at each value, and not finite if one of them is not.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()) or np.isfinite(values).all():
+            return
+    raise _errors.too_large(waveform, name)

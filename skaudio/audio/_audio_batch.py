@@ -10,6 +10,7 @@ import numpy as np
 
 from skaudio._parallel import map_in_threads
 from skaudio._validation import check_sample_rate
+from skaudio.audio._faults import READING_ERRORS, raise_all
 from skaudio.audio._recording import Recording
 
 
@@ -195,7 +196,10 @@ def read_batch(
     def read(i: int) -> tuple[np.ndarray, float | None]:
         return recordings[i].read(sample_rate)
 
-    read_ones = map_in_threads(read, len(recordings), threaded=True)
+    try:
+        read_ones = map_in_threads(read, len(recordings), threaded=True)
+    except READING_ERRORS as error:
+        raise_all(recordings, error, lambda recording: recording.read(sample_rate))
     return AudioBatch(
         [waveform for waveform, _ in read_ones],
         [rate for _, rate in read_ones],

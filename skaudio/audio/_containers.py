@@ -19,6 +19,7 @@ from skaudio._validation import check_sample_rate, is_number
 from skaudio.audio import _errors, _tables
 from skaudio.audio._arrays import as_samples
 from skaudio.audio._audio_batch import AudioBatch
+from skaudio.audio._faults import SHOWN, kind_of, listed
 from skaudio.audio._recording import Recording
 
 
@@ -109,8 +110,22 @@ def forget_table(estimator: Any) -> None:
             delattr(estimator, learned)
 
 
-def _recognised(items: Iterable[Any], index: Any = None) -> Recordings:
-    return Recordings((as_recording(item, i) for i, item in enumerate(items)), index=index)
+def _recognised(items: Sequence[Any] | np.ndarray, index: Any = None) -> Recordings:
+    recordings: list[Recording] = []
+    errors: list[Exception] = []
+    for i, item in enumerate(items):
+        try:
+            recordings.append(as_recording(item, i))
+        except (TypeError, ValueError) as error:
+            errors.append(error)
+            if len(errors) == SHOWN:
+                break
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        message = listed([str(e) for e in errors], len(items), is_all=len(errors) < SHOWN)
+        raise kind_of(errors)(message) from errors[0]
+    return Recordings(recordings, index=index)
 
 
 def _warn_of_wide_integers(recordings: Sequence[Recording]) -> None:
@@ -155,7 +170,7 @@ def _from_sequence(X: Any) -> Recordings | None:
 
 def _from_array(X: np.ndarray) -> Recordings | None:
     if X.ndim == 1 and X.dtype.kind in "UST":
-        return _recognised(str(item) for item in X)
+        return _recognised([str(item) for item in X])
     if X.ndim == 1 and X.dtype.kind == "O" and not (len(X) and is_number(X[0], numbers.Number)):
         return _recognised(X)
     if X.ndim == 2 and X.shape[1] == 1 and X.dtype.kind in "UOT" and len(X):

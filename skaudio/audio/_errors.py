@@ -102,6 +102,16 @@ def not_finite(waveform: np.ndarray, bad: np.ndarray, name: str) -> ValueError:
     )
 
 
+def too_large(waveform: np.ndarray, name: str) -> ValueError:
+    """What is computed from finite samples is not finite."""
+    at = int(np.abs(waveform).argmax())
+    return ValueError(
+        f"{name} has a sample of {waveform[at]:g} (sample {at}), and what is computed from so "
+        "large a value exceeds the range of float32. Expected samples between -1 and 1, or not "
+        "much beyond. Is the file damaged, or are these no samples?"
+    )
+
+
 def strange_rate(name: str, rate: float) -> ValueError:
     """A file states a sample rate at which nothing is recorded."""
     return ValueError(

@@ -20,7 +20,7 @@ import soxr
 
 from skaudio._validation import check_sample_rate
 from skaudio.audio import _errors, _ffmpeg, _wholeness
-from skaudio.audio._arrays import channels_first
+from skaudio.audio._arrays import channels_first, check_overflow
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -258,6 +258,8 @@ def resample(
     if source == target:
         return waveform
     resampled: np.ndarray = soxr.resample(waveform, source, target, quality=quality)
+    if not is_surely_finite(resampled):
+        check_overflow(resampled, waveform, name)
     if len(resampled) == 0:
         n_times = f"{len(waveform)} samples at {source} Hz"
         raise ValueError(

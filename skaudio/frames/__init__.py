@@ -16,6 +16,7 @@ FrameOutputMixin
     `set_output` for transformers that return frames.
 """
 
+# A name that is imported as itself is for the other packages: no part of the public interface.
 from skaudio.frames._frames import (
     FrameOutputMixin,
     FrameStack,
@@ -24,6 +25,7 @@ from skaudio.frames._frames import (
     pack,
     validate_frames,
 )
+from skaudio.frames._frames import is_missing as is_missing
 
 __all__ = [
     "FrameOutputMixin",

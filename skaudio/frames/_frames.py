@@ -17,7 +17,13 @@ ENCODE_FIRST = "put an encoder (MFCC, MelSpectrogram...) before this step."
 
 
 def check_frames(
-    estimator: Any, X: Any, *, reset: bool, advice: str = ENCODE_FIRST
+    estimator: Any,
+    X: Any,
+    *,
+    reset: bool,
+    advice: str = ENCODE_FIRST,
+    missing: bool = False,
+    called: Sequence[str] | None = None,
 ) -> tuple[list[np.ndarray], Any]:
     """Validate sequences of frames.
 
@@ -30,6 +36,10 @@ def check_frames(
         True in ``fit``.
     advice : str
         What to do where X holds recordings rather than frames.
+    missing : bool
+        Let frames of nothing but NaN pass: those of a recording that could not be read.
+    called : sequence of str, optional
+        Names of the recordings for messages.
 
     Returns
     -------
@@ -54,7 +64,8 @@ def check_frames(
         return [row[:, np.newaxis] for row in table], None
     if len(X) == 0:
         raise ValueError("X holds no recordings: found 0 sample(s), expected at least one.")
-    frames = [_check_one(item, f"recording {i}", advice) for i, item in enumerate(X)]
+    called = called or [f"recording {i}" for i in range(len(X))]
+    frames = [_check_one(x, name, advice, missing) for x, name in zip(X, called, strict=True)]
     counts = {len(f) for f in frames}
     if len(counts) > 1:
         i = next(i for i, f in enumerate(frames) if len(f) != len(frames[0]))
@@ -68,7 +79,7 @@ def check_frames(
 
 
 def validate_frames(estimator: Any, X: Any, *, reset: bool) -> list[np.ndarray]:
-    """Validate sequences of frames against those of ``fit``.
+    """Validate sequences of frames against those of ``fit``; missing ones (all NaN) pass.
 
     Parameters
     ----------
@@ -87,7 +98,7 @@ def validate_frames(estimator: Any, X: Any, *, reset: bool) -> list[np.ndarray]:
     ValueError, TypeError
         As `check_frames`; also if the number of features is not that of ``fit``.
     """
-    frames, names = check_frames(estimator, X, reset=reset)
+    frames, names = check_frames(estimator, X, reset=reset, missing=True)
     n_features = len(frames[0])
     if reset:
         estimator.n_features_in_ = n_features
@@ -101,12 +112,15 @@ def validate_frames(estimator: Any, X: Any, *, reset: bool) -> list[np.ndarray]:
     return frames
 
 
-def _check_one(item: Any, name: str, advice: str) -> np.ndarray:
+def is_missing(frames: np.ndarray) -> bool:
+    """Whether frames, or a row, stand for a recording that could not be read."""
+    return bool(np.isnan(frames.flat[0]) and np.isnan(frames).all())
+
+
+def _check_one(item: Any, name: str, advice: str, missing: bool) -> np.ndarray:
     if isinstance(item, (str, bytes)) or not hasattr(item, "__array__"):
-        raise TypeError(
-            f"{name} is {item!r:.60} ({type(item).__name__}), expected frames "
-            f"(n_features, n_frames): {advice}"
-        )
+        found = f"{item!r:.60} ({type(item).__name__})"
+        raise TypeError(f"{name} is {found}, expected frames (n_features, n_frames): {advice}")
     frames = np.asarray(item)
     if frames.ndim == 1:
         raise ValueError(
@@ -127,6 +141,13 @@ def _check_one(item: Any, name: str, advice: str) -> np.ndarray:
         raise TypeError(f"{name} has frames of {frames.dtype}, expected floating point numbers.")
     frames = frames.astype(np.float32, copy=False)
     if not np.isfinite(frames.sum(dtype=np.float64)):
+        if is_missing(frames) and missing:
+            return frames
+        if is_missing(frames):
+            raise ValueError(
+                f"{name} could not be read: its frames are NaN (on_error='nan' in a step before), "
+                "which are not accepted here. Leave such recordings out."
+            )
         raise ValueError(f"{name} contains NaN or infinity in its frames, expected finite values.")
     return frames
 
@@ -181,6 +202,7 @@ class FrameStack:
             self._others[i] = array
         else:
             place[...] = array
+            self._others.pop(i, None)
 
     def gathered(self) -> np.ndarray:
         """Return all n arrays."""

@@ -16,7 +16,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from skaudio._steps import frame_maker
 from skaudio._validation import anything, check_parameters, choice
 from skaudio.audio import Recordings, check_recordings
-from skaudio.frames import FrameOutputMixin, check_frames, pack
+from skaudio.frames import FrameOutputMixin, check_frames, is_missing, pack
 from skaudio.pooling._frame_statistics import DELTA_ENDINGS, deltas
 
 
@@ -235,6 +235,10 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
 
         def stacks() -> Iterator[np.ndarray]:
             for recording, parts in zip(recordings, zip(*columns, strict=True), strict=True):
+                if any(map(is_missing, parts)):
+                    n_rows = sum(map(len, parts)) * (1 + self.deltas)
+                    yield np.full((n_rows, 1), np.nan, np.float32)
+                    continue
                 counts = [part.shape[1] for part in parts]
                 other = next((i for i, n in enumerate(counts) if n != counts[0]), None)
                 if other is not None:
@@ -259,7 +263,7 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
                 "sklearn.pipeline.FeatureUnion."
             )
         try:
-            return check_frames(None, output, reset=False, advice="pass encoders.")[0]
+            return check_frames(None, output, reset=False, advice="pass encoders.", missing=True)[0]
         except (TypeError, ValueError) as error:
             raise type(error)(f"transformer {name!r}: {error}") from error
 

@@ -41,6 +41,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
     weights: Any
     chunk_duration: Any
     chunk_hop: Any
+    on_error: str
     batch_size: int | None
     precision: str
     device: Any
@@ -136,13 +137,13 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         """Yield what ``call`` makes of each chunk with the net, and the samples.
 
         One pair for each recording: a list with an item per chunk, and the number of samples at
-        the net's rate.
+        the net's rate. With ``on_error="nan"``, no items for a recording that cannot be read.
         """
         net = self._net()
         fast = inference_net(
             net, self.device, DTYPES[self.precision], fold_batch_norm=fold_batch_norm
         )
-        work = Extraction(fast, self._chunking(net), call, self.batch_size)
+        work = Extraction(fast, self._chunking(net), call, self.batch_size, self.on_error)
         with progress_bar(len(recordings), self.verbose) as progress:
             for rows, n_samples in work(recordings):
                 yield rows, n_samples
