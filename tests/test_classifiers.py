@@ -349,13 +349,13 @@ def test_bfloat16_learns(tones):
 
 
 def test_decoded_recordings_spill_to_disk(tones, monkeypatch):
-    from skaudio._neural import batches
+    from skaudio._neural import decode
 
     X, y, _ = tones
     clf = SMALL["gru"](encoder=augmented())
     in_memory = clone(clf).fit(X, y).decision_function(X)
-    monkeypatch.setattr(batches, "MEMORY_LIMIT", 0)
-    monkeypatch.setattr(batches, "DECODE_BLOCK", 7)
+    monkeypatch.setattr(decode, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr(decode, "DECODE_BLOCK", 7)
     assert np.array_equal(clone(clf).fit(X, y).decision_function(X), in_memory)
 
 

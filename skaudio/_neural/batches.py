@@ -7,35 +7,24 @@ every draw of an augmentation depend on (seed, epoch, recording) alone.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from sklearn.base import clone
-from sklearn.utils import gen_batches
+from sklearn.utils.validation import check_consistent_length
 from torch.utils.data import Dataset
 
+from skaudio._neural.decode import decode_all
 from skaudio._steps import steps_of
 from skaudio.audio import (
-    READING_ERRORS,
     AudioBatch,
     Recording,
-    Recordings,
     check_recordings,
-    raise_all,
-    read_batch,
 )
 from skaudio.augmentation import TrainingPath, epoch_seeds
 from skaudio.frames import check_frames
-
-# Decoded recordings beyond this many bytes are kept in a file that is mapped into memory.
-MEMORY_LIMIT = 2 << 30
-DECODE_BLOCK = 256
-# Bytes that are written at once to reserve room on a disk.
-ZEROS = 1 << 20
 
 # Training batches are padded to a multiple of this many frames, so that there are few shapes: torch
 # prepares its kernels for each shape anew.
@@ -113,15 +102,19 @@ class AudioSource:
         return as_frames(self._encoder.transform(self._audio[index]))
 
 
-def make_source(estimator: Any, X: Any, y: Any, seed: int) -> Source:
+def make_source(estimator: Any, X: Any, y: Any, seed: int, *, groups: Any = None) -> Source:
     """Return the source of the frames of training; sets the estimator's ``encoder_``.
 
-    Everything is decoded here, so that a broken recording is reported before the first epoch.
+    X, y and groups of different lengths are an error before anything is decoded. Everything is
+    decoded here, so that a broken recording is reported before the first epoch.
     Without augmentations in the encoder, frames are computed once.
     """
     if not reads_audio(estimator):
-        return FrameSource(encoded_frames(estimator, X, reset=True))
+        frames = encoded_frames(estimator, X, reset=True)
+        check_consistent_length(frames, y, groups)
+        return FrameSource(frames)
     recordings = check_recordings(estimator, X, reset=True)
+    check_consistent_length(recordings, y, groups)
     estimator.encoder_ = fit_encoder(estimator, X, y)
     path = TrainingPath(estimator.encoder_)
     if not path.is_random:
@@ -152,53 +145,6 @@ def _sample_rate(encoder: Any) -> float:
         f"encoder={encoder!r} has no step with a sample_rate: expected an encoder of skaudio "
         "(MFCC, MelSpectrogram...), or a Pipeline that ends in one."
     )
-
-
-def decode_all(recordings: Recordings, sample_rate: float) -> AudioBatch:
-    """Decode all recordings to mono at one rate; what exceeds `MEMORY_LIMIT` goes to a file."""
-    waveforms: list[np.ndarray] = []
-    held = 0
-    for block in gen_batches(len(recordings), DECODE_BLOCK):
-        try:
-            decoded = list(read_batch(recordings[block], sample_rate))
-        except READING_ERRORS as error:
-            raise_all(recordings, error, lambda r: r.read(sample_rate), first=block.start)
-        held += sum(w.nbytes for w in decoded)
-        waveforms.extend(decoded if held <= MEMORY_LIMIT else _spill(decoded))
-    return AudioBatch(
-        waveforms,
-        sample_rate,
-        names=[r.path for r in recordings],
-        warp_factors=[r.warp_factor for r in recordings],
-    )
-
-
-def _spill(waveforms: list[np.ndarray]) -> list[np.ndarray]:
-    """Move waveforms to a temporary file, which is deleted with its last view."""
-    n_samples = sum(map(len, waveforms))
-    with tempfile.TemporaryFile() as file:
-        _reserve(file.fileno(), 4 * n_samples)
-        mapped = np.memmap(file, np.float32, "r+", shape=(n_samples,))
-    np.concatenate(waveforms, out=mapped)
-    ends = np.cumsum([len(w) for w in waveforms])
-    return np.split(mapped, ends[:-1])
-
-
-def _reserve(descriptor: int, n_bytes: int) -> None:
-    """Make room for a mapped file: to write where the disk is full would end the process."""
-    try:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(descriptor, 0, n_bytes)
-        else:  # macOS, Windows: to write zeros reserves as well
-            for start in range(0, n_bytes, ZEROS):
-                os.write(descriptor, bytes(min(ZEROS, n_bytes - start)))
-    except OSError as error:
-        raise OSError(
-            f"{n_bytes} bytes of decoded recordings do not fit into the temporary folder "
-            f"{tempfile.gettempdir()} ({error.strerror}). What exceeds "
-            f"{MEMORY_LIMIT} bytes of memory is kept there. Free some space, or set TMPDIR to "
-            "another folder."
-        ) from error
 
 
 class TrainingSet(Dataset[tuple[np.ndarray, Any]]):

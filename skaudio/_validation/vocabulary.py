@@ -156,6 +156,7 @@ VOCABULARY: dict[str, ParameterConstraint] = {
     "chunk_hop": POSITIVE_SECONDS | choice("auto"),
     "class_weight": CLASS_WEIGHTS | choice("balanced", None),
     "data_home": PATH | NONE,
+    "deltas": choice(0, 1, 2),
     "device": device(),
     "dropout": SHARE,
     "duration": Checked("float", lambda name, value: check_part(0.0, value)),
@@ -181,14 +182,15 @@ VOCABULARY: dict[str, ParameterConstraint] = {
     "n_mels": count(),
     "net_params": mapping() | NONE,
     "normalize": choice(None, "max", "rms"),
-    "on_error": choice("raise", "nan"),
     "offset": Checked("float", lambda name, value: check_part(value, None)),
+    "on_error": choice("raise", "nan"),
     "p": number(0, 1),
     "power": POSITIVE,
     "precision": choice("auto", "float32", "bfloat16"),
     "random_state": random_state(),
     "resample_quality": choice("QQ", "LQ", "MQ", "HQ", "VHQ"),
     "sample_rate": sample_rate(),
+    "scale": choice("linear", "log", "db"),
     "standardize": choice("auto", "global", "recording", "both", None),
     "target_frames": count() | NONE,
     "top_db": POSITIVE | NONE,
@@ -197,6 +199,7 @@ VOCABULARY: dict[str, ParameterConstraint] = {
     "verbose": VERBOSITY,
     "warm_start": flag(),
     "win_length": count() | NONE,
+    "window": anything("str, tuple, float or array of shape (win_length,)"),
 }
 
 
@@ -204,6 +207,11 @@ def check_count(name: str, value: Any, minimum: int = 1) -> int:
     """Return a whole number that a function was given, or raise an error."""
     count(minimum).check(name, value)
     return int(value)
+
+
+def check_length(name: str, value: Any) -> int:
+    """Return how many times a function was asked for: a number, or an array's last axis."""
+    return check_count(name, np.shape(value)[-1] if np.ndim(value) else value, 0)
 
 
 def check_target(estimator: Any, y: Any, advice: str = "") -> None:

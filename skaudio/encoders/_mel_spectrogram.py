@@ -9,7 +9,6 @@ import numpy as np
 
 from skaudio._validation import (
     Constraint,
-    anything,
     check_sample_rate,
     choice,
     is_number,
@@ -103,9 +102,7 @@ class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
     """
 
     _constraints: ClassVar[dict[str, Any]] = {
-        "window": anything("str, tuple, float or array of shape (win_length,)"),
         "pad_mode": choice(*PAD_MODES),
-        "scale": choice("linear", "log", "db"),
         "norm": NORM,
     }
 

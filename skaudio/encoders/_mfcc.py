@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from skaudio._validation import anything, choice, count, number
+from skaudio._validation import choice, count, number
 from skaudio.dsp import PAD_MODES, Analysis, dct_matrix, undo_dct
 from skaudio.encoders._encoder import Encoder
 from skaudio.encoders._mel_spectrogram import NORM, magnitude_of_mel, mel_analysis
@@ -104,9 +104,7 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
     """
 
     _constraints: ClassVar[dict[str, Any]] = {
-        "window": anything("str, tuple, float or array of shape (win_length,)"),
         "pad_mode": choice(*PAD_MODES),
-        "scale": choice("linear", "log", "db"),
         "norm": NORM,
         "n_mfcc": count(),
         "dct_type": choice(1, 2, 3),

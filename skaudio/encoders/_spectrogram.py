@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from skaudio._validation import anything, choice
+from skaudio._validation import choice
 from skaudio.dsp import PAD_MODES, Analysis
 from skaudio.encoders._encoder import Encoder
 from skaudio.encoders._spectral import FramedMixin, GriffinLimMixin, framing_of, scale_of
@@ -81,9 +81,7 @@ class Spectrogram(GriffinLimMixin, FramedMixin, Encoder):
     """
 
     _constraints: ClassVar[dict[str, Any]] = {
-        "window": anything("str, tuple, float or array of shape (win_length,)"),
         "pad_mode": choice(*PAD_MODES),
-        "scale": choice("linear", "log", "db"),
     }
 
     def __init__(

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from skaudio._validation import anything, choice
+from skaudio._validation import choice
 from skaudio.audio import AudioBatch
 from skaudio.dsp import PAD_MODES, Analysis, check_invertible, istft
 from skaudio.encoders._encoder import Encoder
@@ -75,7 +75,6 @@ class STFT(FramedMixin, Encoder):
     """
 
     _constraints: ClassVar[dict[str, Any]] = {
-        "window": anything("str, tuple, float or array of shape (win_length,)"),
         "pad_mode": choice(*PAD_MODES),
     }
 

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import _check_feature_names_in
 
-from skaudio._validation import Checked, check_parameters, choice, count, flag
+from skaudio._validation import Checked, check_parameters, count, flag
 from skaudio.frames import is_missing, validate_frames
 from skaudio.pooling._frame_statistics import (
     DELTA_ENDINGS,
@@ -85,7 +85,6 @@ class FramePooling(TransformerMixin, BaseEstimator):
     _constraints: ClassVar[dict[str, Any]] = {
         "stats": Checked("sequence of str", lambda name, value: check_stats(value)),
         "n_segments": count(),
-        "deltas": choice(0, 1, 2),
         "cmvn": flag(),
     }
 

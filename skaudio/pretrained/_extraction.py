@@ -22,7 +22,7 @@ import torch
 
 from skaudio._parallel import map_ahead, n_threads, one_thread, use_one_torch_thread
 from skaudio.audio import READING_ERRORS, Recording, check_overflow, raise_all, warn_of_nan
-from skaudio.pretrained._pretrained_net import Output, PretrainedNet
+from skaudio.pretrained._pretrained_net import PretrainedNet
 
 # Chunks, per thread, that are gathered before they are sorted into batches.
 GATHERED = 64
@@ -135,8 +135,8 @@ class Extraction:
     net : PretrainedNet
         Ready for inference, on its device and in its precision.
     chunking : Chunking
-    pick : callable
-        Maps the net's `Output` for a batch to one tensor with a row per chunk.
+    call : callable
+        Runs the net on a batch of spectrograms; returns one tensor with a row per chunk.
     batch_size : int or None
         Chunks per call of the net; None decides by their length.
     on_error : {"raise", "nan"}
@@ -144,7 +144,7 @@ class Extraction:
 
     net: PretrainedNet
     chunking: Chunking
-    pick: Callable[[Output], torch.Tensor]
+    call: Callable[[PretrainedNet, torch.Tensor], torch.Tensor]
     batch_size: int | None = None
     on_error: str = "raise"
 
@@ -227,7 +227,7 @@ class Extraction:
         n_rows = self._n_rows(n_frames) if self._on_cpu else len(spectra)
         x = np.zeros((n_rows, *spectra[0].shape), np.float32)
         x[: len(spectra)] = spectra
-        rows = self.pick(self.net(torch.from_numpy(x).to(device=like.device, dtype=like.dtype)))
+        rows = self.call(self.net, torch.from_numpy(x).to(device=like.device, dtype=like.dtype))
         return rows[: len(spectra)].float().cpu().numpy()
 
     def _n_rows(self, n_frames: int) -> int:

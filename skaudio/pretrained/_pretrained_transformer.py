@@ -14,7 +14,7 @@ from skaudio._validation import (
     PATH,
     TEXT,
     Constraint,
-    check_count,
+    check_length,
     check_parameters,
     choice,
     sequence,
@@ -23,7 +23,7 @@ from skaudio.audio import Recordings, check_recordings
 from skaudio.frames import FrameOutputMixin
 from skaudio.pretrained._extraction import Chunking, Extraction, chunking_of
 from skaudio.pretrained._inference import inference_net, weights_hash
-from skaudio.pretrained._pretrained_net import Output, PretrainedNet
+from skaudio.pretrained._pretrained_net import PretrainedNet
 from skaudio.pretrained._registry import find_model, load_net, shared_net, weights_source
 
 # "auto" is float32: embeddings of several machines are compared with each other.
@@ -92,7 +92,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         n_chunks : int or ndarray of shape (..., n_chunks)
-            How many, or chunks to count.
+            Number of chunks, or chunks to count.
 
         Returns
         -------
@@ -100,7 +100,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
             The last chunk of a recording may end sooner or later than stated here, with the
             recording; see the user guide.
         """
-        n_chunks = np.shape(n_chunks)[-1] if np.ndim(n_chunks) else check_count("n", n_chunks, 0)
+        n_chunks = check_length("n_chunks", n_chunks)
         chunking = self._chunking(self._net())
         if chunking.length is None:
             raise ValueError("chunk_duration=None: a recording is one chunk, as long as itself.")
@@ -131,10 +131,10 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
     def _extract(
         self,
         recordings: Recordings,
-        pick: Callable[[Output], torch.Tensor],
+        call: Callable[[PretrainedNet, torch.Tensor], torch.Tensor],
         fold_batch_norm: bool = True,
     ) -> Iterator[tuple[list[np.ndarray], int]]:
-        """Yield what ``pick`` takes from the net's output for each chunk, and the samples.
+        """Yield what ``call`` makes of each chunk with the net, and the samples.
 
         One pair for each recording: a list with an item per chunk, and the number of samples at
         the net's rate. With ``on_error="nan"``, no items for a recording that cannot be read.
@@ -143,7 +143,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         fast = inference_net(
             net, self.device, DTYPES[self.precision], fold_batch_norm=fold_batch_norm
         )
-        work = Extraction(fast, self._chunking(net), pick, self.batch_size, self.on_error)
+        work = Extraction(fast, self._chunking(net), call, self.batch_size, self.on_error)
         with progress_bar(len(recordings), self.verbose) as progress:
             for rows, n_samples in work(recordings):
                 yield rows, n_samples
