@@ -11,7 +11,7 @@ from skaudio._steps import frame_maker
 from skaudio.display._axes import spectrogram_params
 from skaudio.display._picture import import_pyplot, one_recording
 from skaudio.display._spectrogram_display import SpectrogramDisplay
-from skaudio.events import check_events, events_of_clips, file_spans
+from skaudio.events import check_events, events_of_clips, file_spans, match_names
 
 BAR = 0.38  # height of a bar; the distance between two labels is 1
 
@@ -115,6 +115,7 @@ class EventsDisplay:
         events[["onset", "offset"]] -= span.start
         if events_true is not None:
             table = check_events(events_true, labels=list(estimator.labels_))
+            table = match_names(table, "file", [span.name])
             events_true = table[table["file"] == span.name]
             if span.is_clip:
                 events_true = events_of_clips(events_true, [span])

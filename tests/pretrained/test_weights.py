@@ -19,7 +19,7 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from skaudio._files import download
+from skaudio._files import transfer
 from skaudio.caching import CachedTransformer
 from skaudio.pretrained import (
     AudioTagger,
@@ -27,6 +27,7 @@ from skaudio.pretrained import (
     _inference,
     _pretrained_transformer,
     _registry,
+    download,
 )
 from skaudio.pretrained._efficientat import EfficientAT
 from skaudio.pretrained._registry import MODELS, Model, WeightsFile, load_net
@@ -327,7 +328,7 @@ class TestDataHome:
             monkeypatch.setitem(_registry.MODELS, "tiny", model)
             return path
 
-        monkeypatch.setattr(download, "PAUSE", 0.01)
+        monkeypatch.setattr(transfer, "PAUSE", 0.01)
         publish()
         yield publish
         server.shutdown()
@@ -392,6 +393,32 @@ class TestDataHome:
         with pytest.raises(ConnectionError, match=message):
             self.run(clip, home)
         assert list((home / "pretrained").iterdir()) == []
+
+    def test_taken_elsewhere(self, served, home, clip, tmp_path, monkeypatch, capsys):
+        """Copies, never links; downloaded only if the data home lacks them."""
+        monkeypatch.setenv("SKAUDIO_DATA", str(home))
+        (path,) = download("tiny", tmp_path / "usb")
+        assert path == tmp_path / "usb" / "pretrained" / "tiny.pt"
+        assert not home.exists()
+        own = home / "pretrained" / "tiny.pt"
+        own.parent.mkdir(parents=True)
+        os.link(served(), tmp_path / "linked")
+        own.symlink_to(tmp_path / "linked")
+        monkeypatch.setenv("SKAUDIO_OFFLINE", "1")
+        (copy,) = download(["tiny"], tmp_path / "disk")
+        assert not copy.is_symlink()
+        assert copy.stat().st_nlink == 1
+        assert [p.name for p in copy.parent.iterdir()] == ["tiny.pt"]
+        assert download(["tiny"], tmp_path / "disk") == [copy]
+        np.testing.assert_array_equal(self.run(clip, tmp_path / "disk"), embed(path, clip))
+        own.unlink()
+        with pytest.raises(
+            ConnectionError, match=r"tiny\.pt is missing, and SKAUDIO_OFFLINE is set"
+        ):
+            download(["tiny"], tmp_path / "third")
+        with pytest.raises(ValueError, match=r"model='tini': .*Did you mean 'tiny'"):
+            download(["tiny", "tini"], tmp_path / "third")
+        assert not (tmp_path / "third").exists()
 
     def test_extra_files_only_where_they_are_needed(self, tmp_path):
         from skaudio.pretrained._registry import find_weights
