@@ -46,9 +46,10 @@ def device() -> Constraint:
     def cause(value: Any) -> str:
         if not isinstance(value, str):
             return ""
-        kind = value.partition(":")[0]
+        kind, colon, _ = value.partition(":")
         if kind in ("cuda", "mps", "xpu"):
-            return f"torch finds no {kind!r} device of that number here."
+            numbered = " of that number" if colon else ""
+            return f"torch finds no {kind!r} device{numbered} here."
         return "A GPU is called 'cuda'." if kind.lower() in ("gpu", "nvidia") else ""
 
     expected = "the name of a torch device that is present here, such as 'cpu'"
@@ -237,3 +238,8 @@ def check_parameters(estimator: Any) -> None:
     kind: Any = type(estimator)
     for name, constraint in constraints_of(kind).items():
         constraint.check(name, getattr(estimator, name))
+
+
+def counted(n: int, noun: str) -> str:
+    """Return "1 recording", "2 recordings"."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

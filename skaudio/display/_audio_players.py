@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from typing import Any
 
+from skaudio._validation import counted
 from skaudio.display._sound import as_url
 from skaudio.encoders import Waveform
 
@@ -62,4 +63,4 @@ class AudioPlayers:
         return self.to_html()
 
     def __repr__(self) -> str:
-        return f"AudioPlayers({len(self._waveforms)} recordings)"
+        return f"AudioPlayers({counted(len(self._waveforms), 'recording')})"

@@ -9,7 +9,7 @@ import numpy as np
 
 from skaudio._steps import frame_maker
 from skaudio.display._axes import spectrogram_params
-from skaudio.display._picture import import_pyplot, one_recording
+from skaudio.display._picture import count_ticks, import_pyplot, one_recording
 from skaudio.dsp import hz_to_mel, mel_to_hz
 from skaudio.encoders import Waveform
 from skaudio.pooling import FrameUnion
@@ -223,9 +223,7 @@ class SpectrogramDisplay:
             for end in ends[:-1]:
                 ax.axhline(end - 0.5, color="black", linewidth=0.8)
         else:
-            from matplotlib.ticker import MaxNLocator
-
-            ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+            count_ticks(ax.yaxis)
             ax.set_ylabel(self.feature_label)
 
 
