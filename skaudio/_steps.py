@@ -10,17 +10,18 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 
-def steps_of(estimator: Any) -> Iterator[Any]:
+def steps_of(estimator: Any, *, frozen: bool = True) -> Iterator[Any]:
     """Yield the steps of a Pipeline and of the Pipelines in it, in order.
 
-    Any other estimator is its own only step. Frozen estimators are looked through.
+    Any other estimator is its own only step. Frozen estimators are looked through, or left out.
     """
     if isinstance(estimator, FrozenEstimator):
-        yield from steps_of(estimator.estimator)
+        if frozen:
+            yield from steps_of(estimator.estimator)
     elif isinstance(estimator, Pipeline):
         for _, step in estimator.steps:
             if step is not None and step != "passthrough":
-                yield from steps_of(step)
+                yield from steps_of(step, frozen=frozen)
     else:
         yield estimator
 

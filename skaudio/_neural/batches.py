@@ -21,7 +21,7 @@ from torch.utils.data import Dataset
 from skaudio._steps import steps_of
 from skaudio.audio import AudioBatch, Recordings, check_recordings, read_batch
 from skaudio.augmentation import TrainingPath, epoch_seeds
-from skaudio.frames import check_frames
+from skaudio.frames import check_frames, pin_output
 
 # Decoded recordings beyond this many bytes are kept in a file that is mapped into memory.
 MEMORY_LIMIT = 2 << 30
@@ -119,8 +119,11 @@ def make_source(estimator: Any, X: Any, y: Any, seed: int) -> Source:
 
 
 def fit_encoder(estimator: Any, X: Any, y: Any) -> Any:
-    """Return the estimator's encoder, on its device, fitted if it learns anything."""
-    encoder = clone(estimator.encoder)
+    """Return the estimator's encoder, on its device, fitted if it learns anything.
+
+    It returns arrays, whatever `sklearn.set_config` asks for.
+    """
+    encoder = pin_output(clone(estimator.encoder))
     if torch.device(estimator.device).type == "cuda":
         places = [name for name in encoder.get_params() if name.split("__")[-1] == "device"]
         encoder.set_params(**dict.fromkeys(places, estimator.device))

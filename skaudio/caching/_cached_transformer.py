@@ -14,13 +14,13 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import available_if
 
 from skaudio._parallel import progress_bar
-from skaudio._steps import first_step, frame_maker
+from skaudio._steps import first_step, frame_maker, last_step
 from skaudio._validation import Checked, check_parameters, choice, count
 from skaudio.audio import AudioBatch, Recordings, check_recordings
 from skaudio.caching._cache_keys import check_stateless, digest, recording_key, transformer_facts
 from skaudio.caching._lookup import Compute, fetch
 from skaudio.caching._result_store import CacheInfo, Store
-from skaudio.frames import FrameOutputMixin, pack
+from skaudio.frames import FrameOutputMixin, pack, pin_output, transform_plainly
 
 
 class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
@@ -206,6 +206,11 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         times: np.ndarray = frame_maker(self.transformer).frame_times(n_frames)
         return times
 
+    def _returns_rows(self) -> bool:
+        last = last_step(self.transformer)
+        # Of another library's transformer this is not known: its results tell.
+        return bool(last._returns_rows()) if isinstance(last, FrameOutputMixin) else True
+
     def _store(self) -> Store:
         """Check everything but X, and return where the results of this transformer are."""
         check_parameters(self)
@@ -221,7 +226,7 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         The clone is not fitted: nothing is learned in `fit`, and a pretrained net would be loaded
         once more by it.
         """
-        worker: Any = clone(self.transformer)
+        worker: Any = pin_output(clone(self.transformer))
 
         def compute(positions: list[int]) -> list[np.ndarray]:
             part: Any = Recordings([recordings[i] for i in positions])
@@ -230,7 +235,8 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
             elif not first_step(worker).__module__.startswith("skaudio."):
                 # Ours take a Recording, which knows its name for messages; others what X held.
                 part = _safe_indexing(X, positions)
-            return _items_of(worker.transform(part), len(positions), type(worker).__name__)
+            output = transform_plainly(worker, part)
+            return _items_of(output, len(positions), type(worker).__name__)
 
         return compute
 
@@ -258,9 +264,6 @@ def _items_of(output: Any, n: int, name: str) -> list[np.ndarray]:
             f"{name} returns {type(output).__name__}, {expected}: cache the steps up to an encoder "
             "or a pooling."
         )
-    if hasattr(output, "iloc"):
-        cells = output.shape[1] == 1 and output.dtypes.iloc[0].kind == "O"
-        output = output.iloc[:, 0].tolist() if cells else output.to_numpy()
     items = [np.asarray(item) for item in output]
     if len(items) != n:
         raise ValueError(f"{name} returns {len(items)} results for {n} recordings, {expected}.")

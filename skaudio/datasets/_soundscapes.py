@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_consistent_length
 from skaudio.audio import AudioBatch, check_recordings
 from skaudio.encoders import Waveform
 from skaudio.events import check_events, find_runs
+from skaudio.frames import transform_plainly
 
 FRAME = 0.01  # seconds over which a level is measured
 ACTIVE_DB = 25.0  # below the loudest frame, a recording's event goes on
@@ -210,7 +211,7 @@ def looped(
 
 
 def _read(reader: Waveform, X: Any) -> Any:
-    return reader.transform(list(check_recordings(Waveform(), X, reset=True)))
+    return transform_plainly(reader, list(check_recordings(Waveform(), X, reset=True)))
 
 
 def _levels(waveform: np.ndarray, size: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 from skaudio._validation import counted
 from skaudio.display._sound import as_url
 from skaudio.encoders import Waveform
+from skaudio.frames import transform_plainly
 
 
 class AudioPlayers:
@@ -38,7 +39,7 @@ class AudioPlayers:
     """
 
     def __init__(self, recordings: Any, *, titles: Any = None, sample_rate: float = 16000) -> None:
-        self._waveforms = list(Waveform(sample_rate=sample_rate).transform(recordings))
+        self._waveforms = list(transform_plainly(Waveform(sample_rate=sample_rate), recordings))
         if titles is None:
             titles = [f"recording {i}" for i in range(len(self._waveforms))]
         self._titles = [str(title) for title in titles]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ from skaudio.display._picture import import_pyplot, one_recording
 from skaudio.display._sound import as_url
 from skaudio.display._spectrogram_display import SpectrogramDisplay
 from skaudio.encoders import MelSpectrogram, Waveform
+from skaudio.frames import pin_output, transform_plainly
 
 
 class AugmentationDisplay:
@@ -90,6 +92,8 @@ class AugmentationDisplay:
         display : AugmentationDisplay
         """
         import_pyplot()  # before the work
+        # A copy whose steps return arrays, whatever set_output asks for.
+        augmentation = pin_output(deepcopy(augmentation))
         path = TrainingPath(augmentation)
         if not path.is_random:
             raise TypeError(
@@ -107,7 +111,7 @@ class AugmentationDisplay:
         if encoder is None:
             encoder = MelSpectrogram(sample_rate=rate, scale="db")
         clean = AudioBatch([waveform], rate)
-        frames = (augmentation if encoder is own else encoder).transform(clean)
+        frames = transform_plainly(augmentation if encoder is own else encoder, clean)
         on_frames = get_tags(path.steps[0]).input_tags.three_d_array
         drawn = path(
             (frames if on_frames else clean)[[0] * n_draws],
@@ -120,7 +124,7 @@ class AugmentationDisplay:
             [rate, *drawn.sample_rates],
             warp_factors=[None, *drawn.warp_factors],
         )
-        every = [frames[0], *encoder.transform(drawn)]
+        every = [frames[0], *transform_plainly(encoder, drawn)]
         return cls(every, encoder=encoder, waveforms=waveforms).plot(figure)
 
     def plot(self, figure: Any = None) -> Self:

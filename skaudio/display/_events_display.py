@@ -12,6 +12,7 @@ from skaudio.display._axes import spectrogram_params
 from skaudio.display._picture import import_pyplot, one_recording
 from skaudio.display._spectrogram_display import SpectrogramDisplay
 from skaudio.events import check_events, file_names
+from skaudio.frames import transform_plainly
 
 BAR = 0.38  # height of a bar; the distance between two labels is 1
 
@@ -117,7 +118,7 @@ class EventsDisplay:
             events_true = table[table["file"] == name]
         probabilities = estimator.predict_frames(one)[0]
         encoder = frame_maker(estimator.encoder_)
-        frames = np.asarray(estimator.encoder_.transform(one)[0])
+        frames = np.asarray(transform_plainly(estimator.encoder_, one)[0])
         thresholds = getattr(estimator, "thresholds_", None)
         display = cls(
             events,

@@ -12,6 +12,7 @@ from skaudio._steps import frame_maker
 from skaudio.display._palette import add_legends, class_colors, marker, names_and_codes
 from skaudio.display._picture import import_pyplot
 from skaudio.display._projection import check_rows, project
+from skaudio.frames import transform_plainly
 
 
 class FeatureSpaceDisplay:
@@ -124,7 +125,7 @@ class FeatureSpaceDisplay:
             )
         maker = frame_maker(estimator) or estimator
         return cls.from_embeddings(
-            estimator.transform(X),
+            transform_plainly(estimator, X),
             y,
             groups=groups,
             recordings=X,

@@ -22,6 +22,7 @@ from skaudio._validation import check_part
 from skaudio.audio import Recording, check_recordings
 from skaudio.display._palette import LEGEND_ROWS, MARKERS, class_colors, marker, names_and_codes
 from skaudio.encoders import MelSpectrogram
+from skaudio.frames import transform_plainly
 
 RATE = 16000
 # Size of the spectrograms that are shown on hovering: mel bands and frames.
@@ -131,7 +132,7 @@ def _picture(waveform: np.ndarray) -> str:
     encoder = MelSpectrogram(
         sample_rate=RATE, n_fft=1024, hop_length=hop_length, n_mels=HEIGHT, scale="db", top_db=70
     )
-    frames = encoder.transform([waveform])[0][::-1]
+    frames = transform_plainly(encoder, [waveform])[0][::-1]
     span = float(np.ptp(frames)) or 1.0
     values = (255 * (frames - frames.min()) / span).astype(np.uint8)
     image = Image.fromarray(values).convert("P")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from threading import Lock
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_array, validate_data
 
 from skaudio.audio import forget_table
@@ -44,7 +43,7 @@ def check_frames(
     """
     names = None
     if hasattr(X, "iloc") and not _is_numeric_table(X):
-        names = X.attrs.get(NAMES_KEY)
+        names = names_of(X)
         X = X.iloc[:, 0].tolist() if X.ndim == 2 else X.tolist()
     elif not (isinstance(X, np.ndarray) and X.ndim == 3) and not _is_sequence_of_arrays(X):
         if estimator is None:
@@ -99,6 +98,12 @@ def validate_frames(estimator: Any, X: Any, *, reset: bool) -> list[np.ndarray]:
             f"{estimator.n_features_in_} features as input. Were the frames encoded differently?"
         )
     return frames
+
+
+def names_of(X: Any) -> list[str] | None:
+    """Return the names of the features where the container of frames carries them."""
+    names: list[str] | None = getattr(X, "attrs", {}).get(NAMES_KEY)
+    return names
 
 
 def _check_one(item: Any, name: str, advice: str) -> np.ndarray:
@@ -214,64 +219,3 @@ def as_object_array(items: Sequence[Any]) -> np.ndarray:
     for i, item in enumerate(items):
         out[i] = item
     return out
-
-
-class FrameOutputMixin:
-    """`set_output` for transformers whose output scikit-learn's own wrapping cannot hold.
-
-    With ``transform="pandas"`` the output becomes a one-column DataFrame of arrays that carries
-    the input's index and, in ``attrs``, the feature names.
-    """
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)  # type: ignore[call-arg]
-
-    def set_output(self, *, transform: str | None = None) -> Self:
-        """Set the container of `transform`'s output.
-
-        Parameters
-        ----------
-        transform : {"default", "pandas"} or None
-            "pandas" makes a one-column DataFrame of arrays; None changes nothing.
-
-        Returns
-        -------
-        self : estimator
-        """
-        if transform == "polars":
-            raise ValueError(
-                "transform='polars': frames cannot be held by a polars DataFrame, expected "
-                "'default' or 'pandas'. Put the frames' steps into a Pipeline that ends in a "
-                "table, e.g. FramePooling, and set_output on that step."
-            )
-        if transform not in (None, "default", "pandas"):
-            raise ValueError(f"transform={transform!r}: expected 'default', 'pandas' or None.")
-        if transform is not None:
-            self._sklearn_output_config = {"transform": transform}
-        return self
-
-    def _wrap(
-        self,
-        output: Any,
-        index: Any,
-        names: Callable[[], Any],
-        *,
-        cells: Iterable[Any] | None = None,
-        table: bool = False,
-    ) -> Any:
-        """Return the output in the container `set_output` asked for.
-
-        ``cells`` go into the DataFrame in place of the output's items; ``table`` marks a 2-D output
-        that has a column per name.
-        """
-        if _get_output_config("transform", self)["dense"] != "pandas":
-            return output
-        import pandas as pd
-
-        if table:
-            return pd.DataFrame(output, index=index, columns=names())
-        column = type(self).__name__.lower()
-        items = as_object_array(list(output if cells is None else cells))
-        frame = pd.DataFrame({column: pd.Series(items, index=index)})
-        frame.attrs[NAMES_KEY] = list(names())
-        return frame

@@ -39,6 +39,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
     model: str
     weights: Any
+    pooling: str | None
     chunk_duration: Any
     chunk_hop: Any
     batch_size: int | None
@@ -114,6 +115,9 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
     def _weights_source(self) -> tuple[Any, ...]:
         return weights_source(self.model, self.weights, self.model_params, self.data_home)
+
+    def _returns_rows(self) -> bool:
+        return self.pooling is not None
 
     def _cache_facts(self) -> dict[str, str]:
         return {"weights": self.weights_hash()}
