@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 
 import numpy as np
 import pandas as pd
@@ -53,7 +54,9 @@ def outputs(estimator, X):
         half = len(X) // 2
         found["pair_distance"] = estimator.pair_distance(X[:half], X[half : 2 * half])
     if hasattr(estimator, "inverse_transform"):
-        found["inverse_transform"] = estimator.inverse_transform(found["transform"])
+        draws = "random_state" in inspect.signature(estimator.inverse_transform).parameters
+        seed = {"random_state": 0} if draws else {}
+        found["inverse_transform"] = estimator.inverse_transform(found["transform"], **seed)
     return {method: items(output) for method, output in found.items()}
 
 

@@ -224,7 +224,9 @@ def pictures():
     def augmented(augmentation):
         from skaudio.display import AugmentationDisplay
 
-        return AugmentationDisplay.from_estimator(augmentation, batch, index=3).frames
+        return AugmentationDisplay.from_estimator(
+            augmentation, batch, index=3, random_state=0
+        ).frames
 
     def events(fitted):
         from skaudio.display import EventsDisplay
@@ -279,7 +281,7 @@ def test_soundscapes_are_those_without_configuration(configured):
 
     def made():
         events = make_soundscapes(
-            AudioBatch(X, 8000), y, X[:2], n_soundscapes=2, duration=2.0, random_state=0
+            AudioBatch(X, 8000), y, X[:2], n_soundscapes=2, duration=4.0, random_state=0
         )
         return list(events.data)
 

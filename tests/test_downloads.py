@@ -120,7 +120,7 @@ def path(tmp_path):
 
 
 def fetch(server, path, known_hash=SHA256, size=300_000):
-    fetch_file(server.url, path, known_hash=known_hash, size=size, by_hand=BY_HAND, verbose=False)
+    fetch_file(server.url, path, known_hash=known_hash, size=size, by_hand=BY_HAND, verbose=0)
 
 
 def files(path):
@@ -261,7 +261,7 @@ class TestBrokenConnections:
         # The discard port: nobody listens there.
         url = "http://127.0.0.1:9/net.pt"
         with pytest.raises(ConnectionError, match=rf"{url} could not be .*{BY_HAND}"):
-            fetch_file(url, path, known_hash=None, size=None, by_hand=BY_HAND, verbose=False)
+            fetch_file(url, path, known_hash=None, size=None, by_hand=BY_HAND, verbose=0)
         assert files(path) == []
 
 
@@ -344,7 +344,7 @@ class TestArchives:
             licence="CC0",
             check=check,
             by_hand=BY_HAND,
-            verbose=False,
+            verbose=0,
         )
 
     @pytest.mark.filterwarnings("ignore:no reference hash")

@@ -16,6 +16,7 @@ import pytest
 from numpydoc.docscrape import ClassDoc
 from sklearn.base import clone
 
+import skaudio
 from skaudio._validation import constraints_of
 from skaudio.encoders import MFCC
 
@@ -224,6 +225,33 @@ def test_described_alike():
         if len(texts) > 1 and parameter not in OWN_DESCRIPTION
     }
     assert several == {}
+
+
+def signatures():
+    """Every public function, class and method of skaudio with its parameters."""
+    for name in [name for names in skaudio._NAMES.values() for name in names.split()]:
+        item = getattr(skaudio, name)
+        if callable(item):
+            yield name, inspect.signature(item).parameters
+        for key, method in inspect.getmembers(item, inspect.isroutine):
+            if key[0] != "_" and str(getattr(method, "__module__", "")).startswith("skaudio"):
+                yield f"{name}.{key}", inspect.signature(method).parameters
+
+
+def test_one_word_and_one_default_everywhere():
+    """The functions say ``random_state``, ``verbose`` and ``n_frames`` as the estimators do."""
+    found = dict(signatures())
+    assert len(found) > 300
+    default = {"random_state": None, "n_jobs": None, "device": "cpu"}
+    for name, parameters in found.items():
+        for key, parameter in parameters.items():
+            value = parameter.default
+            if key in default:
+                assert value in (default[key], parameter.empty), name
+            if key == "verbose":
+                assert type(value) is int, name
+        if name.endswith(".frame_times"):
+            assert list(parameters) == ["self", "n_frames"]
 
 
 def test_a_clone_of_a_wrong_estimator_is_made():

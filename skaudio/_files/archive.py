@@ -23,7 +23,7 @@ def fetch_zip(
     licence: str,
     check: Callable[[Path], None],
     by_hand: str,
-    verbose: bool,
+    verbose: int,
 ) -> None:
     """Download a zip archive and make the content of its one top folder the new ``folder``.
 

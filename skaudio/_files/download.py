@@ -33,7 +33,7 @@ def fetch_file(
     known_hash: str | None,
     size: int | None,
     by_hand: str,
-    verbose: bool = True,
+    verbose: int = 1,
 ) -> None:
     """Download a file as `download_file` does; warn where no reference hash is known."""
     download_file(url, path, known_hash=known_hash, size=size, by_hand=by_hand, verbose=verbose)
@@ -52,7 +52,7 @@ def download_file(
     known_hash: str | None,
     size: int | None,
     by_hand: str,
-    verbose: bool,
+    verbose: int,
 ) -> None:
     """Download a file, check it, and put it in place whole.
 
@@ -125,7 +125,7 @@ def _fill(
     known_hash: str | None,
     size: int | None,
     by_hand: str,
-    verbose: bool,
+    verbose: int,
 ) -> None:
     """Append to a file what it lacks, and check it."""
     resumed = file.seek(0, os.SEEK_END) > 0
@@ -142,7 +142,7 @@ def _fill(
         )
 
 
-def _receive(url: str, file: BufferedRandom, size: int | None, verbose: bool) -> None:
+def _receive(url: str, file: BufferedRandom, size: int | None, verbose: int) -> None:
     """Append to a file what it lacks; try again after a break, as long as that helps."""
     # Slow to import.
     import requests

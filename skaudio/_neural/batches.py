@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.utils import gen_batches
+from sklearn.utils.validation import check_consistent_length
 from torch.utils.data import Dataset
 
 from skaudio._steps import steps_of
@@ -101,15 +102,19 @@ class AudioSource:
         return as_frames(self._encoder.transform(self._audio[index]))
 
 
-def make_source(estimator: Any, X: Any, y: Any, seed: int) -> Source:
+def make_source(estimator: Any, X: Any, y: Any, seed: int, *, groups: Any = None) -> Source:
     """Return the source of the frames of training; sets the estimator's ``encoder_``.
 
-    Everything is decoded here, so that a broken recording is reported before the first epoch.
+    X, y and groups of different lengths are an error before anything is decoded. Everything is
+    decoded here, so that a broken recording is reported before the first epoch.
     Without augmentations in the encoder, frames are computed once.
     """
     if not reads_audio(estimator):
-        return FrameSource(encoded_frames(estimator, X, reset=True))
+        frames = encoded_frames(estimator, X, reset=True)
+        check_consistent_length(frames, y, groups)
+        return FrameSource(frames)
     recordings = check_recordings(estimator, X, reset=True)
+    check_consistent_length(recordings, y, groups)
     estimator.encoder_ = fit_encoder(estimator, X, y)
     path = TrainingPath(estimator.encoder_)
     if not path.is_random:

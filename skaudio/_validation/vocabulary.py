@@ -206,6 +206,11 @@ def check_count(name: str, value: Any, minimum: int = 1) -> int:
     return int(value)
 
 
+def check_length(name: str, value: Any) -> int:
+    """Return how many times a function was asked for: a number, or an array's last axis."""
+    return check_count(name, np.shape(value)[-1] if np.ndim(value) else value, 0)
+
+
 def check_target(estimator: Any, y: Any, advice: str = "") -> None:
     """Raise an error if no y was passed."""
     if y is None:

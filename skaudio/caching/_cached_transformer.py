@@ -197,7 +197,7 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_frames), optional
-            How many, or frames to count.
+            Number of frames, or frames to count; may be left out where the transformer's may.
 
         Returns
         -------

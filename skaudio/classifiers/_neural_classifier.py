@@ -10,7 +10,7 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_y, check_consistent_length, check_is_fitted
+from sklearn.utils.validation import _check_y, check_is_fitted
 from torch import nn
 
 from skaudio._neural import encoded_frames, fit_net, is_warm, make_source, predict_rows
@@ -44,7 +44,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_recordings,)
             Class labels.
         groups : array-like of shape (n_recordings,), optional
-            Speakers, machines...: ``early_stopping`` holds out whole groups.
+            Group of each recording (a speaker...): ``early_stopping`` holds out whole groups.
 
         Returns
         -------
@@ -53,7 +53,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         check_target(self, y)
         check_parameters(self)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        source = make_source(self, X, y, seed)
+        source = make_source(self, X, y, seed, groups=groups)
         codes = self._encode_labels(source, y, is_warm(self))
         fit_net(
             self,
@@ -70,7 +70,6 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
     def _encode_labels(self, source: Any, y: Any, again: bool) -> np.ndarray:
         y = _check_y(y, multi_output=False, estimator=self)
         check_classification_targets(y)
-        check_consistent_length(source.lengths, y)
         classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(

@@ -30,7 +30,7 @@ def fetch_esc10(
     download_if_missing: bool = True,
     return_X_y: bool = False,
     as_frame: bool = False,
-    verbose: bool = True,
+    verbose: int = 1,
 ) -> Any:
     """Load ESC-10, environmental sounds, downloading it once (classification).
 
@@ -58,9 +58,9 @@ def fetch_esc10(
     as_frame : bool, default=False
         Return pandas objects: ``data`` as a one-column DataFrame, ``target`` and ``groups`` as
         Series, and ``frame`` as the table of all.
-    verbose : bool, default=True
-        When downloading, print the licence, a progress bar, and the size and sha256 of the
-        archive.
+    verbose : int, default=1
+        With 1, a download prints the licence, a progress bar, and the size and sha256 of the
+        archive; with 0, nothing.
 
     Returns
     -------

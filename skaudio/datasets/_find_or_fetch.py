@@ -20,7 +20,7 @@ def find_or_fetch(
     allowed: bool,
     licence: str,
     check: Callable[[Path], None],
-    verbose: bool,
+    verbose: int,
 ) -> Any:
     """Return what ``find`` finds, after a download if it finds nothing.
 

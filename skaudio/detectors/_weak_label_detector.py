@@ -9,13 +9,13 @@ import pandas as pd
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skaudio import nets
 from skaudio._neural import fit_net, is_warm, make_source
 from skaudio._steps import frame_maker
-from skaudio._validation import check_parameters, check_target
+from skaudio._validation import check_length, check_parameters, check_target
 from skaudio.detectors._frame_scores import frame_scores
 from skaudio.detectors._thresholds import best_thresholds, check_onsets
 from skaudio.detectors._weak_labels import Labels, encode_labels, label_weights
@@ -53,7 +53,7 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
             (n_recordings, n_labels), a DataFrame of one whose columns are the names, or a list of
             lists of strings.
         groups : array-like of shape (n_recordings,), optional
-            Group of each recording (place, machine...): ``early_stopping`` holds out whole groups.
+            Group of each recording (a speaker...): ``early_stopping`` holds out whole groups.
 
         Returns
         -------
@@ -62,9 +62,8 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         check_target(self, y)
         check_parameters(self)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        source = make_source(self, X, y, seed)
+        source = make_source(self, X, y, seed, groups=groups)
         labels = encode_labels(self, y)
-        check_consistent_length(source.lengths, labels.targets)
         check_thresholds(self.threshold, labels.names.tolist())
         self._set_labels(labels)
         single = None if labels.is_multilabel else labels.targets.argmax(axis=1)
@@ -140,14 +139,14 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_frames)
-            Number of frames, or an array of frames to count.
+            Number of frames, or frames to count.
 
         Returns
         -------
         times : ndarray of shape (n_frames,)
             In seconds from the recording's beginning.
         """
-        n_frames = int(np.shape(n_frames)[-1] if np.ndim(n_frames) else n_frames)
+        n_frames = check_length("n_frames", n_frames)
         first, step = self._input_times(1)[0], self._input_step()
         centers = self.frame_stride * np.arange(n_frames) + (self.frame_stride - 1) / 2
         times: np.ndarray = first + step * centers

@@ -87,7 +87,7 @@ class FeatureSpaceDisplay:
         *,
         groups: Any = None,
         method: Any = "pca",
-        random_state: Any = 0,
+        random_state: Any = None,
         ax: Any = None,
         scatter_kw: Any = None,
     ) -> Self:
@@ -106,7 +106,7 @@ class FeatureSpaceDisplay:
         method : {"pca", "tsne", "umap"}, transformer or None, default="pca"
             Reduction to two dimensions: principal components, t-SNE, UMAP (the extra ``umap``), or
             a transformer. None takes two features as they are.
-        random_state : int, RandomState instance or None, default=0
+        random_state : int, RandomState instance or None, default=None
             Of the method.
         ax : matplotlib Axes, default=None
             None makes a new figure.
@@ -146,7 +146,7 @@ class FeatureSpaceDisplay:
         recordings: Any = None,
         sample_rate: float | None = None,
         method: Any = "pca",
-        random_state: Any = 0,
+        random_state: Any = None,
         ax: Any = None,
         scatter_kw: Any = None,
     ) -> Self:
@@ -167,7 +167,7 @@ class FeatureSpaceDisplay:
         method : {"pca", "tsne", "umap"}, transformer or None, default="pca"
             Reduction to two dimensions: principal components, t-SNE, UMAP (the extra ``umap``), or
             a transformer. None takes two features as they are.
-        random_state : int, RandomState instance or None, default=0
+        random_state : int, RandomState instance or None, default=None
             Of the method.
         ax : matplotlib Axes, default=None
             None makes a new figure.

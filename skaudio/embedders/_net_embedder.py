@@ -123,7 +123,7 @@ class NetEmbedder(
         y : array-like of shape (n_recordings,)
             The target of the estimator; not needed with a frozen one.
         groups : array-like of shape (n_recordings,), optional
-            For the estimator's ``early_stopping``.
+            Group of each recording (a speaker...): ``early_stopping`` holds out whole groups.
 
         Returns
         -------

@@ -41,8 +41,7 @@ def fit_drawn_pairs(estimator: Any, X: Any, y: Any, groups: Any) -> None:
     y = _check_y(y, multi_output=False, estimator=estimator)
     check_classification_targets(y)
     codes = np.unique(y, return_inverse=True)[1]
-    source = make_source(estimator, X, y, seed)
-    check_consistent_length(source.lengths, codes)
+    source = make_source(estimator, X, y, seed, groups=groups)
     check_drawable(codes, "y")
     _fit(
         estimator,
@@ -59,6 +58,7 @@ def fit_drawn_pairs(estimator: Any, X: Any, y: Any, groups: Any) -> None:
 def fit_given_pairs(estimator: Any, left: Any, right: Any, same: Any, groups: Any) -> None:
     """Train on the same pairs in each epoch."""
     same = check_pair_labels(left, right, same)
+    check_consistent_length(same, groups)
     if same.all() or not same.any():
         kind = "two classes (False)" if same.all() else "one class (True)"
         raise ValueError(f"same holds no pair of {kind}: expected pairs of both kinds.")

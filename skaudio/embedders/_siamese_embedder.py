@@ -225,7 +225,7 @@ class SiameseEmbedder(
         y : array-like of shape (n_recordings,)
             Class labels: at least two classes, one of them with two recordings or more.
         groups : array-like of shape (n_recordings,), optional
-            Group of each recording (speaker...): ``early_stopping`` holds out whole groups.
+            Group of each recording (a speaker...): ``early_stopping`` holds out whole groups.
 
         Returns
         -------
@@ -243,7 +243,7 @@ class SiameseEmbedder(
         same : array-like of bool, shape (n_pairs,)
             True where both recordings of a pair are of one class. Both kinds are needed.
         groups : array-like of shape (n_pairs,), optional
-            ``early_stopping`` holds out whole groups.
+            Group of each pair: ``early_stopping`` holds out whole groups.
 
         Returns
         -------

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skaudio._parallel import map_blocks
-from skaudio._validation import check_count
+from skaudio._validation import check_length
 from skaudio.audio import AudioBatch, Recording, Recordings
 from skaudio.encoders._encoder import Encoder, is_quick, read_waveform
 from skaudio.frames import pack
@@ -147,7 +147,8 @@ class Waveform(Encoder):
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_times), optional
-            How many, or samples to count; may be left out when ``target_frames`` is set.
+            Number of samples, or samples to count; may be left out where ``target_frames`` is
+            set.
 
         Returns
         -------
@@ -156,9 +157,7 @@ class Waveform(Encoder):
         n_frames = self.target_frames if n_frames is None else n_frames
         if n_frames is None:
             raise TypeError("frame_times() needs to know how many samples: pass their number.")
-        if np.ndim(n_frames) > 0:
-            n_frames = np.shape(n_frames)[-1]
-        return self.offset + np.arange(check_count("n_frames", n_frames, 0)) / self.sample_rate
+        return self.offset + np.arange(check_length("n_frames", n_frames)) / self.sample_rate
 
     def _analysis(self) -> None:
         """Return None: nothing is computed from the samples."""

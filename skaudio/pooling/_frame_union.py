@@ -187,7 +187,7 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_frames), optional
-            Number of frames, or frames to count; may be left out if ``target_frames`` is set.
+            Number of frames, or frames to count; may be left out where ``target_frames`` is set.
 
         Returns
         -------

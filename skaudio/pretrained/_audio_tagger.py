@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import expit
 
-from skaudio._validation import Checked, check_count, choice, count, flag, number
+from skaudio._validation import Checked, check_count, check_length, choice, count, flag, number
 from skaudio.audio import check_recordings
 from skaudio.frames import pack
 from skaudio.pretrained._audioset_labels import RollUp, labels_of, load_ontology, select
@@ -213,6 +213,7 @@ class AudioTagger(PretrainedTransformer):
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_frames)
+            Number of frames, or frames to count.
 
         Returns
         -------
@@ -221,8 +222,7 @@ class AudioTagger(PretrainedTransformer):
         step = find_model(self.model).net.frame_duration
         if step is None:
             return np.asarray(self.chunk_times(n_frames).mean(axis=1))
-        n_frames = np.shape(n_frames)[-1] if np.ndim(n_frames) else n_frames
-        return np.arange(check_count("n_frames", n_frames, 0)) * step
+        return np.arange(check_length("n_frames", n_frames)) * step
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the labels, in the order of scores.

@@ -175,6 +175,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_chunks)
+            Number of chunks, or chunks to count.
 
         Returns
         -------

@@ -14,7 +14,7 @@ from skaudio._validation import (
     PATH,
     TEXT,
     Constraint,
-    check_count,
+    check_length,
     check_parameters,
     choice,
     sequence,
@@ -92,7 +92,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         n_chunks : int or ndarray of shape (..., n_chunks)
-            How many, or chunks to count.
+            Number of chunks, or chunks to count.
 
         Returns
         -------
@@ -100,7 +100,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
             The last chunk of a recording may end sooner or later than stated here, with the
             recording; see the user guide.
         """
-        n_chunks = np.shape(n_chunks)[-1] if np.ndim(n_chunks) else check_count("n", n_chunks, 0)
+        n_chunks = check_length("n_chunks", n_chunks)
         chunking = self._chunking(self._net())
         if chunking.length is None:
             raise ValueError("chunk_duration=None: a recording is one chunk, as long as itself.")

@@ -202,7 +202,7 @@ def test_downloads_once(name, home, serve, capsys):
 def test_archive_with_other_content_leaves_nothing_behind(name, files, message, home, serve):
     serve(files)
     with pytest.raises(ValueError, match=f"not the expected archive.*{message}"):
-        SETS[name][0](data_home=home, verbose=False)
+        SETS[name][0](data_home=home, verbose=0)
     assert list(home.iterdir()) == []
 
 
@@ -211,7 +211,7 @@ def test_offline(name, home, monkeypatch):
     fetch, module, _ = SETS[name]
     monkeypatch.setattr(module, "_URL", "http://127.0.0.1:9/esc.zip")
     with pytest.raises(ConnectionError, match=r"esc\.zip could not be.*by hand"):
-        fetch(data_home=home, verbose=False)
+        fetch(data_home=home, verbose=0)
     assert list(home.iterdir()) == []
 
 
