@@ -1,4 +1,4 @@
-"""Looking into estimators: the steps of Pipelines, and every part at whatever depth."""
+"""Looking into estimators: the steps of Pipelines, every part at any depth, plain output."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from sklearn import config_context
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
@@ -90,3 +91,34 @@ def _is_named(value: Any) -> bool:
 
 def _join(place: str, key: Any) -> str:
     return f"{place}__{key}" if place else str(key)
+
+
+def pin_output(estimator: Any) -> Any:
+    """Let the steps of an estimator return arrays, whatever `sklearn.set_config` asks for.
+
+    For clones that work inside another estimator; what is frozen belongs to the user and stays as
+    it is.
+    """
+    for step in steps_of(estimator, frozen=False):
+        if hasattr(step, "set_output"):
+            step.set_output(transform="default")
+    return estimator
+
+
+def transform_plainly(transformer: Any, X: Any) -> Any:
+    """Return ``transformer.transform(X)`` as arrays, whatever `set_output` asks for.
+
+    For a transformer of the user's, whose settings are not ours to change.
+    """
+    with config_context(transform_output="default"):
+        return unwrapped(transformer.transform(X))
+
+
+def unwrapped(output: Any) -> Any:
+    """Return the array that `set_output` has made a DataFrame of: frames, rows or waveforms."""
+    if not hasattr(output, "columns"):
+        return output
+    if not hasattr(output, "iloc") or output.shape[1] != 1 or output.dtypes.iloc[0].kind != "O":
+        return output.to_numpy()
+    cells = output.iloc[:, 0].tolist()
+    return [cell["array"] if isinstance(cell, Mapping) else cell for cell in cells]

@@ -12,9 +12,10 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
+from sklearn.utils import get_tags
 
-from skaudio.augmentation import Noise, TimeMask
 from skaudio.audio import AudioBatch
+from skaudio.augmentation import Noise, TimeMask
 from skaudio.caching import CachedTransformer
 from skaudio.classifiers import GRUClassifier
 from skaudio.datasets import make_soundscapes
@@ -32,7 +33,6 @@ CONFIGURATIONS = {
     "pandas": {"transform_output": "pandas"},
     "polars": {"transform_output": "polars"},
     "routing": {"enable_metadata_routing": True},
-    "pandas and routing": {"transform_output": "pandas", "enable_metadata_routing": True},
 }
 
 
@@ -85,22 +85,17 @@ def test_results_as_a_step_of_a_pipeline(name, configured):
     assert len(result) == len(X)
 
 
-@every_estimator
+@pytest.mark.parametrize("name", [n for n in ESTIMATORS if not get_tags(small(n)).requires_fit])
 def test_unfitted_transformers_that_need_no_fit(name, configured):
-    estimator = small(name)
-    if estimator.__sklearn_tags__().requires_fit:
-        pytest.skip("it needs fit")
     X, _ = inputs(name)
     with configured():
-        assert_same(outputs(estimator, X), expected(name))
+        assert_same(outputs(small(name), X), expected(name))
 
 
-@every_estimator
+@pytest.mark.parametrize("name", [n for n in ESTIMATORS if hasattr(ESTIMATORS[n], "transform")])
 def test_rows_are_named_and_indexed(name):
     """Rows become a DataFrame with a column per feature; frames, one column of arrays."""
     X, y = inputs(name)
-    if not hasattr(ESTIMATORS[name], "transform"):
-        pytest.skip("it returns no features")
     X = pd.Series(X, index=[f"clip {i}" for i in range(len(X))][::-1])
     with sklearn.config_context(transform_output="pandas"):
         fitted = fit(small(name), X, y)
@@ -238,7 +233,10 @@ def pictures():
         from skaudio.display import FeatureSpaceDisplay
 
         display = FeatureSpaceDisplay.from_estimator(rows, X, y, method=method)
-        return [display.coordinates, np.frombuffer(display.to_html(duration=0.1)[:1].encode(), "u1")]
+        return [
+            display.coordinates,
+            np.frombuffer(display.to_html(duration=0.1)[:1].encode(), "u1"),
+        ]
 
     def players():
         from skaudio.display import AudioPlayers

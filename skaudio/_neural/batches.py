@@ -19,10 +19,10 @@ from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_consistent_length
 from torch.utils.data import Dataset
 
-from skaudio._steps import steps_of
+from skaudio._steps import pin_output, steps_of
 from skaudio.audio import AudioBatch, Recordings, check_recordings, read_batch
 from skaudio.augmentation import TrainingPath, epoch_seeds
-from skaudio.frames import check_frames, pin_output
+from skaudio.frames import check_frames
 
 # Decoded recordings beyond this many bytes are kept in a file that is mapped into memory.
 MEMORY_LIMIT = 2 << 30

@@ -14,13 +14,13 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import available_if
 
 from skaudio._parallel import progress_bar
-from skaudio._steps import first_step, frame_maker, last_step
+from skaudio._steps import first_step, frame_maker, last_step, pin_output, transform_plainly
 from skaudio._validation import Checked, check_parameters, choice, count
 from skaudio.audio import AudioBatch, Recordings, check_recordings
 from skaudio.caching._cache_keys import check_stateless, digest, recording_key, transformer_facts
 from skaudio.caching._lookup import Compute, fetch
 from skaudio.caching._result_store import CacheInfo, Store
-from skaudio.frames import FrameOutputMixin, pack, pin_output, transform_plainly
+from skaudio.frames import FrameOutputMixin, pack
 
 
 class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):

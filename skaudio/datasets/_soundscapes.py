@@ -13,10 +13,10 @@ import soundfile as sf
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_consistent_length
 
+from skaudio._steps import transform_plainly
 from skaudio.audio import AudioBatch, check_recordings
 from skaudio.encoders import Waveform
 from skaudio.events import check_events, find_runs
-from skaudio.frames import transform_plainly
 
 FRAME = 0.01  # seconds over which a level is measured
 ACTIVE_DB = 25.0  # below the loudest frame, a recording's event goes on

@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 from typing import Any
 
+from skaudio._steps import transform_plainly
 from skaudio._validation import counted
 from skaudio.display._sound import as_url
 from skaudio.encoders import Waveform
-from skaudio.frames import transform_plainly
 
 
 class AudioPlayers:

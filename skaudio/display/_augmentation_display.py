@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils import check_random_state, get_tags
 
-from skaudio._steps import frame_maker
+from skaudio._steps import frame_maker, pin_output, transform_plainly
 from skaudio.audio import AudioBatch, check_recordings
 from skaudio.augmentation import TrainingPath, epoch_seeds
 from skaudio.display._axes import spectrogram_params
@@ -16,7 +16,6 @@ from skaudio.display._picture import import_pyplot, one_recording
 from skaudio.display._sound import as_url
 from skaudio.display._spectrogram_display import SpectrogramDisplay
 from skaudio.encoders import MelSpectrogram, Waveform
-from skaudio.frames import pin_output, transform_plainly
 
 
 class AugmentationDisplay:

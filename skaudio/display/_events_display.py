@@ -7,12 +7,11 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skaudio._steps import frame_maker
+from skaudio._steps import frame_maker, transform_plainly
 from skaudio.display._axes import spectrogram_params
 from skaudio.display._picture import import_pyplot, one_recording
 from skaudio.display._spectrogram_display import SpectrogramDisplay
 from skaudio.events import check_events, file_names
-from skaudio.frames import transform_plainly
 
 BAR = 0.38  # height of a bar; the distance between two labels is 1
 

@@ -8,11 +8,10 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
-from skaudio._steps import frame_maker
+from skaudio._steps import frame_maker, transform_plainly
 from skaudio.display._palette import add_legends, class_colors, marker, names_and_codes
 from skaudio.display._picture import import_pyplot
 from skaudio.display._projection import check_rows, project
-from skaudio.frames import transform_plainly
 
 
 class FeatureSpaceDisplay:

@@ -18,11 +18,11 @@ import numpy as np
 import soundfile as sf
 
 from skaudio._parallel import n_threads, progress_bar
+from skaudio._steps import transform_plainly
 from skaudio._validation import check_part
 from skaudio.audio import Recording, check_recordings
 from skaudio.display._palette import LEGEND_ROWS, MARKERS, class_colors, marker, names_and_codes
 from skaudio.encoders import MelSpectrogram
-from skaudio.frames import transform_plainly
 
 RATE = 16000
 # Size of the spectrograms that are shown on hovering: mel bands and frames.

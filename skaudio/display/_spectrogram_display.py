@@ -6,12 +6,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from skaudio._steps import frame_maker
+from skaudio._steps import frame_maker, transform_plainly
 from skaudio.display._axes import spectrogram_params
 from skaudio.display._picture import count_ticks, import_pyplot, one_recording
 from skaudio.dsp import hz_to_mel, mel_to_hz
 from skaudio.encoders import Waveform
-from skaudio.frames import transform_plainly
 from skaudio.pooling import FrameUnion
 
 # Ticks of a mel axis, in Hz.

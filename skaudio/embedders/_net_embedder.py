@@ -18,10 +18,10 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skaudio._neural import encoded_frames, predict_frames, predict_rows
-from skaudio._steps import last_step, steps_of
+from skaudio._steps import last_step, pin_output, steps_of, transform_plainly
 from skaudio._validation import TEXT, Checked, check_parameters, flag
 from skaudio.embedders._layers import LayerReader
-from skaudio.frames import FrameOutputMixin, pack, pin_output, transform_plainly
+from skaudio.frames import FrameOutputMixin, pack
 
 EXPECTED = (
     "expected a neural estimator of skaudio (LeNetClassifier, SiameseEmbedder...), a Pipeline that "

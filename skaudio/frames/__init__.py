@@ -18,6 +18,7 @@ FrameOutputMixin
 
 # Names that are imported as themselves are for the other packages: no part of the public interface.
 from skaudio.frames._frames import (
+    FrameOutputMixin,
     FrameStack,
     as_object_array,
     check_frames,
@@ -25,10 +26,6 @@ from skaudio.frames._frames import (
     validate_frames,
 )
 from skaudio.frames._frames import names_of as names_of
-from skaudio.frames._output import FrameOutputMixin
-from skaudio.frames._output import pin_output as pin_output
-from skaudio.frames._output import transform_plainly as transform_plainly
-from skaudio.frames._output import unwrapped as unwrapped
 
 __all__ = [
     "FrameOutputMixin",

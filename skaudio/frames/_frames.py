@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
 from sklearn.utils.validation import check_array, validate_data
 
 from skaudio.audio import forget_table
@@ -219,3 +220,77 @@ def as_object_array(items: Sequence[Any]) -> np.ndarray:
     for i, item in enumerate(items):
         out[i] = item
     return out
+
+
+class FrameOutputMixin:
+    """`set_output` for transformers whose output scikit-learn's own wrapping cannot hold.
+
+    With ``transform="pandas"`` frames become a one-column DataFrame of arrays that carries the
+    input's index and, in ``attrs``, the feature names; rows become one with a column per feature.
+    A polars DataFrame holds rows alone.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)  # type: ignore[call-arg]
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Set the container of `transform`'s output.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"} or None
+            "pandas" makes a one-column DataFrame of frames, or a DataFrame of rows; "polars" holds
+            rows alone. None changes nothing. Where `sklearn.set_config` asks for polars, frames
+            stay arrays.
+
+        Returns
+        -------
+        self : estimator
+        """
+        if transform == "polars" and not self._returns_rows():
+            raise ValueError(
+                "transform='polars': frames cannot be held by a polars DataFrame, expected "
+                "'default' or 'pandas'. Put the frames' steps into a Pipeline that ends in a "
+                "table, e.g. FramePooling, and set_output on that step."
+            )
+        if transform not in (None, "default", "pandas", "polars"):
+            raise ValueError(
+                f"transform={transform!r}: expected 'default', 'pandas', 'polars' or None."
+            )
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}
+        return self
+
+    def _returns_rows(self) -> bool:
+        """Whether the output is one row per recording, rather than frames or waveforms."""
+        return False
+
+    def _wrap(
+        self,
+        output: Any,
+        index: Any,
+        names: Callable[[], Any],
+        *,
+        cells: Iterable[Any] | None = None,
+        table: bool = False,
+    ) -> Any:
+        """Return the output in the container `set_output` asked for.
+
+        ``cells`` go into the DataFrame in place of the output's items; ``table`` marks a 2-D output
+        that has a column per name.
+        """
+        container = _get_output_config("transform", self)["dense"]
+        if container == "default" or (container == "polars" and not table):
+            return output
+        if table and container == "polars":
+            adapter = ADAPTERS_MANAGER.adapters[container]
+            return adapter.create_container(output, None, columns=[str(name) for name in names()])
+        import pandas as pd
+
+        if table:
+            return pd.DataFrame(output, index=index, columns=names())
+        column = type(self).__name__.lower()
+        items = as_object_array(list(output if cells is None else cells))
+        frame = pd.DataFrame({column: pd.Series(items, index=index)})
+        frame.attrs[NAMES_KEY] = list(names())
+        return frame

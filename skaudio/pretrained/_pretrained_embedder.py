@@ -160,7 +160,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         with self._pick() as pick:
             sequences = (
                 np.stack(chunks, axis=1)
-                for chunks, _ in self._extract(recordings, pick, fold_batch_norm=self.layer is None)
+                for chunks, _ in self._extract(recordings, pick, fold=self.layer is None)
             )
             if self.pooling is None:
                 frames = pack(map(self._scaled, sequences), len(recordings))

@@ -135,7 +135,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         self,
         recordings: Recordings,
         pick: Callable[[Output], torch.Tensor],
-        fold_batch_norm: bool = True,
+        fold: bool = True,
     ) -> Iterator[tuple[list[np.ndarray], int]]:
         """Yield what ``pick`` takes from the net's output for each chunk, and the samples.
 
@@ -143,9 +143,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         the net's rate.
         """
         net = self._net()
-        fast = inference_net(
-            net, self.device, DTYPES[self.precision], fold_batch_norm=fold_batch_norm
-        )
+        fast = inference_net(net, self.device, DTYPES[self.precision], fold_batch_norm=fold)
         work = Extraction(fast, self._chunking(net), pick, self.batch_size)
         with progress_bar(len(recordings), self.verbose) as progress:
             for rows, n_samples in work(recordings):
