@@ -21,7 +21,9 @@ from skaudio._validation.constraints import (
     sample_rate,
     sequence,
 )
+from skaudio._validation.labels import check_labels, check_same_labels
 from skaudio._validation.vocabulary import (
+    CLASS_WEIGHTS,
     PATH,
     POSITIVE,
     POSITIVE_SECONDS,
@@ -42,6 +44,7 @@ from skaudio._validation.vocabulary import (
 )
 
 __all__ = [
+    "CLASS_WEIGHTS",
     "PATH",
     "POSITIVE",
     "POSITIVE_SECONDS",
@@ -54,10 +57,12 @@ __all__ = [
     "check_choice",
     "check_count",
     "check_counts",
+    "check_labels",
     "check_length",
     "check_parameters",
     "check_part",
     "check_range",
+    "check_same_labels",
     "check_sample_rate",
     "check_target",
     "choice",
