@@ -106,7 +106,7 @@ class AuditDisplay:
             )
 
     def _plot_levels(self, ax: Any, readable: Any) -> None:
-        names, codes = names_and_codes(readable.get("class"), len(readable))
+        names, codes = names_and_codes(readable.get("class"), len(readable), "class")
         if len(names) > MOST_CLASSES:
             names, codes = [""], np.zeros(len(readable), int)
         size = 12 if len(readable) < 1000 else 4

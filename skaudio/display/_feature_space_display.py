@@ -211,8 +211,8 @@ class FeatureSpaceDisplay:
         if ax is None:
             _, ax = plt.subplots(figsize=(7.5, 5), layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
-        classes, codes = names_and_codes(self.y, len(self.coordinates))
-        groups, members = names_and_codes(self.groups, len(self.coordinates))
+        classes, codes = names_and_codes(self.y, len(self.coordinates), "y")
+        groups, members = names_and_codes(self.groups, len(self.coordinates), "groups")
         colors = np.array([plt.matplotlib.colors.to_rgba(c) for c in class_colors(len(classes))])
         style = {"s": 25, "linewidths": 0.4, "edgecolors": "white", **(scatter_kw or {})}
         self.points_ = []

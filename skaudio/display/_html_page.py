@@ -148,8 +148,8 @@ def _plot(display: Any, recordings: Any, pictures: Any, lengths: Any) -> Any:
     from bokeh.plotting import figure
 
     n = len(recordings)
-    classes, codes = names_and_codes(display.y, n)
-    groups, members = names_and_codes(display.groups, n)
+    classes, codes = names_and_codes(display.y, n, "y")
+    groups, members = names_and_codes(display.groups, n, "groups")
     about = [
         ", ".join(part for part in (classes[c], groups[g]) if part)
         for c, g in zip(codes, members, strict=True)

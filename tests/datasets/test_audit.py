@@ -419,7 +419,7 @@ class TestInput:
             ({"y": ["a"]}, "y has 1 entries, X holds 2 recordings"),
             ({"groups": ["a"] * 3}, "groups has 3 entries"),
             ({"y": [0.5, 1.25]}, "expected the labels of classes|expected class labels"),
-            ({"groups": ["a", None]}, "groups has missing values"),
+            ({"groups": ["a", None]}, r"groups\[1\] is None: expected a label for every recording"),
         ],
     )
     def test_labels(self, labels, message):
