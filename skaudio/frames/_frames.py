@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
 from sklearn.utils.validation import check_array, validate_data
 
+from skaudio._steps import check_next_step
 from skaudio.audio import forget_table
 
 NAMES_KEY = "skaudio_feature_names"
@@ -279,6 +280,8 @@ class FrameOutputMixin:
         ``cells`` go into the DataFrame in place of the output's items; ``table`` marks a 2-D output
         that has a column per name.
         """
+        if not table and isinstance(output, np.ndarray):
+            check_next_step(self)
         container = _get_output_config("transform", self)["dense"]
         if container == "default" or (container == "polars" and not table):
             return output
