@@ -17,12 +17,8 @@ from sklearn.utils.validation import check_consistent_length
 from torch.utils.data import Dataset
 
 from skaudio._neural.decode import decode_all
-from skaudio._steps import steps_of
-from skaudio.audio import (
-    AudioBatch,
-    Recording,
-    check_recordings,
-)
+from skaudio._steps import pin_output, steps_of
+from skaudio.audio import AudioBatch, Recording, check_recordings
 from skaudio.augmentation import TrainingPath, epoch_seeds
 from skaudio.frames import check_frames
 
@@ -125,8 +121,11 @@ def make_source(estimator: Any, X: Any, y: Any, seed: int, *, groups: Any = None
 
 
 def fit_encoder(estimator: Any, X: Any, y: Any) -> Any:
-    """Return the estimator's encoder, on its device, fitted if it learns anything."""
-    encoder = clone(estimator.encoder)
+    """Return the estimator's encoder, on its device, fitted if it learns anything.
+
+    It returns arrays, whatever `sklearn.set_config` asks for.
+    """
+    encoder = pin_output(clone(estimator.encoder))
     if torch.device(estimator.device).type == "cuda":
         places = [name for name in encoder.get_params() if name.split("__")[-1] == "device"]
         encoder.set_params(**dict.fromkeys(places, estimator.device))

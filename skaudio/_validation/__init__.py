@@ -21,7 +21,9 @@ from skaudio._validation.constraints import (
     sample_rate,
     sequence,
 )
+from skaudio._validation.labels import check_labels, check_same_labels
 from skaudio._validation.vocabulary import (
+    CLASS_WEIGHTS,
     PATH,
     POSITIVE,
     POSITIVE_SECONDS,
@@ -33,6 +35,7 @@ from skaudio._validation.vocabulary import (
     check_parameters,
     check_target,
     constraints_of,
+    counted,
     device,
     mapping,
     optional,
@@ -41,6 +44,7 @@ from skaudio._validation.vocabulary import (
 )
 
 __all__ = [
+    "CLASS_WEIGHTS",
     "PATH",
     "POSITIVE",
     "POSITIVE_SECONDS",
@@ -53,15 +57,18 @@ __all__ = [
     "check_choice",
     "check_count",
     "check_counts",
+    "check_labels",
     "check_length",
     "check_parameters",
     "check_part",
     "check_range",
+    "check_same_labels",
     "check_sample_rate",
     "check_target",
     "choice",
     "constraints_of",
     "count",
+    "counted",
     "device",
     "flag",
     "is_number",

@@ -50,7 +50,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         -------
         self : estimator
         """
-        check_target(self, y)
+        check_target(self, y, groups)
         check_parameters(self)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         source = make_source(self, X, y, seed, groups=groups)

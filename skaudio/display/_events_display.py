@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skaudio._steps import frame_maker
+from skaudio._steps import frame_maker, transform_plainly
 from skaudio.display._axes import spectrogram_params
 from skaudio.display._picture import import_pyplot, one_recording
 from skaudio.display._spectrogram_display import SpectrogramDisplay
@@ -121,7 +121,7 @@ class EventsDisplay:
                 events_true = events_of_clips(events_true, [span])
         probabilities = estimator.predict_frames(one)[0]
         encoder = frame_maker(estimator.encoder_)
-        frames = np.asarray(estimator.encoder_.transform(one)[0])
+        frames = np.asarray(transform_plainly(estimator.encoder_, one)[0])
         thresholds = getattr(estimator, "thresholds_", None)
         display = cls(
             events,

@@ -19,6 +19,7 @@ import numpy as np
 import soundfile as sf
 
 from skaudio._parallel import n_threads, progress_bar
+from skaudio._steps import transform_plainly
 from skaudio._validation import check_part
 from skaudio.audio import Recording, check_recordings
 from skaudio.display._palette import LEGEND_ROWS, MARKERS, class_colors, marker, names_and_codes
@@ -132,7 +133,7 @@ def _picture(waveform: np.ndarray) -> str:
     encoder = MelSpectrogram(
         sample_rate=RATE, n_fft=1024, hop_length=hop_length, n_mels=HEIGHT, scale="db", top_db=70
     )
-    frames = encoder.transform([waveform])[0][::-1]
+    frames = transform_plainly(encoder, [waveform])[0][::-1]
     span = float(np.ptp(frames)) or 1.0
     values = (255 * (frames - frames.min()) / span).astype(np.uint8)
     image = Image.fromarray(values).convert("P")
@@ -148,8 +149,8 @@ def _plot(display: Any, recordings: Any, pictures: Any, lengths: Any) -> Any:
     from bokeh.plotting import figure
 
     n = len(recordings)
-    classes, codes = names_and_codes(display.y, n)
-    groups, members = names_and_codes(display.groups, n)
+    classes, codes = names_and_codes(display.y, n, "y")
+    groups, members = names_and_codes(display.groups, n, "groups")
     about = [
         ", ".join(part for part in (classes[c], groups[g]) if part)
         for c, g in zip(codes, members, strict=True)

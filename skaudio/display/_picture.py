@@ -25,3 +25,11 @@ def one_recording(X: Any, index: int) -> Any:
     if single or (isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiu"):
         return [X]
     return _safe_indexing(X, [index])
+
+
+def count_ticks(*axes: Any) -> None:
+    """Put the ticks of an x or y axis at whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    for axis in axes:
+        axis.set_major_locator(MaxNLocator(integer=True))

@@ -35,7 +35,7 @@ from skaudio.nets import ContrastiveLoss, PairLoss
 
 def fit_drawn_pairs(estimator: Any, X: Any, y: Any, groups: Any) -> None:
     """Train on pairs that are drawn anew in each epoch, from classes y."""
-    check_target(estimator, y, advice="Pairs without class labels go to fit_pairs.")
+    check_target(estimator, y, groups, advice="Pairs without class labels go to fit_pairs.")
     check_parameters(estimator)
     seed = int(check_random_state(estimator.random_state).randint(2**31 - 1))
     y = _check_y(y, multi_output=False, estimator=estimator)
