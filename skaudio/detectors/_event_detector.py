@@ -148,6 +148,15 @@ default="linear_softmax"
     ['file', 'onset', 'offset', 'event_label', 'score']
     """
 
+    _module_parameters = (
+        "channels",
+        "frame_stride",
+        "hidden_size",
+        "n_layers",
+        "bidirectional",
+        "pooling",
+        "dropout",
+    )
     _constraints: ClassVar[dict[str, Any]] = {
         "channels": sequence("sequence of int", "integers of 1 or more, or ()", count()),
         "frame_stride": count(),
@@ -231,11 +240,5 @@ default="linear_softmax"
         return nets.CRNN(
             n_features,
             len(self.labels_),
-            channels=self.channels,
-            frame_stride=self.frame_stride,
-            hidden_size=self.hidden_size,
-            n_layers=self.n_layers,
-            bidirectional=self.bidirectional,
-            pooling=self.pooling,
-            dropout=self.dropout,
+            **{name: getattr(self, name) for name in self._module_parameters},
         )
