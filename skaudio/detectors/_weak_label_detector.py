@@ -7,13 +7,12 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
+from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skaudio import nets
-from skaudio._neural import fit_net, make_source
+from skaudio._neural import LoadsAnywhere, fit_net, fitting, make_source
 from skaudio._steps import frame_maker
 from skaudio._validation import check_length, check_parameters, check_target
 from skaudio.detectors._frame_scores import frame_scores
@@ -28,7 +27,7 @@ from skaudio.events import (
 )
 
 
-class WeakLabelDetector(WeakLabelMixin, ClassifierMixin, BaseEstimator):
+class WeakLabelDetector(WeakLabelMixin, ClassifierMixin, LoadsAnywhere):
     """Methods of a detector; a subclass stores the parameters and builds the network."""
 
     __metadata_request__fit = {"groups": True}
@@ -59,25 +58,24 @@ class WeakLabelDetector(WeakLabelMixin, ClassifierMixin, BaseEstimator):
         self : estimator
         """
         check_target(self, y, groups)
-        check_parameters(self)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        source = make_source(self, X, y, seed, groups=groups)
-        labels = encode_labels(self, y)
-        check_thresholds(self.threshold, labels.names.tolist())
-        self._set_labels(labels)
-        single = None if labels.is_multilabel else labels.targets.argmax(axis=1)
-        weights = label_weights(labels, self.class_weight)
-        fit_net(
-            self,
-            source,
-            labels.targets,
-            build=self._build,
-            criterion=nets.WeakLabelLoss(weights, by_class=single is not None),
-            seed=seed,
-            groups=groups,
-            stratify=single,
-            loudness_weight=0.0,  # all frames count the same: loud ones may be the events
-        )
+        with fitting(self) as seed:
+            source = make_source(self, X, y, seed, groups=groups)
+            labels = encode_labels(self, y)
+            check_thresholds(self.threshold, labels.names.tolist())
+            self._set_labels(labels)
+            weights = label_weights(labels, self.class_weight)
+            fit_net(
+                self,
+                source,
+                labels.targets,
+                build=self._build,
+                criterion=nets.WeakLabelLoss(weights, by_class=not labels.is_multilabel),
+                score=labels.accuracy,
+                seed=seed,
+                classes=labels.classes(),
+                groups=groups,
+                loudness_weight=0.0,  # all frames count the same: loud ones may be the events
+            )
         return self
 
     def predict(self, X: Any) -> np.ndarray:
