@@ -7,12 +7,11 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skaudio._steps import frame_maker
+from skaudio._steps import frame_maker, transform_plainly
 from skaudio.display._axes import spectrogram_params
-from skaudio.display._picture import import_pyplot, one_recording
-from skaudio.display._plain_text import plain
+from skaudio.display._picture import import_pyplot, one_recording, plain
 from skaudio.display._spectrogram_display import SpectrogramDisplay
-from skaudio.events import check_events, file_names, match_names
+from skaudio.events import check_events, events_of_clips, file_spans, match_names
 
 BAR = 0.38  # height of a bar; the distance between two labels is 1
 
@@ -111,15 +110,18 @@ class EventsDisplay:
             )
         one = one_recording(X, index)
         single = isinstance(one, list) and one[0] is X  # a recording in place of many
-        name = file_names(one)[0] if single else file_names(X)[index]
+        span = file_spans(one)[0] if single else file_spans(X)[index]
         events = estimator.predict_events(one)
+        events[["onset", "offset"]] -= span.start
         if events_true is not None:
             table = check_events(events_true, labels=list(estimator.labels_))
-            table = match_names(table, "file", [name])
-            events_true = table[table["file"] == name]
+            table = match_names(table, "file", [span.name])
+            events_true = table[table["file"] == span.name]
+            if span.is_clip:
+                events_true = events_of_clips(events_true, [span])
         probabilities = estimator.predict_frames(one)[0]
         encoder = frame_maker(estimator.encoder_)
-        frames = np.asarray(estimator.encoder_.transform(one)[0])
+        frames = np.asarray(transform_plainly(estimator.encoder_, one)[0])
         thresholds = getattr(estimator, "thresholds_", None)
         display = cls(
             events,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,10 @@ import numpy as np
 import soundfile as sf
 
 from skaudio._parallel import n_threads, progress_bar
-from skaudio._validation import check_part
+from skaudio._steps import transform_plainly
+from skaudio._validation import check_part, printable
 from skaudio.audio import Recording, check_recordings
 from skaudio.display._palette import LEGEND_ROWS, MARKERS, class_colors, marker, names_and_codes
-from skaudio.display._plain_text import printable
 from skaudio.encoders import MelSpectrogram
 
 RATE = 16000
@@ -108,7 +109,7 @@ def _read(recording: Recording, duration: float, sample_rate: float | None) -> n
                 f"{recording.name} states no sample rate, which is needed to play it: pass "
                 "sample_rate= (Hz)."
             )
-        recording = Recording(recording.source, recording.name, recording.path, sample_rate)
+        recording = replace(recording, sample_rate=sample_rate)
     waveform, _ = recording.read(RATE, duration=duration)
     return waveform / max(1.0, float(np.abs(waveform).max()))  # softer than clipped
 
@@ -138,7 +139,7 @@ def _picture(waveform: np.ndarray) -> str:
     encoder = MelSpectrogram(
         sample_rate=RATE, n_fft=1024, hop_length=hop_length, n_mels=HEIGHT, scale="db", top_db=70
     )
-    frames = encoder.transform([waveform])[0][::-1]
+    frames = transform_plainly(encoder, [waveform])[0][::-1]
     span = float(np.ptp(frames)) or 1.0
     values = (255 * (frames - frames.min()) / span).astype(np.uint8)
     image = Image.fromarray(values).convert("P")
@@ -154,8 +155,8 @@ def _plot(display: Any, recordings: Any, pictures: Any, lengths: Any) -> Any:
     from bokeh.plotting import figure
 
     n = len(recordings)
-    classes, codes = names_and_codes(display.y, n)
-    groups, members = names_and_codes(display.groups, n)
+    classes, codes = names_and_codes(display.y, n, "y")
+    groups, members = names_and_codes(display.groups, n, "groups")
     about = [
         ", ".join(part for part in (classes[c], groups[g]) if part)
         for c, g in zip(codes, members, strict=True)

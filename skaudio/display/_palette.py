@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils import column_or_1d
 
-from skaudio.display._plain_text import plain, printable
+from skaudio._validation import check_labels, printable
+from skaudio.display._picture import plain
 
 # Markers of matplotlib and their names in Bokeh; with more groups they repeat.
 MARKERS = {
@@ -28,10 +29,11 @@ MARKERS = {
 LEGEND_ROWS = 25
 
 
-def names_and_codes(values: Any, n: int) -> tuple[list[str], np.ndarray]:
+def names_and_codes(values: Any, n: int, name: str) -> tuple[list[str], np.ndarray]:
     """Return the sorted names of the classes or groups, and the code of each of n recordings."""
     if values is None:
         return [""], np.zeros(n, dtype=int)
+    check_labels(values, name)
     found, codes = np.unique(column_or_1d(values), return_inverse=True)
     return [printable(value) for value in found], codes
 

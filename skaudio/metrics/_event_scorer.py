@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from skaudio.events import check_events, file_names, match_names
+from skaudio.events import check_events, events_within, file_spans, match_names
 from skaudio.metrics._event_scores import segment_based_f1
 
 
@@ -19,7 +19,8 @@ class EventScorer:
         self.metric = metric
 
     def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
-        names = file_names(X)
+        spans = file_spans(X)
+        names = [span.name for span in spans]
         if any(isinstance(name, int) for name in names):
             raise ValueError(
                 f"recording {names.index(next(n for n in names if isinstance(n, int)))} has no "
@@ -33,6 +34,8 @@ class EventScorer:
                 f"events has none for {names[0]!r} or any other of the {len(names)} recordings of "
                 f"X; its files are called such as {self.events['file'].iloc[0]!r}."
             )
+        if any(span.is_clip for span in spans):
+            true = events_within(true, spans)
         return float(self.metric(true, estimator.predict_events(X)))
 
 

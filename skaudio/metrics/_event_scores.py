@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
+from skaudio._validation import check_same_labels
 from skaudio.events import check_events, match_names
 
 # Onsets and offsets, in seconds, of the events of one label in one file.
@@ -48,8 +49,9 @@ def event_based_scores(
     Returns
     -------
     table : DataFrame
-        A row per label, then "macro" (the mean of those with a score) and "micro" (all events
-        together): ``f1``, ``precision``, ``recall``, ``n_true``, ``n_pred``, ``n_found``.
+        A row per label, and as the last two "macro" (the mean of those with a score) and "micro"
+        (all events together): ``f1``, ``precision``, ``recall``, ``n_true``, ``n_pred`` and
+        ``n_found``.
 
     Notes
     -----
@@ -210,6 +212,10 @@ def _scores(
     # What was read from a file has text where a detector has numbers: both as `labels` has them.
     pred = match_names(pred, "event_label", true["event_label"] if labels is None else labels)
     true = match_names(true, "event_label", pred["event_label"] if labels is None else labels)
+    check_same_labels(
+        **{"events_true['event_label']": true["event_label"]},
+        **{"events_pred['event_label']": pred["event_label"]},
+    )
     if labels is None:
         labels = sorted({*true["event_label"], *pred["event_label"]})
     true_spans, pred_spans = _spans(true), _spans(pred)
@@ -220,10 +226,12 @@ def _scores(
         if key[1] in row:
             counts[row[key[1]]] += count(true_spans.get(key, none), pred_spans.get(key, none))
     rows = [_rates(*c) for c in counts.tolist()]
-    table = pd.DataFrame(rows, index=list(labels), columns=COLUMNS_OF_SCORES)
+    table = pd.DataFrame(rows, columns=COLUMNS_OF_SCORES)
     macro = table.mean() if len(table) else pd.Series(np.nan, index=COLUMNS_OF_SCORES)
-    table.loc["macro"] = [*macro.iloc[:3], *counts.sum(axis=0)]
-    table.loc["micro"] = _rates(*counts.sum(axis=0).tolist())
+    total = counts.sum(axis=0).tolist()
+    # The last two rows, by position: a label may be called "macro", too.
+    rows += [[*macro.iloc[:3], *total], _rates(*total)]
+    table = pd.DataFrame(rows, index=[*labels, "macro", "micro"], columns=COLUMNS_OF_SCORES)
     return table.astype(dict.fromkeys(COLUMNS_OF_SCORES[3:], int))
 
 
@@ -246,7 +254,7 @@ def _averaged(table: pd.DataFrame, average: str | None) -> Any:
         raise ValueError(f"average={average!r}: expected 'macro', 'micro' or None.")
     if average is None:
         return table["f1"].iloc[:-2]
-    return float(table.loc[average, "f1"])
+    return float(table["f1"].iloc[-2 if average == "macro" else -1])
 
 
 def count_events(true: Spans, pred: Spans, collar: float, offset_ratio: float) -> Counts:

@@ -1,4 +1,4 @@
-"""Names and labels as they are shown: as the characters that they are, never as markup."""
+"""Names and labels in messages, pictures and pages."""
 
 from __future__ import annotations
 
@@ -11,8 +11,3 @@ def printable(value: Any) -> str:
         char if char.isprintable() else char.encode("unicode_escape").decode()
         for char in str(value)
     )
-
-
-def plain(value: Any) -> str:
-    r"""Return what makes matplotlib show a text as it is: between two ``$`` it sees a formula."""
-    return printable(value).replace("$", r"\$")
