@@ -89,8 +89,9 @@ def map_blocks(
         return function(items[slice(*bound)], bound[0], place)
 
     if n_jobs > 1:
-        yields = get_active_backend()[0].supports_return_generator
-        workers = joblib.Parallel(n_jobs=n_jobs, return_as="generator" if yields else "list")
+        # Not every backend returns results one after the other: "multiprocessing" does not.
+        in_order = getattr(get_active_backend()[0], "supports_return_generator", False)
+        workers = joblib.Parallel(n_jobs=n_jobs, return_as="generator" if in_order else "list")
         yield from workers(
             joblib.delayed(remote or function)(items[slice(*bound)]) for bound in bounds
         )

@@ -18,28 +18,31 @@ from skaudio._neural.batches import (
     reads_audio,
 )
 from skaudio._neural.block_walk import walk
-from skaudio._neural.fit import fit_net, is_warm
+from skaudio._neural.checks import check_finite, is_warm
+from skaudio._neural.fit import all_or_nothing, fit_net, fitting
+from skaudio._neural.held_out import Classes
 from skaudio._neural.long_frames import BLOCK_FRAMES, LONG_FRAMES, can_walk, prediction_frames
-from skaudio._neural.predict import (
-    RowReader,
-    predict_frames,
-    predict_rows,
-    walk_frames,
-)
+from skaudio._neural.portable import LoadsAnywhere
+from skaudio._neural.predict import RowReader, predict_frames, predict_rows, walk_frames
 
 __all__ = [
     "BLOCK_FRAMES",
     "LONG_FRAMES",
+    "Classes",
     "FrameSource",
+    "LoadsAnywhere",
     "RowReader",
     "Source",
     "TrainingBatches",
     "TrainingSet",
     "ValidationBatches",
+    "all_or_nothing",
     "as_frames",
     "can_walk",
+    "check_finite",
     "encoded_frames",
     "fit_net",
+    "fitting",
     "is_warm",
     "make_source",
     "predict_frames",

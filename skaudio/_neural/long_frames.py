@@ -147,7 +147,7 @@ def prediction_frames(
 
 
 def _encode(estimator: Any, recordings: list[Recording]) -> Iterator[np.ndarray]:
-    return iter(as_frames(estimator.encoder_.transform(recordings)))
+    return iter(as_frames(estimator.encoder_.transform(recordings), recordings))
 
 
 def _only_encoder(encoder: Any) -> Any:

@@ -20,6 +20,7 @@ from torch import nn
 
 from skaudio._neural.batches import pad
 from skaudio._neural.block_walk import n_ticks, walk
+from skaudio._neural.checks import check_finite
 from skaudio._neural.long_frames import (
     BLOCK_FRAMES,
     LONG_FRAMES,
@@ -99,7 +100,9 @@ def predict_rows(
                 rows[position] = row
         for i in long:
             rows[i] = reader.long_row(module, _opened(module, parts[i]), device)
-    return np.stack(rows)
+    out = np.stack(rows)
+    check_finite(out, module, parts)
+    return out
 
 
 @torch.inference_mode()
@@ -138,6 +141,7 @@ def predict_frames(
             out[i] = (long_call or walk_frames)(
                 module, frames, block=block, device=device, tick=tick
             )
+    check_finite(out, module, parts)
     return out
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils import get_tags
+from sklearn.utils import check_random_state, get_tags
 
-from skaudio._steps import frame_maker
+from skaudio._steps import frame_maker, pin_output, transform_plainly
 from skaudio.audio import AudioBatch, check_recordings
 from skaudio.augmentation import TrainingPath, epoch_seeds
 from skaudio.display._axes import spectrogram_params
@@ -60,7 +61,7 @@ class AugmentationDisplay:
         *,
         index: int = 0,
         n_draws: int = 3,
-        random_state: Any = 0,
+        random_state: Any = None,
         sample_rate: float | None = None,
         encoder: Any = None,
         figure: Any = None,
@@ -76,8 +77,8 @@ class AugmentationDisplay:
             Which of a sequence of recordings to take.
         n_draws : int, default=3
             How many results to show.
-        random_state : int, default=0
-            Seed of the draws.
+        random_state : int, RandomState instance or None, default=None
+            Of the draws; an int makes the picture repeatable.
         sample_rate : float, default=None
             Of a bare array, in Hz. None: the encoder's, or else 16000.
         encoder : encoder, default=None
@@ -90,6 +91,8 @@ class AugmentationDisplay:
         display : AugmentationDisplay
         """
         import_pyplot()  # before the work
+        # A copy whose steps return arrays, whatever set_output asks for.
+        augmentation = pin_output(deepcopy(augmentation))
         path = TrainingPath(augmentation)
         if not path.is_random:
             raise TypeError(
@@ -107,11 +110,12 @@ class AugmentationDisplay:
         if encoder is None:
             encoder = MelSpectrogram(sample_rate=rate, scale="db")
         clean = AudioBatch([waveform], rate)
-        frames = (augmentation if encoder is own else encoder).transform(clean)
+        seed = int(check_random_state(random_state).randint(2**31 - 1))  # as nets draw theirs
+        frames = transform_plainly(augmentation if encoder is own else encoder, clean)
         on_frames = get_tags(path.steps[0]).input_tags.three_d_array
         drawn = path(
             (frames if on_frames else clean)[[0] * n_draws],
-            epoch_seeds(random_state, 0, np.arange(n_draws)),
+            epoch_seeds(seed, 0, np.arange(n_draws)),
         )
         if not isinstance(drawn, AudioBatch):
             return cls([frames[0], *drawn], encoder=encoder).plot(figure)
@@ -120,7 +124,7 @@ class AugmentationDisplay:
             [rate, *drawn.sample_rates],
             warp_factors=[None, *drawn.warp_factors],
         )
-        every = [frames[0], *encoder.transform(drawn)]
+        every = [frames[0], *transform_plainly(encoder, drawn)]
         return cls(every, encoder=encoder, waveforms=waveforms).plot(figure)
 
     def plot(self, figure: Any = None) -> Self:

@@ -11,6 +11,7 @@ from skaudio._validation import TEXT, Checked, choice, count
 from skaudio.audio import check_recordings
 from skaudio.frames import pack
 from skaudio.nets import recording_copy
+from skaudio.pretrained._extraction import POOLS
 from skaudio.pretrained._inference import inference_net
 from skaudio.pretrained._pretrained_net import PretrainedNet
 from skaudio.pretrained._pretrained_transformer import DTYPES, WEIGHTS, PretrainedTransformer
@@ -46,6 +47,9 @@ class PretrainedEmbedder(PretrainedTransformer):
     unit_norm : bool, default=False
         Scale each row, or frame, to length 1, so that the nearest neighbours by euclidean distance
         are those by cosine similarity.
+    on_error : {"raise", "nan"}, default="raise"
+        "raise": one error counts the recordings that cannot be read, and lists the first ten.
+        "nan": one frame, or one row, of NaN is in the place of each, and one warning lists them.
     batch_size : int, default=None
         Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -119,6 +123,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         chunk_duration: Any = "auto",
         chunk_hop: Any = "auto",
         unit_norm: bool = False,
+        on_error: str = "raise",
         batch_size: int | None = None,
         precision: str = "auto",
         device: Any = "cpu",
@@ -133,6 +138,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         self.chunk_duration = chunk_duration
         self.chunk_hop = chunk_hop
         self.unit_norm = unit_norm
+        self.on_error = on_error
         self.batch_size = batch_size
         self.precision = precision
         self.device = device
@@ -155,16 +161,15 @@ class PretrainedEmbedder(PretrainedTransformer):
         """
         self._check()
         recordings = check_recordings(self, X, reset=False, finite=False)
+        missing = [np.full(self._n_features(), np.nan, np.float32)]
         sequences = (
-            np.stack(chunks, axis=1)
-            for chunks, _ in self._extract(
-                recordings, self._features, fold_batch_norm=self.layer is None
-            )
+            np.stack(chunks or missing, axis=1)
+            for chunks, _ in self._extract(recordings, self._features, fold=self.layer is None)
         )
         if self.pooling is None:
             frames = pack(map(self._scaled, sequences), len(recordings))
             return self._wrap(frames, recordings.index, self.get_feature_names_out)
-        pool = np.mean if self.pooling == "mean" else np.max
+        pool = POOLS[self.pooling]
         rows = np.stack([self._scaled(pool(s, axis=1)) for s in sequences])
         return self._wrap(rows, recordings.index, self.get_feature_names_out, table=True)
 
@@ -174,6 +179,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_chunks)
+            Number of chunks, or chunks to count.
 
         Returns
         -------

@@ -14,7 +14,7 @@ from skaudio._validation import (
     PATH,
     TEXT,
     Constraint,
-    check_count,
+    check_length,
     check_parameters,
     choice,
     sequence,
@@ -39,8 +39,10 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
     model: str
     weights: Any
+    pooling: str | None
     chunk_duration: Any
     chunk_hop: Any
+    on_error: str
     batch_size: int | None
     precision: str
     device: Any
@@ -91,7 +93,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         n_chunks : int or ndarray of shape (..., n_chunks)
-            How many, or chunks to count.
+            Number of chunks, or chunks to count.
 
         Returns
         -------
@@ -99,7 +101,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
             The last chunk of a recording may end sooner or later than stated here, with the
             recording; see the user guide.
         """
-        n_chunks = np.shape(n_chunks)[-1] if np.ndim(n_chunks) else check_count("n", n_chunks, 0)
+        n_chunks = check_length("n_chunks", n_chunks)
         chunking = self._chunking(self._net())
         if chunking.length is None:
             raise ValueError("chunk_duration=None: a recording is one chunk, as long as itself.")
@@ -114,6 +116,9 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
     def _weights_source(self) -> tuple[Any, ...]:
         return weights_source(self.model, self.weights, self.model_params, self.data_home)
+
+    def _returns_rows(self) -> bool:
+        return self.pooling is not None
 
     def _cache_facts(self) -> dict[str, str]:
         return {"weights": self.weights_hash()}
@@ -131,18 +136,16 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         self,
         recordings: Recordings,
         call: Callable[[PretrainedNet, torch.Tensor], torch.Tensor],
-        fold_batch_norm: bool = True,
+        fold: bool = True,
     ) -> Iterator[tuple[list[np.ndarray], int]]:
         """Yield what ``call`` makes of each chunk with the net, and the samples.
 
         One pair for each recording: a list with an item per chunk, and the number of samples at
-        the net's rate.
+        the net's rate. With ``on_error="nan"``, no items for a recording that cannot be read.
         """
         net = self._net()
-        fast = inference_net(
-            net, self.device, DTYPES[self.precision], fold_batch_norm=fold_batch_norm
-        )
-        work = Extraction(fast, self._chunking(net), call, self.batch_size)
+        fast = inference_net(net, self.device, DTYPES[self.precision], fold_batch_norm=fold)
+        work = Extraction(fast, self._chunking(net), call, self.batch_size, self.on_error)
         with progress_bar(len(recordings), self.verbose) as progress:
             for rows, n_samples in work(recordings):
                 yield rows, n_samples
