@@ -159,9 +159,15 @@ _limits = _Limits()
 
 
 def _after_fork() -> None:
-    """Make the lock anew: its owner may not be in the forked process."""
+    """Make the lock anew, whose owner may not be in the forked process; use one torch thread.
+
+    OpenMP's other threads have not come along, and to wait for them hangs.
+    """
     global _limits
     _limits = _Limits(forked=True)
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "set_num_threads"):
+        torch.set_num_threads(1)
 
 
 if hasattr(os, "register_at_fork"):
@@ -210,7 +216,7 @@ def torch_threads(n: int) -> Iterator[None]:
     """Let torch use at most so many threads for what the calling thread does.
 
     ``torch.set_num_threads`` would change the other threads' matrix products, whose bits depend on
-    it. A forked process uses one: OpenMP's pool has not come with it, and waiting for it hangs.
+    it.
     """
     import torch
 

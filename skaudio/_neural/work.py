@@ -15,7 +15,7 @@ from skaudio._parallel import n_threads, torch_threads
 # Multiplications between two points at which threads wait for each other. With fewer, a second
 # thread gains little on an idle machine, and costs up to thirty times the work on a busy one:
 # docs/benchmarks.md.
-WORTH_THREADS = 1 << 24
+WORTH_THREADS = 1 << 27
 
 
 def working_threads(module: nn.Module, n_rows: int, n_frames: int) -> AbstractContextManager[Any]:
