@@ -118,8 +118,17 @@ def check_n_features(module: Any, n_features: int) -> None:
         )
 
 
-def check_finite(rows: Iterable[np.ndarray], module: Any, frames: Sequence[np.ndarray]) -> None:
-    """Raise an error if the net returned NaN or infinity for a recording."""
+def check_finite(rows: Iterable[np.ndarray], module: Any, frames: Sequence[Any]) -> None:
+    """Raise an error if the net returned NaN or infinity for a recording.
+
+    Parameters
+    ----------
+    rows : iterable of ndarray
+        What the net returned, for each recording.
+    module : StandardizedNet
+    frames : sequence
+        Of each recording, (n_features, n_frames); anything else where they are not in memory.
+    """
     # A sum of float32 in float64 is finite unless one of them is not.
     if isinstance(rows, np.ndarray) and np.isfinite(rows.sum(dtype=np.float64)):
         return
@@ -130,10 +139,12 @@ def check_finite(rows: Iterable[np.ndarray], module: Any, frames: Sequence[np.nd
             )
 
 
-def _cause(module: Any, frames: np.ndarray) -> str:
+def _cause(module: Any, frames: Any) -> str:
     lost = not_finite(module)
     if lost:
         return f"Its weights are not finite ({lost[0]}): train it anew, or load other weights."
+    if not isinstance(frames, np.ndarray):
+        return "Was it recorded or scaled differently from those of fit?"
     x = torch.from_numpy(frames)[None].to(module.standardize.mean.device)
     largest = sizes(module, x, torch.tensor([frames.shape[1]], device=x.device))[0]
     return (

@@ -86,7 +86,7 @@ class TrainingNet(NeuralNet):  # type: ignore[misc]
                 if not isinstance(state[name], PLAIN):
                     del state[name]
         for name in LEFTOVERS:
-            del vars(self)[name]
+            self.__dict__.pop(name)
         self.callbacks_ = []
         self.callbacks = None
         self.criterion = type(self.criterion)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from skaudio._neural import as_frames, encoded_frames, predict_frames, reads_audio
+from skaudio._neural import as_frames, check_finite, encoded_frames, predict_frames, reads_audio
 from skaudio._parallel import progress_bar
 from skaudio._steps import is_augmentation, steps_of
 from skaudio.audio import Recording, check_recordings, seconds_of
@@ -55,6 +55,7 @@ def frame_scores(estimator: Any, X: Any) -> tuple[list[np.ndarray], list[int]]:
                 else frames_on_disk(encoder, part)
             )
             scores[i], counts[i] = _score_long(estimator, frames, block), frames.n_frames
+    check_finite(scores, module, parts)
     return scores, counts
 
 

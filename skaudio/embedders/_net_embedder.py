@@ -16,7 +16,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from skaudio._neural import all_or_nothing, encoded_frames, predict_frames, predict_rows
+from skaudio._neural import (
+    all_or_nothing,
+    check_finite,
+    encoded_frames,
+    predict_frames,
+    predict_rows,
+)
 from skaudio._steps import last_step, steps_of
 from skaudio._validation import TEXT, Checked, check_parameters, flag
 from skaudio.embedders._layers import LayerReader
@@ -170,6 +176,7 @@ class NetEmbedder(
             sequences = predict_frames(
                 net.net_.module_, frames, net.device, lambda _, x, n: reader.frames(x, n)
             )
+            check_finite(sequences, net.net_.module_, frames)
             if self.unit_norm:
                 sequences = [_unit(sequence, axis=0) for sequence in sequences]
             out = pack(sequences, len(sequences))

@@ -38,9 +38,7 @@ def flip_in_length(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     return x.gather(1, index[..., None].expand_as(x))
 
 
-def recording_mean(
-    x: torch.Tensor, mask: torch.Tensor, inverse_temperature: float | torch.Tensor
-) -> torch.Tensor:
+def recording_mean(x: torch.Tensor, mask: torch.Tensor, inverse_temperature: Any) -> torch.Tensor:
     """Return each recording's mean over time, in which loud frames weigh most.
 
     A frame's level is the mean of its features, which for logarithmic spectra and cepstra follows
@@ -53,7 +51,7 @@ def recording_mean(
     x : tensor of shape (n_sequences, n_features, n_frames)
     mask : boolean tensor of shape (n_sequences, n_frames)
         Which frames count.
-    inverse_temperature : float
+    inverse_temperature : float or tensor of shape ()
         0 gives the plain mean.
 
     Returns
@@ -86,12 +84,9 @@ class Standardize(nn.Module):
         self, mean: torch.Tensor, std: torch.Tensor, *, inverse_temperature: float | None = None
     ):
         super().__init__()
-        # A buffer, so that weights loaded into another net bring it. Where the recording's mean
-        # stays, there is none, and the names of the weights differ.
-        self.register_buffer(
-            "inverse_temperature",
-            None if inverse_temperature is None else torch.tensor(float(inverse_temperature)),
-        )
+        as_tensor = None if inverse_temperature is None else torch.tensor(inverse_temperature)
+        # Part of the state dict, which does not have the name where it is None.
+        self.register_buffer("inverse_temperature", as_tensor)
         self.register_buffer("mean", mean)
         self.register_buffer("scale", 1.0 / torch.where(std > 1e-6, std, torch.ones_like(std)))
 
