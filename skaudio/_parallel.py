@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 import joblib
+from joblib.parallel import get_active_backend
 from threadpoolctl import ThreadpoolController
 
 Item = TypeVar("Item")
@@ -81,7 +82,10 @@ def map_blocks(
         return function(items[slice(*bound)], bound[0], place)
 
     if n_jobs > 1:
-        workers = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
+        # Not every backend returns results one after the other: "multiprocessing" does not.
+        backend, _ = get_active_backend()
+        in_order = getattr(backend, "supports_return_generator", False)
+        workers = joblib.Parallel(n_jobs=n_jobs, return_as="generator" if in_order else "list")
         yield from workers(joblib.delayed(function)(items[slice(*bound)]) for bound in bounds)
     elif n_workers == 1 or not threaded:
         yield from map(call, bounds)

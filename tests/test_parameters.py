@@ -33,7 +33,8 @@ NAN, INF, TEXT = float("nan"), float("inf"), "no such value"
 REFUSED = [
     (
         (-1, 0, 1, 2.5, NAN, INF, True, None, TEXT, []),
-        "device distance estimator hinge mode model module pad_mode precision resample_quality "
+        "device distance estimator hinge mode model module on_error pad_mode precision "
+        "resample_quality "
         "scale stats transformer unit validation_fraction",
     ),
     (
@@ -203,6 +204,13 @@ def test_wrong_values_are_refused_before_anything_is_read(name, parameter):
         assert "expected" in str(error)
         raised_in = traceback.extract_tb(error.__traceback__)[-1].filename
         assert "skaudio" in raised_in.replace("\\", "/").split("/"), raised_in
+
+
+def test_a_device_that_is_not_there():
+    with pytest.raises(ValueError, match=r"torch finds no 'xpu' device here\.$"):
+        MFCC(device="xpu").fit(UNREADABLE)
+    with pytest.raises(ValueError, match=r"torch finds no 'xpu' device of that number here\.$"):
+        MFCC(device="xpu:3").fit(UNREADABLE)
 
 
 def test_described_alike():

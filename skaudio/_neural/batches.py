@@ -18,8 +18,8 @@ from torch.utils.data import Dataset
 
 from skaudio._neural.checks import check_same_frames, is_warm, refuse_rows
 from skaudio._neural.decoding import decode_all
-from skaudio._steps import steps_of
-from skaudio.audio import AudioBatch, check_recordings
+from skaudio._steps import pin_output, steps_of
+from skaudio.audio import AudioBatch, Recording, check_recordings
 from skaudio.augmentation import TrainingPath, epoch_seeds
 from skaudio.frames import check_frames
 
@@ -41,15 +41,19 @@ def encoded_frames(estimator: Any, X: Any, *, reset: bool = False) -> list[np.nd
     """Return the frames of X on the clean path, for prediction."""
     if reads_audio(estimator):
         recordings = check_recordings(estimator, X, reset=reset)
-        return as_frames(estimator.encoder_.transform(list(recordings)))
+        return as_frames(estimator.encoder_.transform(list(recordings)), recordings)
     cause = f"pass encoder= to {type(estimator).__name__} for recordings (encoder=MFCC())."
     return check_frames(estimator, X, reset=reset, advice=cause)[0]
 
 
-def as_frames(encoded: Any) -> list[np.ndarray]:
-    """Return what an encoder put out as a list of (n_features, n_frames) arrays."""
+def as_frames(encoded: Any, recordings: Sequence[Recording] | None = None) -> list[np.ndarray]:
+    """Return what an encoder put out as a list of (n_features, n_frames) arrays.
+
+    Messages call the recordings by their names, if these are given.
+    """
     refuse_rows(encoded)
-    return check_frames(None, encoded, reset=False)[0]
+    names = None if recordings is None else [recording.name for recording in recordings]
+    return check_frames(None, encoded, reset=False, called=names)[0]
 
 
 class Source(Protocol):
@@ -128,14 +132,18 @@ def make_source(estimator: Any, X: Any, y: Any, seed: int, *, groups: Any = None
     path = TrainingPath(estimator.encoder_)
     names = [recording.name for recording in recordings]
     if not path.is_random:
-        return FrameSource(as_frames(estimator.encoder_.transform(list(recordings))), names)
+        encoded = estimator.encoder_.transform(list(recordings))
+        return FrameSource(as_frames(encoded, recordings), names)
     audio = decode_all(recordings, _sample_rate(estimator.encoder_))
     return AudioSource(audio, names, path, estimator.encoder_, seed)
 
 
 def fit_encoder(estimator: Any, X: Any, y: Any) -> Any:
-    """Return the estimator's encoder, on its device, fitted if it learns anything."""
-    encoder = clone(estimator.encoder)
+    """Return the estimator's encoder, on its device, fitted if it learns anything.
+
+    It returns arrays, whatever `sklearn.set_config` asks for.
+    """
+    encoder = pin_output(clone(estimator.encoder))
     if torch.device(estimator.device).type == "cuda":
         places = [name for name in encoder.get_params() if name.split("__")[-1] == "device"]
         encoder.set_params(**dict.fromkeys(places, estimator.device))

@@ -1,4 +1,4 @@
-"""Decoded recordings for training: in memory, and past a limit in a file."""
+"""All recordings of a training, decoded: in memory, and beyond a limit in a temporary file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 import numpy as np
 from sklearn.utils import gen_batches
 
-from skaudio.audio import AudioBatch, Recordings, read_batch
+from skaudio.audio import READING_ERRORS, AudioBatch, Recordings, raise_all, read_batch
 
 # Decoded recordings beyond this many bytes are kept in a file that is mapped into memory.
 MEMORY_LIMIT = 2 << 30
@@ -22,7 +22,10 @@ def decode_all(recordings: Recordings, sample_rate: float) -> AudioBatch:
     waveforms: list[np.ndarray] = []
     held = 0
     for block in gen_batches(len(recordings), DECODE_BLOCK):
-        decoded = list(read_batch(recordings[block], sample_rate))
+        try:
+            decoded = list(read_batch(recordings[block], sample_rate))
+        except READING_ERRORS as error:
+            raise_all(recordings, error, lambda r: r.read(sample_rate), first=block.start)
         held += sum(w.nbytes for w in decoded)
         waveforms.extend(decoded if held <= MEMORY_LIMIT else _spill(decoded))
     return AudioBatch(

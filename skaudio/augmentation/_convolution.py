@@ -205,7 +205,7 @@ def _fft_size(n: int) -> int:
 
 
 def _read(source: Recording, rate: float) -> ImpulseResponse:
-    if isinstance(source.source, str):
+    if isinstance(source.source, str) and not source.is_clip:
         return _read_file(state_of_file(source), source.name, rate)
     return _load(source, rate)
 

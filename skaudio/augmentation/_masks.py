@@ -18,7 +18,7 @@ from skaudio._validation import (
 )
 from skaudio.augmentation._augmentation import Augmentation
 from skaudio.augmentation._seeds import draw_count, happens
-from skaudio.frames import as_object_array, pack, validate_frames
+from skaudio.frames import as_object_array, is_missing, pack, validate_frames
 
 MaskOperation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
@@ -88,7 +88,9 @@ class Mask(Augmentation):
         self, X: Any, frames: list[np.ndarray], seeds: np.ndarray, operation: MaskOperation
     ) -> Any:
         def one(item: np.ndarray, seed: int, acts: bool) -> np.ndarray:
-            return operation(item, np.random.default_rng(seed)) if acts else item
+            if not acts or is_missing(item):
+                return item
+            return operation(item, np.random.default_rng(seed))
 
         done = map(one, frames, seeds.tolist(), happens(self.p, seeds))
         if isinstance(X, np.ndarray) and X.dtype.kind == "O":

@@ -59,7 +59,7 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
         -------
         self : estimator
         """
-        check_target(self, y)
+        check_target(self, y, groups)
         with fitting(self) as seed:
             source = make_source(self, X, y, seed, groups=groups)
             codes = self._encode_labels(source, y, is_warm(self))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -23,7 +24,7 @@ from skaudio._neural import (
     predict_frames,
     predict_rows,
 )
-from skaudio._steps import last_step, steps_of
+from skaudio._steps import last_step, pin_output, steps_of, transform_plainly
 from skaudio._validation import TEXT, Checked, check_parameters, flag
 from skaudio.embedders._layers import LayerReader
 from skaudio.frames import FrameOutputMixin, pack
@@ -140,11 +141,11 @@ class NetEmbedder(
                 self.estimator_ = self.estimator.estimator
             else:
                 prefix, inner = "", self.estimator
-                while isinstance(inner, Pipeline):
+                while isinstance(inner, Pipeline) and not get_config()["enable_metadata_routing"]:
                     name, inner = inner.steps[-1]
                     prefix += f"{name}__"
                 params = {} if groups is None else {f"{prefix}groups": groups}
-                self.estimator_ = clone(self.estimator).fit(X, y, **params)
+                self.estimator_ = pin_output(clone(self.estimator)).fit(X, y, **params)
             for learned in ("n_features_in_", "feature_names_in_"):
                 if hasattr(self.estimator_, learned):
                     setattr(self, learned, getattr(self.estimator_, learned))
@@ -170,7 +171,7 @@ class NetEmbedder(
         *before, net = steps_of(self._fitted())
         reader, inputs = self._reader(), X
         for step in before:
-            inputs = step.transform(inputs)
+            inputs = transform_plainly(step, inputs)
         frames = encoded_frames(net, inputs)
         if self.frames:
             sequences = predict_frames(
@@ -192,6 +193,9 @@ class NetEmbedder(
     @property
     def _n_features_out(self) -> int:
         return self._reader().n_features(frames=self.frames)
+
+    def _returns_rows(self) -> bool:
+        return not self.frames
 
     def _is_frozen(self) -> bool:
         return isinstance(self.estimator, FrozenEstimator)

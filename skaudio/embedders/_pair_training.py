@@ -37,7 +37,7 @@ from skaudio.nets import ContrastiveLoss, PairLoss, pair_distance
 
 def fit_drawn_pairs(estimator: Any, X: Any, y: Any, groups: Any) -> None:
     """Train on pairs that are drawn anew in each epoch, from classes y."""
-    check_target(estimator, y, advice="Pairs without class labels go to fit_pairs.")
+    check_target(estimator, y, groups, advice="Pairs without class labels go to fit_pairs.")
     y = _check_y(y, multi_output=False, estimator=estimator)
     check_classification_targets(y)
     names, codes = np.unique(y, return_inverse=True)

@@ -266,6 +266,10 @@ class SiameseEmbedder(
         rows : ndarray of shape (n_recordings, embedding_size), float32
             C-contiguous.
         """
+        return self._rows(X)
+
+    def _rows(self, X: Any) -> np.ndarray:
+        """Return embeddings as an array, whatever `set_output` asks for."""
         check_is_fitted(self)
         rows = predict_rows(self.net_.module_, encoded_frames(self, X), self.device)
         if self.unit_norm:

@@ -7,9 +7,10 @@ from threading import Lock
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils._set_output import _get_output_config
+from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
 from sklearn.utils.validation import check_array, validate_data
 
+from skaudio._steps import check_next_step
 from skaudio.audio import forget_table
 
 NAMES_KEY = "skaudio_feature_names"
@@ -17,7 +18,13 @@ ENCODE_FIRST = "put an encoder (MFCC, MelSpectrogram...) before this step."
 
 
 def check_frames(
-    estimator: Any, X: Any, *, reset: bool, advice: str = ENCODE_FIRST
+    estimator: Any,
+    X: Any,
+    *,
+    reset: bool,
+    advice: str = ENCODE_FIRST,
+    missing: bool = False,
+    called: Sequence[str] | None = None,
 ) -> tuple[list[np.ndarray], Any]:
     """Validate sequences of frames.
 
@@ -30,6 +37,10 @@ def check_frames(
         True in ``fit``.
     advice : str
         What to do where X holds recordings rather than frames.
+    missing : bool
+        Let frames of nothing but NaN pass: those of a recording that could not be read.
+    called : sequence of str, optional
+        Names of the recordings for messages.
 
     Returns
     -------
@@ -44,7 +55,7 @@ def check_frames(
     """
     names = None
     if hasattr(X, "iloc") and not _is_numeric_table(X):
-        names = X.attrs.get(NAMES_KEY)
+        names = names_of(X)
         X = X.iloc[:, 0].tolist() if X.ndim == 2 else X.tolist()
     elif not (isinstance(X, np.ndarray) and X.ndim == 3) and not _is_sequence_of_arrays(X):
         if estimator is None:
@@ -54,7 +65,8 @@ def check_frames(
         return [row[:, np.newaxis] for row in table], None
     if len(X) == 0:
         raise ValueError("X holds no recordings: found 0 sample(s), expected at least one.")
-    frames = [_check_one(item, f"recording {i}", advice) for i, item in enumerate(X)]
+    called = called or [f"recording {i}" for i in range(len(X))]
+    frames = [_check_one(x, name, advice, missing) for x, name in zip(X, called, strict=True)]
     counts = {len(f) for f in frames}
     if len(counts) > 1:
         i = next(i for i, f in enumerate(frames) if len(f) != len(frames[0]))
@@ -68,7 +80,7 @@ def check_frames(
 
 
 def validate_frames(estimator: Any, X: Any, *, reset: bool) -> list[np.ndarray]:
-    """Validate sequences of frames against those of ``fit``.
+    """Validate sequences of frames against those of ``fit``; missing ones (all NaN) pass.
 
     Parameters
     ----------
@@ -87,7 +99,7 @@ def validate_frames(estimator: Any, X: Any, *, reset: bool) -> list[np.ndarray]:
     ValueError, TypeError
         As `check_frames`; also if the number of features is not that of ``fit``.
     """
-    frames, names = check_frames(estimator, X, reset=reset)
+    frames, names = check_frames(estimator, X, reset=reset, missing=True)
     n_features = len(frames[0])
     if reset:
         estimator.n_features_in_ = n_features
@@ -101,12 +113,21 @@ def validate_frames(estimator: Any, X: Any, *, reset: bool) -> list[np.ndarray]:
     return frames
 
 
-def _check_one(item: Any, name: str, advice: str) -> np.ndarray:
+def is_missing(frames: np.ndarray) -> bool:
+    """Whether frames, or a row, stand for a recording that could not be read."""
+    return bool(np.isnan(frames.flat[0]) and np.isnan(frames).all())
+
+
+def names_of(X: Any) -> list[str] | None:
+    """Return the names of the features where the container of frames carries them."""
+    names: list[str] | None = getattr(X, "attrs", {}).get(NAMES_KEY)
+    return names
+
+
+def _check_one(item: Any, name: str, advice: str, missing: bool) -> np.ndarray:
     if isinstance(item, (str, bytes)) or not hasattr(item, "__array__"):
-        raise TypeError(
-            f"{name} is {item!r:.60} ({type(item).__name__}), expected frames "
-            f"(n_features, n_frames): {advice}"
-        )
+        found = f"{item!r:.60} ({type(item).__name__})"
+        raise TypeError(f"{name} is {found}, expected frames (n_features, n_frames): {advice}")
     frames = np.asarray(item)
     if frames.ndim == 1:
         raise ValueError(
@@ -127,6 +148,13 @@ def _check_one(item: Any, name: str, advice: str) -> np.ndarray:
         raise TypeError(f"{name} has frames of {frames.dtype}, expected floating point numbers.")
     frames = frames.astype(np.float32, copy=False)
     if not np.isfinite(frames.sum(dtype=np.float64)):
+        if is_missing(frames) and missing:
+            return frames
+        if is_missing(frames):
+            raise ValueError(
+                f"{name} could not be read: its frames are NaN (on_error='nan' in a step before), "
+                "which are not accepted here. Leave such recordings out."
+            )
         raise ValueError(f"{name} contains NaN or infinity in its frames, expected finite values.")
     return frames
 
@@ -181,6 +209,7 @@ class FrameStack:
             self._others[i] = array
         else:
             place[...] = array
+            self._others.pop(i, None)
 
     def gathered(self) -> np.ndarray:
         """Return all n arrays."""
@@ -219,8 +248,9 @@ def as_object_array(items: Sequence[Any]) -> np.ndarray:
 class FrameOutputMixin:
     """`set_output` for transformers whose output scikit-learn's own wrapping cannot hold.
 
-    With ``transform="pandas"`` the output becomes a one-column DataFrame of arrays that carries
-    the input's index and, in ``attrs``, the feature names.
+    With ``transform="pandas"`` frames become a one-column DataFrame of arrays that carries the
+    input's index and, in ``attrs``, the feature names; rows become one with a column per feature.
+    A polars DataFrame holds rows alone.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -231,24 +261,32 @@ class FrameOutputMixin:
 
         Parameters
         ----------
-        transform : {"default", "pandas"} or None
-            "pandas" makes a one-column DataFrame of arrays; None changes nothing.
+        transform : {"default", "pandas", "polars"} or None
+            "pandas" makes a one-column DataFrame of frames, or a DataFrame of rows; "polars" holds
+            rows alone. None changes nothing. Where `sklearn.set_config` asks for polars, frames
+            stay arrays.
 
         Returns
         -------
         self : estimator
         """
-        if transform == "polars":
+        if transform == "polars" and not self._returns_rows():
             raise ValueError(
                 "transform='polars': frames cannot be held by a polars DataFrame, expected "
                 "'default' or 'pandas'. Put the frames' steps into a Pipeline that ends in a "
                 "table, e.g. FramePooling, and set_output on that step."
             )
-        if transform not in (None, "default", "pandas"):
-            raise ValueError(f"transform={transform!r}: expected 'default', 'pandas' or None.")
+        if transform not in (None, "default", "pandas", "polars"):
+            raise ValueError(
+                f"transform={transform!r}: expected 'default', 'pandas', 'polars' or None."
+            )
         if transform is not None:
             self._sklearn_output_config = {"transform": transform}
         return self
+
+    def _returns_rows(self) -> bool:
+        """Whether the output is one row per recording, rather than frames or waveforms."""
+        return False
 
     def _wrap(
         self,
@@ -264,8 +302,14 @@ class FrameOutputMixin:
         ``cells`` go into the DataFrame in place of the output's items; ``table`` marks a 2-D output
         that has a column per name.
         """
-        if _get_output_config("transform", self)["dense"] != "pandas":
+        if not table and isinstance(output, np.ndarray):
+            check_next_step(self)
+        container = _get_output_config("transform", self)["dense"]
+        if container == "default" or (container == "polars" and not table):
             return output
+        if table and container == "polars":
+            adapter = ADAPTERS_MANAGER.adapters[container]
+            return adapter.create_container(output, None, columns=[str(name) for name in names()])
         import pandas as pd
 
         if table:

@@ -23,7 +23,7 @@ from skaudio.audio import Recordings, check_recordings
 from skaudio.frames import FrameOutputMixin
 from skaudio.pretrained._extraction import Chunking, Extraction, chunking_of
 from skaudio.pretrained._inference import inference_net, weights_hash
-from skaudio.pretrained._pretrained_net import Output, PretrainedNet
+from skaudio.pretrained._pretrained_net import PretrainedNet
 from skaudio.pretrained._registry import find_model, load_net, shared_net, weights_source
 
 # "auto" is float32: embeddings of several machines are compared with each other.
@@ -39,8 +39,10 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
     model: str
     weights: Any
+    pooling: str | None
     chunk_duration: Any
     chunk_hop: Any
+    on_error: str
     batch_size: int | None
     precision: str
     device: Any
@@ -115,6 +117,9 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
     def _weights_source(self) -> tuple[Any, ...]:
         return weights_source(self.model, self.weights, self.model_params, self.data_home)
 
+    def _returns_rows(self) -> bool:
+        return self.pooling is not None
+
     def _cache_facts(self) -> dict[str, str]:
         return {"weights": self.weights_hash()}
 
@@ -130,19 +135,17 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
     def _extract(
         self,
         recordings: Recordings,
-        pick: Callable[[Output], torch.Tensor],
-        fold_batch_norm: bool = True,
+        call: Callable[[PretrainedNet, torch.Tensor], torch.Tensor],
+        fold: bool = True,
     ) -> Iterator[tuple[list[np.ndarray], int]]:
-        """Yield what ``pick`` takes from the net's output for each chunk, and the samples.
+        """Yield what ``call`` makes of each chunk with the net, and the samples.
 
         One pair for each recording: a list with an item per chunk, and the number of samples at
-        the net's rate.
+        the net's rate. With ``on_error="nan"``, no items for a recording that cannot be read.
         """
         net = self._net()
-        fast = inference_net(
-            net, self.device, DTYPES[self.precision], fold_batch_norm=fold_batch_norm
-        )
-        work = Extraction(fast, self._chunking(net), pick, self.batch_size)
+        fast = inference_net(net, self.device, DTYPES[self.precision], fold_batch_norm=fold)
+        work = Extraction(fast, self._chunking(net), call, self.batch_size, self.on_error)
         with progress_bar(len(recordings), self.verbose) as progress:
             for rows, n_samples in work(recordings):
                 yield rows, n_samples
