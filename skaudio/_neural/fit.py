@@ -29,7 +29,7 @@ from skaudio._neural.checks import (
     not_finite,
     refuse_single_frames,
 )
-from skaudio._neural.held_out import Classes, check_groups, hold_out
+from skaudio._neural.held_out import Classes, hold_out
 from skaudio._state import seeded
 from skaudio._validation import check_parameters
 from skaudio.nets import LOUDNESS_WEIGHT, Standardize, StandardizedNet, recording_mean
@@ -124,7 +124,6 @@ def fit_net(
     first_epoch = estimator.n_iter_ if again else 0
     watched = WatchedSource(source)
     index, validation = np.arange(len(targets)), None
-    groups = check_groups(groups)
     if estimator.early_stopping:
         index, validation = hold_out(estimator.validation_fraction, classes, groups, seed)
     training = TrainingSet(watched, targets, index, seed, first_epoch)
