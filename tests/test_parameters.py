@@ -206,6 +206,13 @@ def test_wrong_values_are_refused_before_anything_is_read(name, parameter):
         assert "skaudio" in raised_in.replace("\\", "/").split("/"), raised_in
 
 
+def test_a_device_that_is_not_there():
+    with pytest.raises(ValueError, match=r"torch finds no 'xpu' device here\.$"):
+        MFCC(device="xpu").fit(UNREADABLE)
+    with pytest.raises(ValueError, match=r"torch finds no 'xpu' device of that number here\.$"):
+        MFCC(device="xpu:3").fit(UNREADABLE)
+
+
 def test_described_alike():
     """A parameter of one name is described in the same words wherever it occurs."""
     found: dict[str, dict[str, list[str]]] = {}

@@ -16,13 +16,10 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_consistent_length
 from torch.utils.data import Dataset
 
-from skaudio._neural.decode import decode_all
-from skaudio._steps import steps_of
-from skaudio.audio import (
-    AudioBatch,
-    Recording,
-    check_recordings,
-)
+from skaudio._neural.checks import check_same_frames, is_warm, refuse_rows
+from skaudio._neural.decoding import decode_all
+from skaudio._steps import pin_output, steps_of
+from skaudio.audio import AudioBatch, Recording, check_recordings
 from skaudio.augmentation import TrainingPath, epoch_seeds
 from skaudio.frames import check_frames
 
@@ -54,6 +51,7 @@ def as_frames(encoded: Any, recordings: Sequence[Recording] | None = None) -> li
 
     Messages call the recordings by their names, if these are given.
     """
+    refuse_rows(encoded)
     names = None if recordings is None else [recording.name for recording in recordings]
     return check_frames(None, encoded, reset=False, called=names)[0]
 
@@ -69,12 +67,16 @@ class Source(Protocol):
     def clean_frames(self, index: np.ndarray) -> list[np.ndarray]:
         """Frames of some recordings without augmentation."""
 
+    def names(self, index: np.ndarray) -> list[str]:
+        """What error messages call the recordings of these frames."""
+
 
 class FrameSource:
     """Frames computed once, the same in every epoch."""
 
-    def __init__(self, frames: list[np.ndarray]):
+    def __init__(self, frames: list[np.ndarray], names: Sequence[str] | None = None):
         self._frames = frames
+        self._names = names
         self.lengths = np.array([f.shape[1] for f in frames])
 
     def frames(self, index: np.ndarray, epoch: int) -> list[np.ndarray]:
@@ -83,12 +85,18 @@ class FrameSource:
     def clean_frames(self, index: np.ndarray) -> list[np.ndarray]:
         return self.frames(index, 0)
 
+    def names(self, index: np.ndarray) -> list[str]:
+        return [f"recording {i}" if self._names is None else self._names[i] for i in index]
+
 
 class AudioSource:
     """Decoded recordings that are augmented and encoded anew in every epoch."""
 
-    def __init__(self, audio: AudioBatch, path: TrainingPath, encoder: Any, seed: int):
+    def __init__(
+        self, audio: AudioBatch, names: list[str], path: TrainingPath, encoder: Any, seed: int
+    ):
         self._audio = audio
+        self._names = names
         self._path = path
         self._encoder = encoder
         self._seed = seed
@@ -100,6 +108,9 @@ class AudioSource:
 
     def clean_frames(self, index: np.ndarray) -> list[np.ndarray]:
         return as_frames(self._encoder.transform(self._audio[index]))
+
+    def names(self, index: np.ndarray) -> list[str]:
+        return [self._names[i] for i in index]
 
 
 def make_source(estimator: Any, X: Any, y: Any, seed: int, *, groups: Any = None) -> Source:
@@ -115,18 +126,24 @@ def make_source(estimator: Any, X: Any, y: Any, seed: int, *, groups: Any = None
         return FrameSource(frames)
     recordings = check_recordings(estimator, X, reset=True)
     check_consistent_length(recordings, y, groups)
+    before = getattr(estimator, "encoder_", None) if is_warm(estimator) else None
     estimator.encoder_ = fit_encoder(estimator, X, y)
+    check_same_frames(before, estimator.encoder_)
     path = TrainingPath(estimator.encoder_)
+    names = [recording.name for recording in recordings]
     if not path.is_random:
         encoded = estimator.encoder_.transform(list(recordings))
-        return FrameSource(as_frames(encoded, recordings))
+        return FrameSource(as_frames(encoded, recordings), names)
     audio = decode_all(recordings, _sample_rate(estimator.encoder_))
-    return AudioSource(audio, path, estimator.encoder_, seed)
+    return AudioSource(audio, names, path, estimator.encoder_, seed)
 
 
 def fit_encoder(estimator: Any, X: Any, y: Any) -> Any:
-    """Return the estimator's encoder, on its device, fitted if it learns anything."""
-    encoder = clone(estimator.encoder)
+    """Return the estimator's encoder, on its device, fitted if it learns anything.
+
+    It returns arrays, whatever `sklearn.set_config` asks for.
+    """
+    encoder = pin_output(clone(estimator.encoder))
     if torch.device(estimator.device).type == "cuda":
         places = [name for name in encoder.get_params() if name.split("__")[-1] == "device"]
         encoder.set_params(**dict.fromkeys(places, estimator.device))

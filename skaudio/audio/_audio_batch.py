@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skaudio._parallel import map_in_threads
-from skaudio._validation import check_sample_rate
+from skaudio._validation import check_sample_rate, counted
 from skaudio.audio._arrays import as_samples, warn_of_wide_integers
 from skaudio.audio._faults import READING_ERRORS, raise_all
 from skaudio.audio._recording import Recording, to_float
@@ -183,7 +183,8 @@ class AudioBatch(Sequence[np.ndarray]):
         rates = {f"{r} Hz" if r is not None else "rate unstated" for r in self._rates}
         low, high = min(lengths), max(lengths)
         span = f"{low}" if low == high else f"{low} to {high}"
-        return f"AudioBatch({len(self)} recordings, {', '.join(sorted(rates))}, {span} samples)"
+        what = counted(len(self), "recording")
+        return f"AudioBatch({what}, {', '.join(sorted(rates))}, {span} samples)"
 
 
 def read_batch(

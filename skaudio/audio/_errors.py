@@ -114,8 +114,9 @@ def not_samples(dtype: np.dtype[Any], name: str) -> Exception:
 def not_finite(waveform: np.ndarray, bad: np.ndarray, name: str) -> ValueError:
     """Some samples are NaN or infinite, those at the positions ``bad``."""
     value = "NaN" if np.isnan(waveform[bad[0]]) else "infinity"
+    more = f", and {len(bad) - 1} more that are not finite" if len(bad) > 1 else ""
     return ValueError(
-        f"{name} contains {value} at sample {bad[0]} ({len(bad)} such samples in all); "
+        f"{name} contains {value} at sample {bad[0]}{more}; "
         "expected finite values. A division by a silent recording's level is the usual cause."
     )
 

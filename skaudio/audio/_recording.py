@@ -18,7 +18,7 @@ import numpy as np
 import soundfile as sf
 import soxr
 
-from skaudio._validation import check_sample_rate
+from skaudio._validation import check_sample_rate, counted
 from skaudio.audio import _errors, _ffmpeg, _wholeness
 from skaudio.audio._arrays import channels_first, check_overflow
 from skaudio.audio._clips import item_of, part_of
@@ -263,7 +263,7 @@ def resample(
     if not is_surely_finite(resampled):
         check_overflow(resampled, waveform, name)
     if len(resampled) == 0:
-        n_times = f"{len(waveform)} samples at {source} Hz"
+        n_times = f"{counted(len(waveform), 'sample')} at {source} Hz"
         raise ValueError(
             f"{name}: {n_times} leave none at {target} Hz. The recording is too short."
         )

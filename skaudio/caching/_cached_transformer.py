@@ -13,7 +13,14 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import available_if
 
 from skaudio._parallel import progress_bar
-from skaudio._steps import first_step, frame_maker, parts_of
+from skaudio._steps import (
+    first_step,
+    frame_maker,
+    last_step,
+    parts_of,
+    pin_output,
+    transform_plainly,
+)
 from skaudio._validation import Checked, check_parameters, choice, count
 from skaudio.audio import READING_ERRORS, Recordings, check_recordings, raise_all, read_through
 from skaudio.caching._cache_keys import check_stateless, digest, recording_keys, transformer_facts
@@ -207,6 +214,11 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         times: np.ndarray = frame_maker(self.transformer).frame_times(n_frames)
         return times
 
+    def _returns_rows(self) -> bool:
+        last = last_step(self.transformer)
+        # Of another library's transformer this is not known: its results tell.
+        return bool(last._returns_rows()) if isinstance(last, FrameOutputMixin) else True
+
     def _store(self) -> Store:
         """Check everything but X, and return where the results of this transformer are."""
         check_parameters(self)
@@ -223,14 +235,14 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         more by it. What is kept comes from the first: NaN may not be NaN any more after the last
         step.
         """
-        strict: Any = clone(self.transformer)
+        strict: Any = pin_output(clone(self.transformer))
         parts = [strict, *(part for _, part in parts_of(strict))]
         is_lenient = False
         for part in parts:
             if isinstance(part, BaseEstimator) and getattr(part, "on_error", None) == "nan":
                 part.set_params(on_error="raise")
                 is_lenient = True
-        return strict, clone(self.transformer) if is_lenient else None
+        return strict, pin_output(clone(self.transformer)) if is_lenient else None
 
     def _computer(
         self, X: Any, recordings: Recordings, known: list[int], worker: Any, *, skip: bool
@@ -264,7 +276,7 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         elif not first_step(worker).__module__.startswith("skaudio."):
             # Ours take a Recording, which knows its name for messages; others what X held.
             part = _safe_indexing(X, positions)
-        return items_of(worker.transform(part), len(positions), type(worker).__name__)
+        return items_of(transform_plainly(worker, part), len(positions), type(worker).__name__)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

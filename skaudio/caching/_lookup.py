@@ -86,9 +86,6 @@ def items_of(output: Any, n: int, name: str) -> list[np.ndarray]:
             f"{name} returns {type(output).__name__}, {expected}: cache the steps up to an encoder "
             "or a pooling."
         )
-    if hasattr(output, "iloc"):
-        cells = output.shape[1] == 1 and output.dtypes.iloc[0].kind == "O"
-        output = output.iloc[:, 0].tolist() if cells else output.to_numpy()
     items = [np.asarray(item) for item in output]
     if len(items) != n:
         raise ValueError(f"{name} returns {len(items)} results for {n} recordings, {expected}.")

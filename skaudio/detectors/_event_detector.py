@@ -10,6 +10,7 @@ from torch import nn
 
 from skaudio import nets
 from skaudio._validation import (
+    CLASS_WEIGHTS,
     POSITIVE_SECONDS,
     SECONDS,
     Constraint,
@@ -80,9 +81,9 @@ default="linear_softmax"
         Recordings per step; batches hold recordings of similar length.
     lr : float, default=3e-3
         Highest learning rate of the one-cycle schedule.
-    class_weight : dict, "balanced" or None, default=None
+    class_weight : dict, list of dict, "balanced" or None, default=None
         As in scikit-learn. With several labels per recording, a dict gives the weight of the loss
-        where a label is present.
+        where a label is present; a list holds a dict of the weights of 0 and 1 for each label.
     standardize : {"global", "recording", "both", None}, default="global"
         "global" learns the mean and standard deviation of each feature on the training data.
         "recording" subtracts each recording's own mean over time, which removes a steady
@@ -117,8 +118,8 @@ default="linear_softmax"
     ----------
     labels_ : ndarray of shape (n_labels,)
         Names of the labels: the rows of `predict_frames`, the columns of `predict_proba`.
-    classes_ : ndarray of shape (n_labels,), or list of arrays
-        ``labels_`` if each recording has one label, else [0, 1] for each label.
+    classes_ : ndarray of shape (n_labels,) or (n_labels, 2)
+        ``labels_`` if each recording has one label, else a row [0, 1] for each label.
     thresholds_ : ndarray of shape (n_labels,)
         Only after `tune_thresholds`.
     net_ : skorch.NeuralNet
@@ -148,7 +149,19 @@ default="linear_softmax"
     ['file', 'onset', 'offset', 'event_label', 'score']
     """
 
+    _module_parameters = (
+        "channels",
+        "frame_stride",
+        "hidden_size",
+        "n_layers",
+        "bidirectional",
+        "pooling",
+        "dropout",
+    )
     _constraints: ClassVar[dict[str, Any]] = {
+        "class_weight": CLASS_WEIGHTS
+        | sequence("list of dict", "a list of such dicts", CLASS_WEIGHTS, 1)
+        | choice("balanced", None),
         "channels": sequence("sequence of int", "integers of 1 or more, or ()", count()),
         "frame_stride": count(),
         "n_layers": count(0),
@@ -231,11 +244,5 @@ default="linear_softmax"
         return nets.CRNN(
             n_features,
             len(self.labels_),
-            channels=self.channels,
-            frame_stride=self.frame_stride,
-            hidden_size=self.hidden_size,
-            n_layers=self.n_layers,
-            bidirectional=self.bidirectional,
-            pooling=self.pooling,
-            dropout=self.dropout,
+            **{name: getattr(self, name) for name in self._module_parameters},
         )

@@ -7,18 +7,17 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
+from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skaudio import nets
-from skaudio._neural import fit_net, is_warm, make_source
+from skaudio._neural import LoadsAnywhere, fit_net, fitting, make_source
 from skaudio._steps import frame_maker
 from skaudio._validation import check_length, check_parameters, check_target
 from skaudio.detectors._frame_scores import frame_scores
 from skaudio.detectors._thresholds import best_thresholds, check_onsets
-from skaudio.detectors._weak_labels import Labels, encode_labels, label_weights
+from skaudio.detectors._weak_labels import WeakLabelMixin, encode_labels, label_weights
 from skaudio.events import (
     check_events,
     check_thresholds,
@@ -28,13 +27,11 @@ from skaudio.events import (
 )
 
 
-class WeakLabelDetector(ClassifierMixin, BaseEstimator):
+class WeakLabelDetector(WeakLabelMixin, ClassifierMixin, LoadsAnywhere):
     """Methods of a detector; a subclass stores the parameters and builds the network."""
 
     __metadata_request__fit = {"groups": True}
 
-    labels_: np.ndarray
-    classes_: Any
     net_: Any
     encoder: Any
     frame_stride: int
@@ -60,26 +57,25 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         -------
         self : estimator
         """
-        check_target(self, y)
-        check_parameters(self)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        source = make_source(self, X, y, seed, groups=groups)
-        labels = encode_labels(self, y)
-        check_thresholds(self.threshold, labels.names.tolist())
-        self._set_labels(labels)
-        single = None if labels.is_multilabel else labels.targets.argmax(axis=1)
-        weights = label_weights(labels, self.class_weight)
-        fit_net(
-            self,
-            source,
-            labels.targets,
-            build=self._build,
-            criterion=nets.WeakLabelLoss(weights, by_class=single is not None),
-            seed=seed,
-            groups=groups,
-            stratify=single,
-            loudness_weight=0.0,  # all frames count the same: loud ones may be the events
-        )
+        check_target(self, y, groups)
+        with fitting(self) as seed:
+            source = make_source(self, X, y, seed, groups=groups)
+            labels = encode_labels(self, y)
+            check_thresholds(self.threshold, labels.names.tolist())
+            self._set_labels(labels)
+            weights = label_weights(labels, self.class_weight)
+            fit_net(
+                self,
+                source,
+                labels.targets,
+                build=self._build,
+                criterion=nets.WeakLabelLoss(weights, by_class=not labels.is_multilabel),
+                score=labels.accuracy,
+                seed=seed,
+                classes=labels.classes(),
+                groups=groups,
+                loudness_weight=0.0,  # all frames count the same: loud ones may be the events
+            )
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -230,25 +226,6 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
             filters=self._filters(),
         )
         return self
-
-    @property
-    def _is_multilabel(self) -> bool:
-        return isinstance(self.classes_, list)
-
-    def _set_labels(self, labels: Labels) -> None:
-        if is_warm(self):
-            kept = labels.is_multilabel == self._is_multilabel
-            if not kept or not np.array_equal(labels.names, self.labels_):
-                raise ValueError(
-                    f"warm_start: the labels are {labels.names.tolist()}, expected those of the "
-                    f"first fit, {self.labels_.tolist()}."
-                )
-        if hasattr(self, "thresholds_"):
-            del self.thresholds_
-        self.labels_ = labels.names
-        # A list, as in scikit-learn's forests: its scorers recognize multilabel output by it.
-        several = [np.array([0, 1]) for _ in labels.names]
-        self.classes_ = several if labels.is_multilabel else labels.names
 
     def _check_params(self, labels: Any) -> None:
         check_parameters(self)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any, Self
 
 import numpy as np
 from sklearn.utils import check_random_state, get_tags
 
-from skaudio._steps import frame_maker
+from skaudio._steps import frame_maker, pin_output, transform_plainly
 from skaudio.audio import AudioBatch, check_recordings
 from skaudio.augmentation import TrainingPath, epoch_seeds
 from skaudio.display._axes import spectrogram_params
@@ -90,6 +91,8 @@ class AugmentationDisplay:
         display : AugmentationDisplay
         """
         import_pyplot()  # before the work
+        # A copy whose steps return arrays, whatever set_output asks for.
+        augmentation = pin_output(deepcopy(augmentation))
         path = TrainingPath(augmentation)
         if not path.is_random:
             raise TypeError(
@@ -108,7 +111,7 @@ class AugmentationDisplay:
             encoder = MelSpectrogram(sample_rate=rate, scale="db")
         clean = AudioBatch([waveform], rate)
         seed = int(check_random_state(random_state).randint(2**31 - 1))  # as nets draw theirs
-        frames = (augmentation if encoder is own else encoder).transform(clean)
+        frames = transform_plainly(augmentation if encoder is own else encoder, clean)
         on_frames = get_tags(path.steps[0]).input_tags.three_d_array
         drawn = path(
             (frames if on_frames else clean)[[0] * n_draws],
@@ -121,7 +124,7 @@ class AugmentationDisplay:
             [rate, *drawn.sample_rates],
             warp_factors=[None, *drawn.warp_factors],
         )
-        every = [frames[0], *encoder.transform(drawn)]
+        every = [frames[0], *transform_plainly(encoder, drawn)]
         return cls(every, encoder=encoder, waveforms=waveforms).plot(figure)
 
     def plot(self, figure: Any = None) -> Self:

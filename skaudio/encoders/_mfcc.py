@@ -89,6 +89,11 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
     n_features_in_ : int
         Samples per clip; only where `fit` was given a 2-D array.
 
+    See Also
+    --------
+    skaudio.pooling.FramePooling : Turn the frames into one row per recording, the table that
+        estimators of scikit-learn take: ``make_pipeline(MFCC(), FramePooling(), SVC())``.
+
     References
     ----------
     Davis & Mermelstein 1980, "Comparison of parametric representations for monosyllabic word

@@ -60,6 +60,11 @@ class STFT(FramedMixin, Encoder):
     n_features_in_ : int
         Samples per clip; only where `fit` was given a 2-D array.
 
+    See Also
+    --------
+    skaudio.pooling.FramePooling : Turn the frames into one row per recording, the table that
+        estimators of scikit-learn take: ``make_pipeline(Spectrogram(), FramePooling(), SVC())``.
+
     Examples
     --------
     >>> import numpy as np

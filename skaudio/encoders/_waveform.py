@@ -55,7 +55,7 @@ class Waveform(Encoder):
     >>> from skaudio.encoders import Waveform
     >>> stereo = {"array": np.ones((2, 8000)), "sampling_rate": 8000}
     >>> Waveform().fit_transform([stereo])
-    AudioBatch(1 recordings, 16000 Hz, 16000 samples)
+    AudioBatch(1 recording, 16000 Hz, 16000 samples)
     """
 
     def __init__(

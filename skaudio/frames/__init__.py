@@ -16,7 +16,7 @@ FrameOutputMixin
     `set_output` for transformers that return frames.
 """
 
-# A name that is imported as itself is for the other packages: no part of the public interface.
+# Names that are imported as themselves are for the other packages: no part of the public interface.
 from skaudio.frames._frames import (
     FrameOutputMixin,
     FrameStack,
@@ -26,6 +26,7 @@ from skaudio.frames._frames import (
     validate_frames,
 )
 from skaudio.frames._frames import is_missing as is_missing
+from skaudio.frames._frames import names_of as names_of
 
 __all__ = [
     "FrameOutputMixin",

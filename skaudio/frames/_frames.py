@@ -7,9 +7,10 @@ from threading import Lock
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils._set_output import _get_output_config
+from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
 from sklearn.utils.validation import check_array, validate_data
 
+from skaudio._steps import check_next_step
 from skaudio.audio import forget_table
 
 NAMES_KEY = "skaudio_feature_names"
@@ -54,7 +55,7 @@ def check_frames(
     """
     names = None
     if hasattr(X, "iloc") and not _is_numeric_table(X):
-        names = X.attrs.get(NAMES_KEY)
+        names = names_of(X)
         X = X.iloc[:, 0].tolist() if X.ndim == 2 else X.tolist()
     elif not (isinstance(X, np.ndarray) and X.ndim == 3) and not _is_sequence_of_arrays(X):
         if estimator is None:
@@ -115,6 +116,12 @@ def validate_frames(estimator: Any, X: Any, *, reset: bool) -> list[np.ndarray]:
 def is_missing(frames: np.ndarray) -> bool:
     """Whether frames, or a row, stand for a recording that could not be read."""
     return bool(np.isnan(frames.flat[0]) and np.isnan(frames).all())
+
+
+def names_of(X: Any) -> list[str] | None:
+    """Return the names of the features where the container of frames carries them."""
+    names: list[str] | None = getattr(X, "attrs", {}).get(NAMES_KEY)
+    return names
 
 
 def _check_one(item: Any, name: str, advice: str, missing: bool) -> np.ndarray:
@@ -241,8 +248,9 @@ def as_object_array(items: Sequence[Any]) -> np.ndarray:
 class FrameOutputMixin:
     """`set_output` for transformers whose output scikit-learn's own wrapping cannot hold.
 
-    With ``transform="pandas"`` the output becomes a one-column DataFrame of arrays that carries
-    the input's index and, in ``attrs``, the feature names.
+    With ``transform="pandas"`` frames become a one-column DataFrame of arrays that carries the
+    input's index and, in ``attrs``, the feature names; rows become one with a column per feature.
+    A polars DataFrame holds rows alone.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -253,24 +261,32 @@ class FrameOutputMixin:
 
         Parameters
         ----------
-        transform : {"default", "pandas"} or None
-            "pandas" makes a one-column DataFrame of arrays; None changes nothing.
+        transform : {"default", "pandas", "polars"} or None
+            "pandas" makes a one-column DataFrame of frames, or a DataFrame of rows; "polars" holds
+            rows alone. None changes nothing. Where `sklearn.set_config` asks for polars, frames
+            stay arrays.
 
         Returns
         -------
         self : estimator
         """
-        if transform == "polars":
+        if transform == "polars" and not self._returns_rows():
             raise ValueError(
                 "transform='polars': frames cannot be held by a polars DataFrame, expected "
                 "'default' or 'pandas'. Put the frames' steps into a Pipeline that ends in a "
                 "table, e.g. FramePooling, and set_output on that step."
             )
-        if transform not in (None, "default", "pandas"):
-            raise ValueError(f"transform={transform!r}: expected 'default', 'pandas' or None.")
+        if transform not in (None, "default", "pandas", "polars"):
+            raise ValueError(
+                f"transform={transform!r}: expected 'default', 'pandas', 'polars' or None."
+            )
         if transform is not None:
             self._sklearn_output_config = {"transform": transform}
         return self
+
+    def _returns_rows(self) -> bool:
+        """Whether the output is one row per recording, rather than frames or waveforms."""
+        return False
 
     def _wrap(
         self,
@@ -286,8 +302,14 @@ class FrameOutputMixin:
         ``cells`` go into the DataFrame in place of the output's items; ``table`` marks a 2-D output
         that has a column per name.
         """
-        if _get_output_config("transform", self)["dense"] != "pandas":
+        if not table and isinstance(output, np.ndarray):
+            check_next_step(self)
+        container = _get_output_config("transform", self)["dense"]
+        if container == "default" or (container == "polars" and not table):
             return output
+        if table and container == "polars":
+            adapter = ADAPTERS_MANAGER.adapters[container]
+            return adapter.create_container(output, None, columns=[str(name) for name in names()])
         import pandas as pd
 
         if table:

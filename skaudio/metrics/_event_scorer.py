@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from skaudio.events import check_events, events_within, file_spans
+from skaudio.events import check_events, events_within, file_spans, match_names
 from skaudio.metrics._event_scores import segment_based_f1
 
 
@@ -27,7 +27,8 @@ class EventScorer:
                 "name by which to find its events: expected paths, mappings with 'path', or an "
                 "AudioBatch with names."
             )
-        true = self.events[self.events["file"].isin(names)]
+        table = match_names(self.events, "file", names)
+        true = table[table["file"].isin(names)]
         if not len(true):
             raise ValueError(
                 f"events has none for {names[0]!r} or any other of the {len(names)} recordings of "

@@ -9,6 +9,8 @@ import numpy as np
 from sklearn.metrics import pairwise_distances_chunked
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
+from skaudio._validation import check_labels
+
 
 def precision_at_k(X: Any, y: Any, *, k: int = 1, metric: Any = "euclidean") -> float:
     """Return the share of a recording's k nearest neighbours that are of its class.
@@ -168,6 +170,7 @@ def _mean_over_queries(
     ``of_row(hits, n_relevant)`` gets for a block of recordings whether each neighbour, the nearest
     first, is of their class, and how many are.
     """
+    check_labels(y, "y")
     X, y = check_array(X), column_or_1d(y)
     check_consistent_length(X, y)
     if metric == "precomputed" and X.shape[0] != X.shape[1]:

@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import _check_feature_names_in
 
 from skaudio._validation import Checked, check_parameters, count, flag
-from skaudio.frames import is_missing, validate_frames
+from skaudio.frames import FrameOutputMixin, is_missing, names_of, validate_frames
 from skaudio.pooling._frame_statistics import (
     DELTA_ENDINGS,
     deltas,
@@ -25,7 +25,7 @@ from skaudio.pooling._frame_statistics import (
 BLOCK_SIZE = 2**17
 
 
-class FramePooling(TransformerMixin, BaseEstimator):
+class FramePooling(FrameOutputMixin, TransformerMixin, BaseEstimator):
     """Summarise the frames of each recording by statistics over time.
 
     Recordings of any length become rows of one length, which any scikit-learn estimator takes.
@@ -141,7 +141,18 @@ class FramePooling(TransformerMixin, BaseEstimator):
         for block in _blocks_of_one_length(frames, without=set(unread)):
             pooled = self._pool(np.array([frames[i] for i in block], np.float64), stats)
             rows[block] = pooled.reshape(len(block), n_columns)
-        return rows
+
+        def names() -> np.ndarray:
+            if hasattr(self, "n_features_in_"):
+                return self.get_feature_names_out()
+            return self.get_feature_names_out(
+                names_of(X) or [f"x{i}" for i in range(len(frames[0]))]
+            )
+
+        return self._wrap(rows, X.index if hasattr(X, "iloc") else None, names, table=True)
+
+    def _returns_rows(self) -> bool:
+        return True
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns, such as ``mfcc0_mean`` or ``mfcc0_delta_std_part1``.

@@ -164,9 +164,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         missing = [np.full(self._n_features(), np.nan, np.float32)]
         sequences = (
             np.stack(chunks or missing, axis=1)
-            for chunks, _ in self._extract(
-                recordings, self._features, fold_batch_norm=self.layer is None
-            )
+            for chunks, _ in self._extract(recordings, self._features, fold=self.layer is None)
         )
         if self.pooling is None:
             frames = pack(map(self._scaled, sequences), len(recordings))

@@ -39,6 +39,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
     model: str
     weights: Any
+    pooling: str | None
     chunk_duration: Any
     chunk_hop: Any
     on_error: str
@@ -116,6 +117,9 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
     def _weights_source(self) -> tuple[Any, ...]:
         return weights_source(self.model, self.weights, self.model_params, self.data_home)
 
+    def _returns_rows(self) -> bool:
+        return self.pooling is not None
+
     def _cache_facts(self) -> dict[str, str]:
         return {"weights": self.weights_hash()}
 
@@ -132,7 +136,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         self,
         recordings: Recordings,
         call: Callable[[PretrainedNet, torch.Tensor], torch.Tensor],
-        fold_batch_norm: bool = True,
+        fold: bool = True,
     ) -> Iterator[tuple[list[np.ndarray], int]]:
         """Yield what ``call`` makes of each chunk with the net, and the samples.
 
@@ -140,9 +144,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         the net's rate. With ``on_error="nan"``, no items for a recording that cannot be read.
         """
         net = self._net()
-        fast = inference_net(
-            net, self.device, DTYPES[self.precision], fold_batch_norm=fold_batch_norm
-        )
+        fast = inference_net(net, self.device, DTYPES[self.precision], fold_batch_norm=fold)
         work = Extraction(fast, self._chunking(net), call, self.batch_size, self.on_error)
         with progress_bar(len(recordings), self.verbose) as progress:
             for rows, n_samples in work(recordings):
