@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_array, validate_data
 
 from skaudio._steps import check_next_step
 from skaudio.audio import forget_table
+from skaudio.frames._rows_of_samples import LONG, warn_of_waveforms
 
 NAMES_KEY = "skaudio_feature_names"
 ENCODE_FIRST = "put an encoder (MFCC, MelSpectrogram...) before this step."
@@ -62,6 +63,8 @@ def check_frames(
             table = check_array(X, dtype=np.float32)
         else:
             table = validate_data(estimator, X, reset=reset, dtype=np.float32)
+            if reset and table.shape[1] >= LONG:
+                warn_of_waveforms(table, advice)
         return [row[:, np.newaxis] for row in table], None
     if len(X) == 0:
         raise ValueError("X holds no recordings: found 0 sample(s), expected at least one.")
