@@ -212,11 +212,11 @@ def _scores(
     # What was read from a file has text where a detector has numbers: both as `labels` has them.
     pred = match_names(pred, "event_label", true["event_label"] if labels is None else labels)
     true = match_names(true, "event_label", pred["event_label"] if labels is None else labels)
-    check_same_labels(
-        **{"events_true['event_label']": true["event_label"]},
-        **{"events_pred['event_label']": pred["event_label"]},
-    )
     if labels is None:
+        check_same_labels(
+            **{"events_true['event_label']": true["event_label"]},
+            **{"events_pred['event_label']": pred["event_label"]},
+        )
         labels = sorted({*true["event_label"], *pred["event_label"]})
     true_spans, pred_spans = _spans(true), _spans(pred)
     none = np.empty(0), np.empty(0)
