@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils import check_random_state, get_tags
 
 from skaudio._steps import frame_maker, pin_output, transform_plainly
+from skaudio._validation import check_count
 from skaudio.audio import AudioBatch, check_recordings
 from skaudio.augmentation import TrainingPath, epoch_seeds
 from skaudio.display._axes import spectrogram_params
@@ -91,6 +92,7 @@ class AugmentationDisplay:
         display : AugmentationDisplay
         """
         import_pyplot()  # before the work
+        check_count("n_draws", n_draws)
         # A copy whose steps return arrays, whatever set_output asks for.
         augmentation = pin_output(deepcopy(augmentation))
         path = TrainingPath(augmentation)

@@ -44,6 +44,9 @@ def check_frames(
         Naming the recording and what was found in place of frames.
     """
     names = None
+    shape = getattr(X, "shape", None) or (len(X) if hasattr(X, "__len__") else 1,)
+    if shape[0] == 0:
+        raise ValueError("X holds no recordings: found 0 sample(s), expected at least one.")
     if hasattr(X, "iloc") and not _is_numeric_table(X):
         names = names_of(X)
         X = X.iloc[:, 0].tolist() if X.ndim == 2 else X.tolist()
@@ -53,8 +56,6 @@ def check_frames(
         else:
             table = validate_data(estimator, X, reset=reset, dtype=np.float32)
         return [row[:, np.newaxis] for row in table], None
-    if len(X) == 0:
-        raise ValueError("X holds no recordings: found 0 sample(s), expected at least one.")
     frames = [_check_one(item, f"recording {i}", advice) for i, item in enumerate(X)]
     counts = {len(f) for f in frames}
     if len(counts) > 1:
