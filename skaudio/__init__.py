@@ -68,7 +68,7 @@ _NAMES = {
     "detectors": "EventDetector",
     "classifiers": "GRUClassifier LeNetClassifier NetClassifier",
     "embedders": "NetEmbedder SiameseEmbedder",
-    "pretrained": "AudioTagger PretrainedEmbedder",
+    "pretrained": "AudioTagger PretrainedEmbedder download",
     "caching": "CacheInfo CachedTransformer",
     "metrics": (
         "equal_error_rate equal_error_threshold event_based_f1 event_based_scores "

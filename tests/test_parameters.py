@@ -33,7 +33,8 @@ NAN, INF, TEXT = float("nan"), float("inf"), "no such value"
 REFUSED = [
     (
         (-1, 0, 1, 2.5, NAN, INF, True, None, TEXT, []),
-        "device distance estimator hinge mode model module pad_mode precision resample_quality "
+        "device distance estimator hinge mode model module on_error pad_mode precision "
+        "resample_quality "
         "scale stats transformer unit validation_fraction",
     ),
     (

@@ -17,6 +17,7 @@ LONGER_FILES: dict[str, str] = {}
 LONGER_FUNCTIONS = {
     "make_soundscapes": "one loop draws and mixes; its parts would pass eight values on",
     "EventDetector.__init__": "stores its parameters, two lines each",
+    "MFCC.__init__": "stores its parameters, two lines each",
 }
 LONGER_BASES = {
     "Encoder": "five public methods, whose signatures are a quarter of it",

@@ -16,18 +16,26 @@ from skaudio._neural.batches import (
     make_source,
     reads_audio,
 )
-from skaudio._neural.fit import fit_net, is_warm
+from skaudio._neural.checks import check_finite, is_warm
+from skaudio._neural.fit import all_or_nothing, fit_net, fitting
+from skaudio._neural.held_out import Classes
+from skaudio._neural.portable import LoadsAnywhere
 from skaudio._neural.predict import predict_frames, predict_rows
 
 __all__ = [
+    "Classes",
     "FrameSource",
+    "LoadsAnywhere",
     "Source",
     "TrainingBatches",
     "TrainingSet",
     "ValidationBatches",
+    "all_or_nothing",
     "as_frames",
+    "check_finite",
     "encoded_frames",
     "fit_net",
+    "fitting",
     "is_warm",
     "make_source",
     "predict_frames",

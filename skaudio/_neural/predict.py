@@ -15,6 +15,7 @@ from sklearn.utils import gen_batches
 from torch import nn
 
 from skaudio._neural.batches import pad
+from skaudio._neural.checks import check_finite
 from skaudio.nets import StandardizedNet
 
 # Sequences padded to one length come in batches of one number of rows, because a matrix product may
@@ -43,6 +44,7 @@ def predict_rows(
             out = np.empty((len(frames), *rows.shape[1:]), np.float32)
         out[positions] = rows
     assert out is not None
+    check_finite(out, module, frames)
     return out
 
 
@@ -64,6 +66,7 @@ def predict_frames(
         rows = values.float().cpu().numpy()
         for position, row, count in zip(positions, rows, counts.tolist(), strict=False):
             out[position] = np.ascontiguousarray(row[:, :count])
+    check_finite(out, module, frames)
     return out
 
 

@@ -22,6 +22,7 @@ from skaudio._validation.constraints import (
     sequence,
 )
 from skaudio._validation.labels import check_labels, check_same_labels
+from skaudio._validation.text import printable
 from skaudio._validation.vocabulary import (
     CLASS_WEIGHTS,
     PATH,
@@ -76,6 +77,7 @@ __all__ = [
     "number",
     "number_or_range",
     "optional",
+    "printable",
     "random_state",
     "sample_rate",
     "sequence",

@@ -164,6 +164,7 @@ VOCABULARY: dict[str, ParameterConstraint] = {
     "chunk_hop": POSITIVE_SECONDS | choice("auto"),
     "class_weight": CLASS_WEIGHTS | choice("balanced", None),
     "data_home": PATH | NONE,
+    "deltas": choice(0, 1, 2),
     "device": device(),
     "dropout": SHARE,
     "duration": Checked("float", lambda name, value: check_part(0.0, value)),
@@ -190,12 +191,14 @@ VOCABULARY: dict[str, ParameterConstraint] = {
     "net_params": mapping() | NONE,
     "normalize": choice(None, "max", "rms"),
     "offset": Checked("float", lambda name, value: check_part(value, None)),
+    "on_error": choice("raise", "nan"),
     "p": number(0, 1),
     "power": POSITIVE,
     "precision": choice("auto", "float32", "bfloat16"),
     "random_state": random_state(),
     "resample_quality": choice("QQ", "LQ", "MQ", "HQ", "VHQ"),
     "sample_rate": sample_rate(),
+    "scale": choice("linear", "log", "db"),
     "standardize": choice("auto", "global", "recording", "both", None),
     "target_frames": count() | NONE,
     "top_db": POSITIVE | NONE,
@@ -204,6 +207,7 @@ VOCABULARY: dict[str, ParameterConstraint] = {
     "verbose": VERBOSITY,
     "warm_start": flag(),
     "win_length": count() | NONE,
+    "window": anything("str, tuple, float or array of shape (win_length,)"),
 }
 
 

@@ -1,8 +1,10 @@
-"""Errors about recordings, with the likely cause: returned, for the caller to raise."""
+"""Errors about recordings, with the likely cause: returned, for the caller to raise; warnings."""
 
 from __future__ import annotations
 
 import os
+import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,7 +45,23 @@ def not_a_recording(item: Any, name: str) -> TypeError:
     return TypeError(
         f"{name} is {item!r} ({type(item).__name__}), expected a path, a waveform (1-D array) "
         "or a mapping with 'array' and 'sampling_rate', 'path' or 'bytes'."
-        + (missing if item is None or item != item else "")
+        + (missing if _is_missing(item) else "")
+    )
+
+
+def _is_missing(item: Any) -> bool:
+    try:
+        return bool(item is None or item != item)
+    except TypeError:  # pandas' NA
+        return True
+
+
+def masked(samples: Any, name: str) -> ValueError:
+    """Some samples of a masked array are masked."""
+    n_masked = int(np.ma.getmaskarray(samples).sum())
+    return ValueError(
+        f"{name} is a masked array, {n_masked} of its {np.size(samples)} values masked; expected "
+        "all values. Fill them, x.filled(0), or cut the recording."
     )
 
 
@@ -103,9 +121,27 @@ def not_finite(waveform: np.ndarray, bad: np.ndarray, name: str) -> ValueError:
     )
 
 
+def too_large(waveform: np.ndarray, name: str) -> ValueError:
+    """What is computed from finite samples is not finite."""
+    at = int(np.abs(waveform).argmax())
+    return ValueError(
+        f"{name} has a sample of {waveform[at]:g} (sample {at}), and what is computed from so "
+        "large a value exceeds the range of float32. Expected samples between -1 and 1, or not "
+        "much beyond. Is the file damaged, or are these no samples?"
+    )
+
+
 def strange_rate(name: str, rate: float) -> ValueError:
     """A file states a sample rate at which nothing is recorded."""
     return ValueError(
         f"{name} states a sample rate of {rate:g} Hz, expected {LOWEST_RATE} to {HIGHEST_RATE} Hz. "
         "Is its header damaged?"
     )
+
+
+def warn(message: str) -> None:
+    """Warn at the line that calls this package."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("skaudio."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, stacklevel=level)

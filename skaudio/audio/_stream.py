@@ -8,7 +8,18 @@ import numpy as np
 import soundfile as sf
 import soxr
 
-from skaudio.audio._recording import Recording, blocks, check_samples, open_file, to_mono
+from skaudio.audio._arrays import check_overflow
+from skaudio.audio._recording import (
+    Recording,
+    blocks,
+    check_samples,
+    is_surely_finite,
+    open_file,
+    to_mono,
+)
+
+# Samples that are decoded at once by `read_through`.
+PIECE = 1 << 18
 
 
 def seconds_of(recording: Recording, sample_rate: float) -> float | None:
@@ -18,14 +29,17 @@ def seconds_of(recording: Recording, sample_rate: float) -> float | None:
     """
     source = recording.source
     if isinstance(source, np.ndarray):
-        return float(source.shape[-1] / (recording.sample_rate or sample_rate))
-    if not isinstance(source, (str, bytes)):
+        seconds = float(source.shape[-1] / (recording.sample_rate or sample_rate))
+    elif not isinstance(source, (str, bytes)):
         return None
-    try:
-        with open_file(source) as file:
-            return float(file.frames / file.samplerate)
-    except (sf.LibsndfileError, OSError):
-        return None  # for PyAV, or for nobody: whoever decodes it says why
+    else:
+        try:
+            with open_file(source) as file:
+                seconds = float(file.frames / file.samplerate)
+        except (sf.LibsndfileError, OSError):
+            return None  # for PyAV, or for nobody: whoever decodes it says why
+    seconds -= recording.start
+    return seconds if recording.duration is None else min(seconds, recording.duration)
 
 
 def stream(
@@ -66,10 +80,20 @@ def stream(
         waveform = np.ascontiguousarray(to_mono(piece))
         check_samples(waveform, recording.name)
         if resampler is not None:
-            waveform = resampler.resample_chunk(waveform)
+            resampled = resampler.resample_chunk(waveform)
+            if not is_surely_finite(resampled):
+                check_overflow(resampled, waveform, recording.name)
+            waveform = resampled
         if len(waveform):
             yield waveform
     if resampler is not None:
         tail = resampler.resample_chunk(np.empty(0, np.float32), last=True)
         if len(tail):
             yield tail
+
+
+def read_through(recording: Recording) -> None:
+    """Decode a recording, piece by piece, for the errors that this raises."""
+    _, pieces = blocks(recording, None, 0.0, None, PIECE)
+    for piece in pieces:
+        check_samples(np.ascontiguousarray(to_mono(piece)), recording.name)

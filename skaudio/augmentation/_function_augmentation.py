@@ -26,26 +26,27 @@ class FunctionAugmentation(WaveformAugmentation):
     Parameters
     ----------
     func : callable, default=None
-        ``func(waveform, sample_rate)``: a float32 array (n_times,) and Hz, to an array of any
-        length. audiomentations' transforms are such functions. None leaves recordings as they are.
+        Called as ``func(waveform, sample_rate)`` with a float32 array (n_times,) and its rate in
+        Hz; returns a waveform of any length. The transforms of audiomentations are such functions.
+        None leaves recordings unchanged.
     sample_rate : float, default=None
-        Of bare arrays, in Hz; needed with a ``func``. Files and mappings have their own.
+        Sample rate of bare arrays in Hz; needed with a ``func``. Files and mappings have their own.
     p : float, default=1.0
         Probability that a recording is altered.
     random_state : int, RandomState instance or None, default=None
-        Of the draws of `fit_transform`.
+        Seed of the draws of `fit_transform`.
 
     Attributes
     ----------
     n_features_in_ : int
-        Samples per clip; only where `fit` was given a 2-D array.
+        Number of samples per clip; only set where `fit` was given a 2-D array.
 
     Notes
     -----
-    A function draws from the global generators, ``random`` and ``np.random``: they are seeded for
-    each recording, and restored, so results depend on ``random_state`` alone. One recording is
-    processed at a time, so that no other thread of an augmentation draws in between. A function
-    with a generator of its own repeats itself or not as that generator does.
+    The global generators ``random`` and ``np.random`` are seeded for each recording, and restored
+    afterwards, so that functions that use them depend on ``random_state`` alone. One recording is
+    processed at a time, because other threads would draw from the same generators.
+    ``random_state`` has no effect on a function that has its own generator.
 
     An array stays an array as long as the function keeps the clips' lengths.
 

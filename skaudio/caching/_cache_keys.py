@@ -23,12 +23,13 @@ from sklearn.utils import get_tags
 
 from skaudio._files import file_hash, file_state
 from skaudio._steps import is_augmentation, parts_of
-from skaudio.audio import Recording
+from skaudio.audio import READING_ERRORS, Recording, Recordings, raise_all, read_through
 from skaudio.pooling import FrameUnion
 
 # How the work is done, which does not change what comes out; a cache inside adds nothing either.
+# Results of recordings that cannot be read are not kept, so on_error does not count.
 IGNORED = frozenset(
-    {"n_jobs", "batch_size", "device", "verbose", "memory", "max_bytes", "data_home"}
+    {"n_jobs", "batch_size", "device", "verbose", "memory", "max_bytes", "data_home", "on_error"}
 )
 # Their own tags do not tell whether they learn; their parts do.
 COMPOSITES = (Pipeline, FeatureUnion, FrameUnion)
@@ -115,7 +116,23 @@ def recording_key(recording: Recording) -> str:
     facts += [
         None if x is None else float(x) for x in (recording.sample_rate, recording.warp_factor)
     ]
+    if recording.is_clip:
+        facts += [float(recording.start), recording.duration]
     return digest(json.dumps(facts).encode())
+
+
+def recording_keys(recordings: Recordings, *, skip: bool) -> tuple[list[str], list[int]]:
+    """Return the keys of recordings, and their positions; ``skip`` leaves missing files out."""
+    keys, known = [], []
+    for i, recording in enumerate(recordings):
+        try:
+            keys.append(recording_key(recording))
+        except READING_ERRORS as error:
+            if not skip:
+                raise_all(recordings, error, read_through)
+        else:
+            known.append(i)
+    return keys, known
 
 
 def transformer_facts(transformer: Any) -> dict[str, Any]:

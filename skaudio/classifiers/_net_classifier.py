@@ -113,6 +113,7 @@ class NetClassifier(NeuralClassifier):
     (1,)
     """
 
+    _module_parameters = ("module", "module_params")
     _constraints: ClassVar[dict[str, Any]] = {"module": MODULE}
 
     def __init__(

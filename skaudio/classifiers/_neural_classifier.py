@@ -7,17 +7,26 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.base import ClassifierMixin
+from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_is_fitted
 from torch import nn
 
-from skaudio._neural import encoded_frames, fit_net, is_warm, make_source, predict_rows
-from skaudio._validation import check_parameters, check_target
+from skaudio._neural import (
+    Classes,
+    LoadsAnywhere,
+    encoded_frames,
+    fit_net,
+    fitting,
+    is_warm,
+    make_source,
+    predict_rows,
+)
+from skaudio._validation import check_target
 
 
-class NeuralClassifier(ClassifierMixin, BaseEstimator):
+class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
     """What the classifiers share; a subclass names its module and the parameters of that."""
 
     __metadata_request__fit = {"groups": True}
@@ -51,20 +60,20 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         self : estimator
         """
         check_target(self, y, groups)
-        check_parameters(self)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        source = make_source(self, X, y, seed, groups=groups)
-        codes = self._encode_labels(source, y, is_warm(self))
-        fit_net(
-            self,
-            source,
-            codes,
-            build=lambda n_features: self._build(n_features, len(self.classes_)),
-            criterion=self._criterion(codes),
-            seed=seed,
-            groups=groups,
-            stratify=codes,
-        )
+        with fitting(self) as seed:
+            source = make_source(self, X, y, seed, groups=groups)
+            codes = self._encode_labels(source, y, is_warm(self))
+            fit_net(
+                self,
+                source,
+                codes,
+                build=lambda n_features: self._build(n_features, len(self.classes_)),
+                criterion=self._criterion(codes),
+                score=_accuracy,
+                seed=seed,
+                classes=Classes.of_codes(self.classes_.tolist(), codes),
+                groups=groups,
+            )
         return self
 
     def _encode_labels(self, source: Any, y: Any, again: bool) -> np.ndarray:
@@ -148,3 +157,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         # With an encoder, scikit-learn's two-sample "waveforms" cannot be told apart.
         tags.classifier_tags.poor_score = self.encoder is not None
         return tags
+
+
+def _accuracy(outputs: list[np.ndarray], targets: list[np.ndarray]) -> float:
+    return float(np.mean(np.concatenate(outputs).argmax(axis=1) == np.concatenate(targets)))

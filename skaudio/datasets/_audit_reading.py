@@ -27,8 +27,10 @@ def open_recording(recording: Recording) -> Opened:
 
     The errors of a recording that is damaged or no audio are those of `Recording.read`.
     """
-    if isinstance(recording.source, np.ndarray):
+    if isinstance(recording.source, np.ndarray) and not recording.is_clip:
         return _open_array(recording)
+    if recording.is_clip:
+        return _open_otherwise(recording)
     return _open_file(recording)
 
 
@@ -87,7 +89,7 @@ def _open_otherwise(recording: Recording) -> Opened:
     """Decode all of what libsndfile does not know: files for PyAV, decoders of other libraries."""
     waveform, rate = recording.read()
     assert rate is not None  # whatever is decoded states its rate
-    header = {"sample_rate": rate, **_container(recording.source)}
+    header = {"sample_rate": rate, **({} if recording.is_clip else _container(recording.source))}
     starts = range(0, len(waveform), BLOCK)
     return header, rate, (waveform[np.newaxis, start : start + BLOCK] for start in starts)
 

@@ -149,6 +149,15 @@ default="linear_softmax"
     ['file', 'onset', 'offset', 'event_label', 'score']
     """
 
+    _module_parameters = (
+        "channels",
+        "frame_stride",
+        "hidden_size",
+        "n_layers",
+        "bidirectional",
+        "pooling",
+        "dropout",
+    )
     _constraints: ClassVar[dict[str, Any]] = {
         "class_weight": CLASS_WEIGHTS
         | sequence("list of dict", "a list of such dicts", CLASS_WEIGHTS, 1)
@@ -235,11 +244,5 @@ default="linear_softmax"
         return nets.CRNN(
             n_features,
             len(self.labels_),
-            channels=self.channels,
-            frame_stride=self.frame_stride,
-            hidden_size=self.hidden_size,
-            n_layers=self.n_layers,
-            bidirectional=self.bidirectional,
-            pooling=self.pooling,
-            dropout=self.dropout,
+            **{name: getattr(self, name) for name in self._module_parameters},
         )

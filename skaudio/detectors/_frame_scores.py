@@ -65,7 +65,8 @@ def _encode(estimator: Any, encoder: Any, X: Any) -> list[np.ndarray | Recording
     parts: list[Any] = list(check_recordings(estimator, X, reset=False))
     whole = [i for i, part in enumerate(parts) if not _is_long(estimator, encoder, part)]
     if whole:
-        encoded = as_frames(estimator.encoder_.transform([parts[i] for i in whole]))
+        some = [parts[i] for i in whole]
+        encoded = as_frames(estimator.encoder_.transform(some), some)
         for i, frames in zip(whole, encoded, strict=True):
             parts[i] = frames
     return parts

@@ -7,13 +7,12 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
+from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skaudio import nets
-from skaudio._neural import fit_net, make_source
+from skaudio._neural import LoadsAnywhere, fit_net, fitting, make_source
 from skaudio._steps import frame_maker
 from skaudio._validation import check_length, check_parameters, check_target
 from skaudio.detectors._frame_scores import frame_scores
@@ -22,12 +21,13 @@ from skaudio.detectors._weak_labels import WeakLabelMixin, encode_labels, label_
 from skaudio.events import (
     check_events,
     check_thresholds,
-    file_names,
+    events_of_clips,
+    file_spans,
     frames_to_events,
 )
 
 
-class WeakLabelDetector(WeakLabelMixin, ClassifierMixin, BaseEstimator):
+class WeakLabelDetector(WeakLabelMixin, ClassifierMixin, LoadsAnywhere):
     """Methods of a detector; a subclass stores the parameters and builds the network."""
 
     __metadata_request__fit = {"groups": True}
@@ -58,25 +58,24 @@ class WeakLabelDetector(WeakLabelMixin, ClassifierMixin, BaseEstimator):
         self : estimator
         """
         check_target(self, y, groups)
-        check_parameters(self)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        source = make_source(self, X, y, seed, groups=groups)
-        labels = encode_labels(self, y)
-        check_thresholds(self.threshold, labels.names.tolist())
-        self._set_labels(labels)
-        single = None if labels.is_multilabel else labels.targets.argmax(axis=1)
-        weights = label_weights(labels, self.class_weight)
-        fit_net(
-            self,
-            source,
-            labels.targets,
-            build=self._build,
-            criterion=nets.WeakLabelLoss(weights, by_class=single is not None),
-            seed=seed,
-            groups=groups,
-            stratify=single,
-            loudness_weight=0.0,  # all frames count the same: loud ones may be the events
-        )
+        with fitting(self) as seed:
+            source = make_source(self, X, y, seed, groups=groups)
+            labels = encode_labels(self, y)
+            check_thresholds(self.threshold, labels.names.tolist())
+            self._set_labels(labels)
+            weights = label_weights(labels, self.class_weight)
+            fit_net(
+                self,
+                source,
+                labels.targets,
+                build=self._build,
+                criterion=nets.WeakLabelLoss(weights, by_class=not labels.is_multilabel),
+                score=labels.accuracy,
+                seed=seed,
+                classes=labels.classes(),
+                groups=groups,
+                loudness_weight=0.0,  # all frames count the same: loud ones may be the events
+            )
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -161,25 +160,27 @@ class WeakLabelDetector(WeakLabelMixin, ClassifierMixin, BaseEstimator):
         -------
         events : DataFrame
             ``file`` (the path, or the position in X, see `skaudio.events.file_names`), ``onset``
-            and ``offset`` in seconds, ``event_label``, and ``score``, the mean probability.
+            and ``offset`` in seconds, ``event_label``, and ``score``, the mean probability. The
+            times of a clip of a file are those of the file.
         """
-        names = file_names(X)
+        spans = file_spans(X)
         probabilities, counts = self._frames(X)
         self._check_params(self.labels_)
         thresholds = getattr(self, "thresholds_", self.threshold)
         tables = []
-        for name, values, count in zip(names, probabilities, counts, strict=True):
+        for span, values, count in zip(spans, probabilities, counts, strict=True):
             table = frames_to_events(
                 values,
                 self.frame_times(values),
                 self.labels_.tolist(),
                 threshold=thresholds,
                 frame_duration=self._step(),
-                file=name,
+                file=span.name,
                 **self._filters(),
             )
             end = self._input_times(count)[-1] + self._input_step() / 2
             table["offset"] = table["offset"].clip(upper=end)
+            table[["onset", "offset"]] += span.start
             tables.append(table)
         found = [table for table in tables if len(table)]
         return pd.concat(found, ignore_index=True) if found else tables[0]
@@ -193,7 +194,7 @@ class WeakLabelDetector(WeakLabelMixin, ClassifierMixin, BaseEstimator):
             Preferably not those of `fit`.
         events : DataFrame
             All events in X, see `skaudio.events.check_events`; ``file`` holds the names that
-            `predict_events` returns.
+            `predict_events` returns. Of clips of files, what lies within them is taken.
         metric : {"segment", "event"}, default="segment"
             F1 of segments of one second; or of events, whose onset may differ by 0.2 s and whose
             offset by 0.2 s or a fifth of the event's length, whichever is longer.
@@ -203,9 +204,12 @@ class WeakLabelDetector(WeakLabelMixin, ClassifierMixin, BaseEstimator):
         self : estimator
             With ``thresholds_``, which replace ``threshold`` until the next `fit`.
         """
-        names = file_names(X)
+        spans = file_spans(X)
+        names: list[Any] = [span.name for span in spans]
         check_is_fitted(self)
         events = check_events(events, labels=self.labels_.tolist(), files=names)
+        if any(span.is_clip for span in spans):
+            events, names = events_of_clips(events, spans), list(range(len(spans)))
         probabilities, counts = self._frames(X)
         self._check_params(self.labels_)
         ends = {n: self._input_times(c)[-1] for n, c in zip(names, counts, strict=True)}

@@ -15,7 +15,7 @@ from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_array
 
-from skaudio._neural import is_warm
+from skaudio._neural import Classes, is_warm
 from skaudio._validation import check_same_labels, check_target
 
 
@@ -35,6 +35,23 @@ class Labels:
     targets: np.ndarray
     names: np.ndarray
     is_multilabel: bool
+
+    def classes(self) -> Classes:
+        """Return what early stopping must not hold out: recordings with, and without, a label."""
+        present = self.targets == 1
+        names = [repr(name) for name in self.names.tolist()]
+        if not self.is_multilabel:
+            return Classes(names, present)
+        return Classes(
+            names + [f"without {name}" for name in names], np.hstack([present, ~present])
+        )
+
+    def accuracy(self, outputs: list[np.ndarray], targets: list[np.ndarray]) -> float:
+        """Return the share of recordings all of whose labels are right, of batches."""
+        found, true = np.concatenate(outputs), np.concatenate(targets)
+        if self.is_multilabel:
+            return float(np.mean(((found > 0.5) == true).all(axis=1)))
+        return float(np.mean(found.argmax(axis=1) == true.argmax(axis=1)))
 
 
 def encode_labels(estimator: Any, y: Any) -> Labels:

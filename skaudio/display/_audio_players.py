@@ -6,7 +6,7 @@ import html
 from typing import Any
 
 from skaudio._steps import transform_plainly
-from skaudio._validation import counted
+from skaudio._validation import counted, printable
 from skaudio.display._sound import as_url
 from skaudio.encoders import Waveform
 
@@ -53,7 +53,7 @@ class AudioPlayers:
     def to_html(self) -> str:
         """Return the table as HTML, the sound included."""
         rows = [
-            f"<tr><td>{html.escape(title)}</td><td>"
+            f"<tr><td>{html.escape(printable(title))}</td><td>"
             f'<audio controls preload="none" src="{as_url(waveform, self._sample_rate)}"></audio>'
             "</td></tr>"
             for title, waveform in zip(self._titles, self._waveforms, strict=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from skaudio.display._palette import class_colors, names_and_codes
-from skaudio.display._picture import count_ticks, import_pyplot
+from skaudio.display._picture import count_ticks, import_pyplot, plain
 
 # More classes than these are not told apart by their colours.
 MOST_CLASSES = 20
@@ -114,11 +114,17 @@ class AuditDisplay:
         for i, color in enumerate(class_colors(len(names))):
             own = readable[codes == i]
             self.points_[names[i]] = ax.scatter(
-                own["noise_floor"], own["level"], s=size, color=color, alpha=0.6, label=names[i]
+                own["noise_floor"], own["level"], s=size, color=color, alpha=0.6
             )
         if len(names) > 1:
             # Beside the points: they may lie anywhere.
-            ax.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.01, 0.5))
+            ax.legend(
+                list(self.points_.values()),
+                [plain(name) for name in names],
+                fontsize="small",
+                loc="center left",
+                bbox_to_anchor=(1.01, 0.5),
+            )
         ax.set(title="Levels", xlabel="Noise floor (dBFS)", ylabel="Level (dBFS)")
 
     def _plot_problems(self, ax: Any) -> None:

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from skaudio._steps import frame_maker, transform_plainly
 from skaudio.display._palette import add_legends, class_colors, marker, names_and_codes
-from skaudio.display._picture import import_pyplot
+from skaudio.display._picture import import_pyplot, plain
 from skaudio.display._projection import check_rows, project
 
 
@@ -221,7 +221,7 @@ class FeatureSpaceDisplay:
             x, height = np.asarray(self.coordinates)[mine].T
             look = {"c": colors[codes[mine]], "marker": marker(i), **style}
             self.points_.append(ax.scatter(x, height, **look))
-        ax.set(xlabel=self.axis_labels[0], ylabel=self.axis_labels[1])
+        ax.set(xlabel=plain(self.axis_labels[0]), ylabel=plain(self.axis_labels[1]))
         if legend:
             add_legends(ax, classes, colors, groups)
         return self

@@ -1,4 +1,4 @@
-"""What every picture begins with: matplotlib, and one recording of X."""
+"""What every picture needs: matplotlib, one recording of X, labels, ticks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
-from skaudio._validation import counted
+from skaudio._validation import counted, printable
 
 
 def import_pyplot() -> Any:
@@ -33,6 +33,11 @@ def one_recording(X: Any, index: int) -> Any:
     if not -n <= index < n:
         raise ValueError(f"index={index}: X holds {counted(n, 'recording')}, counted from 0.")
     return _safe_indexing(X, [index % n])
+
+
+def plain(value: Any) -> str:
+    r"""Return what makes matplotlib show a text as it is: between two ``$`` it sees a formula."""
+    return printable(value).replace("$", r"\$")
 
 
 def count_ticks(*axes: Any) -> None:

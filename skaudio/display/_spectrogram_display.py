@@ -8,7 +8,7 @@ import numpy as np
 
 from skaudio._steps import frame_maker, transform_plainly
 from skaudio.display._axes import spectrogram_params
-from skaudio.display._picture import count_ticks, import_pyplot, one_recording
+from skaudio.display._picture import count_ticks, import_pyplot, one_recording, plain
 from skaudio.dsp import hz_to_mel, mel_to_hz
 from skaudio.encoders import Waveform
 from skaudio.pooling import FrameUnion
@@ -217,7 +217,7 @@ class SpectrogramDisplay:
         elif self.feature_groups is not None:
             names, sizes = zip(*self.feature_groups, strict=True)
             ends = np.cumsum(sizes)
-            ax.set_yticks(ends - np.array(sizes) / 2 - 0.5, labels=names)
+            ax.set_yticks(ends - np.array(sizes) / 2 - 0.5, labels=[plain(n) for n in names])
             ax.tick_params(axis="y", length=0)
             for end in ends[:-1]:
                 ax.axhline(end - 0.5, color="black", linewidth=0.8)

@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from skaudio._neural import encoded_frames, predict_frames, predict_rows
+from skaudio._neural import all_or_nothing, encoded_frames, predict_frames, predict_rows
 from skaudio._steps import last_step, pin_output, steps_of, transform_plainly
 from skaudio._validation import TEXT, Checked, check_parameters, flag
 from skaudio.embedders._layers import LayerReader
@@ -129,22 +129,23 @@ class NetEmbedder(
         -------
         self : estimator
         """
-        check_parameters(self)
-        if self._is_frozen():
-            self.estimator_ = self.estimator.estimator
-        else:
-            prefix, inner = "", self.estimator
-            while isinstance(inner, Pipeline) and not get_config()["enable_metadata_routing"]:
-                name, inner = inner.steps[-1]
-                prefix += f"{name}__"
-            params = {} if groups is None else {f"{prefix}groups": groups}
-            self.estimator_ = pin_output(clone(self.estimator)).fit(X, y, **params)
-        for learned in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self.estimator_, learned):
-                setattr(self, learned, getattr(self.estimator_, learned))
-            elif hasattr(self, learned):
-                delattr(self, learned)
-        self._reader()
+        with all_or_nothing(self):
+            check_parameters(self)
+            if self._is_frozen():
+                self.estimator_ = self.estimator.estimator
+            else:
+                prefix, inner = "", self.estimator
+                while isinstance(inner, Pipeline) and not get_config()["enable_metadata_routing"]:
+                    name, inner = inner.steps[-1]
+                    prefix += f"{name}__"
+                params = {} if groups is None else {f"{prefix}groups": groups}
+                self.estimator_ = pin_output(clone(self.estimator)).fit(X, y, **params)
+            for learned in ("n_features_in_", "feature_names_in_"):
+                if hasattr(self.estimator_, learned):
+                    setattr(self, learned, getattr(self.estimator_, learned))
+                elif hasattr(self, learned):
+                    delattr(self, learned)
+            self._reader()
         return self
 
     def transform(self, X: Any) -> Any:

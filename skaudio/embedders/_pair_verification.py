@@ -110,6 +110,11 @@ class PairVerifier:
 def _score_of_rows(rows: np.ndarray, y: np.ndarray, distance: str) -> float:
     codes = np.unique(y, return_inverse=True)[1]
     same = np.concatenate([code == codes[i + 1 :] for i, code in enumerate(codes)])
+    return verification_score(same, pdist(rows.astype(np.float64), distance))
+
+
+def verification_score(same: np.ndarray, distances: np.ndarray) -> float:
+    """Return one minus the equal error rate of pairs; 0.5 where all are of one kind."""
     if same.all() or not same.any():
         return 0.5
-    return 1.0 - equal_error_rate(same, -pdist(rows.astype(np.float64), distance))
+    return 1.0 - equal_error_rate(same, -distances)

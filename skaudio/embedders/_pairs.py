@@ -82,6 +82,9 @@ class PairSource:
     def clean_frames(self, index: np.ndarray) -> list[np.ndarray]:
         return self._source.clean_frames(self._both(index))
 
+    def names(self, index: np.ndarray) -> list[str]:
+        return self._source.names(self._both(index))
+
     def _both(self, index: np.ndarray) -> np.ndarray:
         return np.concatenate([self._left[index], self._right[index]])
 

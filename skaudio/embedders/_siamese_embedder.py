@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skaudio import nets
-from skaudio._neural import encoded_frames, predict_rows
+from skaudio._neural import LoadsAnywhere, encoded_frames, predict_rows
 from skaudio._validation import POSITIVE, Constraint, choice, count
 from skaudio.embedders._pair_training import fit_drawn_pairs, fit_given_pairs
 from skaudio.embedders._pair_verification import PairVerifier
@@ -27,7 +27,7 @@ MODULE = Constraint(
 
 
 class SiameseEmbedder(
-    PairVerifier, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    PairVerifier, ClassNamePrefixFeaturesOutMixin, TransformerMixin, LoadsAnywhere
 ):
     """A network trained on pairs so that recordings of one class are near each other.
 
@@ -150,6 +150,7 @@ class SiameseEmbedder(
     net_: Any
     encoder_: Any
 
+    _module_parameters = ("module", "module_params", "embedding_size")
     _constraints: ClassVar[dict[str, Any]] = {
         "module": choice("lenet", "gru", "statistics") | MODULE,
         "hinge": choice("squared", "linear"),

@@ -9,7 +9,6 @@ import numpy as np
 
 from skaudio._validation import (
     Constraint,
-    anything,
     check_sample_rate,
     choice,
     is_number,
@@ -76,6 +75,9 @@ class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
         Of soxr, which resamples: quick, low, medium, high (20 bits), very high (28 bits).
     target_frames : int, default=None
         Trim to this number of frames, or pad with frames of silence.
+    on_error : {"raise", "nan"}, default="raise"
+        "raise": one error counts the recordings that cannot be read, and lists the first ten.
+        "nan": one frame, or one row, of NaN is in the place of each, and one warning lists them.
     n_jobs : int, default=None
         joblib workers. None is 1 unless a joblib backend is active; threads inside this process
         follow torch's thread count in any case.
@@ -105,9 +107,7 @@ class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
     """
 
     _constraints: ClassVar[dict[str, Any]] = {
-        "window": anything("str, tuple, float or array of shape (win_length,)"),
         "pad_mode": choice(*PAD_MODES),
-        "scale": choice("linear", "log", "db"),
         "norm": NORM,
     }
 
@@ -135,6 +135,7 @@ class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
         normalize: str | None = None,
         resample_quality: str = "HQ",
         target_frames: int | None = None,
+        on_error: str = "raise",
         n_jobs: int | None = None,
         device: str = "cpu",
         verbose: int = 0,
@@ -160,6 +161,7 @@ class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
         self.normalize = normalize
         self.resample_quality = resample_quality
         self.target_frames = target_frames
+        self.on_error = on_error
         self.n_jobs = n_jobs
         self.device = device
         self.verbose = verbose

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
-from threading import Lock
 from typing import Any, Self
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
 from sklearn.utils.validation import check_array, validate_data
 
+from skaudio._parallel import FrameStack, as_object_array
 from skaudio._steps import check_next_step
 from skaudio.audio import forget_table
 
 NAMES_KEY = "skaudio_feature_names"
+# Calls between a transformer's output and the Pipeline that it is a step of, at most.
+STACK_DEPTH = 16
 ENCODE_FIRST = "put an encoder (MFCC, MelSpectrogram...) before this step."
 
 
 def check_frames(
-    estimator: Any, X: Any, *, reset: bool, advice: str = ENCODE_FIRST
+    estimator: Any,
+    X: Any,
+    *,
+    reset: bool,
+    advice: str = ENCODE_FIRST,
+    missing: bool = False,
+    called: Sequence[str] | None = None,
 ) -> tuple[list[np.ndarray], Any]:
     """Validate sequences of frames.
 
@@ -31,6 +41,10 @@ def check_frames(
         True in ``fit``.
     advice : str
         What to do where X holds recordings rather than frames.
+    missing : bool
+        Let frames of nothing but NaN pass: those of a recording that could not be read.
+    called : sequence of str, optional
+        Names of the recordings for messages.
 
     Returns
     -------
@@ -56,7 +70,8 @@ def check_frames(
         else:
             table = validate_data(estimator, X, reset=reset, dtype=np.float32)
         return [row[:, np.newaxis] for row in table], None
-    frames = [_check_one(item, f"recording {i}", advice) for i, item in enumerate(X)]
+    called = called or [f"recording {i}" for i in range(len(X))]
+    frames = [_check_one(x, name, advice, missing) for x, name in zip(X, called, strict=True)]
     counts = {len(f) for f in frames}
     if len(counts) > 1:
         i = next(i for i, f in enumerate(frames) if len(f) != len(frames[0]))
@@ -70,7 +85,7 @@ def check_frames(
 
 
 def validate_frames(estimator: Any, X: Any, *, reset: bool) -> list[np.ndarray]:
-    """Validate sequences of frames against those of ``fit``.
+    """Validate sequences of frames against those of ``fit``; missing ones (all NaN) pass.
 
     Parameters
     ----------
@@ -89,7 +104,7 @@ def validate_frames(estimator: Any, X: Any, *, reset: bool) -> list[np.ndarray]:
     ValueError, TypeError
         As `check_frames`; also if the number of features is not that of ``fit``.
     """
-    frames, names = check_frames(estimator, X, reset=reset)
+    frames, names = check_frames(estimator, X, reset=reset, missing=True)
     n_features = len(frames[0])
     if reset:
         estimator.n_features_in_ = n_features
@@ -103,18 +118,21 @@ def validate_frames(estimator: Any, X: Any, *, reset: bool) -> list[np.ndarray]:
     return frames
 
 
+def is_missing(frames: np.ndarray) -> bool:
+    """Whether frames, or a row, stand for a recording that could not be read."""
+    return bool(np.isnan(frames.flat[0]) and np.isnan(frames).all())
+
+
 def names_of(X: Any) -> list[str] | None:
     """Return the names of the features where the container of frames carries them."""
     names: list[str] | None = getattr(X, "attrs", {}).get(NAMES_KEY)
     return names
 
 
-def _check_one(item: Any, name: str, advice: str) -> np.ndarray:
+def _check_one(item: Any, name: str, advice: str, missing: bool) -> np.ndarray:
     if isinstance(item, (str, bytes)) or not hasattr(item, "__array__"):
-        raise TypeError(
-            f"{name} is {item!r:.60} ({type(item).__name__}), expected frames "
-            f"(n_features, n_frames): {advice}"
-        )
+        found = f"{item!r:.60} ({type(item).__name__})"
+        raise TypeError(f"{name} is {found}, expected frames (n_features, n_frames): {advice}")
     frames = np.asarray(item)
     if frames.ndim == 1:
         raise ValueError(
@@ -135,6 +153,13 @@ def _check_one(item: Any, name: str, advice: str) -> np.ndarray:
         raise TypeError(f"{name} has frames of {frames.dtype}, expected floating point numbers.")
     frames = frames.astype(np.float32, copy=False)
     if not np.isfinite(frames.sum(dtype=np.float64)):
+        if is_missing(frames) and missing:
+            return frames
+        if is_missing(frames):
+            raise ValueError(
+                f"{name} could not be read: its frames are NaN (on_error='nan' in a step before), "
+                "which are not accepted here. Leave such recordings out."
+            )
         raise ValueError(f"{name} contains NaN or infinity in its frames, expected finite values.")
     return frames
 
@@ -159,69 +184,12 @@ def _is_sequence_of_arrays(X: Any) -> bool:
     return isinstance(first, (str, bytes)) or (hasattr(first, "__array__") and np.ndim(first) > 0)
 
 
-class FrameStack:
-    """Gathers n arrays ``(n_features, n_frames)``: 3-D if all shapes agree, else of objects.
-
-    Memory for n arrays of the first shape is reserved at once, and arrays of that shape are written
-    there. Reserved memory that is never written takes no space.
-    """
-
-    def __init__(self, n: int, dtype: Any = np.float32):
-        self._n = n
-        self._dtype = dtype
-        self._same: np.ndarray | None = None
-        self._others: dict[int, np.ndarray] = {}
-        self._lock = Lock()
-
-    def place(self, i: int, shape: tuple[int, ...]) -> np.ndarray:
-        """Return an array of this shape, to be filled: it becomes array i. Thread-safe."""
-        place = self._reserved(i, shape)
-        if place is None:
-            place = self._others[i] = np.empty(shape, self._dtype)
-        return place
-
-    def put(self, i: int, array: np.ndarray) -> None:
-        """Store array i: a copy, or the array itself if its shape is not that of the first."""
-        if self._same is not None and array.base is self._same:
-            return  # written in its place already
-        place = self._reserved(i, array.shape)
-        if place is None:
-            self._others[i] = array
-        else:
-            place[...] = array
-
-    def gathered(self) -> np.ndarray:
-        """Return all n arrays."""
-        if self._same is None:
-            return np.empty((0, 0, 0), self._dtype)
-        if not self._others:
-            return self._same
-        return as_object_array([self._others.get(i, same) for i, same in enumerate(self._same)])
-
-    def _reserved(self, i: int, shape: tuple[int, ...]) -> np.ndarray | None:
-        with self._lock:
-            if self._same is None:
-                try:
-                    self._same = np.empty((self._n, *shape), self._dtype)
-                except MemoryError:  # one long recording among many short ones
-                    self._same = np.empty((self._n, 0, 0), self._dtype)
-        return self._same[i] if shape == self._same.shape[1:] else None
-
-
 def pack(frames: Iterable[np.ndarray], n: int, dtype: Any = np.float32) -> np.ndarray:
     """Gather n arrays ``(n_features, n_frames)`` as they come: 3-D if all shapes agree."""
     stack = FrameStack(n, dtype)
     for i, item in enumerate(frames):
         stack.put(i, item)
     return stack.gathered()
-
-
-def as_object_array(items: Sequence[Any]) -> np.ndarray:
-    """Return a 1-D object array, whatever shapes the items have."""
-    out = np.empty(len(items), dtype=object)
-    for i, item in enumerate(items):
-        out[i] = item
-    return out
 
 
 class FrameOutputMixin:
@@ -281,8 +249,8 @@ class FrameOutputMixin:
         ``cells`` go into the DataFrame in place of the output's items; ``table`` marks a 2-D output
         that has a column per name.
         """
-        if not table and isinstance(output, np.ndarray):
-            check_next_step(self)
+        if not table and isinstance(output, np.ndarray) and (fit := _running_pipeline()):
+            check_next_step(self, fit)
         container = _get_output_config("transform", self)["dense"]
         if container == "default" or (container == "polars" and not table):
             return output
@@ -298,3 +266,18 @@ class FrameOutputMixin:
         frame = pd.DataFrame({column: pd.Series(items, index=index)})
         frame.attrs[NAMES_KEY] = list(names())
         return frame
+
+
+def _running_pipeline() -> dict[str, Any] | None:
+    """Return the variables of the Pipeline that is being fitted, where one asks for the output.
+
+    scikit-learn tells a transformer nothing of the step that gets its output.
+    """
+    frame = sys._getframe(2)
+    for _ in range(STACK_DEPTH):
+        if frame.f_code is Pipeline._fit.__code__:
+            return frame.f_locals
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+    return None

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from skaudio._validation import check_same_labels
-from skaudio.events import check_events
+from skaudio.events import check_events, match_names
 
 # Onsets and offsets, in seconds, of the events of one label in one file.
 Spans = tuple[np.ndarray, np.ndarray]
@@ -208,11 +208,15 @@ def _scores(
     events_true: Any, events_pred: Any, labels: Any, count: Callable[[Spans, Spans], Counts]
 ) -> pd.DataFrame:
     true, pred = check_events(events_true), check_events(events_pred)
-    check_same_labels(
-        **{"events_true['event_label']": true["event_label"]},
-        **{"events_pred['event_label']": pred["event_label"]},
-    )
+    true = match_names(true, "file", pred["file"].dropna().unique())
+    # What was read from a file has text where a detector has numbers: both as `labels` has them.
+    pred = match_names(pred, "event_label", true["event_label"] if labels is None else labels)
+    true = match_names(true, "event_label", pred["event_label"] if labels is None else labels)
     if labels is None:
+        check_same_labels(
+            **{"events_true['event_label']": true["event_label"]},
+            **{"events_pred['event_label']": pred["event_label"]},
+        )
         labels = sorted({*true["event_label"], *pred["event_label"]})
     true_spans, pred_spans = _spans(true), _spans(pred)
     none = np.empty(0), np.empty(0)
@@ -238,8 +242,11 @@ def _rates(n_true: int, n_pred: int, n_found: int) -> list[float]:
 
 
 def _spans(table: pd.DataFrame) -> dict[Any, Spans]:
-    groups = table.groupby(["file", "event_label"], sort=False)
-    return {key: (g["onset"].to_numpy(), g["offset"].to_numpy()) for key, g in groups}
+    groups = table.groupby(["file", "event_label"], sort=False, dropna=False)
+    return {
+        (None if pd.isna(file) else file, label): (g["onset"].to_numpy(), g["offset"].to_numpy())
+        for (file, label), g in groups
+    }
 
 
 def _averaged(table: pd.DataFrame, average: str | None) -> Any:

@@ -32,6 +32,7 @@ from skaudio.nets._losses import (
 from skaudio.nets._losses import (
     pair_distance as pair_distance,
 )
+from skaudio.nets._recording_copy import recording_copy as recording_copy
 from skaudio.nets._sequence_layers import (
     LOUDNESS_WEIGHT,
     Standardize,

@@ -38,7 +38,9 @@ def flip_in_length(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     return x.gather(1, index[..., None].expand_as(x))
 
 
-def recording_mean(x: torch.Tensor, mask: torch.Tensor, inverse_temperature: float) -> torch.Tensor:
+def recording_mean(
+    x: torch.Tensor, mask: torch.Tensor, inverse_temperature: float | torch.Tensor
+) -> torch.Tensor:
     """Return each recording's mean over time, in which loud frames weigh most.
 
     A frame's level is the mean of its features, which for logarithmic spectra and cepstra follows
@@ -78,12 +80,18 @@ class Standardize(nn.Module):
 
     mean: torch.Tensor
     scale: torch.Tensor
+    inverse_temperature: torch.Tensor | None
 
     def __init__(
         self, mean: torch.Tensor, std: torch.Tensor, *, inverse_temperature: float | None = None
     ):
         super().__init__()
-        self.inverse_temperature = inverse_temperature
+        # A buffer, so that weights loaded into another net bring it. Where the recording's mean
+        # stays, there is none, and the names of the weights differ.
+        self.register_buffer(
+            "inverse_temperature",
+            None if inverse_temperature is None else torch.tensor(float(inverse_temperature)),
+        )
         self.register_buffer("mean", mean)
         self.register_buffer("scale", 1.0 / torch.where(std > 1e-6, std, torch.ones_like(std)))
 

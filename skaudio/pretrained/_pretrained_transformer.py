@@ -23,7 +23,7 @@ from skaudio.audio import Recordings, check_recordings
 from skaudio.frames import FrameOutputMixin
 from skaudio.pretrained._extraction import Chunking, Extraction, chunking_of
 from skaudio.pretrained._inference import inference_net, weights_hash
-from skaudio.pretrained._pretrained_net import Output, PretrainedNet
+from skaudio.pretrained._pretrained_net import PretrainedNet
 from skaudio.pretrained._registry import find_model, load_net, shared_net, weights_source
 
 # "auto" is float32: embeddings of several machines are compared with each other.
@@ -42,6 +42,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
     pooling: str | None
     chunk_duration: Any
     chunk_hop: Any
+    on_error: str
     batch_size: int | None
     precision: str
     device: Any
@@ -100,12 +101,11 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
             The last chunk of a recording may end sooner or later than stated here, with the
             recording; see the user guide.
         """
-        n_chunks = check_length("n_chunks", n_chunks)
         chunking = self._chunking(self._net())
         if chunking.length is None:
             raise ValueError("chunk_duration=None: a recording is one chunk, as long as itself.")
-        starts = np.arange(n_chunks) * chunking.hop
-        return np.stack([starts, starts + chunking.length], axis=1) / self.sample_rate
+        starts = np.arange(check_length("n_chunks", n_chunks))[:, np.newaxis] * chunking.hop
+        return (starts + [0, chunking.length]) / self.sample_rate
 
     def _net(self) -> PretrainedNet:
         """Return ``net_``, or before `fit`, and after a change of parameters, a shared net."""
@@ -134,20 +134,20 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
     def _extract(
         self,
         recordings: Recordings,
-        pick: Callable[[Output], torch.Tensor],
+        call: Callable[[PretrainedNet, torch.Tensor], torch.Tensor],
         fold: bool = True,
     ) -> Iterator[tuple[list[np.ndarray], int]]:
-        """Yield what ``pick`` takes from the net's output for each chunk, and the samples.
+        """Yield what ``call`` makes of each chunk with the net, and the samples.
 
         One pair for each recording: a list with an item per chunk, and the number of samples at
-        the net's rate.
+        the net's rate. With ``on_error="nan"``, no items for a recording that cannot be read.
         """
         net = self._net()
         fast = inference_net(net, self.device, DTYPES[self.precision], fold_batch_norm=fold)
-        work = Extraction(fast, self._chunking(net), pick, self.batch_size)
+        work = Extraction(fast, self._chunking(net), call, self.batch_size, self.on_error)
         with progress_bar(len(recordings), self.verbose) as progress:
-            for rows, n_samples in work(recordings):
-                yield rows, n_samples
+            for result in work(recordings):
+                yield result
                 progress(1)
 
     def __sklearn_tags__(self) -> Any:
