@@ -121,7 +121,13 @@ def check_n_features(module: Any, n_features: int) -> None:
 def check_finite(rows: Iterable[np.ndarray], module: Any, frames: Sequence[Any]) -> None:
     """Raise an error if the net returned NaN or infinity for a recording.
 
-    ``frames`` are arrays (n_features, n_frames), or what makes those of long recordings.
+    Parameters
+    ----------
+    rows : iterable of ndarray
+        What the net returned, for each recording.
+    module : StandardizedNet
+    frames : sequence
+        Of each recording, an array (n_features, n_frames), or what makes those of a long one.
     """
     # A sum of float32 in float64 is finite unless one of them is not.
     if isinstance(rows, np.ndarray) and np.isfinite(rows.sum(dtype=np.float64)):

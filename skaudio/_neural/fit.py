@@ -29,7 +29,7 @@ from skaudio._neural.checks import (
     not_finite,
     refuse_single_frames,
 )
-from skaudio._neural.held_out import Classes, check_groups, hold_out
+from skaudio._neural.held_out import Classes, hold_out
 from skaudio._neural.work import working_threads
 from skaudio._state import seeded
 from skaudio._validation import check_parameters
@@ -125,7 +125,6 @@ def fit_net(
     first_epoch = estimator.n_iter_ if again else 0
     watched = WatchedSource(source)
     index, validation = np.arange(len(targets)), None
-    groups = check_groups(groups)
     if estimator.early_stopping:
         index, validation = hold_out(estimator.validation_fraction, classes, groups, seed)
     training = TrainingSet(watched, targets, index, seed, first_epoch)

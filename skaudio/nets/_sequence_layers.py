@@ -55,14 +55,14 @@ def recording_mean(
     x : tensor of shape (n_sequences, n_features, n_frames)
     mask : boolean tensor of shape (n_sequences, n_frames)
         Which frames count.
-    inverse_temperature : float
+    inverse_temperature : float or tensor of shape ()
         0 gives the plain mean.
 
     Returns
     -------
     mean : tensor of shape (n_sequences, n_features, 1)
     """
-    level = (inverse_temperature * x.mean(1)).masked_fill(~mask, float("-inf"))
+    level = (x.mean(1) * inverse_temperature).masked_fill(~mask, float("-inf"))
     weights = level.softmax(-1)[:, None]
     return (x.masked_fill(~mask[:, None], 0.0) * weights).sum(-1, keepdim=True)
 
@@ -88,12 +88,9 @@ class Standardize(nn.Module):
         self, mean: torch.Tensor, std: torch.Tensor, *, inverse_temperature: float | None = None
     ):
         super().__init__()
-        # A buffer, so that weights loaded into another net bring it. Where the recording's mean
-        # stays, there is none, and the names of the weights differ.
-        self.register_buffer(
-            "inverse_temperature",
-            None if inverse_temperature is None else torch.tensor(float(inverse_temperature)),
-        )
+        as_tensor = None if inverse_temperature is None else torch.tensor(inverse_temperature)
+        # Part of the state dict, which does not have the name where it is None.
+        self.register_buffer("inverse_temperature", as_tensor)
         self.register_buffer("mean", mean)
         self.register_buffer("scale", 1.0 / torch.where(std > 1e-6, std, torch.ones_like(std)))
 

@@ -16,6 +16,9 @@ from skaudio.pooling import FrameUnion
 
 from .conftest import RATE, SMALL, make_tones, weak
 
+# Trained on arrays, used on files.
+pytestmark = pytest.mark.filterwarnings("ignore:X holds recordings that state:UserWarning")
+
 # Blocks of 50 frames round matrix products differently; nothing else does.
 TOLERANCE = 1e-5
 

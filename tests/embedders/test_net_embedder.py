@@ -287,6 +287,7 @@ def test_groups_reach_the_estimator(voices, frames):
     assert all(np.array_equal(groups, speakers) for groups in seen)
 
 
+@pytest.mark.filterwarnings("ignore:X holds:UserWarning")  # rates are stated at times
 def test_other_estimators_and_recordings(voices):
     X, speakers, words = voices
     encoder = make_pipeline(Noise(), MelSpectrogram(n_mels=12))
