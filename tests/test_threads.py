@@ -17,8 +17,7 @@ from sklearn.pipeline import make_pipeline
 from threadpoolctl import ThreadpoolController
 
 from skaudio import _parallel
-from skaudio._neural.work import WORTH_THREADS, working_threads
-from skaudio._parallel import one_blas_thread, torch_threads
+from skaudio._parallel import WORTH_THREADS, one_blas_thread, torch_threads, working_threads
 from skaudio._state import building, muted, seeded, seeded_globals
 from skaudio.augmentation import FunctionAugmentation, Noise
 from skaudio.caching import CachedTransformer
