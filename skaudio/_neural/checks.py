@@ -126,7 +126,7 @@ def check_finite(rows: Iterable[np.ndarray], module: Any, frames: Sequence[Any])
         What the net returned, for each recording.
     module : StandardizedNet
     frames : sequence
-        Of each recording, (n_features, n_frames); anything else where they are not in memory.
+        Of each recording, an array (n_features, n_frames), or what makes those of a long one.
     """
     # A sum of float32 in float64 is finite unless one of them is not.
     if isinstance(rows, np.ndarray) and np.isfinite(rows.sum(dtype=np.float64)):
@@ -143,8 +143,9 @@ def _cause(module: Any, frames: Any) -> str:
     if lost:
         return f"Its weights are not finite ({lost[0]}): train it anew, or load other weights."
     if not isinstance(frames, np.ndarray):
-        return "Was it recorded or scaled differently from those of fit?"
-    x = torch.from_numpy(frames)[None].to(module.standardize.mean.device)
+        opened = frames.open()
+        frames = opened.read(0, opened.n_frames).T
+    x = torch.from_numpy(np.ascontiguousarray(frames))[None].to(module.standardize.mean.device)
     largest = sizes(module, x, torch.tensor([frames.shape[1]], device=x.device))[0]
     return (
         f"Its features, standardised, reach {largest:.3g}; those of usual recordings are some "

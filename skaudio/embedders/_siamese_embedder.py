@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skaudio import nets
-from skaudio._neural import LoadsAnywhere, encoded_frames, predict_rows
+from skaudio._neural import LoadsAnywhere, predict_rows, prediction_frames
 from skaudio._validation import POSITIVE, Constraint, choice, count
 from skaudio.embedders._pair_training import fit_drawn_pairs, fit_given_pairs
 from skaudio.embedders._pair_verification import PairVerifier
@@ -275,7 +275,7 @@ class SiameseEmbedder(
     def _rows(self, X: Any) -> np.ndarray:
         """Return embeddings as an array, whatever `set_output` asks for."""
         check_is_fitted(self)
-        rows = predict_rows(self.net_.module_, encoded_frames(self, X), self.device)
+        rows = predict_rows(self.net_.module_, prediction_frames(self, X), self.device)
         if self.unit_norm:
             rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
         return rows

@@ -220,6 +220,7 @@ def test_given_pairs(split, voices):
     assert swapped.score(frames, speakers) > 0.85
 
 
+@pytest.mark.filterwarnings("ignore:X holds:UserWarning")  # rates are stated at times
 def test_given_pairs_of_recordings_with_early_stopping(voices):
     X, speakers, _ = voices
     left, right = np.random.default_rng(0).integers(len(X), size=(2, 40))
