@@ -17,9 +17,10 @@ from skaudio.audio._containers import forget_table as forget_table
 from skaudio.audio._extensions import AUDIO_EXTENSIONS as AUDIO_EXTENSIONS
 from skaudio.audio._extensions import FFMPEG_EXTENSIONS as FFMPEG_EXTENSIONS
 from skaudio.audio._extensions import LIBSNDFILE_EXTENSIONS as LIBSNDFILE_EXTENSIONS
+from skaudio.audio._reader import to_float as to_float
 from skaudio.audio._recording import Recording
 from skaudio.audio._recording import check_samples as check_samples
-from skaudio.audio._recording import to_float as to_float
+from skaudio.audio._recording import open_blocks as open_blocks
 from skaudio.audio._stream import seconds_of as seconds_of
 from skaudio.audio._stream import stream as stream
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import soundfile as sf
 import soxr
 
-from skaudio.audio._recording import Recording, blocks, check_samples, open_file, to_mono
+from skaudio.audio._reader import seconds_in
+from skaudio.audio._recording import Recording, blocks, check_samples, to_mono
 
 
 def seconds_of(recording: Recording, sample_rate: float) -> float | None:
@@ -21,11 +21,7 @@ def seconds_of(recording: Recording, sample_rate: float) -> float | None:
         return float(source.shape[-1] / (recording.sample_rate or sample_rate))
     if not isinstance(source, (str, bytes)):
         return None
-    try:
-        with open_file(source) as file:
-            return float(file.frames / file.samplerate)
-    except (sf.LibsndfileError, OSError):
-        return None  # for PyAV, or for nobody: whoever decodes it says why
+    return seconds_in(source)
 
 
 def stream(

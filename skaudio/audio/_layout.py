@@ -1,0 +1,357 @@
+"""Where the samples are in an encoded file, by its bytes: a header may say too much or too little.
+
+A length in a header is a claim. What is announced exactly (sizes of chunks, positions in an Ogg
+stream, numbers of frames) is compared with the bytes that are there; what is estimated, or left
+open by a program that wrote into a pipe, is not.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import stat
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, NamedTuple
+
+import soundfile as sf
+
+
+# Bytes of a file that are read at once: most headers are shorter.
+HEAD = 1 << 12
+
+
+class Damaged(Exception):
+    """What is wrong with a file: the kind of its container, and what was found."""
+
+    def __init__(self, kind: str, found: str):
+        super().__init__(kind, found)
+        self.kind, self.found = kind, found
+
+
+class Content:
+    """The bytes of a file, or encoded bytes: any part of them, without reading the others."""
+
+    def __init__(self, source: str | bytes):
+        self._bytes = source if isinstance(source, bytes) else None
+        self._file = -1
+        if isinstance(source, bytes):
+            self.size = len(source)
+            return
+        self._file = os.open(source, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        try:
+            self._read_head()
+        except OSError:
+            os.close(self._file)
+            raise
+
+    def _read_head(self) -> None:
+        status = os.fstat(self._file)
+        self.size = status.st_size
+        if not stat.S_ISREG(status.st_mode):  # a pipe: all there is, at once
+            with os.fdopen(self._file, "rb") as pipe:
+                self._file = -1
+                self._bytes = pipe.read()
+            self.size = len(self._bytes)
+            return
+        self._head = os.read(self._file, HEAD)
+
+    def __enter__(self) -> Content:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def part(self, start: int, stop: int) -> bytes:
+        """Return the bytes from ``start`` to ``stop``, fewer where there are no more."""
+        start, stop = max(start, 0), min(stop, self.size)
+        if self._bytes is not None:
+            return self._bytes[start:stop]
+        if stop <= len(self._head):
+            return self._head[start:stop]
+        parts = []
+        os.lseek(self._file, start, os.SEEK_SET)
+        while start < stop and (read := os.read(self._file, stop - start)):
+            parts.append(read)
+            start += len(read)
+        return b"".join(parts)
+
+    def file(self) -> BinaryIO:
+        """Return the bytes as a file."""
+        if self._bytes is not None:
+            return io.BytesIO(self._bytes)
+        os.lseek(self._file, 0, os.SEEK_SET)
+        return os.fdopen(os.dup(self._file), "rb")
+
+    def open(self, link: Link) -> sf.SoundFile:
+        """Open what a link describes with libsndfile, which goes by the content alone."""
+        is_whole = link.start == 0 and link.stop == self.size
+        if is_whole and not link.patches and link.reach == 0 and self._bytes is None:
+            os.lseek(self._file, 0, os.SEEK_SET)
+            # closefd hands the descriptor over to libsndfile, also when opening fails.
+            return sf.SoundFile(os.dup(self._file), closefd=True)
+        content = self.part(link.start, link.stop)
+        if link.patches:
+            changed = bytearray(content)
+            for at, value in link.patches:
+                changed[at - link.start : at - link.start + len(value)] = value
+            content = bytes(changed)
+        return sf.SoundFile(Stretched(content, link.reach) if link.reach else io.BytesIO(content))
+
+
+class Stretched(io.BytesIO):
+    """Bytes that seem to be more: decoders that estimate a length from the size do not stop early.
+
+    Past the end there is nothing to read, but for the last bytes, in which decoders look for tags.
+    """
+
+    def __init__(self, content: bytes, size: int):
+        super().__init__(content)
+        self._size = size
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        if whence == os.SEEK_END:
+            return super().seek(self._size + offset)
+        return super().seek(offset, whence)
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        n = super().readinto(buffer)
+        if n == 0 and self.tell() >= self._size - 128:
+            buffer[:] = bytes(len(buffer))
+            return len(buffer)
+        return n
+
+
+class Link(NamedTuple):
+    """A stream that is complete by itself: one per file, or one of those that were joined."""
+
+    start: int
+    """Its first byte."""
+    stop: int
+    """The byte after its last one."""
+    patches: tuple[tuple[int, bytes], ...] = ()
+    """Bytes of the header to be corrected before decoding, and where they go."""
+    n_times: int | None = None
+    """Its length in samples, where the decoder cannot be asked."""
+    reach: int = 0
+    """The size in bytes to be shown to the decoder, if not the true one."""
+    slack: int = 0
+    """Samples that may be missing at the end: what encoders count differently."""
+    last_page: int = 0
+    """Samples in the last page of Ogg."""
+
+
+@dataclass(frozen=True)
+class Chunked:
+    """How a container of chunks is laid out.
+
+    Attributes
+    ----------
+    kind : str
+        What messages call it.
+    size : str
+        Format of a chunk's size, by `struct`.
+    samples : bytes
+        Name of the chunk that holds the samples.
+    first : int
+        Where the first chunk begins.
+    align : int
+        Chunks begin at multiples of so many bytes.
+    outer : int or None
+        Where the size of the whole is, of the same format.
+    self_sized : bool
+        Sizes include the name and the size.
+    names : bytes
+        Regular expression for the names of chunks.
+    """
+
+    kind: str
+    size: str
+    samples: bytes
+    first: int = 12
+    align: int = 2
+    outer: int | None = 4
+    self_sized: bool = False
+    names: bytes = rb"[ -~]{4}"
+
+    @property
+    def head(self) -> int:
+        """How many bytes the name and the size of a chunk take."""
+        return len(self.samples) + struct.calcsize(self.size)
+
+
+_GUID = bytes.fromhex("f3acd3118cd100c04f8edb8a")
+_RIFF = Chunked("WAV", "<I", b"data")
+_RIFX = Chunked("WAV", ">I", b"data")
+_AIFF = Chunked("AIFF", ">I", b"SSND")
+_SVX = Chunked("SVX", ">I", b"BODY")
+_CAF = Chunked("CAF", ">Q", b"data", first=8, align=1, outer=None)
+_W64 = Chunked(
+    "W64",
+    "<Q",
+    b"data" + _GUID,
+    first=40,
+    align=8,
+    outer=16,
+    self_sized=True,
+    names=rb"(?s:.{10})(\x00\xc0\x4f\x8e\xdb\x8a|\xdb\x04\xc1\x00\x00)",
+)
+
+# Near the largest sizes are those of programs that write into a pipe and cannot know.
+LARGEST = {4: (0x7FFFFFFF, 0xFFFFFFFF), 8: (1 << 63, 1 << 64)}
+# Zeros up to here behind the samples are padding.
+MOST_PADDING = 1 << 12
+# Chunks behind the samples that may be cut.
+METADATA = re.compile(rb"LIST|id3 |ID3 |fact|cue |bext|iXML|_PMX|afsp|smpl|inst|PEAK|DISP|ANNO")
+MOST_CHUNKS = 1000
+
+
+def layout_of(head: bytes) -> Chunked | None:
+    """Recognise a container of chunks by its first 40 bytes."""
+    outer, inner = head[:4], head[8:12]
+    if inner == b"WAVE" and outer in (b"RIFF", b"RF64", b"BW64"):
+        return _RIFF
+    if inner == b"WAVE" and outer == b"RIFX":
+        return _RIFX
+    if outer == b"FORM" and inner in (b"AIFF", b"AIFC"):
+        return _AIFF
+    if outer == b"FORM" and inner in (b"8SVX", b"16SV"):
+        return _SVX
+    if outer == b"riff" and head[28:40] == _GUID:
+        return _W64
+    return _CAF if outer == b"caff" else None
+
+
+def chunked_links(content: Content, start: int) -> list[Link]:
+    """Return the files that are joined where a container of chunks begins: one, as a rule."""
+    links = []
+    layout = layout_of(content.part(start, start + 40))
+    while layout is not None and (link := _ChunkedFile(content, start, layout).link()):
+        links.append(link)
+        start = link.stop
+        if layout_of(content.part(start, start + 40)) is not layout:
+            break
+    return links
+
+
+class _ChunkedFile:
+    """One file of chunks, which begins at ``start`` and goes on to the end of the content."""
+
+    def __init__(self, content: Content, start: int, layout: Chunked):
+        self.content, self.start, self.layout = content, start, layout
+        self.stop = content.size
+        if layout.outer is not None:
+            width = struct.calcsize(layout.size)
+            size = content.part(start + layout.outer, start + layout.outer + width)
+            (outer,) = struct.unpack(layout.size, size.ljust(width, b"\0"))
+            self.stop = start + outer + (0 if layout.self_sized else 8)
+
+    def link(self) -> Link | None:
+        """Compare the size of the samples with what is there; None if there are no samples."""
+        content, layout = self.content, self.layout
+        large = None
+        for at, name, size in self.chunks(self.start + layout.first):
+            begin = at + layout.head
+            if name == b"ds64" and size >= 16:
+                outer, large = struct.unpack("<QQ", content.part(begin, begin + 16).ljust(16))
+                self.stop = self.start + outer + 8
+            if name == layout.samples:
+                break
+        else:
+            return None
+        width = struct.calcsize(layout.size)
+        is_open = any(n - 0x10000 < size < n + 0x1000 for n in LARGEST[width])
+        if large is not None and size == 0xFFFFFFFF:
+            size, is_open = large, False
+        present = content.size - begin
+        if size > present:
+            # Some programs write the size of the file into the place of the samples' own.
+            is_told = abs(self.stop - content.size) <= 1 or size in (content.size, content.size - 8)
+            if is_open or is_told:
+                return Link(self.start, content.size)
+            raise Damaged(layout.kind, f"{size} bytes of samples announced, {present} present")
+        end = begin + size
+        padded = end + -(end - self.start) % layout.align
+        if self.is_tail(padded) or self.is_tail(end):
+            next_start = self.stop if self.stop > padded else padded
+            is_joined = layout_of(content.part(next_start, next_start + 40)) is layout
+            return Link(self.start, next_start if is_joined else content.size)
+        if size == 0:  # the program was stopped before it knew
+            known = struct.pack(layout.size, min(present, LARGEST[width][-1] - 1))
+            return Link(self.start, content.size, patches=((begin - width, known),))
+        found = f"{size} bytes of samples announced, what follows them is no chunk"
+        raise Damaged(layout.kind, found)
+
+    def is_tail(self, at: int) -> bool:
+        """Whether here begins what may follow samples: chunks, padding, the end or another file."""
+        content, layout = self.content, self.layout
+        rest = content.size - at
+        if rest < layout.head or at == self.stop:
+            return True
+        if layout_of(content.part(at, at + 40)) is layout:
+            return True
+        if rest <= MOST_PADDING and not any(content.part(at, content.size)):
+            return True
+        for begin, name, size in self.chunks(at):
+            if begin >= self.stop:
+                return True
+            if not re.fullmatch(layout.names, name):
+                return False
+            if begin + layout.head + size > content.size + layout.align:
+                return METADATA.match(name) is not None
+        return True
+
+    def chunks(self, at: int) -> Iterator[tuple[int, bytes, int]]:
+        """Yield where each chunk begins, its name, and the size of what it holds."""
+        n_name = len(self.layout.samples)
+        for _ in range(MOST_CHUNKS):
+            head = self.content.part(at, at + self.layout.head)
+            if len(head) < self.layout.head:
+                return
+            (size,) = struct.unpack(self.layout.size, head[n_name:])
+            if self.layout.self_sized:
+                size = max(size - self.layout.head, 0)
+            yield at, head[:n_name], size
+            at += self.layout.head + size
+            at += -(at - self.start) % self.layout.align
+
+
+# Other containers: what libsndfile's log says is announced, in samples or bytes, and what is there.
+LOGGED = {
+    "AU": r"Data Size +: (\d+) \(should be (\d+)\)",
+    "AVR": r"Frames +: (\d+)",
+    "MAT4": r"Cols +: (\d+)\n.*\n Name +: wavedata",
+    "MAT5": r"Cols : (\d+)\n.*\n +Name : wavedata",
+    "MPC2K": r"Frames +: (\d+)",
+    "WVE": r"Data length (\d+) should be (\d+)",
+    "VOC": r"(Seems to be a truncated file)",
+}
+# Where the samples begin, in those that do not announce how many there are.
+HEADERS = {"IRCAM": 1024, "PAF": 2048}
+WIDTHS = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+
+
+def check_log(file: sf.SoundFile, content: Content, link: Link) -> None:
+    """Compare what the header announces with what is there, which libsndfile only logs."""
+    kind = file.format
+    if kind in LOGGED and (found := re.search(LOGGED[kind], file.extra_info)):
+        if not found[1].isdigit():
+            raise Damaged(kind, "its last block is cut")
+        announced = int(found[1])
+        present = int(found[2]) if found.re.groups == 2 else file.frames
+        is_open = found.re.groups == 2 and announced >= LARGEST[4][0] - 0x10000
+        if present < announced and not is_open:
+            raise Damaged(kind, f"{announced} samples or bytes announced, {present} present")
+    if kind == "NIST":
+        head = content.part(link.start, link.start + HEAD)
+        count = re.search(rb"\nsample_count -i (\d+)", head)
+        if count and int(count[1]) > file.frames:
+            raise Damaged(kind, f"{int(count[1])} samples announced, {file.frames} present")
+    if kind in HEADERS and file.subtype in WIDTHS:
+        n_bytes = link.stop - link.start - HEADERS[kind]
+        if n_bytes % (WIDTHS[file.subtype] * file.channels):
+            raise Damaged(kind, "the last sample is cut")

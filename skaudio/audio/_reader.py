@@ -1,0 +1,288 @@
+"""Encoded recordings: opened, cut and decoded, by libsndfile or else by PyAV.
+
+What a file holds is looked up in its bytes before (`_layout`, `_streams`), and what is decoded is
+compared with it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import soundfile as sf
+
+from skaudio._files import FileState, file_state
+from skaudio.audio import _errors, _ffmpeg, _layout, _streams
+from skaudio.audio._layout import Content, Damaged, Link
+
+# More samples per byte are hardly ever true: they are read in pieces, so that memory is only used
+# for what is there.
+PLAUSIBLE, PIECE = 64, 1 << 20
+# Where MPEG frames are looked for behind what is no tag.
+MOST_JUNK = 1 << 16
+# Files that changed a moment ago may change again without a new time of change.
+SETTLED = 2.0  # seconds
+
+
+class Opened(NamedTuple):
+    """A part of a recording that is decoded as it is iterated over."""
+
+    rate: float | None
+    """In Hz; None if it is not stated."""
+    blocks: Iterable[np.ndarray]
+    """Of shape (n_channels, n_times), float32."""
+    header: dict[str, Any]
+    """The container, codec, sample_rate and channels that the file states."""
+
+
+class Part(NamedTuple):
+    """One of the streams that follow each other in a file."""
+
+    file: sf.SoundFile
+    link: Link
+    n_times: int
+
+
+def open_encoded(
+    source: str | bytes, name: str, offset: float, duration: float | None, block: int | None
+) -> Opened:
+    """Open a part of a file, or of encoded bytes, to be decoded block by block.
+
+    Parameters
+    ----------
+    source : str or bytes
+    name : str
+        What messages call it.
+    offset, duration : float
+        Part to decode, in seconds.
+    block : int or None
+        Samples per block; None makes the part one block.
+    """
+    is_part = offset > 0 or duration is not None
+    try:
+        with Content(source) as content:
+            if content.size == 0:
+                cause = "A failed download or copy is the usual cause."
+                raise ValueError(f"{name} is empty: 0 bytes. {cause}")
+            try:
+                parts = _open_parts(content, source, is_part)
+            except sf.LibsndfileError as error:
+                samples, first, header = _ffmpeg.decode(content, name, error, offset, duration)
+                parts = []
+    except OSError as error:
+        raise _errors.not_readable(str(source), name, error) from error
+    except Damaged as error:
+        raise _errors.truncated(name, error.kind, error.found) from error
+    if not parts:
+        rate = header["sample_rate"]
+        _check_rate(rate, name)
+        start, stop = bounds(first + samples.shape[1], rate, offset, duration, name)
+        return Opened(rate, cut(samples, start - first, stop - first, block, name), header)
+    try:
+        return _opened(parts, name, offset, duration, block)
+    except BaseException:
+        for part in parts:
+            part.file.close()
+        raise
+
+
+def seconds_in(source: str | bytes) -> float | None:
+    """Return how long a file lasts; None where libsndfile does not decode it."""
+    try:
+        with Content(source) as content, ExitStack() as stack:
+            parts = _open_parts(content, source, is_part=True)
+            for part in parts:
+                stack.enter_context(part.file)
+            return float(sum(part.n_times / part.file.samplerate for part in parts))
+    except (sf.LibsndfileError, Damaged, OSError):
+        return None  # for PyAV, or for nobody: whoever decodes it says why
+
+
+def _open_parts(content: Content, source: str | bytes, is_part: bool) -> list[Part]:
+    """Open all streams of a file."""
+    with ExitStack() as stack:
+        parts = []
+        for link in _links_of(content, source, is_part):
+            file = stack.enter_context(content.open(link))
+            n_times = file.frames if link.n_times is None else link.n_times
+            if n_times > file.frames or n_times > 1 << 60:
+                raise Damaged(file.format, "it does not tell how long it is")
+            _layout.check_log(file, content, link)
+            parts.append(Part(file, link, n_times))
+        stack.pop_all()
+        return parts
+
+
+def _links_of(content: Content, source: str | bytes, is_part: bool) -> list[Link]:
+    if is_part and isinstance(source, str):
+        state = file_state(source)
+        if time.time() - state.mtime_ns / 1e9 > SETTLED:
+            return _links_of_file(state)
+    return _find_links(content)
+
+
+@lru_cache(maxsize=256)
+def _links_of_file(state: FileState) -> list[Link]:
+    """Remember the streams of a file of which many parts are read."""
+    with Content(state.path) as content:
+        return _find_links(content)
+
+
+def _find_links(content: Content) -> list[Link]:
+    """Find the streams in a file by what it begins with, behind tags."""
+    start = 0
+    head = content.part(0, 40)
+    while head.startswith(b"ID3") and len(head) > 10:
+        start = _streams.after_tag(head, 0) + start
+        head = content.part(start, start + 40)
+    whole = [Link(start, content.size)]
+    if head.startswith(b"OggS"):
+        return _streams.ogg_links(content, start)
+    if head.startswith(b"fLaC"):
+        return _streams.flac_links(content, start)
+    if _layout.layout_of(head) is not None:
+        return _layout.chunked_links(content, start) or whole
+    size, _ = _streams.mpeg_frame(head)
+    if size and _streams.mpeg_frame(content.part(start + size, start + size + 4))[0]:
+        return _streams.mpeg_links(content, start)
+    return whole
+
+
+def _opened(
+    parts: list[Part], name: str, offset: float, duration: float | None, block: int | None
+) -> Opened:
+    file = parts[0].file
+    _check_rate(file.samplerate, name)
+    for what in ("samplerate", "channels"):
+        values = [getattr(part.file, what) for part in parts]
+        if len(set(values)) > 1:
+            raise ValueError(
+                f"{name} holds {len(values)} recordings, one behind the other, of different "
+                f"{what}: {values}. Split it, or convert it with a program that joins them."
+            )
+    n_times = sum(part.n_times for part in parts)
+    if n_times == 0:
+        raise ValueError(f"{name} is empty: its {file.format} header announces 0 samples.")
+    start, stop = bounds(n_times, file.samplerate, offset, duration, name)
+    header = {
+        "container": file.format,
+        "codec": file.subtype,
+        "sample_rate": file.samplerate,
+        "channels": file.channels,
+    }
+    blocks = _decode(parts, start, stop, block, name)
+    if block is None and len(parts) > 1:
+        blocks = _joined(blocks)
+    return Opened(file.samplerate, blocks, header)
+
+
+def _joined(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    yield np.concatenate(list(blocks), axis=1)
+
+
+def _decode(
+    parts: list[Part], start: int, stop: int, block: int | None, name: str
+) -> Iterator[np.ndarray]:
+    """Decode from one sample to another, and close the files."""
+    with ExitStack() as stack:
+        for part in parts:
+            stack.enter_context(part.file)
+        for part in parts:
+            if start < part.n_times and stop > 0:
+                yield from _decode_part(part, max(start, 0), min(stop, part.n_times), block, name)
+            start, stop = start - part.n_times, stop - part.n_times
+
+
+def _decode_part(
+    part: Part, start: int, stop: int, block: int | None, name: str
+) -> Iterator[np.ndarray]:
+    """Decode from one sample of a stream to another; what ends before is an error."""
+    file, link, n_times = part
+    # libsndfile counts the samples of Vorbis' last page from its end, though that is cut, and
+    # so seeks up to a block too far: begin in the page before, and drop what comes too early.
+    first = start
+    if file.subtype == "VORBIS" and start >= n_times - link.last_page:
+        first = max(n_times - link.last_page - 1, 0)
+    # libsndfile takes ten times as long for floats of 16-bit samples as for the integers.
+    dtype = "int16" if file.subtype == "PCM_16" else "float32"
+    largest = PLAUSIBLE * (link.stop - link.start) // file.channels
+    early = start - first
+    try:
+        if first:
+            file.seek(first)
+        for i in range(start, stop, block or stop - start):
+            wanted = min(block or stop, stop - i)
+            samples = _read(file, early + wanted, dtype, largest)[early:]
+            early = 0
+            if len(samples) < wanted - link.slack:
+                found = f"{n_times} samples announced, {i + len(samples)} could be decoded"
+                raise _errors.truncated(name, file.format, found)
+            yield to_float(samples, name).T
+    except sf.LibsndfileError as error:
+        raise _errors.truncated(name, file.format, f"decoding fails ({error})") from error
+
+
+def _read(file: sf.SoundFile, n: int, dtype: str, largest: int) -> np.ndarray:
+    """Read samples (n_times, n_channels), at once where so many are plausible."""
+    if n <= largest:
+        samples: np.ndarray = file.read(n, dtype=dtype, always_2d=True)
+        return samples
+    pieces = []
+    while n > 0:
+        pieces.append(file.read(min(n, PIECE), dtype=dtype, always_2d=True))
+        n = n - PIECE if len(pieces[-1]) == PIECE else 0
+    return np.concatenate(pieces)
+
+
+def _check_rate(rate: float, name: str) -> None:
+    if not _errors.LOWEST_RATE <= rate <= _errors.HIGHEST_RATE:
+        raise _errors.strange_rate(name, rate)
+
+
+def bounds(
+    n_times: int, rate: float, offset: float, duration: float | None, name: str
+) -> tuple[int, int]:
+    """Return the first sample of a part, and the one after its last."""
+    start = round(offset * rate)
+    if start >= n_times:
+        raise ValueError(
+            f"{name}: offset={offset:g} s is past the end, the recording lasts "
+            f"{n_times / rate:g} s."
+        )
+    if duration is None:
+        return start, n_times
+    return start, min(start + max(round(duration * rate), 1), n_times)
+
+
+def cut(
+    channels: np.ndarray, start: int, stop: int, block: int | None, name: str
+) -> Iterable[np.ndarray]:
+    """Cut samples (n_channels, n_times) into blocks of float32; None makes them one."""
+    if block is None:
+        return (to_float(channels[:, start:stop], name),)
+    # An empty recording is one empty block.
+    edges = [*range(start, max(stop, 1), block), stop]
+    return (to_float(channels[:, i:j], name) for i, j in pairwise(edges))
+
+
+def to_float(samples: np.ndarray, name: str) -> np.ndarray:
+    """Return samples as float32; integers are scaled by their full range, unsigned ones centred."""
+    if samples.dtype == np.float32:
+        return samples
+    kind = samples.dtype.kind
+    if kind == "f":
+        # Overflow to inf is caught with the other non-finite values, by name.
+        with np.errstate(over="ignore"):
+            return samples.astype(np.float32, copy=False)
+    if kind in "iu":
+        half = 2.0 ** (8 * samples.dtype.itemsize - 1)
+        if samples.dtype == np.int16:
+            return samples * np.float32(1 / half)  # one pass, and exact
+        centred = samples.astype(np.float64) - (half if kind == "u" else 0.0)
+        return (centred / half).astype(np.float32)
+    raise _errors.not_samples(samples.dtype, name)
