@@ -21,6 +21,7 @@ import soundfile as sf
 
 # Bytes of a file that are read at once: most headers are shorter.
 HEAD = 1 << 12
+READING = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 
 
 class Damaged(Exception):
@@ -35,28 +36,25 @@ class Content:
     """The bytes of a file, or encoded bytes: any part of them, without reading the others."""
 
     def __init__(self, source: str | bytes):
-        self._bytes = source if isinstance(source, bytes) else None
         self._file = -1
+        self._bytes: bytes | None = None
         if isinstance(source, bytes):
+            self._bytes = source
             self.size = len(source)
             return
-        self._file = os.open(source, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        self._file = os.open(source, READING)
         try:
-            self._read_head()
+            status = os.fstat(self._file)
+            self.size = status.st_size
+            self._head = os.read(self._file, HEAD)
         except OSError:
             os.close(self._file)
             raise
-
-    def _read_head(self) -> None:
-        status = os.fstat(self._file)
-        self.size = status.st_size
         if not stat.S_ISREG(status.st_mode):  # a pipe: all there is, at once
             with os.fdopen(self._file, "rb") as pipe:
                 self._file = -1
-                self._bytes = pipe.read()
+                self._bytes = self._head + pipe.read()
             self.size = len(self._bytes)
-            return
-        self._head = os.read(self._file, HEAD)
 
     def __enter__(self) -> Content:
         return self
@@ -89,10 +87,8 @@ class Content:
 
     def open(self, link: Link) -> sf.SoundFile:
         """Open what a link describes with libsndfile, which goes by the content alone."""
-        is_whole = link.start == 0 and link.stop == self.size
-        if is_whole and not link.patches and link.reach == 0 and self._bytes is None:
+        if self._bytes is None and link[:4] == (0, self.size, (), None) and not link.reach:
             os.lseek(self._file, 0, os.SEEK_SET)
-            # closefd hands the descriptor over to libsndfile, also when opening fails.
             return sf.SoundFile(os.dup(self._file), closefd=True)
         content = self.part(link.start, link.stop)
         if link.patches:
@@ -228,8 +224,14 @@ def layout_of(head: bytes) -> Chunked | None:
 
 def chunked_links(content: Content, start: int) -> list[Link]:
     """Return the files that are joined where a container of chunks begins: one, as a rule."""
+    head = content.part(start, HEAD)
+    layout = layout_of(head)
+    if layout is not None and (at := head.find(layout.samples) + len(layout.samples)) > 8:
+        width = struct.calcsize(layout.size)
+        size = int.from_bytes(head[at : at + width], "little" if layout.size[0] == "<" else "big")
+        if at + width + size - layout.self_sized * layout.head == content.size - start:
+            return [Link(start, content.size)]  # what nearly all files are
     links = []
-    layout = layout_of(content.part(start, start + 40))
     while layout is not None and (link := _ChunkedFile(content, start, layout).link()):
         links.append(link)
         start = link.stop
@@ -333,11 +335,11 @@ LOGGED = {
 # Where the samples begin, in those that do not announce how many there are.
 HEADERS = {"IRCAM": 1024, "PAF": 2048}
 WIDTHS = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+ONLY_LOGGED = {*LOGGED, *HEADERS, "NIST"}
 
 
-def check_log(file: sf.SoundFile, content: Content, link: Link) -> None:
+def check_log(file: sf.SoundFile, content: Content, link: Link, kind: str, codec: str) -> None:
     """Compare what the header announces with what is there, which libsndfile only logs."""
-    kind = file.format
     if kind in LOGGED and (found := re.search(LOGGED[kind], file.extra_info)):
         if not found[1].isdigit():
             raise Damaged(kind, "its last block is cut")
@@ -351,7 +353,7 @@ def check_log(file: sf.SoundFile, content: Content, link: Link) -> None:
         count = re.search(rb"\nsample_count -i (\d+)", head)
         if count and int(count[1]) > file.frames:
             raise Damaged(kind, f"{int(count[1])} samples announced, {file.frames} present")
-    if kind in HEADERS and file.subtype in WIDTHS:
+    if kind in HEADERS and codec in WIDTHS:
         n_bytes = link.stop - link.start - HEADERS[kind]
-        if n_bytes % (WIDTHS[file.subtype] * file.channels):
+        if n_bytes % (WIDTHS[codec] * file.channels):
             raise Damaged(kind, "the last sample is cut")

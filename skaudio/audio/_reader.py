@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -23,6 +22,8 @@ from skaudio.audio._layout import Content, Damaged, Link
 # More samples per byte are hardly ever true: they are read in pieces, so that memory is only used
 # for what is there.
 PLAUSIBLE, PIECE = 64, 1 << 20
+# More samples than any file holds: what libsndfile says where it does not know.
+LONGEST = 1 << 60
 # Where MPEG frames are looked for behind what is no tag.
 MOST_JUNK = 1 << 16
 # Files that changed a moment ago may change again without a new time of change.
@@ -46,6 +47,8 @@ class Part(NamedTuple):
     file: sf.SoundFile
     link: Link
     n_times: int
+    container: str
+    codec: str
 
 
 def open_encoded(
@@ -86,36 +89,42 @@ def open_encoded(
     try:
         return _opened(parts, name, offset, duration, block)
     except BaseException:
-        for part in parts:
-            part.file.close()
+        _close(parts)
         raise
 
 
 def seconds_in(source: str | bytes) -> float | None:
     """Return how long a file lasts; None where libsndfile does not decode it."""
     try:
-        with Content(source) as content, ExitStack() as stack:
+        with Content(source) as content:
             parts = _open_parts(content, source, is_part=True)
-            for part in parts:
-                stack.enter_context(part.file)
-            return float(sum(part.n_times / part.file.samplerate for part in parts))
     except (sf.LibsndfileError, Damaged, OSError):
         return None  # for PyAV, or for nobody: whoever decodes it says why
+    _close(parts)
+    return float(sum(part.n_times for part in parts) / parts[0].file.samplerate)
 
 
 def _open_parts(content: Content, source: str | bytes, is_part: bool) -> list[Part]:
     """Open all streams of a file."""
-    with ExitStack() as stack:
-        parts = []
+    parts: list[Part] = []
+    try:
         for link in _links_of(content, source, is_part):
-            file = stack.enter_context(content.open(link))
-            n_times = file.frames if link.n_times is None else link.n_times
-            if n_times > file.frames or n_times > 1 << 60:
-                raise Damaged(file.format, "it does not tell how long it is")
-            _layout.check_log(file, content, link)
-            parts.append(Part(file, link, n_times))
-        stack.pop_all()
-        return parts
+            file = content.open(link)
+            container, codec, n_times = file.format, file.subtype, file.frames
+            parts.append(Part(file, link, link.n_times or n_times, container, codec))
+            if (link.n_times or 0) > n_times or n_times > LONGEST and not link.n_times:
+                raise Damaged(container, "it does not tell how long it is")
+            if container in _layout.ONLY_LOGGED:
+                _layout.check_log(file, content, link, container, codec)
+    except BaseException:
+        _close(parts)
+        raise
+    return parts
+
+
+def _close(parts: list[Part]) -> None:
+    for part in parts:
+        part.file.close()
 
 
 def _links_of(content: Content, source: str | bytes, is_part: bool) -> list[Link]:
@@ -156,29 +165,30 @@ def _find_links(content: Content) -> list[Link]:
 def _opened(
     parts: list[Part], name: str, offset: float, duration: float | None, block: int | None
 ) -> Opened:
-    file = parts[0].file
-    _check_rate(file.samplerate, name)
+    file, _, n_times, container, codec = parts[0]
+    rate, channels = file.samplerate, file.channels
+    _check_rate(rate, name)
+    if len(parts) > 1:
+        _check_alike(parts, name)
+        n_times = sum(part.n_times for part in parts)
+    if n_times == 0:
+        raise ValueError(f"{name} is empty: its {container} header announces 0 samples.")
+    start, stop = bounds(n_times, rate, offset, duration, name)
+    blocks = _decode(parts, start, stop, block, name)
+    if block is None and len(parts) > 1:
+        blocks = _joined(blocks)
+    header = {"container": container, "codec": codec, "sample_rate": rate, "channels": channels}
+    return Opened(rate, blocks, header)
+
+
+def _check_alike(parts: list[Part], name: str) -> None:
     for what in ("samplerate", "channels"):
         values = [getattr(part.file, what) for part in parts]
         if len(set(values)) > 1:
             raise ValueError(
-                f"{name} holds {len(values)} recordings, one behind the other, of different "
-                f"{what}: {values}. Split it, or convert it with a program that joins them."
+                f"{name} holds {len(values)} recordings, one behind the other, that differ in "
+                f"{what}: {values}. Split it, or convert it to one recording."
             )
-    n_times = sum(part.n_times for part in parts)
-    if n_times == 0:
-        raise ValueError(f"{name} is empty: its {file.format} header announces 0 samples.")
-    start, stop = bounds(n_times, file.samplerate, offset, duration, name)
-    header = {
-        "container": file.format,
-        "codec": file.subtype,
-        "sample_rate": file.samplerate,
-        "channels": file.channels,
-    }
-    blocks = _decode(parts, start, stop, block, name)
-    if block is None and len(parts) > 1:
-        blocks = _joined(blocks)
-    return Opened(file.samplerate, blocks, header)
 
 
 def _joined(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
@@ -189,27 +199,27 @@ def _decode(
     parts: list[Part], start: int, stop: int, block: int | None, name: str
 ) -> Iterator[np.ndarray]:
     """Decode from one sample to another, and close the files."""
-    with ExitStack() as stack:
-        for part in parts:
-            stack.enter_context(part.file)
+    try:
         for part in parts:
             if start < part.n_times and stop > 0:
                 yield from _decode_part(part, max(start, 0), min(stop, part.n_times), block, name)
             start, stop = start - part.n_times, stop - part.n_times
+    finally:
+        _close(parts)
 
 
 def _decode_part(
     part: Part, start: int, stop: int, block: int | None, name: str
 ) -> Iterator[np.ndarray]:
     """Decode from one sample of a stream to another; what ends before is an error."""
-    file, link, n_times = part
+    file, link, n_times, container, codec = part
     # libsndfile counts the samples of Vorbis' last page from its end, though that is cut, and
     # so seeks up to a block too far: begin in the page before, and drop what comes too early.
     first = start
-    if file.subtype == "VORBIS" and start >= n_times - link.last_page:
+    if codec == "VORBIS" and start >= n_times - link.last_page:
         first = max(n_times - link.last_page - 1, 0)
     # libsndfile takes ten times as long for floats of 16-bit samples as for the integers.
-    dtype = "int16" if file.subtype == "PCM_16" else "float32"
+    dtype = "int16" if codec == "PCM_16" else "float32"
     largest = PLAUSIBLE * (link.stop - link.start) // file.channels
     early = start - first
     try:
@@ -221,22 +231,21 @@ def _decode_part(
             early = 0
             if len(samples) < wanted - link.slack:
                 found = f"{n_times} samples announced, {i + len(samples)} could be decoded"
-                raise _errors.truncated(name, file.format, found)
+                raise _errors.truncated(name, container, found)
             yield to_float(samples, name).T
     except sf.LibsndfileError as error:
-        raise _errors.truncated(name, file.format, f"decoding fails ({error})") from error
+        raise _errors.truncated(name, container, f"decoding fails ({error})") from error
 
 
 def _read(file: sf.SoundFile, n: int, dtype: str, largest: int) -> np.ndarray:
     """Read samples (n_times, n_channels), at once where so many are plausible."""
-    if n <= largest:
-        samples: np.ndarray = file.read(n, dtype=dtype, always_2d=True)
-        return samples
-    pieces = []
-    while n > 0:
-        pieces.append(file.read(min(n, PIECE), dtype=dtype, always_2d=True))
-        n = n - PIECE if len(pieces[-1]) == PIECE else 0
-    return np.concatenate(pieces)
+    if n > largest:
+        pieces = [_read(file, min(n, PIECE), dtype, PIECE)]
+        while len(pieces[-1]) == PIECE and n > PIECE * len(pieces):
+            pieces.append(_read(file, min(n - PIECE * len(pieces), PIECE), dtype, PIECE))
+        return np.concatenate(pieces)
+    samples = np.empty((n, file.channels), dtype)
+    return samples[: file.buffer_read_into(samples, dtype)]
 
 
 def _check_rate(rate: float, name: str) -> None:

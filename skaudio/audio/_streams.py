@@ -244,23 +244,28 @@ def mpeg_links(content: Content, start: int, is_at_start: bool = True) -> list[L
 
 def _mpeg_parts(frames: bytes, at: int) -> Iterator[tuple[list[int], int]]:
     """Yield where the frames of each part are and where it ends; last, what follows all."""
-    sizes, _ = _frame_kinds()
-    tagged = _tagged_frames(frames)
     n = len(frames)
     while at < n:
         places: list[int] = []
-        kept = -1
-        while at + 4 <= n and frames[at] == 0xFF:
-            one, two = frames[at + 1], frames[at + 2]
-            size = sizes[(one & 31) << 7 | two >> 1]
-            # Version, layer, rate, and whether there are two channels.
-            key = (one & 0xFE) << 8 | two & 0xC | (frames[at + 3] >= 0xC0)
-            if one < 0xE0 or not size or at + size > n:
-                break
-            if key != kept or at in tagged:
-                if places:
+        sizes: dict[bytes, int] = {}  # of the headers of this part, so that most are looked up once
+        kept: tuple[int, ...] = ()
+        while True:
+            head = frames[at : at + 4]
+            size = sizes.get(head)
+            if size is None:
+                size, _ = mpeg_frame(head)
+                # Version, layer, rate, and whether there are two channels.
+                if not size:
                     break
-                kept = key
+                kind = head[1] & 0xFE, head[2] & 0xC, head[3] >= 0xC0
+                if kept and kind != kept:
+                    break
+                sizes[head], kept = size, kind
+            if at + size > n:
+                break
+            # Where a tag is, there is no side information.
+            if places and not frames[at + _side(head)] and _mpeg_tag(frames, at) is not None:
+                break
             places.append(at)
             at += size
         if places:
@@ -270,16 +275,6 @@ def _mpeg_parts(frames: bytes, at: int) -> Iterator[tuple[list[int], int]]:
         else:
             break
     yield [], min(at, n)
-
-
-def _tagged_frames(frames: bytes) -> set[int]:
-    """Return where frames may begin that hold no sound but a tag."""
-    found = set()
-    for mark in (b"Xing", b"Info", b"VBRI"):
-        at = -1
-        while (at := frames.find(mark, at + 1)) >= 0:
-            found.update(at - 4 - side for side in (9, 17, 32))
-    return {at for at in found if _mpeg_tag(frames, at) is not None}
 
 
 class Tag(NamedTuple):
@@ -294,21 +289,26 @@ class Tag(NamedTuple):
 
 
 def _mpeg_tag(frames: bytes, at: int) -> Tag | None:
-    size, _ = mpeg_frame(frames[max(at, 0) : at + 4])
-    frame = frames[max(at, 0) : at + size]
+    size, _ = mpeg_frame(frames[at : at + 4])
+    frame = frames[at : at + min(size, 256)]
     if len(frame) < 64:
         return None
     if frame[36:40] == b"VBRI":
         n_bytes, n_frames = struct.unpack(">II", frame[46:54])
         return Tag(n_frames, n_bytes, at + 50, is_read=False)
     is_mono, is_1 = frame[3] >= 0xC0, frame[1] & 8
-    side = (17 if is_mono else 32) if is_1 else (9 if is_mono else 17)
-    if frame[4 + side : 8 + side] not in (b"Xing", b"Info"):
+    begin = _side(frame) + ((17 if is_mono else 32) if is_1 else (9 if is_mono else 17))
+    if frame[begin : begin + 4] not in (b"Xing", b"Info"):
         return None
-    flags, n_frames, n_bytes = struct.unpack(">3I", frame[8 + side : 20 + side])
+    flags, n_frames, n_bytes = struct.unpack(">3I", frame[begin + 4 : begin + 16])
     if not flags & 1:
         return Tag(-1, n_frames if flags & 2 else -1, 0, is_read=False)
-    return Tag(n_frames, n_bytes if flags & 2 else -1, at + 12 + side, is_read=True)
+    return Tag(n_frames, n_bytes if flags & 2 else -1, at + begin + 8, is_read=True)
+
+
+def _side(head: bytes) -> int:
+    """Return where in a frame the side information begins: behind header and checksum."""
+    return 4 if head[1] & 1 else 6
 
 
 def _mpeg_part(frames: bytes, places: list[int], stop: int) -> list[Link]:
