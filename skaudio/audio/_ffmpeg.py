@@ -21,9 +21,11 @@ from skaudio.audio._layout import HEAD, Content, Damaged
 PREROLL = 0.5
 
 # How much less than a header announces may be decoded, in seconds.
-SLACK = dict.fromkeys(("matroska", "asf", "flv", "avi", "mov"), 0.5) | dict.fromkeys(
-    ("wv", "ape", "tta"), 0.001
-)
+SLACK = dict.fromkeys(("matroska", "asf", "flv", "avi", "mov"), 0.2)
+SLACK.update(dict.fromkeys(("wv", "ape", "tta"), 0.001))
+
+ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+MATROSKA_SEGMENT = bytes.fromhex("18538067")
 
 # Frames of these codecs vary, but begin at multiples of so many samples.
 GRID = {"opus": 120, "vorbis": 64}
@@ -128,6 +130,9 @@ def decode(
     if names is None:
         raise _errors.not_audio(head[:16], name) from error
     container, demuxer = names
+    announced = _size_of(head, demuxer)
+    if announced is not None and announced > content.size:
+        raise Damaged(container, f"{announced} bytes announced, {content.size} present")
     try:
         import av
     except ImportError as missing:
@@ -152,6 +157,22 @@ def decode(
         raise Damaged(container, str(failure.strerror)) from failure
     assert decoded is not None
     return decoded
+
+
+def _size_of(head: bytes, demuxer: str) -> int | None:
+    """Return how many bytes a header says that the file has; None if it does not."""
+    if demuxer == "avi":
+        return int.from_bytes(head[4:8], "little") + 8
+    if demuxer == "asf":
+        at = head.find(ASF_PROPERTIES)
+        is_live = at < 0 or head[at + 88 : at + 89] != b"\x02"
+        return None if is_live else int.from_bytes(head[at + 40 : at + 48], "little")
+    if demuxer == "matroska" and (at := head.find(MATROSKA_SEGMENT) + 4) >= 4:
+        width = 9 - head[at].bit_length()
+        largest = (1 << 7 * width) - 1
+        size = int.from_bytes(head[at : at + width]) & largest
+        return None if size == largest else at + width + size
+    return None
 
 
 def _decode_stream(

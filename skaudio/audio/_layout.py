@@ -139,6 +139,8 @@ class Link(NamedTuple):
     """Samples that may be missing at the end: what encoders count differently."""
     last_page: int = 0
     """Samples in the last page of Ogg."""
+    is_counted: bool = False
+    """Its frames were counted, and are as many as its header says."""
 
 
 @dataclass(frozen=True)
@@ -224,8 +226,10 @@ def layout_of(head: bytes) -> Chunked | None:
 
 def chunked_links(content: Content, start: int) -> list[Link]:
     """Return the files that are joined where a container of chunks begins: one, as a rule."""
-    head = content.part(start, HEAD)
+    head = content.part(start, start + HEAD)
     layout = layout_of(head)
+    if layout is _RIFF:
+        _check_format(head)
     if layout is not None and (at := head.find(layout.samples) + len(layout.samples)) > 8:
         width = struct.calcsize(layout.size)
         size = int.from_bytes(head[at : at + width], "little" if layout.size[0] == "<" else "big")
@@ -238,6 +242,18 @@ def chunked_links(content: Content, start: int) -> list[Link]:
         if layout_of(content.part(start, start + 40)) is not layout:
             break
     return links
+
+
+def _check_format(head: bytes) -> None:
+    """Refuse PCM whose samples do not fit into the bytes that they are to take."""
+    at = head.find(b"fmt ") + 8
+    if at < 12 or len(head) < at + 16:
+        return
+    codec, channels, _, _, align, bits = struct.unpack("<HHIIHH", head[at : at + 16])
+    # 24 bits in 4 bytes, and 8 in 2, are unusual and possible.
+    if codec in (1, 3, 0xFFFE) and not bits * channels <= 8 * align <= 2 * bits * channels:
+        found = f"{channels} channels of {bits} bits do not take {align} bytes"
+        raise Damaged("WAV", found)
 
 
 class _ChunkedFile:
@@ -272,7 +288,9 @@ class _ChunkedFile:
         present = content.size - begin
         if size > present:
             # Some programs write the size of the file into the place of the samples' own.
-            is_told = abs(self.stop - content.size) <= 1 or size in (content.size, content.size - 8)
+            is_told = layout.outer is not None and (
+                abs(self.stop - content.size) <= 1 or size in (content.size, content.size - 8)
+            )
             if is_open or is_told:
                 return Link(self.start, content.size)
             raise Damaged(layout.kind, f"{size} bytes of samples announced, {present} present")

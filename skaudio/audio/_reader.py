@@ -114,6 +114,8 @@ def _open_parts(content: Content, source: str | bytes, is_part: bool) -> list[Pa
             parts.append(Part(file, link, link.n_times or n_times, container, codec))
             if (link.n_times or 0) > n_times or n_times > LONGEST and not link.n_times:
                 raise Damaged(container, "it does not tell how long it is")
+            if container == "MP3" and link.n_times is None and not link.is_counted:
+                raise Damaged("MPEG", "what follows the first frame is no frame")
             if container in _layout.ONLY_LOGGED:
                 _layout.check_log(file, content, link, container, codec)
     except BaseException:

@@ -301,7 +301,7 @@ def _mpeg_tag(frames: bytes, at: int) -> Tag | None:
     if frame[begin : begin + 4] not in (b"Xing", b"Info"):
         return None
     flags, n_frames, n_bytes = struct.unpack(">3I", frame[begin + 4 : begin + 16])
-    if not flags & 1:
+    if not flags & 1 or any(frame[_side(frame) : begin]):
         return Tag(-1, n_frames if flags & 2 else -1, 0, is_read=False)
     return Tag(n_frames, n_bytes if flags & 2 else -1, at + begin + 8, is_read=True)
 
@@ -325,11 +325,11 @@ def _mpeg_part(frames: bytes, places: list[int], stop: int) -> list[Link]:
     _, length = mpeg_frame(frames[first : first + 4])
     if tag is not None and tag.is_read:
         if tag.n_frames >= n:
-            return [Link(first, stop, slack=length * (tag.n_frames - n))]
+            return [Link(first, stop, slack=length * (tag.n_frames - n), is_counted=True)]
         split = places[tag.n_frames]
         if abs(first + tag.n_bytes - split) > 1:
-            return [Link(first, stop, ((tag.place, n.to_bytes(4)),))]
-        return [Link(first, split), *_mpeg_part(frames, places[tag.n_frames :], stop)]
+            return [Link(first, stop, ((tag.place, n.to_bytes(4)),), is_counted=True)]
+        return [Link(first, split, is_counted=True), *_mpeg_part(frames, places[tag.n_frames :], stop)]
     return [Link(places[0], stop, n_times=n * length, reach=32 * (stop - places[0]) + HEAD)]
 
 
