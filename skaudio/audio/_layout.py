@@ -228,8 +228,8 @@ def chunked_links(content: Content, start: int) -> list[Link]:
     """Return the files that are joined where a container of chunks begins: one, as a rule."""
     head = content.part(start, start + HEAD)
     layout = layout_of(head)
-    if layout is _RIFF:
-        _check_format(head)
+    if layout is _RIFF or layout is _W64 or layout is _CAF:
+        _check_format(head, layout)
     if layout is not None and (at := head.find(layout.samples) + len(layout.samples)) > 8:
         width = struct.calcsize(layout.size)
         size = int.from_bytes(head[at : at + width], "little" if layout.size[0] == "<" else "big")
@@ -244,16 +244,21 @@ def chunked_links(content: Content, start: int) -> list[Link]:
     return links
 
 
-def _check_format(head: bytes) -> None:
+def _check_format(head: bytes, layout: Chunked) -> None:
     """Refuse PCM whose samples do not fit into the bytes that they are to take."""
-    at = head.find(b"fmt ") + 8
-    if at < 12 or len(head) < at + 16:
-        return
-    codec, channels, _, _, align, bits = struct.unpack("<HHIIHH", head[at : at + 16])
+    if layout is _CAF:
+        codec, _, align, _, channels, bits = struct.unpack(">4s5I", head[28:52].ljust(24))
+        is_pcm = codec == b"lpcm"
+    else:
+        at = head.find(b"fmt ") + layout.head
+        if at < layout.first or len(head) < at + 16:
+            return
+        codec, channels, _, _, align, bits = struct.unpack("<HHIIHH", head[at : at + 16])
+        is_pcm = codec in (1, 3, 0xFFFE)
     # 24 bits in 4 bytes, and 8 in 2, are unusual and possible.
-    if codec in (1, 3, 0xFFFE) and not bits * channels <= 8 * align <= 2 * bits * channels:
+    if is_pcm and not bits * channels <= 8 * align <= 2 * bits * channels:
         found = f"{channels} channels of {bits} bits do not take {align} bytes"
-        raise Damaged("WAV", found)
+        raise Damaged(layout.kind, found)
 
 
 class _ChunkedFile:
@@ -342,6 +347,7 @@ class _ChunkedFile:
 
 # Other containers: what libsndfile's log says is announced, in samples or bytes, and what is there.
 LOGGED = {
+    "AIFF": r"Frame count read from 'COMM' chunk \((\d+)\)",
     "AU": r"Data Size +: (\d+) \(should be (\d+)\)",
     "AVR": r"Frames +: (\d+)",
     "MAT4": r"Cols +: (\d+)\n.*\n Name +: wavedata",
@@ -363,9 +369,14 @@ def check_log(file: sf.SoundFile, content: Content, link: Link, kind: str, codec
             raise Damaged(kind, "its last block is cut")
         announced = int(found[1])
         present = int(found[2]) if found.re.groups == 2 else file.frames
-        is_open = found.re.groups == 2 and announced >= LARGEST[4][0] - 0x10000
+        largest = LARGEST[4][0] - 0x10000
+        is_open = announced >= (largest if found.re.groups == 2 else largest // file.channels // 8)
         if present < announced and not is_open:
             raise Damaged(kind, f"{announced} samples or bytes announced, {present} present")
+    if kind == "AU" and int.from_bytes(content.part(link.start + 4, link.start + 8)) < 24:
+        little = content.part(link.start, link.start + 4) == b"dns."
+        if not little:
+            raise Damaged(kind, "its samples begin in the header")
     if kind == "NIST":
         head = content.part(link.start, link.start + HEAD)
         count = re.search(rb"\nsample_count -i (\d+)", head)

@@ -53,8 +53,8 @@ def ogg_links(content: Content, start: int) -> list[Link]:
     numbers: dict[bytes, int] = {}  # of the last page of each stream
     while at < len(pages):
         if pages[at : at + 4] != b"OggS":
-            if at and pages.find(b"OggS", at) < 0:
-                break  # a tag
+            if at and (pages[last + 5] & LAST_PAGE or after_tag(pages, at) == len(pages)):
+                break  # what follows the last page is a tag
             raise Damaged("Ogg", f"no page begins at byte {start + at}")
         n_segments = pages[at + 26] if len(pages) >= at + PAGE_HEAD else 255
         stop = at + PAGE_HEAD + n_segments
