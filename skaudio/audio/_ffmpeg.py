@@ -14,7 +14,7 @@ import numpy as np
 import soundfile as sf
 
 from skaudio.audio import _errors
-from skaudio.audio._layout import HEAD, Content, Damaged
+from skaudio.audio._content import HEAD, Content, Damaged
 
 # Decoding starts this much before the asked part, in seconds: lossy codecs carry state over. Opus
 # needs the most. What never converges is noise that a codec draws itself (AAC at low bit rates).
@@ -256,7 +256,8 @@ class _Packets:
         if kind == "mov" and 0 <= self.n_packets < announced:
             found = f"{announced} packets announced, {self.n_packets} present"
             raise Damaged(self.container, found)
-        if kind not in SLACK or (kind == "matroska" and len(self.file.streams) > 1):
+        longest = [stream for stream in self.file.streams if stream.type in ("audio", "video")]
+        if kind not in SLACK or (kind == "matroska" and len(longest) > 1):
             return
         duration = None
         if self.stream.duration is not None:

@@ -1,6 +1,7 @@
 """Encoded recordings: opened, cut and decoded, by libsndfile or else by PyAV.
 
-What a file holds is looked up in its bytes before (`_layout`, `_streams`), and what is decoded is
+What a file holds is looked up in its bytes before (`_chunks`, `_streams`,
+`_mpeg`), and what is decoded is
 compared with it.
 """
 
@@ -16,16 +17,16 @@ import numpy as np
 import soundfile as sf
 
 from skaudio._files import FileState, file_state
-from skaudio.audio import _errors, _ffmpeg, _layout, _streams
-from skaudio.audio._layout import Content, Damaged, Link
+from skaudio.audio import _chunks, _errors, _ffmpeg, _mpeg, _streams
+from skaudio.audio._content import Content, Damaged, Link, after_tag
 
 # More samples per byte are hardly ever true: they are read in pieces, so that memory is only used
 # for what is there.
 PLAUSIBLE, PIECE = 64, 1 << 20
 # More samples than any file holds: what libsndfile says where it does not know.
 LONGEST = 1 << 60
-# Where MPEG frames are looked for behind what is no tag.
-MOST_JUNK = 1 << 16
+# libsndfile's code of content that is of no format it knows.
+UNRECOGNISED = 1
 # Files that changed a moment ago may change again without a new time of change.
 SETTLED = 2.0  # seconds
 
@@ -106,18 +107,28 @@ def seconds_in(source: str | bytes) -> float | None:
 
 def _open_parts(content: Content, source: str | bytes, is_part: bool) -> list[Part]:
     """Open all streams of a file."""
+    links = _links_of(content, source, is_part)
+    try:
+        return _open_links(content, links)
+    except sf.LibsndfileError as error:
+        if error.code != UNRECOGNISED or (start := _mpeg.find_mpeg(content)) is None:
+            raise
+        return _open_links(content, _mpeg.mpeg_links(content, start))
+
+
+def _open_links(content: Content, links: list[Link]) -> list[Part]:
     parts: list[Part] = []
     try:
-        for link in _links_of(content, source, is_part):
+        for link in links:
             file = content.open(link)
             container, codec, n_times = file.format, file.subtype, file.frames
             parts.append(Part(file, link, link.n_times or n_times, container, codec))
-            if (link.n_times or 0) > n_times or n_times > LONGEST and not link.n_times:
+            if (link.n_times or 0) > n_times or (n_times > LONGEST and not link.n_times):
                 raise Damaged(container, "it does not tell how long it is")
             if container == "MP3" and link.n_times is None and not link.is_counted:
                 raise Damaged("MPEG", "what follows the first frame is no frame")
-            if container in _layout.ONLY_LOGGED:
-                _layout.check_log(file, content, link, container, codec)
+            if container in _chunks.ONLY_LOGGED:
+                _chunks.check_log(file, content, link, container, codec)
     except BaseException:
         _close(parts)
         raise
@@ -149,18 +160,21 @@ def _find_links(content: Content) -> list[Link]:
     start = 0
     head = content.part(0, 40)
     while head.startswith(b"ID3") and len(head) > 10:
-        start = _streams.after_tag(head, 0) + start
+        start = after_tag(head, 0) + start
         head = content.part(start, start + 40)
     whole = [Link(start, content.size)]
     if head.startswith(b"OggS"):
         return _streams.ogg_links(content, start)
     if head.startswith(b"fLaC"):
         return _streams.flac_links(content, start)
-    if _layout.layout_of(head) is not None:
-        return _layout.chunked_links(content, start) or whole
-    size, _ = _streams.mpeg_frame(head)
-    if size and _streams.mpeg_frame(content.part(start + size, start + size + 4))[0]:
-        return _streams.mpeg_links(content, start)
+    if _chunks.layout_of(head) is not None:
+        return _chunks.chunked_links(content, start) or whole
+    size, _ = _mpeg.mpeg_frame(head)
+    if size and _mpeg.mpeg_frame(content.part(start + size, start + size + 4))[0]:
+        links = _mpeg.mpeg_links(content, start)
+        if len(links) == 1 and links[0].is_counted and not links[0].patches:
+            return [links[0]._replace(start=0, stop=content.size)]  # libsndfile passes over tags
+        return links
     return whole
 
 

@@ -28,10 +28,11 @@ RATE = 16000
 SECONDS = 2.5
 HANG = 10  # seconds
 GIGABYTE = 1 << 30
-# So many seconds may be lost without an error: headers are as coarse as that, MP3's tag tells how
-# much padding there is, and the header of AU states nothing twice (with another number of channels
-# it describes another sound).
-TOLERANCE = {"webm": 0.25, "wma": 0.25, "m4a": 0.25, "mp3": 4096 / RATE, "au": SECONDS}
+# So many seconds may be lost without an error: headers are as coarse as that; MP3's tag tells how
+# much padding there is; MP3 without one does not tell its length, frames may be missing; and AU
+# states nothing twice (with another number of channels it describes another sound).
+TOLERANCE = {"webm": 0.25, "wma": 0.25, "m4a": 0.25, "mp3": 4096 / RATE}
+TOLERANCE.update({"mp3-untagged": SECONDS, "au": SECONDS})
 
 BY_LIBSNDFILE = {
     "wav": ("WAV", "PCM_16"),
