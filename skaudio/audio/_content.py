@@ -79,14 +79,26 @@ class Content:
         """Open what a link describes with libsndfile, which goes by the content alone."""
         if self._bytes is None and link[:4] == (0, self.size, (), None) and not link.reach:
             os.lseek(self._file, 0, os.SEEK_SET)
-            return sf.SoundFile(os.dup(self._file), closefd=True)
+            return Forward(os.dup(self._file), closefd=True)
         content = self.part(link.start, link.stop)
         if link.patches:
             changed = bytearray(content)
             for at, value in link.patches:
                 changed[at - link.start : at - link.start + len(value)] = value
             content = bytes(changed)
-        return sf.SoundFile(Stretched(content, link.reach) if link.reach else io.BytesIO(content))
+        return Forward(Stretched(content, link.reach) if link.reach else io.BytesIO(content))
+
+
+class Forward(sf.SoundFile):
+    """A file that is read on from where it is.
+
+    soundfile seeks after each block to where the file is already, after which lossy codecs do not
+    go on as they would have.
+    """
+
+    def seekable(self) -> bool:
+        """Return False, which makes soundfile leave the position alone; `seek` still works."""
+        return False
 
 
 class Stretched(io.BytesIO):
@@ -129,6 +141,8 @@ class Link(NamedTuple):
     """Samples that may be missing at the end: what encoders count differently."""
     last_page: int = 0
     """Samples in the last page of Ogg."""
+    granule: int | None = None
+    """The time at the end of Ogg, in samples, for Opus at 48 kHz."""
     is_counted: bool = False
     """Its frames were counted, and are as many as its header says."""
 

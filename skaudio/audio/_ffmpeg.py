@@ -49,8 +49,9 @@ SIGNATURES = {
 }
 # Containers that libsndfile opens, unless the codec is none of its own.
 NATIVE = {"RIFF": "wav", "RF64": "wav", "riff": "w64", "FORM": "aiff", "caff": "caf", ".snd": "au"}
-# What libsndfile says of a container or a codec that it does not know.
-UNKNOWN_TO_LIBSNDFILE = (1, 4)
+# What libsndfile says of a container or a codec that it does not know: "not recognised",
+# "unsupported encoding", "unimplemented format", "malformed fmt chunk".
+UNKNOWN_TO_LIBSNDFILE = (1, 4, 18, 64)
 FOREIGN_IN_OGG = {
     b"\x7fFLAC": "FLAC",
     b"Speex   ": "Speex",

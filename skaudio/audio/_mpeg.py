@@ -53,16 +53,23 @@ def mpeg_frame(head: bytes) -> tuple[int, int]:
     return sizes[key], lengths[key]
 
 
-def mpeg_links(content: Content, start: int) -> list[Link]:
-    """Return the parts of an MPEG audio file, each with its number of samples where it needs one."""
-    frames = content.part(0, content.size)
-    *parts, (_, stop) = _mpeg_parts(frames, start)
+def mpeg_links(content: Content, start: int, stop: int) -> list[Link]:
+    """Return the parts of MPEG audio, each with its number of samples where libsndfile needs one.
+
+    Parameters
+    ----------
+    content : Content
+    start, stop : int
+        Where the first frame begins, and the last one ends.
+    """
+    frames = content.part(0, stop)
+    *parts, (_, rest) = _mpeg_parts(frames, start)
     links: list[Link] = []
     for places, end in parts:
         links += _mpeg_part(frames, places, end)
-    if any(frames[stop:]) and not (links and links[-1].is_counted):
-        what = "the last frame is cut" if mpeg_frame(frames[stop:])[0] else "that is no frame"
-        raise Damaged("MPEG", f"{len(frames) - stop} bytes follow the last whole frame: {what}")
+    if any(frames[rest:]) and not (links and links[-1].is_counted):
+        what = "the last frame is cut" if mpeg_frame(frames[rest:])[0] else "that is no frame"
+        raise Damaged("MPEG", f"{len(frames) - rest} bytes follow the last whole frame: {what}")
     return links
 
 

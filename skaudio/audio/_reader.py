@@ -18,13 +18,15 @@ import soundfile as sf
 
 from skaudio._files import FileState, file_state
 from skaudio.audio import _chunks, _errors, _ffmpeg, _mpeg, _streams
-from skaudio.audio._content import Content, Damaged, Link, after_tag
+from skaudio.audio._content import HEAD, Content, Damaged, Link, after_tag
 
 # More samples per byte are hardly ever true: they are read in pieces, so that memory is only used
 # for what is there.
 PLAUSIBLE, PIECE = 64, 1 << 20
 # More samples than any file holds: what libsndfile says where it does not know.
 LONGEST = 1 << 60
+# Samples before those asked for that are decoded with them: as many frames as one may refer to.
+MPEG_LEAD = 9 * 1152
 # libsndfile's code of content that is of no format it knows.
 UNRECOGNISED = 1
 # Files that changed a moment ago may change again without a new time of change.
@@ -113,7 +115,7 @@ def _open_parts(content: Content, source: str | bytes, is_part: bool) -> list[Pa
     except sf.LibsndfileError as error:
         if error.code != UNRECOGNISED or (start := _mpeg.find_mpeg(content)) is None:
             raise
-        return _open_links(content, _mpeg.mpeg_links(content, start))
+        return _open_links(content, _mpeg.mpeg_links(content, start, content.size))
 
 
 def _open_links(content: Content, links: list[Link]) -> list[Part]:
@@ -123,7 +125,10 @@ def _open_links(content: Content, links: list[Link]) -> list[Part]:
             file = content.open(link)
             container, codec, n_times = file.format, file.subtype, file.frames
             parts.append(Part(file, link, link.n_times or n_times, container, codec))
-            if (link.n_times or 0) > n_times or (n_times > LONGEST and not link.n_times):
+            if (link.n_times or 0) > n_times:
+                found = f"{link.n_times} samples announced, {n_times} present"
+                raise Damaged(container, found)
+            if n_times > LONGEST and not link.n_times:
                 raise Damaged(container, "it does not tell how long it is")
             if container == "MP3" and link.n_times is None and not link.is_counted:
                 raise Damaged("MPEG", "what follows the first frame is no frame")
@@ -168,10 +173,15 @@ def _find_links(content: Content) -> list[Link]:
     if head.startswith(b"fLaC"):
         return _streams.flac_links(content, start)
     if _chunks.layout_of(head) is not None:
-        return _chunks.chunked_links(content, start) or whole
+        links = _chunks.chunked_links(content, start) or whole
+        if len(links) == 1 and links[0].n_times is None:
+            begin = _chunks.mpeg_in_wav(content.part(start, start + HEAD))
+            if begin is not None:
+                return _mpeg.mpeg_links(content, start + begin, links[0].stop)
+        return links
     size, _ = _mpeg.mpeg_frame(head)
     if size and _mpeg.mpeg_frame(content.part(start + size, start + size + 4))[0]:
-        links = _mpeg.mpeg_links(content, start)
+        links = _mpeg.mpeg_links(content, start, content.size)
         if len(links) == 1 and links[0].is_counted and not links[0].patches:
             return [links[0]._replace(start=0, stop=content.size)]  # libsndfile passes over tags
         return links
@@ -229,11 +239,7 @@ def _decode_part(
 ) -> Iterator[np.ndarray]:
     """Decode from one sample of a stream to another; what ends before is an error."""
     file, link, n_times, container, codec = part
-    # libsndfile counts the samples of Vorbis' last page from its end, though that is cut, and
-    # so seeks up to a block too far: begin in the page before, and drop what comes too early.
-    first = start
-    if codec == "VORBIS" and start >= n_times - link.last_page:
-        first = max(n_times - link.last_page - 1, 0)
+    first = _first_to_decode(part, start)
     # libsndfile takes ten times as long for floats of 16-bit samples as for the integers.
     dtype = "int16" if codec == "PCM_16" else "float32"
     largest = PLAUSIBLE * (link.stop - link.start) // file.channels
@@ -251,6 +257,23 @@ def _decode_part(
             yield to_float(samples, name).T
     except sf.LibsndfileError as error:
         raise _errors.truncated(name, container, f"decoding fails ({error})") from error
+
+
+def _first_to_decode(part: Part, start: int) -> int:
+    """Return from where on a stream is decoded, so that it is right from ``start`` on."""
+    file, link, n_times, container, codec = part
+    if container == "MP3":  # frames refer to bits in frames before
+        return max(start - MPEG_LEAD, 0)
+    if container != "OGG" or link.granule is None:
+        return start
+    ticks = 48000 / file.samplerate if codec == "OPUS" else 1
+    if abs(link.granule - n_times * ticks) > 2 * ticks:
+        return 0  # libsndfile seeks wrongly where time does not begin at 0
+    # libsndfile counts the samples of Vorbis' last page from its end, though that is cut, and
+    # so seeks up to a block too far: begin in the page before, and drop what comes too early.
+    if codec == "VORBIS" and start >= n_times - link.last_page:
+        return max(n_times - link.last_page - 1, 0)
+    return start
 
 
 def _read(file: sf.SoundFile, n: int, dtype: str, largest: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from functools import cache
 
-from skaudio.audio._content import Content, Damaged, Link, after_tag
+from skaudio.audio._content import HEAD, Content, Damaged, Link, after_tag
 
 # Ogg, RFC 3533.
 
@@ -79,8 +79,11 @@ def _ogg_link(
         page[5] |= LAST_PAGE
         page[22:26] = struct.pack("<I", ogg_checksum(bytes(page)))
         patches = ((start + last, bytes(page)),)
-    last_page = granules[1] - granules[0]
-    return Link(start + begin, start + stop, patches, last_page=last_page)
+    granule, last_page = granules[1], granules[1] - granules[0]
+    head = pages[begin + PAGE_HEAD + pages[begin + 26] : begin + HEAD]
+    if head.startswith(b"OpusHead"):
+        granule -= int.from_bytes(head[10:12], "little")  # what is skipped at the beginning
+    return Link(start + begin, start + stop, patches, last_page=last_page, granule=granule)
 
 
 # FLAC, RFC 9639.

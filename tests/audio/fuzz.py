@@ -31,7 +31,7 @@ GIGABYTE = 1 << 30
 # So many seconds may be lost without an error: headers are as coarse as that; MP3's tag tells how
 # much padding there is; MP3 without one does not tell its length, frames may be missing; and AU
 # states nothing twice (with another number of channels it describes another sound).
-TOLERANCE = {"webm": 0.25, "wma": 0.25, "m4a": 0.25, "mp3": 4096 / RATE}
+TOLERANCE = {"webm": 0.25, "wma": 0.25, "m4a": 0.25, "mp3": 8190 / RATE}
 TOLERANCE.update({"mp3-untagged": SECONDS, "au": SECONDS})
 
 BY_LIBSNDFILE = {

@@ -29,6 +29,10 @@ def test_wild_file(file, tmp_path):
         np.testing.assert_allclose(in_blocks(recording), waveform, atol=1e-6)
         joined = np.concatenate(list(stream(recording, rate, block=5003)))
         np.testing.assert_allclose(joined, waveform, atol=1e-6)
+        for start in (int(0.37 * len(waveform)), int(0.81 * len(waveform)), len(waveform) - 1):
+            part, _ = recording.read(offset=start / rate, duration=0.05)
+            expected = waveform[start : start + round(0.05 * rate)]
+            np.testing.assert_allclose(part, expected, atol=1e-4)
         seconds = seconds_of(recording, rate)
         assert seconds is None or seconds == len(waveform) / rate
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import io
 import struct
+import tempfile
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile as sf
@@ -69,8 +71,24 @@ def by_av(
         import av
     except ImportError:
         return b""
-    file = io.BytesIO()
-    with av.open(file, "w", format=container, options=options) as out:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "clip")
+        _write_by_av(av, path, container, codec, n, rate, bit_rate, title, options)
+        return path.read_bytes()
+
+
+def _write_by_av(
+    av: Any,
+    path: Path,
+    container: str,
+    codec: str,
+    n: int,
+    rate: int,
+    bit_rate: int,
+    title: str,
+    options: dict[str, str],
+) -> None:
+    with av.open(str(path), "w", format=container, options=options) as out:
         if title:
             out.metadata["title"] = title
         stream = out.add_stream(codec, rate=rate, layout="mono")
@@ -81,7 +99,6 @@ def by_av(
             frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
-    return file.getvalue()
 
 
 def cut(content: bytes, share: float = 0.6) -> bytes:
@@ -158,9 +175,13 @@ def mp3_files() -> Iterator[WildFile]:
         name = f"no tag, {rate} Hz, {bit_rate // 1000} kbit/s"
         yield WildFile("MP3", "CBR", name, content, frames(content))
     variable = untagged(44100, 44100, 320000) + untagged(3 * 44100, 44100, 32000)
-    yield WildFile("MP3", "VBR", "no tag, the first frame is the largest", variable, frames(variable))
+    yield WildFile(
+        "MP3", "VBR", "no tag, the first frame is the largest", variable, frames(variable)
+    )
     variable = untagged(3 * 44100, 44100, 32000) + untagged(44100, 44100, 320000)
-    yield WildFile("MP3", "VBR", "no tag, the first frame is the smallest", variable, frames(variable))
+    yield WildFile(
+        "MP3", "VBR", "no tag, the first frame is the smallest", variable, frames(variable)
+    )
     plain = untagged()
     n_plain = frames(plain)
     first = 4 * 144  # the size of a frame of 64 kbit/s at 16 kHz, in bytes: 72 * 64000 / 16000
@@ -186,7 +207,7 @@ def mp3_files() -> Iterator[WildFile]:
     faster = by_libsndfile("MP3", rate=44100)
     yield WildFile("MP3", "VBR", "joined, rates differ", tagged + faster, REFUSED)
     yield WildFile("MP3", "VBR", "ID3v1 behind", tagged + b"TAG" + b"x" * 125, N)
-    ape = b"APETAGEX" + struct.pack("<4I8x", 2000, 64, 1, 0x80000000) + b"x" * 32
+    ape = b"APETAGEX" + struct.pack("<4I8x", 2000, 32, 1, 0xA0000000) + b"x" * 32
     yield WildFile("MP3", "CBR", "APE tag behind", plain + ape, n_plain)
     yield WildFile("MP3", "CBR", "zeros behind", plain + bytes(5000), n_plain)
     yield WildFile("MP3", "VBR", "zeros between tag and frames", id3(50) + bytes(3000) + tagged, N)
@@ -261,6 +282,8 @@ def wav_files() -> Iterator[WildFile]:
     wide = by_av("wav", "pcm_s64le")
     yield WildFile("WAV", "64 bits", "none", wide, N)
     yield WildFile("WAV", "64 bits", "cut to 60 %", cut(wide), DAMAGED)
+    inner = by_av("wav", "libmp3lame")
+    yield WildFile("WAV", "MP3", "none", inner, sum(map(len, decoded_by_av(inner))))
     surround = by_av("wav", "ac3", rate=48000)
     yield WildFile("WAV", "AC-3", "none", surround, N, slack=1536)
 
@@ -298,12 +321,14 @@ def ogg_files() -> Iterator[WildFile]:
         yield WildFile("Ogg", codec, "chained, rates differ", ogg + different, REFUSED)
         yield WildFile("Ogg", codec, "cut to 60 %", cut(ogg), DAMAGED)
         split = pages(ogg)
-        lost = b"".join(split[:4] + split[5:])
+        lost = b"".join(split[:3] + split[4:])
         yield WildFile("Ogg", codec, "a page is missing", lost, DAMAGED)
         flipped = patched(ogg, len(ogg) // 2, bytes([ogg[len(ogg) // 2] ^ 4]))
         yield WildFile("Ogg", codec, "a bit is wrong", flipped, DAMAGED)
         yield WildFile("Ogg", codec, "begins at a later time", later(ogg, 1_000_000), n)
-        yield WildFile("Ogg", codec, "ID3 in front, ID3v1 behind", id3(9) + ogg + b"TAG".ljust(128), n)
+        yield WildFile(
+            "Ogg", codec, "ID3 in front, ID3v1 behind", id3(9) + ogg + b"TAG".ljust(128), n
+        )
     flac = by_av("ogg", "flac")
     yield WildFile("Ogg", "FLAC", "none", flac, N)
     yield WildFile("Ogg", "FLAC", "cut to 60 %", cut(flac), DAMAGED)
@@ -321,7 +346,7 @@ def ffmpeg_files() -> Iterator[WildFile]:
         yield WildFile(container, codec, "title is not UTF-8", title, N, 3072)
     rate = 48000
     for container, codec in (("webm", "libopus"), ("matroska", "aac"), ("asf", "wmav2")):
-        content = by_av(container, codec, 3 * rate, rate)
+        content = by_av(container, codec, 3 * rate, rate, bit_rate=192000)
         yield WildFile(container, codec, "none", content, 3 * rate, 4096)
         yield WildFile(container, codec, "cut to 60 %", cut(content), DAMAGED)
     for container, codec in (("wv", "wavpack"), ("tta", "tta")):
