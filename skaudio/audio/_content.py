@@ -77,7 +77,7 @@ class Content:
 
     def open(self, link: Link) -> sf.SoundFile:
         """Open what a link describes with libsndfile, which goes by the content alone."""
-        if self._bytes is None and link[:4] == (0, self.size, (), None) and not link.reach:
+        if self._bytes is None and link[:3] == (0, self.size, ()) and not link.reach:
             os.lseek(self._file, 0, os.SEEK_SET)
             return Forward(os.dup(self._file), closefd=True)
         content = self.part(link.start, link.stop)
@@ -89,7 +89,7 @@ class Content:
         return Forward(Stretched(content, link.reach) if link.reach else io.BytesIO(content))
 
 
-class Forward(sf.SoundFile):
+class Forward(sf.SoundFile):  # type: ignore[misc]
     """A file that is read on from where it is.
 
     soundfile seeks after each block to where the file is already, after which lossy codecs do not

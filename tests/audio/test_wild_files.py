@@ -1,4 +1,4 @@
-"""Files with trouble in their headers: all that is there comes out, or an error says what is wrong."""
+"""Files with trouble in their headers: all that is there comes out, or an error says why not."""
 
 from __future__ import annotations
 

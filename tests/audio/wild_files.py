@@ -373,27 +373,25 @@ def decoded_by_av(content: bytes) -> list[np.ndarray]:
         return [frame.to_ndarray()[0] for frame in file.decode(audio=0)]
 
 
-def outcome(read) -> str:
-    try:
-        return str(read())
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
+def outcomes(content: bytes) -> Iterator[str]:
+    """Yield what becomes of a file here, with soundfile and with PyAV."""
+    for read in (
+        lambda: len(Recording(content, "file").read()[0]),
+        lambda: len(sf.read(io.BytesIO(content))[0]),
+        lambda: sum(map(len, decoded_by_av(content))),
+    ):
+        try:
+            yield str(read())
+        except Exception as error:
+            yield f"{type(error).__name__}: {error}"
 
 
 def main() -> None:
     head = ("container", "codec", "trouble", "expected", "skaudio", "soundfile", "PyAV")
-    widths = (9, 12, 40, 21, 30, 30, 30)
+    widths = (9, 12, 40, 21, 60, 30, 30)
     files = wild_files()
-    for row in [head] + [
-        (
-            *file[:3],
-            str(file.expected),
-            outcome(lambda: len(Recording(file.content, "file").read()[0])),
-            outcome(lambda: len(sf.read(io.BytesIO(file.content))[0])),
-            outcome(lambda: sum(map(len, decoded_by_av(file.content)))),
-        )
-        for file in files
-    ]:
+    rows = ((*file[:3], str(file.expected), *outcomes(file.content)) for file in files)
+    for row in (head, *rows):
         cells = (text.replace("\n", " ")[:width] for text, width in zip(row, widths, strict=True))
         print(" | ".join(text.ljust(width) for text, width in zip(cells, widths, strict=True)))
     print(f"{len(files)} files")
