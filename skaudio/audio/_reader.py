@@ -113,7 +113,9 @@ def _open_parts(content: Content, source: str | bytes, is_part: bool) -> list[Pa
     try:
         return _open_links(content, links)
     except sf.LibsndfileError as error:
-        if error.code != UNRECOGNISED or (start := _mpeg.find_mpeg(content)) is None:
+        is_other = _ffmpeg.container_of(content.part(0, HEAD)) is not None
+        start = None if is_other else _mpeg.find_mpeg(content)
+        if error.code != UNRECOGNISED or start is None:
             raise
         return _open_links(content, _mpeg.mpeg_links(content, start, content.size))
 
