@@ -12,7 +12,7 @@ OMP_NUM_THREADS ?= 1
 PYTEST = OMP_NUM_THREADS=$(OMP_NUM_THREADS) $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test-fast test test-all lint format types doctest docs bench clean distclean
+.PHONY: help venv demo test-fast test test-all fuzz lint format types doctest docs bench clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,11 @@ test: $(STAMP) ## Run the tests (PYTEST_ARGS="-k mfcc" runs some of them)
 
 test-all: $(STAMP) ## Run the tests, those included that repeat others at length
 	$(PYTEST) $(PYTEST_ARGS)
+
+fuzz: $(STAMP) ## Read thousands of damaged files (FUZZ_ARGS="20000 1": runs of each kind, seed)
+	@for script in benchmarks/fuzz_*.py; do \
+	  echo "== $$script"; $(BIN)/python "$$script" $(FUZZ_ARGS) || exit 1; \
+	done
 
 lint: $(STAMP) ## Check format and lint rules
 	$(BIN)/python -m ruff format --check .

@@ -156,7 +156,9 @@ print(
 # The feature space
 # -----------------
 
-display = FeatureSpaceDisplay.from_estimator(means, X, y, groups=groups, method="tsne")
+display = FeatureSpaceDisplay.from_estimator(
+    means, X, y, groups=groups, method="tsne", random_state=0
+)
 display.ax_.set_title(f"{model}, t-SNE", loc="right", fontsize="small")
 
 # %%

@@ -76,7 +76,7 @@ examples = {
 }
 pictures = {}
 for name, augmentation in examples.items():
-    display = AugmentationDisplay.from_estimator(augmentation, X, index=40)
+    display = AugmentationDisplay.from_estimator(augmentation, X, index=40, random_state=0)
     display.figure_.suptitle(f"{augmentation} on '{data.target_names[y[40]]}'")
     pictures[name] = display.figure_
 

@@ -68,7 +68,7 @@ _NAMES = {
     "detectors": "EventDetector",
     "classifiers": "GRUClassifier LeNetClassifier NetClassifier",
     "embedders": "NetEmbedder SiameseEmbedder",
-    "pretrained": "AudioTagger PretrainedEmbedder",
+    "pretrained": "AudioTagger PretrainedEmbedder download",
     "caching": "CacheInfo CachedTransformer",
     "metrics": (
         "equal_error_rate equal_error_threshold event_based_f1 event_based_scores "
@@ -81,12 +81,13 @@ _NAMES = {
     ),
     "display": (
         "AudioPlayers AuditDisplay AugmentationDisplay EventsDisplay FeatureSpaceDisplay "
-        "SpectrogramDisplay"
+        "HistoryDisplay SpectrogramDisplay"
     ),
 }
 _PACKAGE_OF = {name: package for package, names in _NAMES.items() for name in names.split()}
 
-__all__ = ["__version__", *_NAMES, *_PACKAGE_OF]
+# Without the packages: `from skaudio import *` in a notebook would replace IPython's `display`.
+__all__ = [*_PACKAGE_OF]
 
 
 def __getattr__(name: str) -> object:
@@ -101,13 +102,25 @@ def __getattr__(name: str) -> object:
         return value
     if name.startswith("_"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise _unknown(name)
+
+
+def _unknown(name: str) -> Exception:
+    """Return the error of an unknown name, with the names that look like it."""
+    import sys
     from difflib import get_close_matches
 
     lower = {known.lower(): known for known in (*_NAMES, *_PACKAGE_OF)}
     near = [lower[match] for match in get_close_matches(name.lower(), lower)]
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}.{hint}")
+    hint = f". Did you mean {' or '.join(near)}?" if near else "."
+    # `from skaudio import name` drops the message of an AttributeError. It asks by this function.
+    if sys._getframe(2).f_code.co_name == "_handle_fromlist":
+        return ImportError(
+            f"cannot import name {name!r} from {__name__!r} ({__file__}){hint}", name=__name__
+        )
+    # With a name, Python adds no "Did you mean" of its own.
+    return AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}", name=name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_NAMES, *__all__})

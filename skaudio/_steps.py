@@ -1,4 +1,4 @@
-"""Looking into estimators: the steps of Pipelines, and every part at whatever depth."""
+"""Looking into estimators: the steps of Pipelines, every part at any depth, plain output."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from sklearn import config_context
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 
 
-def steps_of(estimator: Any) -> Iterator[Any]:
+def steps_of(estimator: Any, *, frozen: bool = True) -> Iterator[Any]:
     """Yield the steps of a Pipeline and of the Pipelines in it, in order.
 
-    Any other estimator is its own only step. Frozen estimators are looked through.
+    Any other estimator is its own only step. Frozen estimators are looked through, or left out.
     """
     if isinstance(estimator, FrozenEstimator):
-        yield from steps_of(estimator.estimator)
+        if frozen:
+            yield from steps_of(estimator.estimator)
     elif isinstance(estimator, Pipeline):
         for _, step in estimator.steps:
             if step is not None and step != "passthrough":
-                yield from steps_of(step)
+                yield from steps_of(step, frozen=frozen)
     else:
         yield estimator
 
@@ -89,3 +92,73 @@ def _is_named(value: Any) -> bool:
 
 def _join(place: str, key: Any) -> str:
     return f"{place}__{key}" if place else str(key)
+
+
+def check_next_step(transformer: Any, fit: Mapping[str, Any]) -> None:
+    """Raise an error if a Pipeline that is being fitted hands frames to a step of tables.
+
+    That step would raise scikit-learn's or numpy's error ("Found array with dim 3", "setting an
+    array element with a sequence"), which names neither the frames nor what to do.
+
+    Parameters
+    ----------
+    transformer : transformer
+        The one that returns frames.
+    fit : mapping
+        The variables of ``Pipeline._fit``, which is running.
+    """
+    if last_step(fit["cloned_transformer"]) is not transformer:
+        return  # its output goes to the step that it is a part of
+    following = fit["self"].steps[fit["step_idx"] + 1 :]
+    step = first_step(Pipeline(following)) if following else None
+    if step is None or not _takes_tables_only(step):
+        return
+    frames, table = type(transformer).__name__, type(step).__name__
+    raise TypeError(
+        f"{table} takes a table, one row per recording; {frames} returns frames, an array "
+        f"(n_features, n_frames) per recording. Put a FramePooling between them: "
+        f"make_pipeline({frames}(...), FramePooling(), {table}(...)), with "
+        "`from skaudio.pooling import FramePooling`. Neural classifiers, such as GRUClassifier, "
+        "take frames as they are."
+    )
+
+
+def _takes_tables_only(step: Any) -> bool:
+    """Whether it is certain that a step refuses frames: one of scikit-learn's, by itself."""
+    if not type(step).__module__.startswith("sklearn.") or isinstance(step, Pipeline):
+        return False
+    if any(hasattr(part, "fit") for _, part in parts_of(step)):
+        return False  # what is inside may take frames
+    tags = get_tags(step)
+    return not (tags.no_validation or tags.input_tags.three_d_array)
+
+
+def pin_output(estimator: Any) -> Any:
+    """Let the steps of an estimator return arrays, whatever `sklearn.set_config` asks for.
+
+    For clones that work inside another estimator; what is frozen belongs to the user and stays as
+    it is.
+    """
+    for step in steps_of(estimator, frozen=False):
+        if hasattr(step, "set_output"):
+            step.set_output(transform="default")
+    return estimator
+
+
+def transform_plainly(transformer: Any, X: Any) -> Any:
+    """Return ``transformer.transform(X)`` as arrays, whatever `set_output` asks for.
+
+    For a transformer of the user's, whose settings are not ours to change.
+    """
+    with config_context(transform_output="default"):
+        return unwrapped(transformer.transform(X))
+
+
+def unwrapped(output: Any) -> Any:
+    """Return the array that `set_output` has made a DataFrame of: frames, rows or waveforms."""
+    if not hasattr(output, "columns"):
+        return output
+    if not hasattr(output, "iloc") or output.shape[1] != 1 or output.dtypes.iloc[0].kind != "O":
+        return output.to_numpy()
+    cells = output.iloc[:, 0].tolist()
+    return [cell["array"] if isinstance(cell, Mapping) else cell for cell in cells]

@@ -284,6 +284,7 @@ def test_class_weight_balances(tones):
 def test_net_params_and_callbacks_replace_the_defaults(tones):
     class LearningRate(Callback):
         def on_batch_end(self, net, **kwargs):
+            assert isinstance(net.optimizer_, torch.optim.SGD)
             net.history.record_batch("rate", net.optimizer_.param_groups[0]["lr"])
 
     X, y, _ = tones
@@ -294,7 +295,6 @@ def test_net_params_and_callbacks_replace_the_defaults(tones):
         for more in ({"callbacks__schedule": None}, {})
     )
     plain.fit(frames, y)
-    assert isinstance(plain.net_.optimizer_, torch.optim.SGD)
     assert set(np.ravel(plain.history_[:, "batches", :, "rate"])) == {plain.lr}
     rates = np.ravel(scheduled.fit(frames, y).history_[:, "batches", :, "rate"])
     assert len(set(rates)) == len(rates) == 8
@@ -349,13 +349,13 @@ def test_bfloat16_learns(tones):
 
 
 def test_decoded_recordings_spill_to_disk(tones, monkeypatch):
-    from skaudio._neural import batches
+    from skaudio._neural import decoding
 
     X, y, _ = tones
     clf = SMALL["gru"](encoder=augmented())
     in_memory = clone(clf).fit(X, y).decision_function(X)
-    monkeypatch.setattr(batches, "MEMORY_LIMIT", 0)
-    monkeypatch.setattr(batches, "DECODE_BLOCK", 7)
+    monkeypatch.setattr(decoding, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr(decoding, "DECODE_BLOCK", 7)
     assert np.array_equal(clone(clf).fit(X, y).decision_function(X), in_memory)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import hashlib
 import io
 import random
@@ -19,9 +20,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from skaudio._files import download, fetch_file, fetch_zip
+from skaudio._files import RemoteFile, fetch_file, fetch_zip, transfer
+from skaudio._files.archive import unpack
 
-CONTENT = np.random.default_rng(0).bytes(300_000)
+CONTENT = b"PK\x03\x04" + np.random.default_rng(0).bytes(299_996)
 SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
 BY_HAND = "Put it there by hand."
 
@@ -39,6 +41,10 @@ class Server(ThreadingHTTPServer):
         self.states_length = True
         self.status = 200
         self.requests: list[str | None] = []
+        self.headers: dict[str, str] = {}
+        self.etag = ""
+        self.redirect = ""
+        self.replaced: dict[str, str] = {}
 
     @property
     def url(self) -> str:
@@ -57,8 +63,19 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.status != 200:
             self.send_error(self.server.status)
             return
+        if self.server.redirect and "moved" not in self.path:
+            self.send_response(302)
+            self.send_header("Location", self.server.redirect)
+            self.end_headers()
+            return
         content, start = self.server.content, 0
-        if asked and self.server.ranges:
+        current = self.headers.get("If-Range") in (
+            None,
+            self.server.etag,
+            self.server.headers.get("Last-Modified"),
+        )
+        current |= "X-Ignores" in self.server.headers
+        if asked and self.server.ranges and current:
             start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1])
             if start >= len(content) or self.server.refuses_rest:
                 self.send_response(416)
@@ -68,9 +85,15 @@ class Handler(BaseHTTPRequestHandler):
                 self.end_headers()
                 return
             self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+            stated = f"bytes {start}-{len(content) - 1}/{len(content)}"
+            self.send_header("Content-Range", self.server.replaced.get("Content-Range", stated))
         else:
             self.send_response(200)
+        if self.server.etag:
+            again = self.server.replaced if start else {}
+            self.send_header("ETag", again.get("ETag", self.server.etag))
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
         if self.server.states_length:
             self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
@@ -98,9 +121,9 @@ def send_nothing(handler, body):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(download, "TIMEOUT", 0.3)
-    monkeypatch.setattr(download, "PAUSE", 0.01)
-    monkeypatch.setattr(download, "BLOCK", 1000)
+    monkeypatch.setattr(transfer, "TIMEOUT", 0.3)
+    monkeypatch.setattr(transfer, "PAUSE", 0.01)
+    monkeypatch.setattr(transfer, "BLOCK", 1000)
 
 
 @pytest.fixture
@@ -120,7 +143,7 @@ def path(tmp_path):
 
 
 def fetch(server, path, known_hash=SHA256, size=300_000):
-    fetch_file(server.url, path, known_hash=known_hash, size=size, by_hand=BY_HAND, verbose=False)
+    fetch_file(RemoteFile(server.url, known_hash, size), path, by_hand=BY_HAND, verbose=0)
 
 
 def files(path):
@@ -135,7 +158,7 @@ def test_whole_file(server, path, capsys):
 
 
 def test_progress_bar(server, path, capsys):
-    fetch_file(server.url, path, known_hash=SHA256, size=len(CONTENT), by_hand=BY_HAND)
+    fetch_file(RemoteFile(server.url, SHA256, len(CONTENT)), path, by_hand=BY_HAND)
     output = capsys.readouterr()
     assert output.out == f"Downloading {server.url}\n"
     assert "100%" in output.err
@@ -175,7 +198,7 @@ class TestBrokenConnections:
         message = f"could not be downloaded .*150000 bytes are kept, .* {BY_HAND}"
         with pytest.raises(ConnectionError, match=message):
             fetch(server, path)
-        assert files(path) == [".net.pt.part"]
+        assert files(path) == [".net.pt.part", ".net.pt.part.json"]
 
         server.requests.clear()
         server.behave = lambda handler, body: handler.wfile.write(body)
@@ -223,10 +246,17 @@ class TestBrokenConnections:
 
     def test_rest_of_another_file_is_begun_anew(self, server, path):
         path.parent.mkdir()
-        path.with_name(".net.pt.part").write_bytes(b"x" * 1000)
+        path.with_name(".net.pt.part").write_bytes(CONTENT[:4] + b"x" * 996)
         fetch(server, path)
         assert path.read_bytes() == CONTENT
         assert server.requests == ["bytes=1000-", None]
+
+    def test_rest_of_a_page_is_not_asked_for(self, server, path):
+        path.parent.mkdir()
+        path.with_name(".net.pt.part").write_bytes(b"<html>" * 1000)
+        fetch(server, path)
+        assert path.read_bytes() == CONTENT
+        assert server.requests == [None]
 
     def test_part_that_is_whole(self, server, path):
         path.parent.mkdir()
@@ -237,14 +267,69 @@ class TestBrokenConnections:
 
     @pytest.mark.filterwarnings("ignore:no reference hash")
     @pytest.mark.parametrize("states_size", [True, False])
-    def test_part_that_is_whole_of_unknown_size(self, server, path, states_size):
+    def test_part_of_unknown_hash_that_is_whole(self, server, path, states_size):
+        server.etag = '"1"'
         path.parent.mkdir()
+        self.half(server, path)
         path.with_name(".net.pt.part").write_bytes(CONTENT)
         server.states_size = states_size
         fetch(server, path, None, None)
         assert path.read_bytes() == CONTENT
         # Where the server does not say how long the file is, that cannot be told: all of it again.
         assert server.requests == ["bytes=300000-", *([] if states_size else [None])]
+
+    @pytest.mark.filterwarnings("ignore:no reference hash")
+    @pytest.mark.parametrize("etag", ['"1"', ""])
+    def test_part_of_unknown_hash_is_resumed_if_the_server_names_the_version(
+        self, server, path, etag
+    ):
+        path.parent.mkdir()
+        server.etag = etag
+        server.headers = {} if etag else {"Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT"}
+        self.half(server, path)
+        fetch(server, path, None, None)
+        assert path.read_bytes() == CONTENT
+        assert server.requests[-1] == "bytes=150000-"
+
+    def half(self, server, path):
+        def once(handler, body):
+            server.behave = send_nothing
+            send_half_then_close(handler, body)
+
+        server.behave = once
+        with pytest.raises(ConnectionError):
+            fetch(server, path, None, None)
+        server.behave = lambda handler, body: handler.wfile.write(body)
+        server.requests.clear()
+
+    @pytest.mark.filterwarnings("ignore:no reference hash")
+    @pytest.mark.parametrize("etags", [('"1"', '"2"'), ("", "")])
+    @pytest.mark.parametrize("heeds", [True, False])
+    def test_part_of_an_older_version_is_not_resumed(self, server, path, etags, heeds):
+        """Of unknown hash: two halves of two versions would be put in place."""
+        server.etag = etags[0]
+        self.half(server, path)
+        server.content = CONTENT[::-1].replace(CONTENT[3::-1], b"PKPK") + b"!"
+        server.content = CONTENT[:4] + server.content
+        server.etag = etags[1]
+        if not heeds:  # a server that answers a range of another version
+            server.headers = {"X-Ignores": "If-Range"}
+        fetch(server, path, None, None)
+        assert path.read_bytes() == server.content
+        assert files(path) == ["net.pt"]
+
+    @pytest.mark.filterwarnings("ignore:no reference hash")
+    @pytest.mark.parametrize(
+        "content", [b"", b"[]", b'{"url": 3}', b'{"validator": "x", "length": "y", "url": "z"}']
+    )
+    def test_damaged_side_file(self, server, path, content):
+        path.parent.mkdir()
+        path.with_name(".net.pt.part").write_bytes(CONTENT[:1000])
+        path.with_name(".net.pt.part.json").write_bytes(content)
+        fetch(server, path, None, None)
+        assert path.read_bytes() == CONTENT
+        assert server.requests == [None]
+        assert files(path) == ["net.pt"]
 
     @pytest.mark.parametrize("states_size", [True, False])
     def test_half_of_unknown_size_and_no_rest(self, server, path, states_size):
@@ -261,7 +346,7 @@ class TestBrokenConnections:
         # The discard port: nobody listens there.
         url = "http://127.0.0.1:9/net.pt"
         with pytest.raises(ConnectionError, match=rf"{url} could not be .*{BY_HAND}"):
-            fetch_file(url, path, known_hash=None, size=None, by_hand=BY_HAND, verbose=False)
+            fetch_file(RemoteFile(url), path, by_hand=BY_HAND, verbose=0)
         assert files(path) == []
 
 
@@ -281,7 +366,7 @@ class TestWrongFiles:
         assert files(path) == []
 
     def test_other_content(self, server, path):
-        server.content = bytes(len(CONTENT))
+        server.content = CONTENT[:4] + bytes(len(CONTENT) - 4)
         with pytest.raises(ValueError, match=f"not the expected file: sha256 .*{SHA256[7:]}"):
             fetch(server, path)
         assert files(path) == []
@@ -290,6 +375,7 @@ class TestWrongFiles:
         sent = []
 
         def send_on(handler, body):
+            handler.wfile.write(CONTENT[:4])
             for _ in range(1000):
                 handler.wfile.write(bytes(100_000))
                 sent.append(path.with_name(".net.pt.part").stat().st_size)
@@ -315,6 +401,102 @@ class TestWrongFiles:
             fetch(server, tmp_path / "file" / "net.pt")
 
 
+class TestLyingServers:
+    """What comes in place of a file of unknown hash and size is found out, or refused."""
+
+    def refused(self, server, path, message, *, kind=ConnectionError, source=None):
+        source = source or RemoteFile(server.url, max_size=1_000_000)
+        with pytest.raises(kind, match=message):
+            fetch_file(source, path, by_hand=BY_HAND, verbose=0)
+        assert files(path) == []
+
+    def test_page_to_log_in(self, server, path):
+        sent = []
+
+        def send_page(handler, body):
+            for _ in range(1000):
+                handler.wfile.write(b"<!DOCTYPE html>" * 1000)
+                sent.append(1)
+
+        server.behave, server.states_length = send_page, False
+        message = rf"not the expected file: it begins with b'<!DOCTYPE.*proxy.*{BY_HAND}"
+        self.refused(server, path, message, kind=ValueError)
+        assert len(sent) < 900  # it was not waited for
+
+    @pytest.mark.parametrize("announced", [4, 520_000_000])
+    def test_other_length_is_announced(self, server, path, announced):
+        server.headers = {"Content-Length": str(announced)}
+        server.states_length = False
+        source = RemoteFile(server.url, SHA256, len(CONTENT))
+        self.refused(server, path, "not the expected file", kind=ValueError, source=source)
+
+    @pytest.mark.parametrize("announces", [True, False])
+    def test_more_than_the_entry_allows(self, server, path, announces):
+        server.states_length = announces
+        source = RemoteFile(server.url, max_size=299_999)
+        message = "it has more than 299999 bytes"
+        self.refused(server, path, message, kind=ValueError, source=source)
+
+    def test_compressed(self, server, path):
+        server.headers = {"Content-Encoding": "gzip"}
+        server.content = gzip.compress(bytes(10_000_000))
+        self.refused(server, path, r"it is sent compressed \(gzip\), which was not asked for")
+
+    def test_neither_length_nor_end(self, server, path):
+        server.states_length = False
+        self.refused(server, path, "does not say how long it is")
+        fetch(server, path, SHA256, None)  # the hash says
+
+    @pytest.mark.filterwarnings("ignore:no reference hash")
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"Content-Range": "bytes 0-149999/300000"},
+            {"Content-Range": "bytes 150000-300000/300001"},
+            {"Content-Range": "none"},
+            {"ETag": '"2"'},
+        ],
+    )
+    def test_rest_that_is_not_what_was_asked_for(self, server, path, headers):
+        server.etag = '"1"'
+        TestBrokenConnections().half(server, path)
+        server.replaced = headers
+        fetch(server, path, None, None)
+        assert path.read_bytes() == CONTENT
+        assert server.requests == ["bytes=150000-", None]
+
+    def test_busy_server_keeps_what_has_come(self, server, path):
+        server.etag = '"1"'
+        TestBrokenConnections().half(server, path)
+        for server.status in (503, 403):
+            with pytest.raises(ConnectionError, match=f"{server.status}.*150000 bytes are kept"):
+                fetch(server, path, None, None)
+
+    def test_other_hosts_only_as_the_entry_allows(self, server, path):
+        other = f"http://localhost:{server.server_port}/moved.pt"
+        server.redirect = other
+        self.refused(server, path, r"redirects to http://localhost, expected http://127\.0\.0\.1")
+        fetch_file(
+            RemoteFile(server.url, SHA256, hosts=("localhost",)), path, by_hand="", verbose=0
+        )
+        path.unlink()
+        server.redirect = "/moved.pt"
+        fetch(server, path)
+        path.unlink()
+        server.redirect = "file:///etc/passwd"
+        self.refused(server, path, "redirects to file://")
+        server.redirect = "/net.pt"
+        self.refused(server, path, "more than 10 redirections")
+
+    def test_offline(self, server, path, monkeypatch):
+        monkeypatch.setenv("SKAUDIO_OFFLINE", "1")
+        self.refused(server, path, rf"net\.pt is missing, and SKAUDIO_OFFLINE is set\. {BY_HAND}")
+        assert not path.parent.exists()
+        assert server.requests == []
+        monkeypatch.setenv("SKAUDIO_OFFLINE", "0")
+        fetch(server, path)
+
+
 def test_many_at_once_download_once(server, path):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: fetch(server, path), range(4)))
@@ -337,14 +519,15 @@ class TestArchives:
 
     def fetch(self, server, folder, check=lambda folder: None):
         fetch_zip(
-            server.url,
+            RemoteFile(server.url, max_size=100_000),
             folder,
+            max_files=6,
             missing_from=folder,
             allowed=True,
             licence="CC0",
             check=check,
             by_hand=BY_HAND,
-            verbose=False,
+            verbose=0,
         )
 
     @pytest.mark.filterwarnings("ignore:no reference hash")
@@ -356,8 +539,8 @@ class TestArchives:
 
     @pytest.mark.filterwarnings("ignore:no reference hash")
     def test_resumes(self, server, content, tmp_path, monkeypatch):
-        monkeypatch.setattr(download, "BLOCK", 1)
-        server.content = content
+        monkeypatch.setattr(transfer, "BLOCK", 1)
+        server.content, server.etag = content, '"1"'
         half = len(content) // 2
 
         def once(handler, body):
@@ -401,8 +584,41 @@ class TestArchives:
                 messages.append(str(error))
                 assert not (tmp_path / str(i)).exists()
         assert len(messages) > 20
-        assert all("not the expected archive" in m and BY_HAND in m for m in messages)
+        assert all("not the expected" in m and BY_HAND in m for m in messages)
         assert not [p.name for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+    @pytest.mark.parametrize("what", ["bytes", "files"])
+    def test_bombs(self, server, tmp_path, what):
+        """Refused before a byte is unpacked: a server may lie, the directory of a zip cannot."""
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as made:
+            for i in range(7 if what == "files" else 1):
+                made.writestr(f"top/{i}", bytes(10 if what == "files" else 1_000_000))
+        server.content = stream.getvalue()
+        message = f"not the expected archive.*it holds (7|1000000) {what}, expected at most"
+        with pytest.raises(ValueError, match=message):
+            self.fetch(server, tmp_path / "set")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_an_entry_gives_no_more_than_the_directory_says(self, content, tmp_path):
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as made:
+            made.writestr("top/a", bytes(1_000_000))
+        announced = (1_000_000).to_bytes(4, "little")
+        raw = stream.getvalue().replace(announced, (100).to_bytes(4, "little"))
+        (tmp_path / "a.zip").write_bytes(raw)
+        with pytest.raises(ValueError, match=r"a\.zip cannot be unpacked"):
+            unpack(tmp_path / "a.zip", tmp_path / "x", 1000, 10)
+        assert sum(p.stat().st_size for p in tmp_path.rglob("top/*")) <= 100
+
+    @pytest.mark.filterwarnings("ignore:no reference hash")
+    def test_what_a_killed_process_left_is_removed(self, server, content, tmp_path):
+        server.content = content
+        for left in (".set.unpacking-killed", ".other.unpacking-working"):
+            (tmp_path / left / "top").mkdir(parents=True)
+        (tmp_path / ".set.lock").touch()
+        self.fetch(server, tmp_path / "set")
+        assert sorted(p.name for p in tmp_path.iterdir()) == [".other.unpacking-working", "set"]
 
     @pytest.mark.parametrize(
         "error",

@@ -12,12 +12,12 @@ import pytest
 CODE = """
 import numpy as np
 from sklearn.pipeline import make_pipeline
-from skaudio._neural import batches
+from skaudio._neural import decoding
 from skaudio.augmentation import Noise
 from skaudio.classifiers import GRUClassifier
 from skaudio.encoders import MFCC
 
-batches.MEMORY_LIMIT = 1 << 20  # 2 GiB for users
+decoding.MEMORY_LIMIT = 1 << 20  # 2 GiB for users
 X = np.random.default_rng(0).normal(size=(40, 160000)).astype("f4") * 0.1
 GRUClassifier(make_pipeline(Noise(), MFCC()), max_epochs=1).fit(X, np.arange(40) % 2)
 """

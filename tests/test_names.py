@@ -9,6 +9,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -113,8 +114,33 @@ def test_unknown_name():
         skaudio.Mfcc  # noqa: B018
     with pytest.raises(AttributeError, match=r"no attribute 'quite_another_thing'\.$"):
         skaudio.quite_another_thing  # noqa: B018
-    with pytest.raises(ImportError, match=r"cannot import name 'Mfcc'"):
-        from skaudio import Mfcc  # noqa: F401
+    with pytest.raises(ImportError, match=r"cannot import name 'MFFC' .* Did you mean MFCC\?"):
+        from skaudio import MFFC  # noqa: F401
+    assert not hasattr(skaudio, "MFFC")
+
+
+@pytest.mark.parametrize("line", ["skaudio.MFFC", "from skaudio import MFFC"])
+def test_a_misspelt_name_gets_one_hint(line):
+    """Python has hints of its own: none for ``from``, and one more for an attribute."""
+    result = subprocess.run(
+        [sys.executable, "-c", f"import skaudio\n{line}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    last = result.stderr.splitlines()[-1]
+    assert last.endswith("Did you mean MFCC?")
+    assert last.count("Did you mean") == 1
+
+
+def test_star_import_binds_no_packages():
+    """`display` is what notebooks show objects with."""
+    namespace: dict = {}
+    exec("from skaudio import *", namespace)
+    assert {"MFCC", "AuditDisplay"} <= set(namespace)
+    assert not {name for name, item in namespace.items() if isinstance(item, types.ModuleType)}
+    assert "display" in dir(skaudio)
 
 
 def test_pickle():

@@ -252,6 +252,19 @@ def make_stopping(name):
 
 
 @every_net
+@every_input
+@pytest.mark.parametrize("shorter", ["y", "groups"])
+def test_lengths_are_compared_before_anything_is_decoded(name, kind, shorter):
+    X, y, groups = data(kind)
+    given = {"y": y, "groups": groups}
+    given[shorter] = given[shorter][:-1]
+    if kind == "recordings":
+        X = [f"not_there_{i}.wav" for i in range(len(X))]
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        make(name, kind).fit(X, **given)
+
+
+@every_net
 def test_early_stopping_holds_out_whole_groups(name):
     X, y, groups = data("frames")
     estimator, seen = make_stopping(name)

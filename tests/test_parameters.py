@@ -16,6 +16,7 @@ import pytest
 from numpydoc.docscrape import ClassDoc
 from sklearn.base import clone
 
+import skaudio
 from skaudio._validation import constraints_of
 from skaudio.encoders import MFCC
 
@@ -32,7 +33,8 @@ NAN, INF, TEXT = float("nan"), float("inf"), "no such value"
 REFUSED = [
     (
         (-1, 0, 1, 2.5, NAN, INF, True, None, TEXT, []),
-        "device distance estimator hinge mode model module pad_mode precision resample_quality "
+        "device distance estimator hinge mode model module on_error pad_mode precision "
+        "resample_quality "
         "scale stats transformer unit validation_fraction",
     ),
     (
@@ -204,6 +206,13 @@ def test_wrong_values_are_refused_before_anything_is_read(name, parameter):
         assert "skaudio" in raised_in.replace("\\", "/").split("/"), raised_in
 
 
+def test_a_device_that_is_not_there():
+    with pytest.raises(ValueError, match=r"torch finds no 'xpu' device here\.$"):
+        MFCC(device="xpu").fit(UNREADABLE)
+    with pytest.raises(ValueError, match=r"torch finds no 'xpu' device of that number here\.$"):
+        MFCC(device="xpu:3").fit(UNREADABLE)
+
+
 def test_described_alike():
     """A parameter of one name is described in the same words wherever it occurs."""
     found: dict[str, dict[str, list[str]]] = {}
@@ -217,6 +226,33 @@ def test_described_alike():
         if len(texts) > 1 and parameter not in OWN_DESCRIPTION
     }
     assert several == {}
+
+
+def signatures():
+    """Every public function, class and method of skaudio with its parameters."""
+    for name in [name for names in skaudio._NAMES.values() for name in names.split()]:
+        item = getattr(skaudio, name)
+        if callable(item):
+            yield name, inspect.signature(item).parameters
+        for key, method in inspect.getmembers(item, inspect.isroutine):
+            if key[0] != "_" and str(getattr(method, "__module__", "")).startswith("skaudio"):
+                yield f"{name}.{key}", inspect.signature(method).parameters
+
+
+def test_one_word_and_one_default_everywhere():
+    """The functions say ``random_state``, ``verbose`` and ``n_frames`` as the estimators do."""
+    found = dict(signatures())
+    assert len(found) > 300
+    default = {"random_state": None, "n_jobs": None, "device": "cpu"}
+    for name, parameters in found.items():
+        for key, parameter in parameters.items():
+            value = parameter.default
+            if key in default:
+                assert value in (default[key], parameter.empty), name
+            if key == "verbose":
+                assert type(value) is int, name
+        if name.endswith(".frame_times"):
+            assert list(parameters) == ["self", "n_frames"]
 
 
 def test_a_clone_of_a_wrong_estimator_is_made():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
 import warnings
 import zipfile
@@ -12,18 +13,20 @@ from pathlib import Path, PurePosixPath
 
 from skaudio._files.download import download_file
 from skaudio._files.local import file_hash, file_lock
+from skaudio._files.transfer import RemoteFile
 
 
 def fetch_zip(
-    url: str,
+    source: RemoteFile,
     folder: Path,
     *,
+    max_files: int,
     missing_from: Path,
     allowed: bool,
     licence: str,
     check: Callable[[Path], None],
     by_hand: str,
-    verbose: bool,
+    verbose: int,
 ) -> None:
     """Download a zip archive and make the content of its one top folder the new ``folder``.
 
@@ -33,11 +36,13 @@ def fetch_zip(
 
     Parameters
     ----------
-    url : str
-        Address of the archive.
+    source : RemoteFile
+        Of the archive. Its ``max_size`` bounds what it unpacks to as well.
     folder : Path
         What to make. If it exists, only what it lacks is moved into it; an empty folder counts
         as lacking.
+    max_files : int
+        How many files and folders the archive may hold.
     missing_from : Path
         Where no recordings were found, for the message if no download is allowed.
     allowed : bool
@@ -71,25 +76,26 @@ def fetch_zip(
     with file_lock(folder.with_name(f".{folder.name}.lock")):
         if _is_complete(folder, check):  # another process has been faster
             return
-        download_file(url, archive, known_hash=None, size=None, by_hand=by_hand, verbose=verbose)
+        prefix = f".{folder.name}.unpacking-"
+        for left in folder.parent.glob(f"{prefix}*"):  # by a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        download_file(source, archive, by_hand=by_hand, verbose=verbose)
         sha256 = file_hash(archive)
         if verbose:
             print(f"{archive.stat().st_size} bytes, sha256 {sha256}")
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=prefix) as temporary:
             try:
-                unpacked = _unpack(archive, Path(temporary))
+                unpacked = unpack(archive, Path(temporary), source.max_size, max_files)
                 check(unpacked)
-            except Exception as error:  # a damaged archive raises nearly anything
-                if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                    raise  # the disk is full
+            except ValueError as error:
                 archive.unlink()
                 raise ValueError(
-                    f"{url}: not the expected archive (sha256 {sha256}): {error}. {by_hand}"
+                    f"{source.url}: not the expected archive (sha256 {sha256}): {error}. {by_hand}"
                 ) from error
+            archive.unlink()
             _install(unpacked, folder)
-        archive.unlink()
     warnings.warn(
-        f"no reference hash is known for {url} (sha256 {sha256}): only the content of the"
+        f"no reference hash is known for {source.url} (sha256 {sha256}): only the content of the"
         " archive was checked",
         stacklevel=4,
     )
@@ -105,9 +111,37 @@ def _is_complete(folder: Path, check: Callable[[Path], None]) -> bool:
     return True
 
 
-def _unpack(archive: Path, folder: Path) -> Path:
-    """Unpack the archive; return the one folder at its top."""
+def unpack(archive: Path, folder: Path, max_bytes: int | None, max_files: int | None) -> Path:
+    """Unpack a zip archive; return the one folder at its top.
+
+    Parameters
+    ----------
+    archive, folder : Path
+    max_bytes, max_files : int or None
+        What the archive may hold; None is any number. No byte is unpacked if it holds more.
+
+    Raises
+    ------
+    ValueError
+        Naming the archive, if it is damaged in whatever way, holds too much, or an unsafe path.
+    OSError
+        If the disk is full.
+    """
+    try:
+        return _unpack(archive, folder, max_bytes, max_files)
+    except Exception as error:  # a damaged archive raises nearly anything
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ValueError(f"{archive} cannot be unpacked ({error or repr(error)})") from error
+
+
+def _unpack(archive: Path, folder: Path, max_bytes: int | None, max_files: int | None) -> Path:
     with zipfile.ZipFile(archive) as contents:
+        # An entry gives no more bytes than are announced here.
+        n_files, n_bytes = len(contents.infolist()), sum(i.file_size for i in contents.infolist())
+        for what, found, most in (("files", n_files, max_files), ("bytes", n_bytes, max_bytes)):
+            if most is not None and found > most:
+                raise ValueError(f"it holds {found} {what}, expected at most {most}")
         for name in contents.namelist():
             # ZipFile would drop the offending parts in silence; no honest archive has them.
             path = PurePosixPath(name.replace("\\", "/"))

@@ -7,27 +7,21 @@ every draw of an augmentation depend on (seed, epoch, recording) alone.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from sklearn.base import clone
-from sklearn.utils import gen_batches
+from sklearn.utils.validation import check_consistent_length
 from torch.utils.data import Dataset
 
-from skaudio._steps import steps_of
-from skaudio.audio import AudioBatch, Recordings, check_recordings, read_batch
+from skaudio._neural.checks import check_same_frames, is_warm, refuse_rows
+from skaudio._neural.decoding import decode_all
+from skaudio._steps import pin_output, steps_of
+from skaudio.audio import AudioBatch, Recording, check_recordings
 from skaudio.augmentation import TrainingPath, epoch_seeds
 from skaudio.frames import check_frames
-
-# Decoded recordings beyond this many bytes are kept in a file that is mapped into memory.
-MEMORY_LIMIT = 2 << 30
-DECODE_BLOCK = 256
-# Bytes that are written at once to reserve room on a disk.
-ZEROS = 1 << 20
 
 # Training batches are padded to a multiple of this many frames, so that there are few shapes: torch
 # prepares its kernels for each shape anew.
@@ -47,14 +41,19 @@ def encoded_frames(estimator: Any, X: Any, *, reset: bool = False) -> list[np.nd
     """Return the frames of X on the clean path, for prediction."""
     if reads_audio(estimator):
         recordings = check_recordings(estimator, X, reset=reset)
-        return as_frames(estimator.encoder_.transform(list(recordings)))
+        return as_frames(estimator.encoder_.transform(list(recordings)), recordings)
     cause = f"pass encoder= to {type(estimator).__name__} for recordings (encoder=MFCC())."
     return check_frames(estimator, X, reset=reset, advice=cause)[0]
 
 
-def as_frames(encoded: Any) -> list[np.ndarray]:
-    """Return what an encoder put out as a list of (n_features, n_frames) arrays."""
-    return check_frames(None, encoded, reset=False)[0]
+def as_frames(encoded: Any, recordings: Sequence[Recording] | None = None) -> list[np.ndarray]:
+    """Return what an encoder put out as a list of (n_features, n_frames) arrays.
+
+    Messages call the recordings by their names, if these are given.
+    """
+    refuse_rows(encoded)
+    names = None if recordings is None else [recording.name for recording in recordings]
+    return check_frames(None, encoded, reset=False, called=names)[0]
 
 
 class Source(Protocol):
@@ -68,12 +67,16 @@ class Source(Protocol):
     def clean_frames(self, index: np.ndarray) -> list[np.ndarray]:
         """Frames of some recordings without augmentation."""
 
+    def names(self, index: np.ndarray) -> list[str]:
+        """What error messages call the recordings of these frames."""
+
 
 class FrameSource:
     """Frames computed once, the same in every epoch."""
 
-    def __init__(self, frames: list[np.ndarray]):
+    def __init__(self, frames: list[np.ndarray], names: Sequence[str] | None = None):
         self._frames = frames
+        self._names = names
         self.lengths = np.array([f.shape[1] for f in frames])
 
     def frames(self, index: np.ndarray, epoch: int) -> list[np.ndarray]:
@@ -82,12 +85,18 @@ class FrameSource:
     def clean_frames(self, index: np.ndarray) -> list[np.ndarray]:
         return self.frames(index, 0)
 
+    def names(self, index: np.ndarray) -> list[str]:
+        return [f"recording {i}" if self._names is None else self._names[i] for i in index]
+
 
 class AudioSource:
     """Decoded recordings that are augmented and encoded anew in every epoch."""
 
-    def __init__(self, audio: AudioBatch, path: TrainingPath, encoder: Any, seed: int):
+    def __init__(
+        self, audio: AudioBatch, names: list[str], path: TrainingPath, encoder: Any, seed: int
+    ):
         self._audio = audio
+        self._names = names
         self._path = path
         self._encoder = encoder
         self._seed = seed
@@ -100,27 +109,41 @@ class AudioSource:
     def clean_frames(self, index: np.ndarray) -> list[np.ndarray]:
         return as_frames(self._encoder.transform(self._audio[index]))
 
+    def names(self, index: np.ndarray) -> list[str]:
+        return [self._names[i] for i in index]
 
-def make_source(estimator: Any, X: Any, y: Any, seed: int) -> Source:
+
+def make_source(estimator: Any, X: Any, y: Any, seed: int, *, groups: Any = None) -> Source:
     """Return the source of the frames of training; sets the estimator's ``encoder_``.
 
-    Everything is decoded here, so that a broken recording is reported before the first epoch.
+    X, y and groups of different lengths are an error before anything is decoded. Everything is
+    decoded here, so that a broken recording is reported before the first epoch.
     Without augmentations in the encoder, frames are computed once.
     """
     if not reads_audio(estimator):
-        return FrameSource(encoded_frames(estimator, X, reset=True))
+        frames = encoded_frames(estimator, X, reset=True)
+        check_consistent_length(frames, y, groups)
+        return FrameSource(frames)
     recordings = check_recordings(estimator, X, reset=True)
+    check_consistent_length(recordings, y, groups)
+    before = getattr(estimator, "encoder_", None) if is_warm(estimator) else None
     estimator.encoder_ = fit_encoder(estimator, X, y)
+    check_same_frames(before, estimator.encoder_)
     path = TrainingPath(estimator.encoder_)
+    names = [recording.name for recording in recordings]
     if not path.is_random:
-        return FrameSource(as_frames(estimator.encoder_.transform(list(recordings))))
+        encoded = estimator.encoder_.transform(list(recordings))
+        return FrameSource(as_frames(encoded, recordings), names)
     audio = decode_all(recordings, _sample_rate(estimator.encoder_))
-    return AudioSource(audio, path, estimator.encoder_, seed)
+    return AudioSource(audio, names, path, estimator.encoder_, seed)
 
 
 def fit_encoder(estimator: Any, X: Any, y: Any) -> Any:
-    """Return the estimator's encoder, on its device, fitted if it learns anything."""
-    encoder = clone(estimator.encoder)
+    """Return the estimator's encoder, on its device, fitted if it learns anything.
+
+    It returns arrays, whatever `sklearn.set_config` asks for.
+    """
+    encoder = pin_output(clone(estimator.encoder))
     if torch.device(estimator.device).type == "cuda":
         places = [name for name in encoder.get_params() if name.split("__")[-1] == "device"]
         encoder.set_params(**dict.fromkeys(places, estimator.device))
@@ -139,50 +162,6 @@ def _sample_rate(encoder: Any) -> float:
         f"encoder={encoder!r} has no step with a sample_rate: expected an encoder of skaudio "
         "(MFCC, MelSpectrogram...), or a Pipeline that ends in one."
     )
-
-
-def decode_all(recordings: Recordings, sample_rate: float) -> AudioBatch:
-    """Decode all recordings to mono at one rate; what exceeds `MEMORY_LIMIT` goes to a file."""
-    waveforms: list[np.ndarray] = []
-    held = 0
-    for block in gen_batches(len(recordings), DECODE_BLOCK):
-        decoded = list(read_batch(recordings[block], sample_rate))
-        held += sum(w.nbytes for w in decoded)
-        waveforms.extend(decoded if held <= MEMORY_LIMIT else _spill(decoded))
-    return AudioBatch(
-        waveforms,
-        sample_rate,
-        names=[r.path for r in recordings],
-        warp_factors=[r.warp_factor for r in recordings],
-    )
-
-
-def _spill(waveforms: list[np.ndarray]) -> list[np.ndarray]:
-    """Move waveforms to a temporary file, which is deleted with its last view."""
-    n_samples = sum(map(len, waveforms))
-    with tempfile.TemporaryFile() as file:
-        _reserve(file.fileno(), 4 * n_samples)
-        mapped = np.memmap(file, np.float32, "r+", shape=(n_samples,))
-    np.concatenate(waveforms, out=mapped)
-    ends = np.cumsum([len(w) for w in waveforms])
-    return np.split(mapped, ends[:-1])
-
-
-def _reserve(descriptor: int, n_bytes: int) -> None:
-    """Make room for a mapped file: to write where the disk is full would end the process."""
-    try:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(descriptor, 0, n_bytes)
-        else:  # macOS, Windows: to write zeros reserves as well
-            for start in range(0, n_bytes, ZEROS):
-                os.write(descriptor, bytes(min(ZEROS, n_bytes - start)))
-    except OSError as error:
-        raise OSError(
-            f"{n_bytes} bytes of decoded recordings do not fit into the temporary folder "
-            f"{tempfile.gettempdir()} ({error.strerror}). What exceeds "
-            f"{MEMORY_LIMIT} bytes of memory is kept there. Free some space, or set TMPDIR to "
-            "another folder."
-        ) from error
 
 
 class TrainingSet(Dataset[tuple[np.ndarray, Any]]):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
-from sklearn.utils import gen_batches
+from sklearn.utils import check_random_state, gen_batches
 from torch import nn
 
 from skaudio._neural.batches import (
@@ -18,8 +19,63 @@ from skaudio._neural.batches import (
     ValidationBatches,
     reads_audio,
 )
+from skaudio._neural.checks import (
+    advice,
+    built_with,
+    check_n_features,
+    check_same_net,
+    divergence,
+    is_warm,
+    not_finite,
+    refuse_single_frames,
+)
+from skaudio._neural.held_out import Classes, hold_out
+from skaudio._neural.work import working_threads
 from skaudio._state import seeded
+from skaudio._validation import check_parameters
 from skaudio.nets import LOUDNESS_WEIGHT, Standardize, StandardizedNet, recording_mean
+
+
+@contextmanager
+def all_or_nothing(estimator: Any) -> Iterator[None]:
+    """Put back whatever an estimator had learned before if the body fails or is interrupted."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+@contextmanager
+def fitting(estimator: Any) -> Iterator[int]:
+    """Check the parameters and give the seed of a `fit`, which is `all_or_nothing`."""
+    with all_or_nothing(estimator):
+        check_parameters(estimator)
+        if is_warm(estimator):
+            check_same_net(estimator)
+        yield int(check_random_state(estimator.random_state).randint(2**31 - 1))
+
+
+class WatchedSource:
+    """A source that knows which recordings it was asked for last."""
+
+    def __init__(self, source: Source):
+        self._source = source
+        self.lengths = source.lengths
+        self.last = np.empty(0, np.int64)
+
+    def frames(self, index: np.ndarray, epoch: int) -> list[np.ndarray]:
+        self.last = index
+        return self._source.frames(index, epoch)
+
+    def clean_frames(self, index: np.ndarray) -> list[np.ndarray]:
+        self.last = index
+        return self._source.clean_frames(index)
+
+    def names(self, index: np.ndarray) -> list[str]:
+        return self._source.names(index)
 
 
 def fit_net(
@@ -29,14 +85,15 @@ def fit_net(
     *,
     build: Callable[[int], nn.Module],
     criterion: nn.Module,
+    score: Callable[[list[np.ndarray], list[np.ndarray]], float],
     seed: int,
+    classes: Classes,
     groups: Any = None,
-    stratify: Any = None,
     batches: Any = TrainingBatches,
     validation_batches: Any = ValidationBatches,
     loudness_weight: float = LOUDNESS_WEIGHT,
 ) -> None:
-    """Train a new module, or the estimator's own again with ``warm_start``.
+    """Train a new module, or a copy of the estimator's own with ``warm_start``.
 
     Parameters
     ----------
@@ -50,9 +107,13 @@ def fit_net(
         Makes the module from the number of features per frame.
     criterion : torch module
         Loss of the module's output and the targets.
+    score : callable
+        ``score(outputs, targets)`` of the batches of the part held out: lists of arrays.
     seed : int
-    groups, stratify : array-like of shape (n_recordings,), optional
-        What ``early_stopping`` keeps together, and whose shares it keeps.
+    classes : Classes
+        Whose shares ``early_stopping`` keeps.
+    groups : array-like of shape (n_recordings,), optional
+        What ``early_stopping`` keeps together.
     batches, validation_batches : callable
         Make the batches of training and of the held-out part. Called with a `TrainingSet` and
         ``batch_size``, they return an iterable with a length, which is iterated once per epoch.
@@ -62,12 +123,19 @@ def fit_net(
     """
     again = is_warm(estimator)
     first_epoch = estimator.n_iter_ if again else 0
-    index, validation = hold_out(estimator, len(targets), stratify, groups, seed)
-    training = TrainingSet(source, targets, index, seed, first_epoch)
-    held_out = None if validation is None else TrainingSet(source, targets, validation, seed)
+    watched = WatchedSource(source)
+    index, validation = np.arange(len(targets)), None
+    if estimator.early_stopping:
+        index, validation = hold_out(estimator.validation_fraction, classes, groups, seed)
+    training = TrainingSet(watched, targets, index, seed, first_epoch)
+    held_out = None if validation is None else TrainingSet(watched, targets, validation, seed)
+    from skaudio._neural.training_net import make_net  # imports skorch
+
     with seeded(seed, estimator.device):
         if again:
-            module = estimator.net_.module_
+            module = copy.deepcopy(estimator.net_.module_)
+            check_n_features(module, len(source.clean_frames(index[:1])[0]))
+            module.reduced = uses_bfloat16(estimator, module.net)
         else:
             standardize = standardization(estimator, source, index, loudness_weight)
             new = build(len(standardize.mean))
@@ -78,43 +146,49 @@ def fit_net(
             module,
             n_steps,
             held_out,
+            score,
             criterion=criterion,
             iterator_train=batches,
             iterator_valid=validation_batches,
         )
-        net.fit(training, y=None)
-        # The data is not part of the model: a pickled net must not carry it.
-        net.set_params(train_split=None)
+        with training_threads(estimator, module, source, index):
+            train(estimator, net, training, watched)
     net.module_.eval()
     estimator.net_ = net
     estimator.history_ = net.history
     estimator.n_iter_ = first_epoch + len(net.history)
+    estimator._built_with = built_with(estimator)
 
 
-def is_warm(estimator: Any) -> bool:
-    """Whether `fit` goes on from the weights of the previous one."""
-    return estimator.warm_start and hasattr(estimator, "net_")
+def training_threads(
+    estimator: Any, module: nn.Module, source: Source, index: np.ndarray
+) -> AbstractContextManager[Any]:
+    """Limit torch's threads by the work of a batch of recordings of median length."""
+    median = index[np.argsort(source.lengths[index], kind="stable")[len(index) // 2]]
+    n_frames = source.clean_frames(np.array([median]))[0].shape[1]
+    return working_threads(module, estimator.batch_size, n_frames)
 
 
-def hold_out(
-    estimator: Any, n: int, stratify: Any, groups: Any, seed: int
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Split positions into training and, with ``early_stopping``, validation.
+def train(estimator: Any, net: Any, training: TrainingSet, watched: WatchedSource) -> None:
+    """Train a net; raise an error if its loss or its weights do not stay finite."""
+    from skaudio._neural.training_net import NotFiniteError
 
-    Whole groups are held out where groups are given; else classes keep their shares.
-    """
-    if not estimator.early_stopping:
-        return np.arange(n), None
-    fraction = estimator.validation_fraction
-    sizes = {"n_splits": 1, "test_size": fraction, "random_state": seed % (1 << 32)}
-    if groups is not None:
-        splitter: Any = GroupShuffleSplit(**sizes)
-    elif stratify is not None and np.unique(stratify, return_counts=True)[1].min() > 1:
-        splitter = StratifiedShuffleSplit(**sizes)
-    else:
-        splitter = ShuffleSplit(**sizes)
-    training, validation = next(splitter.split(np.zeros(n), stratify, groups))
-    return training, validation
+    net.initialize()
+    constant = set(not_finite(net.module_))  # such as a mask of minus infinity
+    try:
+        net.partial_fit(training, y=None)
+    except NotFiniteError as error:
+        names = watched.names(watched.last)
+        message = divergence(error, net.module_, names, estimator, len(net.history))
+        raise ValueError(message) from None
+    finally:
+        net.drop_leftovers()
+    lost = [name for name in not_finite(net.module_) if name not in constant]
+    if lost:
+        raise ValueError(
+            f"Training diverged: after epoch {len(net.history)} the weights of the net are not "
+            f"finite ({lost[0]}). {advice(estimator)}"
+        )
 
 
 def uses_bfloat16(estimator: Any, net: nn.Module) -> bool:
@@ -146,6 +220,9 @@ def standardization(
         standardize = "both" if reads_audio(estimator) else "global"
     # Every walk over the clean frames encodes them anew: only those whose result is used.
     inverse_temperature = 0.0 if standardize in ("recording", "both") else None
+    n_frames = (f.shape[1] for part in (index[:1], index) for f in _clean(source, part))
+    if inverse_temperature is not None and all(n == 1 for n in n_frames):
+        refuse_single_frames(standardize, estimator.standardize)
     if inverse_temperature is not None and loudness_weight:
         _, deviation = _statistics(f.mean(axis=0, keepdims=True) for f in _clean(source, index))
         inverse_temperature = loudness_weight / float(deviation[0]) if deviation[0] > 1e-6 else 0.0
@@ -183,54 +260,3 @@ def _statistics(sequences: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray
         count += frames.shape[1]
     mean = total / count
     return mean, np.sqrt(np.maximum(squares / count - mean**2, 0.0))
-
-
-def make_net(
-    estimator: Any, module: nn.Module, n_steps: int, held_out: TrainingSet | None, **params: Any
-) -> Any:
-    """Return the skorch net that trains a module for a number of batches.
-
-    AdamW, a one-cycle schedule, gradients clipped to norm 1; with ``early_stopping`` the epoch with
-    the lowest loss on ``held_out`` is restored. ``net_params`` and ``callbacks`` of the estimator
-    replace any of it.
-    """
-    from skorch import NeuralNet
-    from skorch.callbacks import EarlyStopping, GradientNormClipping, LRScheduler
-    from skorch.helper import predefined_split
-
-    schedule = LRScheduler(
-        torch.optim.lr_scheduler.OneCycleLR,
-        max_lr=estimator.lr,
-        total_steps=n_steps + 1,  # skorch steps once more after the last batch
-        step_every="batch",
-    )
-    callbacks: list[Any] = [
-        ("schedule", schedule),
-        ("gradient_clip", GradientNormClipping(1.0)),
-    ]
-    if held_out is not None:
-        patience = estimator.n_iter_no_change
-        stop = EarlyStopping(
-            "valid_loss", patience=patience, load_best=True, sink=_silent, threshold=0
-        )
-        callbacks.append(("early_stopping", stop))
-    if estimator.verbose:
-        from skaudio._neural.epoch_bar import EpochBar
-
-        callbacks.append(("progress", EpochBar()))
-    defaults = {
-        "optimizer": torch.optim.AdamW,
-        "optimizer__weight_decay": 0.01,
-        "lr": estimator.lr,
-        "max_epochs": estimator.max_epochs,
-        "batch_size": estimator.batch_size,
-        "device": estimator.device,
-        "train_split": None if held_out is None else predefined_split(held_out),
-        "callbacks": callbacks + list(estimator.callbacks or []),
-        "verbose": 0,
-    }
-    return NeuralNet(module, **{**defaults, **params, **(estimator.net_params or {})})
-
-
-def _silent(*args: Any) -> None:
-    """Take skorch's messages and show none: the progress bar and the history tell the same."""

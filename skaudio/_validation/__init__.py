@@ -21,7 +21,10 @@ from skaudio._validation.constraints import (
     sample_rate,
     sequence,
 )
+from skaudio._validation.labels import check_labels, check_same_labels
+from skaudio._validation.text import printable
 from skaudio._validation.vocabulary import (
+    CLASS_WEIGHTS,
     PATH,
     POSITIVE,
     POSITIVE_SECONDS,
@@ -29,9 +32,11 @@ from skaudio._validation.vocabulary import (
     TEXT,
     VOCABULARY,
     check_count,
+    check_length,
     check_parameters,
     check_target,
     constraints_of,
+    counted,
     device,
     mapping,
     optional,
@@ -40,6 +45,7 @@ from skaudio._validation.vocabulary import (
 )
 
 __all__ = [
+    "CLASS_WEIGHTS",
     "PATH",
     "POSITIVE",
     "POSITIVE_SECONDS",
@@ -52,14 +58,18 @@ __all__ = [
     "check_choice",
     "check_count",
     "check_counts",
+    "check_labels",
+    "check_length",
     "check_parameters",
     "check_part",
     "check_range",
+    "check_same_labels",
     "check_sample_rate",
     "check_target",
     "choice",
     "constraints_of",
     "count",
+    "counted",
     "device",
     "flag",
     "is_number",
@@ -67,6 +77,7 @@ __all__ = [
     "number",
     "number_or_range",
     "optional",
+    "printable",
     "random_state",
     "sample_rate",
     "sequence",

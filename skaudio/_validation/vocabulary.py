@@ -27,6 +27,7 @@ from skaudio._validation.constraints import (
     sample_rate,
     sequence,
 )
+from skaudio._validation.labels import check_labels
 
 
 class ParameterConstraint(Protocol):
@@ -46,9 +47,10 @@ def device() -> Constraint:
     def cause(value: Any) -> str:
         if not isinstance(value, str):
             return ""
-        kind = value.partition(":")[0]
+        kind, colon, _ = value.partition(":")
         if kind in ("cuda", "mps", "xpu"):
-            return f"torch finds no {kind!r} device of that number here."
+            numbered = " of that number" if colon else ""
+            return f"torch finds no {kind!r} device{numbered} here."
         return "A GPU is called 'cuda'." if kind.lower() in ("gpu", "nvidia") else ""
 
     expected = "the name of a torch device that is present here, such as 'cpu'"
@@ -127,7 +129,13 @@ PATH = Constraint(
     ("the name of a file or folder",),
     lambda value: isinstance(value, str | PathLike),
 )
-CLASS_WEIGHTS = Constraint(("dict",), (), ("a dict",), lambda value: isinstance(value, Mapping))
+CLASS_WEIGHTS = Constraint(
+    ("dict",),
+    (),
+    ("a dict of weights of 0 or more",),
+    lambda value: isinstance(value, Mapping),
+    lambda value: all(map(number(0).accepts, value.values())),
+)
 N_JOBS = Constraint(
     ("int",),
     (),
@@ -156,6 +164,7 @@ VOCABULARY: dict[str, ParameterConstraint] = {
     "chunk_hop": POSITIVE_SECONDS | choice("auto"),
     "class_weight": CLASS_WEIGHTS | choice("balanced", None),
     "data_home": PATH | NONE,
+    "deltas": choice(0, 1, 2),
     "device": device(),
     "dropout": SHARE,
     "duration": Checked("float", lambda name, value: check_part(0.0, value)),
@@ -182,12 +191,14 @@ VOCABULARY: dict[str, ParameterConstraint] = {
     "net_params": mapping() | NONE,
     "normalize": choice(None, "max", "rms"),
     "offset": Checked("float", lambda name, value: check_part(value, None)),
+    "on_error": choice("raise", "nan"),
     "p": number(0, 1),
     "power": POSITIVE,
     "precision": choice("auto", "float32", "bfloat16"),
     "random_state": random_state(),
     "resample_quality": choice("QQ", "LQ", "MQ", "HQ", "VHQ"),
     "sample_rate": sample_rate(),
+    "scale": choice("linear", "log", "db"),
     "standardize": choice("auto", "global", "recording", "both", None),
     "target_frames": count() | NONE,
     "top_db": POSITIVE | NONE,
@@ -196,6 +207,7 @@ VOCABULARY: dict[str, ParameterConstraint] = {
     "verbose": VERBOSITY,
     "warm_start": flag(),
     "win_length": count() | NONE,
+    "window": anything("str, tuple, float or array of shape (win_length,)"),
 }
 
 
@@ -205,13 +217,24 @@ def check_count(name: str, value: Any, minimum: int = 1) -> int:
     return int(value)
 
 
-def check_target(estimator: Any, y: Any, advice: str = "") -> None:
-    """Raise an error if no y was passed."""
+def check_length(name: str, value: Any) -> int:
+    """Return how many times a function was asked for: a number, or an array's last axis."""
+    return check_count(name, np.shape(value)[-1] if np.ndim(value) else value, 0)
+
+
+def check_target(estimator: Any, y: Any, groups: Any = None, *, advice: str = "") -> None:
+    """Raise an error if no y was passed, or a label or group is missing or of another type."""
     if y is None:
         name = type(estimator).__name__
         raise ValueError(
             f"{name} requires y to be passed, but the target y is None.{advice and ' ' + advice}"
         )
+    for name, labels in (("y", y), ("groups", groups)):
+        dtype = getattr(labels, "dtype", None)
+        # Labels of these types are all there, and of one type.
+        complete = isinstance(dtype, np.dtype) and dtype.kind in "iubUS"
+        if labels is not None and not complete:
+            check_labels(labels, name)
 
 
 def optional(constraint: Checked) -> Checked:
@@ -237,3 +260,8 @@ def check_parameters(estimator: Any) -> None:
     kind: Any = type(estimator)
     for name, constraint in constraints_of(kind).items():
         constraint.check(name, getattr(estimator, name))
+
+
+def counted(n: int, noun: str) -> str:
+    """Return "1 recording", "2 recordings"."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+
+from skaudio.audio import _errors
 
 MAX_CHANNELS = 32
 # Beyond so many channels, a recording has to last some time to be taken for one.
@@ -18,10 +21,9 @@ def as_samples(item: Any, name: str) -> np.ndarray:
             f"{name} is a pair, (waveform, sample_rate)? Expected the waveform alone, or a "
             "mapping: {'array': waveform, 'sampling_rate': sample_rate}."
         )
-    try:
-        samples = np.asarray(item)
-    except ValueError as error:
-        raise ValueError(f"{name} is no array of numbers: {error}") from error
+    if _is_scalar(item):
+        raise _errors.not_a_recording(item, name)
+    samples = to_array(item, name)
     if samples.dtype.kind == "O":
         try:
             samples = samples.astype(np.float64)
@@ -29,6 +31,11 @@ def as_samples(item: Any, name: str) -> np.ndarray:
             raise TypeError(
                 f"{name} holds objects that are no numbers ({error}); expected a waveform."
             ) from error
+    if samples.dtype.kind in "US":
+        raise TypeError(
+            f"{name} is an array of {samples.dtype}, expected floating point or integer samples. "
+            f"Is {samples.tolist()!r:.80} a path in a list? Pass the path itself."
+        )
     if samples.dtype.kind not in "fiuc":
         raise TypeError(
             f"{name} is an array of {samples.dtype}, expected floating point or integer samples."
@@ -39,6 +46,54 @@ def as_samples(item: Any, name: str) -> np.ndarray:
         )
     channels_first(samples, name)
     return samples
+
+
+def to_array(item: Any, name: str) -> np.ndarray:
+    """Return what becomes an array, and no masked one, or say which recording does not."""
+    if np.ma.is_masked(item):
+        raise _errors.masked(item, name)
+    try:
+        return np.asarray(item)
+    except (ValueError, TypeError, RuntimeError, BufferError) as error:
+        advice = ""
+        if hasattr(item, "detach"):
+            advice = " Of a tensor, pass tensor.detach().cpu().float()."
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        found = f"{name} ({type(item).__name__})"
+        raise kind(f"{found} is no array of numbers: {error}{advice}") from error
+
+
+def _is_scalar(item: Any) -> bool:
+    """Whether something is a single value in place of a recording."""
+    if isinstance(item, (list, tuple)):
+        return len(item) == 1 and np.ndim(item[0]) == 0 and not isinstance(item[0], (str, bytes))
+    return np.ndim(item) == 0
+
+
+def is_bytes(item: Any) -> bool:
+    """Whether something that is no array holds bytes, which are no samples."""
+    if isinstance(item, (np.ndarray, list, tuple)) or hasattr(item, "__array__"):
+        return False
+    try:
+        return memoryview(item).format in ("b", "B", "c")
+    except TypeError:
+        return False
+
+
+def warn_of_wide_integers(recordings: Iterable[tuple[np.ndarray, str]]) -> None:
+    """Wide integers that hold narrow samples become silence when scaled by their range: say so."""
+    for samples, name in recordings:
+        if samples.dtype.kind not in "iu" or samples.dtype.itemsize < 4 or not samples.size:
+            continue
+        # Python's integers: the absolute value of the lowest int64 is none.
+        peak = max(int(samples.max()), -int(samples.min()))
+        if 0 < peak <= 1 << (4 * samples.dtype.itemsize - (samples.dtype.kind == "i")):
+            _errors.warn(
+                f"{name} holds {samples.dtype} samples up to {peak}: scaled by the full range of "
+                f"{samples.dtype} they are silence. If they are 16-bit samples, pass "
+                "np.asarray(x, dtype=np.int16)."
+            )
+            return
 
 
 def channels_first(samples: np.ndarray, name: str) -> np.ndarray:
@@ -60,3 +115,12 @@ def channels_first(samples: np.ndarray, name: str) -> np.ndarray:
             "array; or these are features rather than audio: skip the encoder."
         )
     return samples
+
+
+def check_overflow(values: np.ndarray, waveform: np.ndarray, name: str) -> None:
+    """Refuse a waveform from which something was computed that is not finite: ``values``."""
+    # A sum is quicker than a look at each value, and not finite if one of them is not.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()) or np.isfinite(values).all():
+            return
+    raise _errors.too_large(waveform, name)

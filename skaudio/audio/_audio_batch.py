@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 
 from skaudio._parallel import map_in_threads
-from skaudio._validation import check_sample_rate
+from skaudio._validation import check_sample_rate, counted
+from skaudio.audio._arrays import as_samples, warn_of_wide_integers
+from skaudio.audio._faults import READING_ERRORS, raise_all
+from skaudio.audio._reader import to_float
 from skaudio.audio._recording import Recording
 
 
@@ -23,6 +26,7 @@ class AudioBatch(Sequence[np.ndarray]):
     ----------
     waveforms : sequence of 1-D arrays, or array of shape (n_recordings, n_times)
         Mono samples; converted to float32 without a copy where they are float32 already.
+        Integers are scaled by their full range.
     sample_rate : float, sequence of float, or None, default=None
         In Hz; one for all or one per recording. None means "unstated": an encoder then takes the
         waveforms to be at its own rate.
@@ -63,13 +67,18 @@ class AudioBatch(Sequence[np.ndarray]):
         labels: Sequence[Any] | None = None,
         warp_factors: Sequence[float | None] | None = None,
     ):
-        self._waveforms = tuple(_frozen(w, i) for i, w in enumerate(waveforms))
+        samples = [_samples_of(w, f"Waveform {i}") for i, w in enumerate(waveforms)]
+        if any(w.dtype.kind in "iu" for w in samples):
+            warn_of_wide_integers((w, f"Waveform {i}") for i, w in enumerate(samples))
+        self._waveforms = tuple(_frozen(w, i) for i, w in enumerate(samples))
         n = len(self._waveforms)
         given: Any = sample_rate
         rates = [given] * n if given is None or np.ndim(given) == 0 else list(given)
         checked = {r: None if r is None else check_sample_rate(r) for r in set(rates)}
         self._rates = tuple(checked[r] for r in rates)
-        self._names = (None,) * n if names is None else tuple(names)
+        # str(): numpy's strings show their type in messages
+        named = (None,) * n if names is None else tuple(names)
+        self._names = tuple(None if name is None else str(name) for name in named)
         self._labels = tuple(range(n)) if labels is None else tuple(labels)
         self._warp_factors = (None,) * n if warp_factors is None else tuple(warp_factors)
         for what in ("rates", "names", "labels", "warp_factors"):
@@ -175,7 +184,8 @@ class AudioBatch(Sequence[np.ndarray]):
         rates = {f"{r} Hz" if r is not None else "rate unstated" for r in self._rates}
         low, high = min(lengths), max(lengths)
         span = f"{low}" if low == high else f"{low} to {high}"
-        return f"AudioBatch({len(self)} recordings, {', '.join(sorted(rates))}, {span} samples)"
+        what = counted(len(self), "recording")
+        return f"AudioBatch({what}, {', '.join(sorted(rates))}, {span} samples)"
 
 
 def read_batch(
@@ -195,7 +205,10 @@ def read_batch(
     def read(i: int) -> tuple[np.ndarray, float | None]:
         return recordings[i].read(sample_rate)
 
-    read_ones = map_in_threads(read, len(recordings), threaded=True)
+    try:
+        read_ones = map_in_threads(read, len(recordings), threaded=True)
+    except READING_ERRORS as error:
+        raise_all(recordings, error, lambda recording: recording.read(sample_rate))
     return AudioBatch(
         [waveform for waveform, _ in read_ones],
         [rate for _, rate in read_ones],
@@ -205,20 +218,24 @@ def read_batch(
     )
 
 
-def _frozen(waveform: Any, position: int) -> np.ndarray:
-    if not isinstance(waveform, np.ndarray) and isinstance(
-        waveform, (str, bytes, os.PathLike, Mapping)
-    ):
+def _samples_of(waveform: Any, name: str) -> np.ndarray:
+    plain = isinstance(waveform, np.ndarray) and not isinstance(waveform, np.ma.MaskedArray)
+    if plain and waveform.dtype.kind == "f":
+        return np.asarray(waveform)
+    if isinstance(waveform, (str, bytes, os.PathLike, Mapping)):
         raise TypeError(
-            f"Waveform {position} is a {type(waveform).__name__}, expected samples: an AudioBatch "
-            "holds decoded recordings, which Waveform().fit_transform(X) returns."
+            f"{name} is a {type(waveform).__name__}, expected samples: an AudioBatch holds decoded "
+            "recordings, which Waveform().fit_transform(X) returns."
         )
-    samples = np.asarray(waveform, dtype=np.float32)
+    return as_samples(waveform, name)
+
+
+def _frozen(samples: np.ndarray, position: int) -> np.ndarray:
     if samples.ndim != 1:
         raise ValueError(
             f"Waveform {position} has shape {samples.shape}, expected (n_times,): an AudioBatch "
             "holds mono recordings."
         )
-    view = samples.view()
+    view = to_float(samples, f"Waveform {position}").view()
     view.flags.writeable = False
     return view

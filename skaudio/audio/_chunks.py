@@ -152,8 +152,10 @@ def _frame_bytes(head: bytes, layout: Chunked) -> int:
         at = head.find(b"fmt ") + layout.head
         if at < layout.first or len(head) < at + 16:
             return 0
-        codec, channels, _, _, align, bits = struct.unpack("<HHIIHH", head[at : at + 16])
+        codec, channels, rate, speed, align, bits = struct.unpack("<HHIIHH", head[at : at + 16])
         is_pcm = codec in (1, 3, 0xFFFE)
+        if is_pcm and 8 * speed == rate * channels * bits:  # stated twice
+            return int(channels * bits) // 8
     else:
         return 0
     if not is_pcm:
@@ -162,7 +164,7 @@ def _frame_bytes(head: bytes, layout: Chunked) -> int:
     if not bits * channels <= 8 * align <= 2 * bits * channels:
         found = f"{channels} channels of {bits} bits do not take {align} bytes"
         raise Damaged(layout.kind, found)
-    return align
+    return int(align)
 
 
 def _check_aiff(head: bytes, n_bytes: int) -> None:

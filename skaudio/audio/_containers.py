@@ -8,17 +8,26 @@ from __future__ import annotations
 
 import numbers
 import os
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NoReturn, Protocol, SupportsIndex, overload, runtime_checkable
+from typing import Any, NoReturn, SupportsIndex, overload
 
 import numpy as np
 from scipy import sparse
 
-from skaudio._validation import check_sample_rate, is_number
-from skaudio.audio import _errors, _tables
-from skaudio.audio._arrays import as_samples
+from skaudio._validation import is_number
+from skaudio.audio import _columns, _errors, _tables
+from skaudio.audio._arrays import as_samples, is_bytes, to_array, warn_of_wide_integers
 from skaudio.audio._audio_batch import AudioBatch
+from skaudio.audio._faults import SHOWN, kind_of, listed
+from skaudio.audio._mappings import (
+    ArrowScalar,
+    AudioDecoder,
+    ClipRow,
+    check_path,
+    from_mapping,
+    from_row,
+    plain,
+)
 from skaudio.audio._recording import Recording
 
 
@@ -80,22 +89,42 @@ def check_recordings(estimator: Any, X: Any, *, reset: bool, finite: bool = True
         recordings: Recordings | None = X
     else:
         recordings = next(read(X) for fits, read in CONTAINERS if fits(X))
-        _warn_of_wide_integers(recordings or [])
+        arrays = [r for r in recordings or () if isinstance(r.source, np.ndarray)]
+        if any(r.source.dtype.kind in "iu" for r in arrays):
+            warn_of_wide_integers((r.source, r.name) for r in arrays)
     if recordings is None:
         clips = _tables.clips_of(estimator, X, reset=reset, finite=finite)
-        return Recordings(clips, is_array=True, index=X.index if _is_pandas(X) else None)
-    if not recordings:
+        recordings = Recordings(clips, is_array=True, index=X.index if _is_pandas(X) else None)
+    elif not recordings:
         raise ValueError("X holds no recordings: found 0 sample(s), expected at least one.")
-    if recordings.is_array:
+    elif recordings.is_array:
         _tables.check_length(estimator, recordings, reset=reset)
     elif reset:
         forget_table(estimator)
+    # Augmentations work at any rate, and hand their X on in prediction.
+    if estimator is not None and not hasattr(estimator, "augment"):
+        _compare_rates(estimator, recordings, reset=reset)
     return recordings
+
+
+def _compare_rates(estimator: Any, recordings: Recordings, *, reset: bool) -> None:
+    """Warn once if recordings state their rates where those of fit did not, or the other way."""
+    stated = {not isinstance(r.source, np.ndarray) or r.sample_rate is not None for r in recordings}
+    if reset:
+        estimator._stated_rates = stated
+        return
+    known = getattr(estimator, "_stated_rates", None)
+    if known is not None and len(known) == 1 and stated - known:
+        estimator._stated_rates = None
+        _errors.warn(_errors.other_rates(estimator, is_stated=known == {False}))
 
 
 def as_recording(item: Any, position: int) -> Recording:
     """Recognise one element of X."""
-    name = f"recording {position}"
+    return _recognise(item, f"recording {position}")
+
+
+def _recognise(item: Any, name: str) -> Recording:
     for kinds, read in ELEMENTS:
         if isinstance(item, kinds):
             return read(item, name)
@@ -109,24 +138,22 @@ def forget_table(estimator: Any) -> None:
             delattr(estimator, learned)
 
 
-def _recognised(items: Iterable[Any], index: Any = None) -> Recordings:
-    return Recordings((as_recording(item, i) for i, item in enumerate(items)), index=index)
-
-
-def _warn_of_wide_integers(recordings: Sequence[Recording]) -> None:
-    """Wide integers that hold narrow samples become silence when scaled by their range: say so."""
-    for recording in recordings:
-        samples = recording.source
-        if isinstance(samples, np.ndarray) and samples.dtype == np.int64 and samples.size:
-            peak = int(np.abs(samples).max())
-            if 0 < peak < 2**31:
-                warnings.warn(
-                    f"{recording.name} holds int64 samples up to {peak}: scaled by the full range "
-                    "of int64 they are silence. If they are 16-bit samples, pass "
-                    "np.asarray(x, dtype=np.int16).",
-                    stacklevel=4,
-                )
-                return
+def _recognised(items: Sequence[Any] | np.ndarray, index: Any = None) -> Recordings:
+    recordings: list[Recording] = []
+    errors: list[Exception] = []
+    for i, item in enumerate(items):
+        try:
+            recordings.append(as_recording(item, i))
+        except (TypeError, ValueError) as error:
+            errors.append(error)
+            if len(errors) == SHOWN:
+                break
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        message = listed([str(e) for e in errors], len(items), is_all=len(errors) < SHOWN)
+        raise kind_of(errors)(message) from errors[0]
+    return Recordings(recordings, index=index)
 
 
 # Readers of X. None in place of recordings: X is a table of numbers, or for scikit-learn to refuse.
@@ -150,12 +177,21 @@ def _from_batch(batch: AudioBatch) -> Recordings:
 def _from_sequence(X: Any) -> Recordings | None:
     items = [X[i] for i in range(len(X))]
     may_be_table = bool(items) and isinstance(items[0], (list, tuple, numbers.Number))
-    return None if may_be_table and _tables.is_table(items) else _recognised(items)
+    if may_be_table and _tables.is_table(items):
+        # Clips of one sample: a number stands where a recording should.
+        return _recognised(items) if np.shape(items)[1:] == (1,) else None
+    return _recognised(items)
 
 
 def _from_array(X: np.ndarray) -> Recordings | None:
+    if np.ma.is_masked(X):
+        row = int(np.flatnonzero(np.ma.getmaskarray(X).reshape(len(X), -1).any(axis=1))[0])
+        raise _errors.masked(X[row], f"recording {row}")
+    if X.dtype.kind == "V":
+        fields = list(X.dtype.names or [])
+        raise TypeError(f"X is an array of {X.dtype}, expected one field of it, of {fields}.")
     if X.ndim == 1 and X.dtype.kind in "UST":
-        return _recognised(str(item) for item in X)
+        return _recognised([str(item) for item in X])
     if X.ndim == 1 and X.dtype.kind == "O" and not (len(X) and is_number(X[0], numbers.Number)):
         return _recognised(X)
     if X.ndim == 2 and X.shape[1] == 1 and X.dtype.kind in "UOT" and len(X):
@@ -171,19 +207,13 @@ def _from_array(X: np.ndarray) -> Recordings | None:
 
 
 def _from_pandas(X: Any) -> Recordings | None:
-    if X.ndim == 1:
-        # One number per row is no recording: scikit-learn says it best.
-        return None if X.dtype.kind in "fiuc" else _recognised(X.tolist(), X.index)
-    if X.shape[1] == 1 and X.dtypes.iloc[0].kind not in "fiucb":
-        return _recognised(X.iloc[:, 0].tolist(), X.index)
-    strings = [str(c) for c, t in zip(X.columns, X.dtypes, strict=True) if t.kind not in "fiucb"]
-    if strings and X.shape[1] > 1:
-        raise ValueError(
-            f"X is a DataFrame with the columns {list(map(str, X.columns))}, expected one column "
-            f"of recordings. Select it, X[[{strings[0]!r}]], or use a ColumnTransformer with "
-            f"the column list [{strings[0]!r}]."
-        )
-    return None
+    found = _columns.pandas_items(X)
+    return None if found is None else _recognised(*found)
+
+
+def _from_table(X: Any) -> Recordings | None:
+    items = _columns.table_items(X)
+    return _from_array(items) if isinstance(items, np.ndarray) else _recognised(items)
 
 
 def _refuse_single(X: Any) -> NoReturn:
@@ -207,9 +237,19 @@ def _is_pandas(X: Any) -> bool:
     return hasattr(X, "iloc")
 
 
+def _is_table(X: Any) -> bool:
+    """Whether X is a DataFrame of another library than pandas, or a table of Arrow."""
+    stream = hasattr(X, "__arrow_c_stream__") and hasattr(X, "columns")
+    return stream or hasattr(X, "__dataframe__")
+
+
 def _is_array_like(X: Any) -> bool:
     """Whether X becomes an array; a column of a table library (polars, Arrow...) is a sequence."""
     return hasattr(X, "__array__") and not (hasattr(X, "to_list") or hasattr(X, "to_pylist"))
+
+
+def _from_array_like(X: Any) -> Recordings | None:
+    return _from_array(to_array(X, "X"))
 
 
 CONTAINERS: tuple[tuple[Callable[[Any], bool], Callable[[Any], Recordings | None]], ...] = (
@@ -219,7 +259,8 @@ CONTAINERS: tuple[tuple[Callable[[Any], bool], Callable[[Any], Recordings | None
     (_is_single, _refuse_single),
     (_is_pandas, _from_pandas),
     (lambda X: isinstance(X, np.ndarray), _from_array),
-    (_is_array_like, lambda X: _from_array(np.asarray(X))),
+    (_is_table, _from_table),
+    (_is_array_like, _from_array_like),
     (lambda X: hasattr(X, "__len__") and hasattr(X, "__getitem__"), _from_sequence),
     (lambda X: True, _refuse_unordered),
 )
@@ -230,56 +271,25 @@ CONTAINERS: tuple[tuple[Callable[[Any], bool], Callable[[Any], Recordings | None
 
 def _from_path(item: Any, name: str) -> Recording:
     path = str(os.fsdecode(item))  # str(): numpy's strings show their type in messages
+    if "\0" in path or not path.isascii():
+        check_path(path, name)
     return Recording(path, f"{name} ({path!r})", path=path)
 
 
-def _from_mapping(item: Mapping[str, Any], name: str) -> Recording:
-    """Recognise what Hugging Face datasets hand out: array, else bytes, else path."""
-    path = item.get("path")
-    path = None if path is None else str(os.fsdecode(path))
-    name = f"{name} ({path!r})" if path else name
-    if item.get("array") is not None:
-        rate, warp_factor = item.get("sampling_rate"), item.get("warp_factor")
-        if rate is None and warp_factor is None:
-            raise ValueError(
-                f"{name} is a mapping with 'array' but without 'sampling_rate', expected both. "
-                "Pass the bare array if the rate is the encoder's."
-            )
-        if rate is not None:
-            rate = check_sample_rate(rate, name=f"{name}: sampling_rate")
-        samples = as_samples(item["array"], name)
-        return Recording(samples, name, path=path, sample_rate=rate, warp_factor=warp_factor)
-    if item.get("bytes") is not None:
-        return Recording(bytes(item["bytes"]), name, path=path)
-    if path:
-        return Recording(path, name, path=path)
-    raise ValueError(
-        f"{name} is a mapping with the keys {sorted(map(str, item))}, expected 'array' and "
-        "'sampling_rate', or 'bytes', or 'path'. If this is a row of a table, pass the column that "
-        "holds the recordings."
-    )
-
-
 def _from_samples(item: Any, name: str) -> Recording:
-    if not isinstance(item, (list, tuple)) and np.ndim(item) == 0:
-        raise _errors.not_a_recording(item, name)
+    if is_bytes(item):  # an encoded file, such as a buffer of Arrow
+        return Recording(bytes(item), name)
     return Recording(as_samples(item, name), name)
-
-
-@runtime_checkable
-class AudioDecoder(Protocol):
-    """What torchcodec's decoder of the same name looks like."""
-
-    def get_all_samples(self) -> Any:
-        """Return an object with ``data`` (n_channels, n_times) and ``sample_rate``."""
 
 
 ELEMENTS: tuple[tuple[tuple[type, ...], Callable[[Any, str], Recording]], ...] = (
     ((Recording,), lambda item, name: item),
     ((str, os.PathLike), _from_path),
     ((np.ndarray,), _from_samples),
-    ((Mapping,), _from_mapping),
+    ((ClipRow,), from_row),
+    ((ArrowScalar,), lambda item, name: _recognise(plain(item), name)),
+    ((Mapping,), from_mapping),
     ((AudioDecoder,), Recording),
-    ((bytes, bytearray, memoryview), lambda item, name: Recording(bytes(item), name)),
+    ((bytes, bytearray), lambda item, name: Recording(bytes(item), name)),
     ((object,), _from_samples),
 )

@@ -1,8 +1,10 @@
-"""Errors about recordings, with the likely cause: returned, for the caller to raise."""
+"""Errors about recordings, with the likely cause: returned, for the caller to raise; warnings."""
 
 from __future__ import annotations
 
 import os
+import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,7 +45,23 @@ def not_a_recording(item: Any, name: str) -> TypeError:
     return TypeError(
         f"{name} is {item!r} ({type(item).__name__}), expected a path, a waveform (1-D array) "
         "or a mapping with 'array' and 'sampling_rate', 'path' or 'bytes'."
-        + (missing if item is None or item != item else "")
+        + (missing if _is_missing(item) else "")
+    )
+
+
+def _is_missing(item: Any) -> bool:
+    try:
+        return bool(item is None or item != item)
+    except TypeError:  # pandas' NA
+        return True
+
+
+def masked(samples: Any, name: str) -> ValueError:
+    """Some samples of a masked array are masked."""
+    n_masked = int(np.ma.getmaskarray(samples).sum())
+    return ValueError(
+        f"{name} is a masked array, {n_masked} of its {np.size(samples)} values masked; expected "
+        "all values. Fill them, x.filled(0), or cut the recording."
     )
 
 
@@ -96,9 +114,20 @@ def not_samples(dtype: np.dtype[Any], name: str) -> Exception:
 def not_finite(waveform: np.ndarray, bad: np.ndarray, name: str) -> ValueError:
     """Some samples are NaN or infinite, those at the positions ``bad``."""
     value = "NaN" if np.isnan(waveform[bad[0]]) else "infinity"
+    more = f", and {len(bad) - 1} more that are not finite" if len(bad) > 1 else ""
     return ValueError(
-        f"{name} contains {value} at sample {bad[0]} ({len(bad)} such samples in all); "
+        f"{name} contains {value} at sample {bad[0]}{more}; "
         "expected finite values. A division by a silent recording's level is the usual cause."
+    )
+
+
+def too_large(waveform: np.ndarray, name: str) -> ValueError:
+    """What is computed from finite samples is not finite."""
+    at = int(np.abs(waveform).argmax())
+    return ValueError(
+        f"{name} has a sample of {waveform[at]:g} (sample {at}), and what is computed from so "
+        "large a value exceeds the range of float32. Expected samples between -1 and 1, or not "
+        "much beyond. Is the file damaged, or are these no samples?"
     )
 
 
@@ -108,3 +137,28 @@ def strange_rate(name: str, rate: float) -> ValueError:
         f"{name} states a sample rate of {rate:g} Hz, expected {LOWEST_RATE} to {HIGHEST_RATE} Hz. "
         "Is its header damaged?"
     )
+
+
+def other_rates(estimator: Any, *, is_stated: bool) -> str:
+    """Say that X states rates and that of fit did not, or the other way round."""
+    rate = getattr(estimator, "sample_rate", None)
+    taken = f"taken to be at {rate:g} Hz" if rate else "taken to be at the encoder's rate"
+    if is_stated:
+        return (
+            "X holds recordings that state their sample rates, and the X of fit held bare arrays, "
+            f"which were {taken}. If they were not, fit again with their rate: "
+            "AudioBatch(arrays, rate)."
+        )
+    return (
+        f"X holds bare arrays, which are {taken}, and the recordings of fit stated their rates. If "
+        "theirs is another one, the result is wrong: pass AudioBatch(arrays, rate), or mappings "
+        "with 'array' and 'sampling_rate'."
+    )
+
+
+def warn(message: str) -> None:
+    """Warn at the line that calls this package."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("skaudio."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, stacklevel=level)

@@ -154,6 +154,11 @@ def decode(
                 decoded = _decode_stream(av, file, name, container, offset, duration, seek)
             if decoded is not None:
                 break
+    except (av.DecoderNotFoundError, av.PatchWelcomeError) as failure:
+        raise ValueError(
+            f"{name} ({container}) is of a codec that neither libsndfile nor FFmpeg decodes here. "
+            "Convert it to WAV, FLAC or MP3."
+        ) from failure
     except av.FFmpegError as failure:
         raise Damaged(container, str(failure.strerror)) from failure
     assert decoded is not None

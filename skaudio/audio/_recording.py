@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 import soxr
 
-from skaudio._validation import check_sample_rate
+from skaudio._validation import check_sample_rate, counted
 from skaudio.audio import _errors
-from skaudio.audio._arrays import channels_first
+from skaudio.audio._arrays import channels_first, check_overflow
+from skaudio.audio._clips import item_of, part_of
 from skaudio.audio._reader import Opened, bounds, cut, open_encoded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
-    """A recording that has not been decoded yet.
+    """A recording that has not been decoded yet; or ``duration`` seconds of it, from ``start``.
 
     Attributes
     ----------
@@ -42,6 +43,8 @@ class Recording:
     path: str | None = None
     sample_rate: float | None = None
     warp_factor: float | None = None
+    start: float = 0.0
+    duration: float | None = None
 
     def read(
         self,
@@ -91,15 +94,12 @@ class Recording:
 
     def as_item(self) -> Any:
         """Return the simplest element of X that is this recording: a path, samples, a mapping."""
-        is_bare = self.sample_rate is None and self.warp_factor is None
-        if is_bare or not isinstance(self.source, np.ndarray):
-            return self.source
-        item: dict[str, Any] = {"array": self.source, "sampling_rate": self.sample_rate}
-        if self.path is not None:
-            item["path"] = self.path
-        if self.warp_factor is not None:
-            item["warp_factor"] = self.warp_factor
-        return item
+        return item_of(self)
+
+    @property
+    def is_clip(self) -> bool:
+        """Whether a part of the source is meant."""
+        return self.start > 0 or self.duration is not None
 
 
 def blocks(
@@ -127,6 +127,8 @@ def open_blocks(
 ) -> Opened:
     """Return what `blocks` does, and what the header says."""
     source, name, rate = recording.source, recording.name, recording.sample_rate
+    if recording.is_clip:
+        offset, duration = part_of(recording, offset, duration)
     if isinstance(source, (str, bytes)):
         return open_encoded(source, name, offset, duration, block)
     if not isinstance(source, np.ndarray):
@@ -163,8 +165,10 @@ def resample(
     if source == target:
         return waveform
     resampled: np.ndarray = soxr.resample(waveform, source, target, quality=quality)
+    if not is_surely_finite(resampled):
+        check_overflow(resampled, waveform, name)
     if len(resampled) == 0:
-        n_times = f"{len(waveform)} samples at {source} Hz"
+        n_times = f"{counted(len(waveform), 'sample')} at {source} Hz"
         raise ValueError(
             f"{name}: {n_times} leave none at {target} Hz. The recording is too short."
         )

@@ -7,8 +7,18 @@ from collections.abc import Iterator
 import numpy as np
 import soxr
 
+from skaudio.audio._arrays import check_overflow
 from skaudio.audio._reader import seconds_in
-from skaudio.audio._recording import Recording, blocks, check_samples, to_mono
+from skaudio.audio._recording import (
+    Recording,
+    blocks,
+    check_samples,
+    is_surely_finite,
+    to_mono,
+)
+
+# Samples that are decoded at once by `read_through`.
+PIECE = 1 << 18
 
 
 def seconds_of(recording: Recording, sample_rate: float) -> float | None:
@@ -18,10 +28,16 @@ def seconds_of(recording: Recording, sample_rate: float) -> float | None:
     """
     source = recording.source
     if isinstance(source, np.ndarray):
-        return float(source.shape[-1] / (recording.sample_rate or sample_rate))
-    if not isinstance(source, (str, bytes)):
+        seconds = float(source.shape[-1] / (recording.sample_rate or sample_rate))
+    elif not isinstance(source, (str, bytes)):
         return None
-    return seconds_in(source)
+    else:
+        found = seconds_in(source)
+        if found is None:
+            return None
+        seconds = found
+    seconds -= recording.start
+    return seconds if recording.duration is None else min(seconds, recording.duration)
 
 
 def stream(
@@ -62,10 +78,20 @@ def stream(
         waveform = np.ascontiguousarray(to_mono(piece))
         check_samples(waveform, recording.name)
         if resampler is not None:
-            waveform = resampler.resample_chunk(waveform)
+            resampled = resampler.resample_chunk(waveform)
+            if not is_surely_finite(resampled):
+                check_overflow(resampled, waveform, recording.name)
+            waveform = resampled
         if len(waveform):
             yield waveform
     if resampler is not None:
         tail = resampler.resample_chunk(np.empty(0, np.float32), last=True)
         if len(tail):
             yield tail
+
+
+def read_through(recording: Recording) -> None:
+    """Decode a recording, piece by piece, for the errors that this raises."""
+    _, pieces = blocks(recording, None, 0.0, None, PIECE)
+    for piece in pieces:
+        check_samples(np.ascontiguousarray(to_mono(piece)), recording.name)

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.validation import _check_n_features, validate_data
 
 from skaudio._validation import is_number
+from skaudio.audio._arrays import warn_of_wide_integers
 from skaudio.audio._recording import Recording, check_samples, is_surely_finite
 
 LENGTH_HINT = " Pass a list of arrays for recordings of any length."
@@ -16,6 +17,8 @@ LENGTH_HINT = " Pass a list of arrays for recordings of any length."
 # A table of more clips than this, of one or two samples each, is one recording on its side.
 MANY_CLIPS = 1000
 FEW_SAMPLES = 2
+# Shorter rows of integers may be any numbers, in particular in scikit-learn's checks.
+LEAST_SAMPLES = 100
 
 
 def is_table(items: list[Any]) -> bool:
@@ -44,6 +47,8 @@ def clips_of(estimator: Any, X: Any, *, reset: bool, finite: bool) -> list[Recor
             f"X has shape {X.shape}: {len(X)} clips of {X.shape[1]} samples. Expected clips in "
             "rows. A single recording, (n_times, n_channels)? Pass [X.T]."
         )
+    if X.shape[1] >= LEAST_SAMPLES and X.dtype.kind in "iu":
+        warn_of_wide_integers([(X, "X")])
     if X.dtype.kind == "b":
         raise TypeError("X is an array of bool, expected floating point or integer samples.")
     if finite and X.dtype.kind == "f":

@@ -1,37 +1,37 @@
-"""Augmentations: transformers that act in `fit` and leave recordings alone in `predict`.
+"""Augmentations: transformers that change recordings in `fit` and not in `predict`.
 
 Waveforms, before the encoder:
 
 TimeShift
-    Earlier or later.
+    Shifts recordings to earlier or later times.
 Noise
-    White, coloured or recorded noise at a signal-to-noise ratio.
+    Adds white, coloured or recorded noise at a signal-to-noise ratio.
 Volume
-    Louder or softer.
+    Makes recordings louder or softer.
 Convolution
-    The sound of a room, a microphone or a telephone.
+    Simulates reverberation, a microphone or a telephone.
 VTLP
-    A shorter or longer vocal tract, by warping the mel filter bank of the encoder.
+    Simulates a shorter or longer vocal tract by warping the mel filter bank of the encoder.
 Speed
-    Faster and higher, or slower and lower.
+    Makes recordings faster and higher, or slower and lower.
 RandomSegment
-    A part of each recording.
+    Cuts a segment at a random position out of each recording.
 FunctionAugmentation
-    Any function of a waveform.
+    Applies any function of a waveform.
 
 Frames, after the encoder:
 
 TimeMask
-    Stretches of time hidden.
+    Hides stretches of time.
 FrequencyMask
-    Bands of features hidden.
+    Hides bands of features.
 
-For training loops, which draw afresh in every epoch:
+For training loops that draw new augmentations in every epoch:
 
 TrainingPath
-    A fitted encoder as it runs in training.
+    Runs a fitted Pipeline of augmentations and an encoder as in training.
 epoch_seeds
-    Seeds that depend on (seed, epoch, recording) only.
+    Seeds that depend on the seed, the epoch and the recording only.
 """
 
 from skaudio.augmentation._convolution import Convolution

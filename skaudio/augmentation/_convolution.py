@@ -1,4 +1,4 @@
-"""Convolution: the sound of a room, a microphone or a telephone."""
+"""Convolution: simulate reverberation, a microphone or a telephone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import scipy.fft
-from scipy.signal import oaconvolve
 
 from skaudio._files import FileState
 from skaudio._validation import anything, check_range, number_or_range, optional, sample_rate
@@ -20,6 +19,7 @@ from skaudio.augmentation._mixed_recordings import (
     state_of_file,
 )
 from skaudio.augmentation._noise import white_noise
+from skaudio.augmentation._seeds import note
 
 LONG = 1 << 20  # samples from which on many short FFTs are faster than one over everything
 SPECTRA = 4  # lengths of FFT for which an impulse response keeps its spectrum
@@ -27,32 +27,32 @@ FILES = 64  # impulse responses from files that are kept in memory
 
 
 class Convolution(WaveformAugmentation):
-    """Convolve each recording with an impulse response; its length, timing and level stay.
+    """Convolve each recording with an impulse response; its length, timing and level are kept.
 
     Parameters
     ----------
     impulse_response : path, waveform, mapping, AudioBatch or list, default=None
         A file, a folder (with all folders in it), an array (n_times,) or (n_channels, n_times), a
         mapping with "array" and "sampling_rate", or a list of these, from which one is drawn per
-        recording. None makes up a room for each recording.
+        recording. None synthesises a reverberation for each recording.
     mix : float or (low, high), default=1.0
-        Part of the convolved sound in the result, from 0 (none) to 1 (nothing else); a range is
-        drawn from uniformly, per recording.
+        Share of the convolved sound in the result, from 0 (none) to 1 (nothing else). From a
+        range, one value per recording is drawn uniformly.
     reverberation_time : float or (low, high), default=(0.1, 0.5)
-        Of the rooms made up for ``impulse_response=None``: seconds in which the sound decays by
-        60 dB.
+        Time in seconds in which a synthesised reverberation decays by 60 dB, used where
+        ``impulse_response=None``.
     sample_rate : float, default=None
-        Of bare arrays, in Hz; needed where the impulse response has a sample rate. Files and
-        mappings have their own.
+        Sample rate of bare arrays in Hz, needed where the impulse response has a sample rate.
+        Files and mappings have their own.
     p : float, default=1.0
         Probability that a recording is altered.
     random_state : int, RandomState instance or None, default=None
-        Of the draws of `fit_transform`.
+        Seed of the draws of `fit_transform`.
 
     Attributes
     ----------
     n_features_in_ : int
-        Samples per clip; only where `fit` was given a 2-D array.
+        Number of samples per clip; only set where `fit` was given a 2-D array.
 
     Raises
     ------
@@ -61,18 +61,18 @@ class Convolution(WaveformAugmentation):
 
     Notes
     -----
-    The largest absolute value of the impulse response is taken for the direct sound; what it
-    makes of a sample stays at that sample's place, what comes before it or lasts beyond the end
-    of the recording is cut. So an impulse response longer than the recording is fine. The
-    convolved sound is scaled to the root mean square of the recording before it is mixed with it.
+    The largest absolute value of the impulse response is assumed to be the direct sound. The
+    result is aligned with it and cut to the length of the recording, so an impulse response may be
+    longer than the recording. The convolved sound is scaled to the root mean square of the
+    recording before the two are mixed.
 
-    A recorded impulse response is resampled to the rate of the recording; an array is taken to be
-    at that rate.
+    A recorded impulse response is resampled to the rate of the recording; an array is assumed to
+    have that rate.
 
-    A room made up is a direct impulse followed by white noise that decays exponentially and has
-    the same energy as the direct sound on average (Moorer 1979, "About this reverberation
-    business"). Bare arrays are taken to be at 16000 Hz for that if ``sample_rate`` is not given:
-    at another rate the room is larger or smaller.
+    A synthesised reverberation is a direct impulse followed by exponentially decaying white noise
+    of the same energy on average (Moorer 1979, "About this reverberation business"). Bare arrays
+    are assumed to be at 16000 Hz for that unless ``sample_rate`` is given: at another rate the
+    reverberation time differs.
 
     Examples
     --------
@@ -119,9 +119,13 @@ class Convolution(WaveformAugmentation):
         def convolve(waveform: np.ndarray, rate: float | None, mix: float, seed: int) -> np.ndarray:
             rng = np.random.default_rng(seed)
             if not sources:
-                n = round(rng.uniform(*times) * (rate or NOMINAL_RATE))
-                return ImpulseResponse(made_up_room(n, seed), direct=0).mixed(waveform, mix)
+                seconds = rng.uniform(*times)
+                note(mix=mix, reverberation_time=seconds)
+                n = round(seconds * (rate or NOMINAL_RATE))
+                response = ImpulseResponse(synthetic_reverberation(n, seed), direct=0)
+                return response.mixed(waveform, mix)
             i = int(rng.integers(len(sources)))
+            note(mix=mix, impulse_response=sources[i].path or sources[i].name)
             key = i, rate_of(sources[i], rate, "Convolution")
             if key not in met:
                 met[key] = _read(sources[i], key[1])
@@ -159,6 +163,8 @@ class ImpulseResponse:
         """Return the convolution at the waveform's own samples, the direct sound in its place."""
         n = len(waveform)
         if n > LONG:
+            from scipy.signal import oaconvolve  # slow to import, and few recordings are that long
+
             whole: np.ndarray = oaconvolve(waveform, self.samples)
             return whole[self.direct : self.direct + n]
         # How far the response reaches from the direct sound; beyond n it meets no sample.
@@ -186,13 +192,13 @@ class ImpulseResponse:
         return spectrum
 
 
-def made_up_room(n: int, seed: int) -> np.ndarray:
+def synthetic_reverberation(n: int, seed: int) -> np.ndarray:
     """Return an impulse and a noise of the same energy that decays by 60 dB in n samples."""
-    room = white_noise(n + 1, seed)
+    response = white_noise(n + 1, seed)
     decay = np.exp(np.arange(n + 1, dtype=np.float32) * np.float32(-3 * np.log(10) / (n + 1)))
-    room *= decay / np.sqrt(np.dot(decay, decay))
-    room[0] = 1
-    return room
+    response *= decay / np.sqrt(np.dot(decay, decay))
+    response[0] = 1
+    return response
 
 
 def _fft_size(n: int) -> int:
@@ -203,7 +209,7 @@ def _fft_size(n: int) -> int:
 
 
 def _read(source: Recording, rate: float) -> ImpulseResponse:
-    if isinstance(source.source, str):
+    if isinstance(source.source, str) and not source.is_clip:
         return _read_file(state_of_file(source), source.name, rate)
     return _load(source, rate)
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import random
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
 
+from skaudio._state import seeded_globals
 from skaudio._validation import Constraint, choice, optional, sample_rate
 from skaudio.audio import check_samples, to_float
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation, known
-
-_LOCK = threading.Lock()
-
 
 FUNCTION = Constraint(("callable",), (), ("a function f(waveform, sample_rate)",), callable)
 
@@ -26,26 +20,27 @@ class FunctionAugmentation(WaveformAugmentation):
     Parameters
     ----------
     func : callable, default=None
-        ``func(waveform, sample_rate)``: a float32 array (n_times,) and Hz, to an array of any
-        length. audiomentations' transforms are such functions. None leaves recordings as they are.
+        Called as ``func(waveform, sample_rate)`` with a float32 array (n_times,) and its rate in
+        Hz; returns a waveform of any length. The transforms of audiomentations are such functions.
+        None leaves recordings unchanged.
     sample_rate : float, default=None
-        Of bare arrays, in Hz; needed with a ``func``. Files and mappings have their own.
+        Sample rate of bare arrays in Hz; needed with a ``func``. Files and mappings have their own.
     p : float, default=1.0
         Probability that a recording is altered.
     random_state : int, RandomState instance or None, default=None
-        Of the draws of `fit_transform`.
+        Seed of the draws of `fit_transform`.
 
     Attributes
     ----------
     n_features_in_ : int
-        Samples per clip; only where `fit` was given a 2-D array.
+        Number of samples per clip; only set where `fit` was given a 2-D array.
 
     Notes
     -----
-    A function draws from the global generators, ``random`` and ``np.random``: they are seeded for
-    each recording, and restored, so results depend on ``random_state`` alone. One recording is
-    processed at a time, so that no other thread of an augmentation draws in between. A function
-    with a generator of its own repeats itself or not as that generator does.
+    The global generators ``random`` and ``np.random`` are seeded for each recording, and restored
+    afterwards, so that functions that use them depend on ``random_state`` alone. One recording is
+    processed at a time, because other threads would draw from the same generators.
+    ``random_state`` has no effect on a function that has its own generator.
 
     An array stays an array as long as the function keeps the clips' lengths.
 
@@ -84,7 +79,7 @@ class FunctionAugmentation(WaveformAugmentation):
             if func is None:
                 return waveform
             rate = known(rate, "FunctionAugmentation(func)")
-            with _global_generators(seed % 2**32):
+            with seeded_globals(seed % 2**32):
                 result = np.asarray(func(waveform.copy(), rate))
             if result.ndim != 1:
                 raise ValueError(
@@ -96,17 +91,3 @@ class FunctionAugmentation(WaveformAugmentation):
             return result
 
         return (0, 0), apply  # the function draws for itself
-
-
-@contextmanager
-def _global_generators(seed: int) -> Iterator[None]:
-    """Seed the generators of ``random`` and ``np.random``, and restore them."""
-    with _LOCK:
-        state, array_state = random.getstate(), np.random.get_state()  # noqa: NPY002
-        random.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002
-        try:
-            yield
-        finally:
-            random.setstate(state)
-            np.random.set_state(array_state)  # noqa: NPY002

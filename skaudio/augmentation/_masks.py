@@ -17,8 +17,8 @@ from skaudio._validation import (
     number_or_range,
 )
 from skaudio.augmentation._augmentation import Augmentation
-from skaudio.augmentation._seeds import draw_count, happens
-from skaudio.frames import as_object_array, pack, validate_frames
+from skaudio.augmentation._seeds import draw_count, happens, note
+from skaudio.frames import as_object_array, is_missing, pack, validate_frames
 
 MaskOperation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
@@ -88,7 +88,9 @@ class Mask(Augmentation):
         self, X: Any, frames: list[np.ndarray], seeds: np.ndarray, operation: MaskOperation
     ) -> Any:
         def one(item: np.ndarray, seed: int, acts: bool) -> np.ndarray:
-            return operation(item, np.random.default_rng(seed)) if acts else item
+            if not acts or is_missing(item):
+                return item
+            return operation(item, np.random.default_rng(seed))
 
         done = map(one, frames, seeds.tolist(), happens(self.p, seeds))
         if isinstance(X, np.ndarray) and X.dtype.kind == "O":
@@ -120,6 +122,7 @@ class Mask(Augmentation):
             n = frames.shape[self.axis]
             value = frames.mean(axis=self.axis, keepdims=True) if fill == "mean" else fill
             masked = frames.copy()
+            masks = []
             for _ in range(draw_count(counts, rng)):
                 if self.unit == "fraction":
                     width = round(rng.uniform(*widths) * n)
@@ -128,6 +131,8 @@ class Mask(Augmentation):
                 start = int(rng.integers(n - width + 1))
                 stripe = slice(start, start + width)
                 masked[(slice(None), stripe) if self.axis else stripe] = value
+                masks.append((start, width))
+            note(masks=masks)
             return masked
 
         return mask
@@ -153,26 +158,27 @@ class TimeMask(Mask):
     Parameters
     ----------
     width : float or (low, high), default=(0, 0.2)
-        Of a mask; a range is drawn from uniformly, per mask.
+        Width of a mask. From a range, one value per mask is drawn uniformly.
     n_masks : int or (low, high), default=1
-        Masks per recording; they may overlap. A range includes both ends.
+        Number of masks per recording; they may overlap. A range includes both ends.
     unit : {"fraction", "frames"}, default="fraction"
-        Of ``width``: a fraction of the recording's frames, or frames.
+        Unit of ``width``: a fraction of the recording's frames, or a number of frames.
     fill : float or "mean", default="mean"
-        What to write: the mean of each feature over the recording's frames, or a value.
+        Value at masked positions: the mean of each feature over the recording's frames, or a
+        number.
     p : float, default=1.0
         Probability that a recording is altered.
     random_state : int, RandomState instance or None, default=None
-        Of the draws of `fit_transform`.
+        Seed of the draws of `fit_transform`.
 
     Attributes
     ----------
     n_features_in_ : int
-        Features per frame.
+        Number of features per frame.
 
     Notes
     -----
-    A mask of more frames than the recording has hides all of them.
+    A mask wider than the recording hides all of its frames.
 
     References
     ----------
@@ -200,26 +206,26 @@ class FrequencyMask(Mask):
     Parameters
     ----------
     width : float or (low, high), default=(0, 0.2)
-        Of a mask; a range is drawn from uniformly, per mask.
+        Width of a mask. From a range, one value per mask is drawn uniformly.
     n_masks : int or (low, high), default=1
-        Masks per recording; they may overlap. A range includes both ends.
+        Number of masks per recording; they may overlap. A range includes both ends.
     unit : {"fraction", "bands"}, default="fraction"
-        Of ``width``: a fraction of the features, or a number of them.
+        Unit of ``width``: a fraction of the features, or a number of features.
     fill : float or "mean", default="mean"
-        What to write: the mean of each frame over its features, or a value.
+        Value at masked positions: the mean of each frame over its features, or a number.
     p : float, default=1.0
         Probability that a recording is altered.
     random_state : int, RandomState instance or None, default=None
-        Of the draws of `fit_transform`.
+        Seed of the draws of `fit_transform`.
 
     Attributes
     ----------
     n_features_in_ : int
-        Features per frame.
+        Number of features per frame.
 
     Notes
     -----
-    Meant for spectra; neighbouring cepstral coefficients are no bands.
+    Meant for spectra: neighbouring cepstral coefficients are not neighbouring frequencies.
 
     References
     ----------

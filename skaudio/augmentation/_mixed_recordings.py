@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def _called(called: str, recording: Recording) -> Recording:
         waveform, rate = recording.read()
         return Recording(waveform, called, sample_rate=rate)
     name = called if recording.path is None else f"{called} ({recording.path!r})"
-    return Recording(recording.source, name, recording.path, recording.sample_rate)
+    return replace(recording, name=name)
 
 
 def rate_of(source: Recording, rate: float | None, who: str) -> float:
@@ -95,9 +96,11 @@ def state_of_file(source: Recording) -> FileState:
 def seconds_of(source: Recording, rate: float) -> float:
     """Return how long a source lasts, if its rate is the given one where it states none."""
     if isinstance(source.source, str):
-        return _file_seconds(state_of_file(source), source.name)
-    n_times: int = source.source.shape[-1]
-    return n_times / (source.sample_rate or rate)
+        seconds = _file_seconds(state_of_file(source), source.name)
+    else:
+        seconds = source.source.shape[-1] / (source.sample_rate or rate)
+    seconds -= source.start
+    return seconds if source.duration is None else min(seconds, source.duration)
 
 
 @lru_cache(maxsize=65536)

@@ -12,6 +12,7 @@ from skaudio._validation import anything, check_range, number_or_range, optional
 from skaudio.audio import Recording
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation, rms
 from skaudio.augmentation._mixed_recordings import find_sources, rate_of, seconds_of
+from skaudio.augmentation._seeds import note
 
 # Exponent of the magnitude over frequency.
 COLOURS = {"white": 0.0, "pink": -0.5, "brown": -1.0, "blue": 0.5, "violet": 1.0}
@@ -34,23 +35,22 @@ class Noise(WaveformAugmentation):
         (n_times,) or (n_channels, n_times), a mapping with "array" and "sampling_rate", or a list
         of these, from which one is drawn per recording.
     snr_db : float or (low, high), default=(10, 40)
-        Level of the recording over that of the noise, in dB; a range is drawn from uniformly, per
-        recording.
+        Signal-to-noise ratio in dB. From a range, one value per recording is drawn uniformly.
     level_db : float or (low, high), default=None
         Level of the noise, in dB relative to a root mean square of 1, used in place of ``snr_db``
         if given.
     sample_rate : float, default=None
-        Of bare arrays, in Hz; needed where the noise has a sample rate. Files and mappings have
-        their own.
+        Sample rate of bare arrays in Hz, needed where the noise has a sample rate. Files and
+        mappings have their own.
     p : float, default=1.0
         Probability that a recording is altered.
     random_state : int, RandomState instance or None, default=None
-        Of the draws of `fit_transform`.
+        Seed of the draws of `fit_transform`.
 
     Attributes
     ----------
     n_features_in_ : int
-        Samples per clip; only where `fit` was given a 2-D array.
+        Number of samples per clip; only set where `fit` was given a 2-D array.
 
     Raises
     ------
@@ -59,13 +59,14 @@ class Noise(WaveformAugmentation):
 
     Notes
     -----
-    Levels are root mean squares over the whole recording, silence included. To a silent recording
-    nothing is added, as no level stands in a ratio to it; with ``level_db`` noise is added to it.
+    Levels are root mean squares over the whole recording, silence included. A silent recording is
+    returned unchanged, because it has no signal-to-noise ratio; with ``level_db``, noise is added
+    to it as well.
 
-    Recorded noise is taken from a random place, resampled to the rate of the recording, and
-    repeated if it is shorter. Only the part that is needed is decoded, each time. An array of
-    noise is taken to be at the rate of the recording. Coloured noise is flat below 1/512 of the
-    Nyquist frequency.
+    Recorded noise starts at a random position, is resampled to the rate of the recording, and is
+    repeated if it is shorter. Only the part that is needed is decoded. An array of noise is
+    assumed to have the rate of the recording. Coloured noise is flat below 1/512 of the Nyquist
+    frequency.
 
     Examples
     --------
@@ -114,11 +115,13 @@ class Noise(WaveformAugmentation):
 
         def add(waveform: np.ndarray, rate: float | None, db: float, seed: int) -> np.ndarray:
             level = 10 ** (db / 20) if absolute else rms(waveform) * 10 ** (-db / 20)
+            note(**{name: db})
             if level == 0:
                 return waveform
             if colour is None:
                 rng = np.random.default_rng(seed)
                 source = sources[rng.integers(len(sources))]
+                note(noise=source.path or source.name)
                 noise = recorded_noise(source, len(waveform), rate, rng)
             else:
                 noise = coloured_noise(len(waveform), colour, seed)
@@ -178,12 +181,15 @@ def recorded_noise(
     for _ in range(TRIES):
         if spare > 0:
             # One sample more than needed, for the rounding of the ends.
-            part, _ = source.read(rate, offset=spare * rng.random(), duration=(n + 1) / rate)
+            offset = spare * rng.random()
+            part, _ = source.read(rate, offset=offset, duration=(n + 1) / rate)
         else:
             part, _ = source.read(rate)
-            part = np.roll(part, rng.integers(len(part)))
+            first = -rng.integers(len(part)) % len(part)
+            part, offset = np.roll(part, -first), first / rate
         noise = np.resize(part, n)
         if noise.any():
+            note(offset=float(offset))
             return noise
     raise ValueError(
         f"{source.name} is silent, at least in {TRIES} places drawn at random: it has no level to "

@@ -15,33 +15,35 @@ from skaudio._validation import (
     sample_rate,
 )
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation, known
+from skaudio.augmentation._seeds import note
 
 
 class RandomSegment(WaveformAugmentation):
-    """Take a segment from a random place of each recording.
+    """Cut a segment at a random position out of each recording.
 
     Parameters
     ----------
     duration : float or (low, high), default=0.5
-        How long; a range is drawn from uniformly, per recording.
+        Length of the segment. From a range, one value per recording is drawn uniformly.
     unit : {"fraction", "seconds"}, default="fraction"
-        Of ``duration``: a fraction of the recording's length, or seconds.
+        Unit of ``duration``: a fraction of the recording's length, or seconds.
     sample_rate : float, default=None
-        Of bare arrays, in Hz; needed for ``unit="seconds"``. Files and mappings have their own.
+        Sample rate of bare arrays in Hz, needed for ``unit="seconds"``. Files and mappings have
+        their own.
     p : float, default=1.0
         Probability that a recording is altered.
     random_state : int, RandomState instance or None, default=None
-        Of the draws of `fit_transform`.
+        Seed of the draws of `fit_transform`.
 
     Attributes
     ----------
     n_features_in_ : int
-        Samples per clip; only where `fit` was given a 2-D array.
+        Number of samples per clip; only set where `fit` was given a 2-D array.
 
     Notes
     -----
-    A recording shorter than its segment stays as it is. Lengths change, so a 2-D array becomes an
-    AudioBatch.
+    A recording shorter than its segment is returned unchanged. Lengths change, so a 2-D array
+    becomes an AudioBatch.
 
     Examples
     --------
@@ -92,8 +94,10 @@ class RandomSegment(WaveformAugmentation):
             scale = known(rate, "RandomSegment(unit='seconds')") if seconds else len(waveform)
             n = max(round(duration * scale), 1)
             if n >= len(waveform):
+                note(duration=duration, start=0)
                 return waveform
-            start = np.random.default_rng(seed).integers(len(waveform) - n + 1)
+            start = int(np.random.default_rng(seed).integers(len(waveform) - n + 1))
+            note(duration=duration, start=start)
             return waveform[start : start + n].copy()  # not to keep the rest alive
 
         return (low, high), cut

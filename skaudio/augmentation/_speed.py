@@ -9,6 +9,7 @@ import soxr
 
 from skaudio._validation import check_range, number_or_range
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation
+from skaudio.augmentation._seeds import note
 
 # The pitch changes by less than a thousandth from one step to the next, and soxr is faster with
 # ratios of small integers.
@@ -16,27 +17,28 @@ STEPS = 1000
 
 
 class Speed(WaveformAugmentation):
-    """Play each recording faster or slower, by resampling; its pitch changes along.
+    """Play each recording faster or slower by resampling, which changes its pitch as well.
 
     Parameters
     ----------
     rate : float or (low, high), default=(0.9, 1.1)
-        Above 1 is faster and shorter; a range is drawn from uniformly, per recording, in steps of
-        0.001. Between 0.1 and 10.
+        Speed between 0.1 and 10: values above 1 make a recording faster and shorter. From a
+        range, one value per recording is drawn uniformly, in steps of 0.001.
     p : float, default=1.0
         Probability that a recording is altered.
     random_state : int, RandomState instance or None, default=None
-        Of the draws of `fit_transform`.
+        Seed of the draws of `fit_transform`.
 
     Attributes
     ----------
     n_features_in_ : int
-        Samples per clip; only where `fit` was given a 2-D array.
+        Number of samples per clip; only set where `fit` was given a 2-D array.
 
     Notes
     -----
-    A recording of n samples becomes one of about n / rate; of which nothing would be left, it
-    stays as it is. Lengths change, so a 2-D array becomes an AudioBatch.
+    A recording of n samples becomes one of about n / rate samples. A recording so short that no
+    sample would remain is returned unchanged. Lengths change, so a 2-D array becomes an
+    AudioBatch.
 
     References
     ----------
@@ -70,7 +72,9 @@ class Speed(WaveformAugmentation):
 
     def _make_operation(self) -> Operation:
         def play(waveform: np.ndarray, rate: Any, speed: float, seed: int) -> np.ndarray:
-            return change_speed(waveform, round(speed * STEPS) / STEPS)
+            speed = round(speed * STEPS) / STEPS
+            note(rate=speed)
+            return change_speed(waveform, speed)
 
         return check_range("rate", self.rate), play
 

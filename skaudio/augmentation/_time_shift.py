@@ -14,37 +14,40 @@ from skaudio._validation import (
     sample_rate,
 )
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation, known
+from skaudio.augmentation._seeds import note
 
 
 class TimeShift(WaveformAugmentation):
-    """Move each recording in time; its length stays.
+    """Shift each recording in time without changing its length.
 
     Parameters
     ----------
     shift : float or (low, high), default=(-0.1, 0.1)
-        How far, positive for later; a range is drawn from uniformly, per recording.
+        Amount of the shift; positive values move the sound to a later time. From a range, one
+        value per recording is drawn uniformly.
     unit : {"fraction", "seconds"}, default="fraction"
-        Of ``shift``: a fraction of the recording's length, or seconds.
+        Unit of ``shift``: a fraction of the recording's length, or seconds.
     mode : {"pad", "roll"}, default="pad"
-        "pad" fills with silence what becomes free; "roll" moves in there what is pushed out at the
-        other end.
+        "pad" fills the gap with silence; "roll" fills it with the samples that were shifted out
+        at the other end.
     sample_rate : float, default=None
-        Of bare arrays, in Hz; needed for ``unit="seconds"``. Files and mappings have their own.
+        Sample rate of bare arrays in Hz, needed for ``unit="seconds"``. Files and mappings have
+        their own.
     p : float, default=1.0
         Probability that a recording is altered.
     random_state : int, RandomState instance or None, default=None
-        Of the draws of `fit_transform`.
+        Seed of the draws of `fit_transform`.
 
     Attributes
     ----------
     n_features_in_ : int
-        Samples per clip; only where `fit` was given a 2-D array.
+        Number of samples per clip; only set where `fit` was given a 2-D array.
 
     Notes
     -----
-    With ``mode="pad"``, a ``shift`` that could leave nothing of a recording is an error, whatever
-    is drawn: silence with a label teaches a model the wrong thing. With ``mode="roll"`` the shift
-    goes round as often as it takes.
+    With ``mode="pad"``, a ``shift`` that could move a whole recording out of the clip is an error,
+    whichever value is drawn, because silence with a label would be a wrong training example. With
+    ``mode="roll"``, shifts longer than the recording wrap around.
 
     Examples
     --------
@@ -101,6 +104,7 @@ class TimeShift(WaveformAugmentation):
                     f"{len(waveform) / scale:g} s: only silence would be left. Expected a shorter "
                     "shift, unit='fraction' or mode='roll'."
                 )
+            note(shift=shift)
             n = round(shift * scale)
             return roll_by(waveform, n) if roll else shift_by(waveform, n)
 

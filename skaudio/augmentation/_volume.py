@@ -8,6 +8,7 @@ import numpy as np
 
 from skaudio._validation import check_range, number_or_range, optional
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation
+from skaudio.augmentation._seeds import note
 
 
 class Volume(WaveformAugmentation):
@@ -18,18 +19,18 @@ class Volume(WaveformAugmentation):
     Parameters
     ----------
     gain_db : float or (low, high), default=(-6, 6)
-        Gain in dB; a range is drawn from uniformly, per recording.
+        Gain in dB. From a range, one value per recording is drawn uniformly.
     factor : float or (low, high), default=None
         Gain as a factor of 0 or more, used in place of ``gain_db`` if given.
     p : float, default=1.0
         Probability that a recording is altered.
     random_state : int, RandomState instance or None, default=None
-        Of the draws of `fit_transform`.
+        Seed of the draws of `fit_transform`.
 
     Attributes
     ----------
     n_features_in_ : int
-        Samples per clip; only where `fit` was given a 2-D array.
+        Number of samples per clip; only set where `fit` was given a 2-D array.
 
     Examples
     --------
@@ -68,6 +69,7 @@ class Volume(WaveformAugmentation):
             gains = check_range("factor", self.factor)
 
         def scale(waveform: np.ndarray, rate: Any, gain: float, seed: int) -> np.ndarray:
+            note(**{"gain_db" if in_db else "factor": gain})
             return waveform * (10 ** (gain / 20) if in_db else gain)
 
         return gains, scale

@@ -10,7 +10,7 @@ import numpy as np
 from skaudio._validation import check_range, number_or_range
 from skaudio.audio import AudioBatch
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation
-from skaudio.augmentation._seeds import draw, happens
+from skaudio.augmentation._seeds import draw, happens, note
 
 STEPS = 100  # per unit of the factor: few enough filter banks to keep them all
 
@@ -18,9 +18,9 @@ STEPS = 100  # per unit of the factor: few enough filter banks to keep them all
 class VTLP(WaveformAugmentation):
     """Vocal tract length perturbation: warp the frequency axis of each recording.
 
-    The waveform stays. Each recording is marked with a factor, by which the `MelSpectrogram` or
-    `MFCC` that follows warps its mel filter bank for that recording. Other encoders refuse marked
-    recordings.
+    The waveform is not changed. Each recording is marked with a factor, and the `MelSpectrogram`
+    or `MFCC` that follows warps its mel filter bank by that factor for that recording. Other
+    encoders refuse marked recordings.
 
     Parameters
     ----------
@@ -30,19 +30,19 @@ class VTLP(WaveformAugmentation):
     p : float, default=1.0
         Probability that a recording is altered.
     random_state : int, RandomState instance or None, default=None
-        Of the draws of `fit_transform`.
+        Seed of the draws of `fit_transform`.
 
     Attributes
     ----------
     n_features_in_ : int
-        Samples per clip; only where `fit` was given a 2-D array.
+        Number of samples per clip; only set where `fit` was given a 2-D array.
 
     Notes
     -----
-    The edges and centres f of the filters become W(f) = f a up to a knee at F min(a, 1) / a, and
-    from there lie on a straight line to the Nyquist frequency, which stays. F is 4800 Hz, or 0.9
-    of the Nyquist frequency where that is lower. On a recording that is marked already, the
-    factors multiply. A 2-D array becomes an AudioBatch, which holds the marks.
+    With a factor a, the edges and centres f of the filters become W(f) = a f up to the frequency
+    F min(a, 1) / a. From there, W is a straight line to the Nyquist frequency, which is not moved.
+    F is 4800 Hz, or 0.9 of the Nyquist frequency where that is lower. The factors of a recording
+    that is marked twice multiply. A 2-D array becomes an AudioBatch, which holds the marks.
 
     References
     ----------
@@ -98,4 +98,6 @@ class VTLP(WaveformAugmentation):
             round(math.floor(step) / STEPS * (1.0 if warp is None else warp), 2) if act else warp
             for step, act, warp in zip(steps, acts, batch.warp_factors, strict=True)
         ]
+        if acts and acts[-1]:
+            note(warp=math.floor(steps[-1]) / STEPS)
         return batch.replace(warp_factors=warp_factors)

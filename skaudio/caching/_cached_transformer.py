@@ -8,17 +8,23 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import available_if
 
 from skaudio._parallel import progress_bar
-from skaudio._steps import first_step, frame_maker
+from skaudio._steps import (
+    first_step,
+    frame_maker,
+    last_step,
+    parts_of,
+    pin_output,
+    transform_plainly,
+)
 from skaudio._validation import Checked, check_parameters, choice, count
-from skaudio.audio import AudioBatch, Recordings, check_recordings
-from skaudio.caching._cache_keys import check_stateless, digest, recording_key, transformer_facts
-from skaudio.caching._lookup import Compute, fetch
+from skaudio.audio import READING_ERRORS, Recordings, check_recordings, raise_all, read_through
+from skaudio.caching._cache_keys import check_stateless, digest, recording_keys, transformer_facts
+from skaudio.caching._lookup import Compute, fetch, items_of
 from skaudio.caching._result_store import CacheInfo, Store
 from skaudio.frames import FrameOutputMixin, pack
 
@@ -70,7 +76,8 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
     While a recording is computed, a lock on its file keeps other processes from computing it too;
     it ends with the process that holds it. Files appear whole, and one that has been damaged since
-    is computed again. Nothing is pickled.
+    is computed again. Nothing is pickled. The NaN that stands for a recording that cannot be read
+    (``on_error="nan"``) is not kept: the recording is tried again the next time.
 
     Examples
     --------
@@ -145,15 +152,16 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         """
         store = self._store()
         recordings = check_recordings(self, X, reset=False, finite=False)
-        keys = [recording_key(recording) for recording in recordings]
+        strict, lenient = self._workers()
+        keys, known = recording_keys(recordings, skip=lenient is not None)
+        compute = self._computer(X, recordings, known, strict, skip=lenient is not None)
         with progress_bar(len(set(keys)), self.verbose) as progress:
-            items = fetch(
-                store,
-                keys,
-                self._computer(X, recordings),
-                batch_size=self.batch_size,
-                progress=progress,
-            )
+            found = fetch(store, keys, compute, batch_size=self.batch_size, progress=progress)
+        results = dict(zip(known, found, strict=True))
+        unread = [i for i in range(len(recordings)) if results.get(i) is None]
+        if unread:
+            results |= zip(unread, self._compute(lenient, X, recordings, unread), strict=True)
+        items: list[Any] = [results[i] for i in range(len(recordings))]
         output = pack(items, len(items), items[0].dtype)
         if items[0].ndim == 1 and output.ndim == 1:
             raise ValueError(
@@ -197,7 +205,7 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_frames), optional
-            How many, or frames to count.
+            Number of frames, or frames to count; may be left out where the transformer's may.
 
         Returns
         -------
@@ -205,6 +213,11 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         """
         times: np.ndarray = frame_maker(self.transformer).frame_times(n_frames)
         return times
+
+    def _returns_rows(self) -> bool:
+        last = last_step(self.transformer)
+        # Of another library's transformer this is not known: its results tell.
+        return bool(last._returns_rows()) if isinstance(last, FrameOutputMixin) else True
 
     def _store(self) -> Store:
         """Check everything but X, and return where the results of this transformer are."""
@@ -215,24 +228,55 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         name = f"{type(self.transformer).__name__}-{digest(facts.encode())[:16]}"
         return Store(folder, name, facts, self.max_bytes)
 
-    def _computer(self, X: Any, recordings: Recordings) -> Compute:
-        """Return what computes the recordings at given positions, all with one clone.
+    def _workers(self) -> tuple[Any, Any]:
+        """Return a clone that raises errors, and one that puts NaN if the transformer does.
 
-        The clone is not fitted: nothing is learned in `fit`, and a pretrained net would be loaded
-        once more by it.
+        They are not fitted: nothing is learned in `fit`, and a pretrained net would be loaded once
+        more by it. What is kept comes from the first: NaN may not be NaN any more after the last
+        step.
         """
-        worker: Any = clone(self.transformer)
+        strict: Any = pin_output(clone(self.transformer))
+        parts = [strict, *(part for _, part in parts_of(strict))]
+        is_lenient = False
+        for part in parts:
+            if isinstance(part, BaseEstimator) and getattr(part, "on_error", None) == "nan":
+                part.set_params(on_error="raise")
+                is_lenient = True
+        return strict, pin_output(clone(self.transformer)) if is_lenient else None
 
-        def compute(positions: list[int]) -> list[np.ndarray]:
-            part: Any = Recordings([recordings[i] for i in positions])
-            if recordings.is_array:
-                part = np.stack([recording.source for recording in part])
-            elif not first_step(worker).__module__.startswith("skaudio."):
-                # Ours take a Recording, which knows its name for messages; others what X held.
-                part = _safe_indexing(X, positions)
-            return _items_of(worker.transform(part), len(positions), type(worker).__name__)
+    def _computer(
+        self, X: Any, recordings: Recordings, known: list[int], worker: Any, *, skip: bool
+    ) -> Compute:
+        """Return what computes some of the known recordings; ``skip``: None for unreadable ones."""
+
+        def compute(positions: list[int]) -> list[Any]:
+            some = [known[i] for i in positions]
+            try:
+                return self._compute(worker, X, recordings, some)
+            except READING_ERRORS as error:
+                if not skip:
+                    todo = [recordings[i] for i in known[positions[0] :]]
+                    raise_all(todo, error, read_through, n=len(recordings))
+            return [one(i) for i in some]
+
+        def one(i: int) -> np.ndarray | None:
+            try:
+                return self._compute(worker, X, recordings, [i])[0]
+            except READING_ERRORS:
+                return None  # the lenient worker says what is wrong
 
         return compute
+
+    def _compute(
+        self, worker: Any, X: Any, recordings: Recordings, positions: list[int]
+    ) -> list[np.ndarray]:
+        part: Any = Recordings([recordings[i] for i in positions])
+        if recordings.is_array:
+            part = np.stack([recording.source for recording in part])
+        elif not first_step(worker).__module__.startswith("skaudio."):
+            # Ours take a Recording, which knows its name for messages; others what X held.
+            part = _safe_indexing(X, positions)
+        return items_of(transform_plainly(worker, part), len(positions), type(worker).__name__)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -248,23 +292,3 @@ def _folder_of(memory: Any) -> Path:
             f"memory={memory!r}: expected the name of a folder, or a joblib.Memory with a location."
         )
     return Path(location).expanduser().absolute()
-
-
-def _items_of(output: Any, n: int, name: str) -> list[np.ndarray]:
-    """Return the result of each recording in what a transformer put out."""
-    expected = "expected rows or frames, an array of numbers for every recording"
-    if isinstance(output, AudioBatch) or sparse.issparse(output):
-        raise TypeError(
-            f"{name} returns {type(output).__name__}, {expected}: cache the steps up to an encoder "
-            "or a pooling."
-        )
-    if hasattr(output, "iloc"):
-        cells = output.shape[1] == 1 and output.dtypes.iloc[0].kind == "O"
-        output = output.iloc[:, 0].tolist() if cells else output.to_numpy()
-    items = [np.asarray(item) for item in output]
-    if len(items) != n:
-        raise ValueError(f"{name} returns {len(items)} results for {n} recordings, {expected}.")
-    for item in items:
-        if item.ndim == 0 or item.dtype.kind not in "fiucb":
-            raise TypeError(f"{name} returns {item!r:.60} for a recording, {expected}.")
-    return items

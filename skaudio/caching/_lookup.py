@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
-from skaudio._parallel import no_progress
+from skaudio._parallel import holding, no_progress
+from skaudio.audio import AudioBatch
 from skaudio.caching._result_store import Store
 
 # Seconds between looks at results that another process is computing.
 FIRST_WAIT, LONGEST_WAIT = 0.005, 0.1
 
-# From positions in X to their results, in order.
-Compute = Callable[[list[int]], Sequence[np.ndarray]]
+# From positions in X to their results, in order; None for what is not to be kept.
+Compute = Callable[[list[int]], Sequence[np.ndarray | None]]
 
 
 def fetch(
@@ -25,16 +28,16 @@ def fetch(
     *,
     batch_size: int,
     progress: Callable[[int], Any] = no_progress,
-) -> list[np.ndarray]:
+) -> list[np.ndarray | None]:
     """Return the result of each key, in order; compute each key that is missing once.
 
-    Locks are held on the results of one batch at a time, and never while waiting for another's, so
-    that processes cannot wait for each other in a circle.
+    Locks are held on the results of one batch at a time, and never while waiting for another's or
+    for joblib's workers, so that nobody waits in a circle.
     """
     positions: dict[str, int] = {}  # of the first recording with a key
     for i, key in enumerate(keys):
         positions.setdefault(key, i)
-    results = _load(store, positions)
+    results: dict[str, np.ndarray | None] = {**_load(store, positions)}
     progress(len(results))
     missing = {key: None for key in positions if key not in results}  # ordered, quick to delete
     if missing:
@@ -43,12 +46,14 @@ def fetch(
     while missing:
         with store.locked(missing, batch_size) as batch:
             # Another process may have computed them between the look and the lock.
-            found = _load(store, batch)
+            found: dict[str, np.ndarray | None] = {**_load(store, batch)}
             todo = [key for key in batch if key not in found]
             if todo:
-                computed = compute([positions[key] for key in todo])
+                with holding():  # workers may be waiting for these results: none may be waited for
+                    computed = compute([positions[key] for key in todo])
                 found |= dict(zip(todo, computed, strict=True))
-                store.save({key: found[key] for key in todo})
+                computed_now = ((key, found[key]) for key in todo)
+                store.save({key: array for key, array in computed_now if array is not None})
         results |= found
         n_computed += len(todo)
         progress(len(found))
@@ -63,7 +68,8 @@ def fetch(
     store.count(hits=len(keys) - n_computed)
     # Each its own array: what is done to one row must not change another.
     return [
-        results[key] if positions[key] == i else results[key].copy() for i, key in enumerate(keys)
+        results[key] if positions[key] == i else copy.copy(results[key])
+        for i, key in enumerate(keys)
     ]
 
 
@@ -71,3 +77,20 @@ def _load(store: Store, keys: Iterable[str]) -> dict[str, np.ndarray]:
     """Return the results that are there."""
     loaded = ((key, store.load(key)) for key in keys)
     return {key: array for key, array in loaded if array is not None}
+
+
+def items_of(output: Any, n: int, name: str) -> list[np.ndarray]:
+    """Return the result of each recording in what a transformer put out."""
+    expected = "expected rows or frames, an array of numbers for every recording"
+    if isinstance(output, AudioBatch) or sparse.issparse(output):
+        raise TypeError(
+            f"{name} returns {type(output).__name__}, {expected}: cache the steps up to an encoder "
+            "or a pooling."
+        )
+    items = [np.asarray(item) for item in output]
+    if len(items) != n:
+        raise ValueError(f"{name} returns {len(items)} results for {n} recordings, {expected}.")
+    for item in items:
+        if item.ndim == 0 or item.dtype.kind not in "fiucb":
+            raise TypeError(f"{name} returns {item!r:.60} for a recording, {expected}.")
+    return items

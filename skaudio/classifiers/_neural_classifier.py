@@ -7,17 +7,26 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.base import ClassifierMixin
+from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_y, check_consistent_length, check_is_fitted
+from sklearn.utils.validation import _check_y, check_is_fitted
 from torch import nn
 
-from skaudio._neural import encoded_frames, fit_net, is_warm, make_source, predict_rows
-from skaudio._validation import check_parameters, check_target
+from skaudio._neural import (
+    Classes,
+    LoadsAnywhere,
+    fit_net,
+    fitting,
+    is_warm,
+    make_source,
+    predict_rows,
+    prediction_frames,
+)
+from skaudio._validation import check_target
 
 
-class NeuralClassifier(ClassifierMixin, BaseEstimator):
+class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
     """What the classifiers share; a subclass names its module and the parameters of that."""
 
     __metadata_request__fit = {"groups": True}
@@ -44,33 +53,32 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_recordings,)
             Class labels.
         groups : array-like of shape (n_recordings,), optional
-            Speakers, machines...: ``early_stopping`` holds out whole groups.
+            Group of each recording (a speaker...): ``early_stopping`` holds out whole groups.
 
         Returns
         -------
         self : estimator
         """
-        check_target(self, y)
-        check_parameters(self)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        source = make_source(self, X, y, seed)
-        codes = self._encode_labels(source, y, is_warm(self))
-        fit_net(
-            self,
-            source,
-            codes,
-            build=lambda n_features: self._build(n_features, len(self.classes_)),
-            criterion=self._criterion(codes),
-            seed=seed,
-            groups=groups,
-            stratify=codes,
-        )
+        check_target(self, y, groups)
+        with fitting(self) as seed:
+            source = make_source(self, X, y, seed, groups=groups)
+            codes = self._encode_labels(source, y, is_warm(self))
+            fit_net(
+                self,
+                source,
+                codes,
+                build=lambda n_features: self._build(n_features, len(self.classes_)),
+                criterion=self._criterion(codes),
+                score=_accuracy,
+                seed=seed,
+                classes=Classes.of_codes(self.classes_.tolist(), codes),
+                groups=groups,
+            )
         return self
 
     def _encode_labels(self, source: Any, y: Any, again: bool) -> np.ndarray:
         y = _check_y(y, multi_output=False, estimator=self)
         check_classification_targets(y)
-        check_consistent_length(source.lengths, y)
         classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
@@ -142,10 +150,14 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator):
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return predict_rows(self.net_.module_, encoded_frames(self, X), self.device)
+        return predict_rows(self.net_.module_, prediction_frames(self, X), self.device)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         # With an encoder, scikit-learn's two-sample "waveforms" cannot be told apart.
         tags.classifier_tags.poor_score = self.encoder is not None
         return tags
+
+
+def _accuracy(outputs: list[np.ndarray], targets: list[np.ndarray]) -> float:
+    return float(np.mean(np.concatenate(outputs).argmax(axis=1) == np.concatenate(targets)))

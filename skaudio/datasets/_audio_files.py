@@ -88,9 +88,8 @@ def load_audio_files(
         extra ``ffmpeg``, .3gp .aac .amr .ape .avi .flv .m4a .m4v .mka .mkv .mov .mp4 .mpeg .mpg
         .webm .wma .wmv .wv.
     on_error : {"raise", "skip"}, default="raise"
-        "raise" opens no file: one that is damaged is an error where it is decoded. "skip" opens
-        every file (about 0.2 ms each), leaves out those whose beginning cannot be decoded, and
-        warns of them once.
+        "raise" opens no file: one that is damaged is an error where it is decoded. "skip" decodes
+        every file, leaves out those that cannot be read to their end, and warns of them once.
     description : str, default=None
         Becomes ``DESCR``.
     return_X_y : bool, default=False

@@ -13,7 +13,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
 from skaudio._parallel import map_in_threads, progress_bar
-from skaudio._validation import check_sample_rate
+from skaudio._validation import check_labels, check_sample_rate
 from skaudio.audio import Recording, Recordings, check_recordings
 from skaudio.datasets._audit_duplicates import MIN_CORRELATION, candidates, correlation
 from skaudio.datasets._audit_findings import find, problems_of
@@ -184,13 +184,10 @@ def _check_labels(n: int, y: Any, groups: Any) -> tuple[Any, Any]:
         if values is None:
             checked.append(None)
             continue
+        check_labels(values, name)
         values = column_or_1d(values)
         if len(values) != n:
             raise ValueError(f"{name} has {len(values)} entries, X holds {n} recordings.")
-        if pd.isna(values).any():
-            raise ValueError(
-                f"{name} has missing values; give these recordings a name of their own."
-            )
         checked.append(values)
     labels, group_labels = checked
     if labels is not None and type_of_target(labels).startswith("continuous"):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skaudio._validation import counted, printable
 from skaudio.datasets._audit_shortcuts import FEATURES
 
 # Shares of the samples and of full scale from which on a recording has a problem. A peak that
@@ -49,7 +50,7 @@ class Finding:
     recordings: np.ndarray = field(default_factory=lambda: np.empty(0, int), repr=False)
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.message}"
+        return printable(f"{self.kind}: {self.message}")
 
 
 def problems_of(table: pd.DataFrame) -> list[str]:
@@ -94,7 +95,7 @@ def _names(table: pd.DataFrame, positions: Iterable[int]) -> str:
 
 
 def _of(n: int, table: pd.DataFrame) -> str:
-    return f"{n} of {len(table)} recordings"
+    return f"{n} of {counted(len(table), 'recording')}"
 
 
 def _damaged(table: pd.DataFrame) -> Iterator[Finding]:

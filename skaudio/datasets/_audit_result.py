@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from skaudio._validation import counted
 from skaudio.datasets._audit_findings import Finding
 
 
@@ -83,10 +84,11 @@ class RecordingsAudit:
     def __str__(self) -> str:
         seconds = self.table["duration"].sum()
         time = f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
-        lines = [f"{len(self.table)} recordings, {time}"]
+        lines = [f"{counted(len(self.table), 'recording')}, {time}"]
         lines += [f"- {finding}" for finding in self.findings] or ["- nothing found"]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        n = len(self.findings)
-        return f"<RecordingsAudit of {len(self.table)} recordings with {n} finding(s); print it>"
+        recordings = counted(len(self.table), "recording")
+        found = counted(len(self.findings), "finding")
+        return f"<RecordingsAudit of {recordings} with {found}; print it>"

@@ -9,12 +9,16 @@ from typing import Any
 
 from sklearn.utils import Bunch
 
-from skaudio._files import get_data_home
+from skaudio._files import RemoteFile, get_data_home
 from skaudio.datasets._bunch import make_bunch, read_description
 from skaudio.datasets._find_or_fetch import find_or_fetch
 
 _COMMIT = "553c8f1743b9dba6b282e1323c3ca8fa76923448"
-_URL = f"https://github.com/karolpiczak/ESC-10/archive/{_COMMIT}.zip"
+_SOURCE = RemoteFile(
+    f"https://github.com/karolpiczak/ESC-10/archive/{_COMMIT}.zip",
+    max_size=200 << 20,
+    hosts=("codeload.github.com",),
+)
 _N_RECORDINGS, _N_CLASSES = 400, 10
 _FOLDER_NAME = re.compile(r"(?P<number>[0-9]{3}) - (?P<label>.+)")
 _FILE_NAME = re.compile(r"(?P<fold>[0-9])-(?P<clip_id>[0-9]+)-(?P<take>[A-Z])\.ogg")
@@ -30,7 +34,7 @@ def fetch_esc10(
     download_if_missing: bool = True,
     return_X_y: bool = False,
     as_frame: bool = False,
-    verbose: bool = True,
+    verbose: int = 1,
 ) -> Any:
     """Load ESC-10, environmental sounds, downloading it once (classification).
 
@@ -58,9 +62,9 @@ def fetch_esc10(
     as_frame : bool, default=False
         Return pandas objects: ``data`` as a one-column DataFrame, ``target`` and ``groups`` as
         Series, and ``frame`` as the table of all.
-    verbose : bool, default=True
-        When downloading, print the licence, a progress bar, and the size and sha256 of the
-        archive.
+    verbose : int, default=1
+        With 1, a download prints the licence, a progress bar, and the size and sha256 of the
+        archive; with 0, nothing.
 
     Returns
     -------
@@ -114,8 +118,9 @@ def fetch_esc10(
     folder = get_data_home(data_home) / "esc10"
     rows = find_or_fetch(
         lambda: _find_recordings(folder),
-        _URL,
+        _SOURCE,
         folder,
+        max_files=2_000,
         within=folder,
         expected="recording in a folder named such as 001 - Dog bark",
         example=folder / "001 - Dog bark",

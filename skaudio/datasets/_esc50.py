@@ -9,11 +9,15 @@ from typing import Any
 
 from sklearn.utils import Bunch
 
-from skaudio._files import get_data_home
+from skaudio._files import RemoteFile, get_data_home
 from skaudio.datasets._bunch import make_bunch, read_description
 from skaudio.datasets._find_or_fetch import find_or_fetch
 
-_URL = "https://github.com/karolpiczak/ESC-50/archive/refs/heads/master.zip"
+_SOURCE = RemoteFile(
+    "https://github.com/karolpiczak/ESC-50/archive/refs/heads/master.zip",
+    max_size=2 << 30,
+    hosts=("codeload.github.com",),
+)
 _N_RECORDINGS, _N_CLASSES = 2000, 50
 _COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
 _LICENCE = (
@@ -28,7 +32,7 @@ def fetch_esc50(
     download_if_missing: bool = True,
     return_X_y: bool = False,
     as_frame: bool = False,
-    verbose: bool = True,
+    verbose: int = 1,
 ) -> Any:
     """Load ESC-50, environmental sounds, downloading it once (classification).
 
@@ -57,9 +61,9 @@ def fetch_esc50(
     as_frame : bool, default=False
         Return pandas objects: ``data`` as a one-column DataFrame, ``target`` and ``groups`` as
         Series, and ``frame`` as the table of all.
-    verbose : bool, default=True
-        When downloading, print the licence, a progress bar, and the size and sha256 of the
-        archive.
+    verbose : int, default=1
+        With 1, a download prints the licence, a progress bar, and the size and sha256 of the
+        archive; with 0, nothing.
 
     Returns
     -------
@@ -115,8 +119,9 @@ def fetch_esc50(
     table = folder / "meta" / "esc50.csv"
     names, rows = find_or_fetch(
         lambda: _find_recordings(folder),
-        _URL,
+        _SOURCE,
         folder,
+        max_files=10_000,
         within=folder,
         expected=f"recordings listed in {table}",
         example=table,

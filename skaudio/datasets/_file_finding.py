@@ -9,8 +9,15 @@ import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from skaudio._parallel import map_in_threads
-from skaudio.audio import AUDIO_EXTENSIONS, FFMPEG_EXTENSIONS, LIBSNDFILE_EXTENSIONS, as_recording
+from skaudio.audio import (
+    AUDIO_EXTENSIONS,
+    FFMPEG_EXTENSIONS,
+    LIBSNDFILE_EXTENSIONS,
+    as_recording,
+    find_errors,
+    listed,
+    read_through,
+)
 
 # Folders of these names are hardly classes.
 NO_CLASSES = re.compile(
@@ -18,8 +25,6 @@ NO_CLASSES = re.compile(
     r"|audio|data|wavs?|recordings?|sounds?|clips?",
     re.IGNORECASE,
 )
-BEGINNING = 0.01  # seconds of a file that are decoded to see whether it can be opened
-SHOWN_ERRORS = 10
 
 
 def check_extensions(extensions: Iterable[str] | None) -> frozenset[str]:
@@ -147,28 +152,16 @@ def warn_of_skipped(skipped: list[Path], container: Path) -> None:
 
 
 def find_unreadable(paths: list[Path]) -> list[int]:
-    """Return which files cannot be opened, and warn of them; refuse to skip all."""
-
-    def error_of(i: int) -> str:
-        try:
-            as_recording(str(paths[i]), i).read(duration=BEGINNING)
-        except (ValueError, ImportError, OSError) as error:
-            return str(error)
-        return ""
-
-    errors = map_in_threads(error_of, len(paths), threaded=True)
-    unreadable = [i for i, error in enumerate(errors) if error]
-    if not unreadable:
+    """Return which files cannot be decoded, and warn of them; refuse to skip all."""
+    recordings = [as_recording(str(path), i) for i, path in enumerate(paths)]
+    errors = find_errors(recordings, read_through)
+    if not errors:
         return []
-    shown = "\n".join(errors[i] for i in unreadable[:SHOWN_ERRORS])
-    more = "\n..." if len(unreadable) > SHOWN_ERRORS else ""
-    message = f"{len(unreadable)} of {len(paths)} recordings cannot be opened"
-    if len(unreadable) == len(paths):
-        raise ValueError(f"{message}:\n{shown}{more}")
-    warnings.warn(
-        f"{message} and are skipped, listed under 'skipped':\n{shown}{more}", stacklevel=3
-    )
-    return unreadable
+    message = listed(list(map(str, errors.values())), len(paths))
+    if len(errors) == len(paths):
+        raise ValueError(message)
+    warnings.warn(f"{message}\nThey are skipped, and listed under 'skipped'.", stacklevel=3)
+    return list(errors)
 
 
 def _visible(folder: Path) -> list[Path]:

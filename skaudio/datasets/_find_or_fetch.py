@@ -6,21 +6,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from skaudio._files import fetch_zip
+from skaudio._files import RemoteFile, fetch_zip
 
 
 def find_or_fetch(
     find: Callable[[], Any],
-    url: str,
+    source: RemoteFile,
     folder: Path,
     *,
+    max_files: int,
     within: Path,
     expected: str,
     example: Path,
     allowed: bool,
     licence: str,
     check: Callable[[Path], None],
-    verbose: bool,
+    verbose: int,
 ) -> Any:
     """Return what ``find`` finds, after a download if it finds nothing.
 
@@ -28,7 +29,7 @@ def find_or_fetch(
     ----------
     find : callable
         Returns the recordings that are there, or something empty.
-    url, folder, allowed, licence, check, verbose
+    source, folder, max_files, allowed, licence, check, verbose
         As `fetch_zip` takes them.
     within : Path
         Where the recordings belong. If there are other files only, that is an error.
@@ -45,15 +46,16 @@ def find_or_fetch(
             f"{within} holds files, but no {expected}: empty it, or name another data_home"
         )
     fetch_zip(
-        url,
+        source,
         folder,
+        max_files=max_files,
         missing_from=within,
         allowed=allowed,
         licence=licence,
         check=check,
         by_hand=(
-            f"To put the recordings there by hand, download {url} elsewhere and unpack it so that"
-            f" {example} exists, or name another data_home"
+            f"To put the recordings there by hand, download {source.url} elsewhere and unpack it "
+            f"so that {example} exists, or name another data_home"
         ),
         verbose=verbose,
     )

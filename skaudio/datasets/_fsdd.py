@@ -9,11 +9,15 @@ from typing import Any
 
 from sklearn.utils import Bunch
 
-from skaudio._files import get_data_home
+from skaudio._files import RemoteFile, get_data_home
 from skaudio.datasets._bunch import DIGIT_NAMES, make_bunch, read_description
 from skaudio.datasets._find_or_fetch import find_or_fetch
 
-_URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip"
+_SOURCE = RemoteFile(
+    "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip",
+    max_size=200 << 20,
+    hosts=("codeload.github.com",),
+)
 # The tag holds 3000; the check is against pages and fragments taken for the archive.
 _FEWEST_RECORDINGS = 2000
 _FILE_NAME = re.compile(r"(?P<digit>[0-9])_(?P<speaker>[^_]+)_(?P<index>[0-9]+)\.wav")
@@ -29,7 +33,7 @@ def fetch_fsdd(
     download_if_missing: bool = True,
     return_X_y: bool = False,
     as_frame: bool = False,
-    verbose: bool = True,
+    verbose: int = 1,
 ) -> Any:
     """Load the Free Spoken Digit Dataset, downloading it once (classification).
 
@@ -58,9 +62,9 @@ def fetch_fsdd(
     as_frame : bool, default=False
         Return pandas objects: ``data`` as a one-column DataFrame, ``target`` and ``groups`` as
         Series, and ``frame`` as the table of all.
-    verbose : bool, default=True
-        When downloading, print the licence, a progress bar, and the size and sha256 of the
-        archive.
+    verbose : int, default=1
+        With 1, a download prints the licence, a progress bar, and the size and sha256 of the
+        archive; with 0, nothing.
 
     Returns
     -------
@@ -115,8 +119,9 @@ def fetch_fsdd(
     recordings = folder / "recordings"
     rows = find_or_fetch(
         lambda: _find_recordings(recordings),
-        _URL,
+        _SOURCE,
         folder,
+        max_files=10_000,
         within=recordings,
         expected="recording named such as 0_george_0.wav",
         example=recordings / "0_george_0.wav",

@@ -13,6 +13,7 @@ import soundfile as sf
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_consistent_length
 
+from skaudio._steps import transform_plainly
 from skaudio.audio import AudioBatch, check_recordings
 from skaudio.encoders import Waveform
 from skaudio.events import check_events, find_runs
@@ -210,7 +211,7 @@ def looped(
 
 
 def _read(reader: Waveform, X: Any) -> Any:
-    return reader.transform(list(check_recordings(Waveform(), X, reset=True)))
+    return transform_plainly(reader, list(check_recordings(Waveform(), X, reset=True)))
 
 
 def _levels(waveform: np.ndarray, size: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from torch import nn
 
 from skaudio import nets
 from skaudio._validation import (
+    CLASS_WEIGHTS,
     POSITIVE_SECONDS,
     SECONDS,
     Constraint,
@@ -80,9 +81,9 @@ default="linear_softmax"
         Recordings per step; batches hold recordings of similar length.
     lr : float, default=3e-3
         Highest learning rate of the one-cycle schedule.
-    class_weight : dict, "balanced" or None, default=None
+    class_weight : dict, list of dict, "balanced" or None, default=None
         As in scikit-learn. With several labels per recording, a dict gives the weight of the loss
-        where a label is present.
+        where a label is present; a list holds a dict of the weights of 0 and 1 for each label.
     standardize : {"global", "recording", "both", None}, default="global"
         "global" learns the mean and standard deviation of each feature on the training data.
         "recording" subtracts each recording's own mean over time, which removes a steady
@@ -92,7 +93,8 @@ default="linear_softmax"
         Hold out a part of the training data, stop when its loss no longer falls, and restore the
         best epoch.
     validation_fraction : float, default=0.1
-        Share of the training data that is held out; whole groups if `fit` gets ``groups``.
+        Share of the training data that is held out; whole groups if `fit` gets ``groups``. Fewer
+        where a class would be held out as a whole.
     n_iter_no_change : int, default=10
         Epochs without improvement before stopping.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -104,7 +106,8 @@ default="linear_softmax"
         Seed of weights, batches, dropout and augmentations, and of pairs where they are drawn. The
         same int and number of torch threads give bit-equal results.
     warm_start : bool, default=False
-        Start from the weights of the previous fit.
+        Start from the weights of the previous fit. Frames, labels and parameters of the net must
+        be the same.
     verbose : int, default=0
         Show a progress bar.
     callbacks : list of skorch callbacks, default=None
@@ -117,16 +120,18 @@ default="linear_softmax"
     ----------
     labels_ : ndarray of shape (n_labels,)
         Names of the labels: the rows of `predict_frames`, the columns of `predict_proba`.
-    classes_ : ndarray of shape (n_labels,), or list of arrays
-        ``labels_`` if each recording has one label, else [0, 1] for each label.
+    classes_ : ndarray of shape (n_labels,) or (n_labels, 2)
+        ``labels_`` if each recording has one label, else a row [0, 1] for each label.
     thresholds_ : ndarray of shape (n_labels,)
         Only after `tune_thresholds`.
     net_ : skorch.NeuralNet
-        ``net_.module_`` is the torch module, standardisation included.
+        ``net_.module_`` is the torch module, standardisation included. Optimizer, criterion and
+        callbacks are not kept.
     encoder_ : estimator
         The fitted encoder, if there is one.
     history_ : skorch.history.History
-        Losses and times of each epoch.
+        Losses and times of each epoch, and with ``early_stopping`` ``valid_score``, what `score`
+        gives for the part held out.
     n_iter_ : int
         Epochs trained.
     n_features_in_ : int
@@ -148,7 +153,19 @@ default="linear_softmax"
     ['file', 'onset', 'offset', 'event_label', 'score']
     """
 
+    _module_parameters = (
+        "channels",
+        "frame_stride",
+        "hidden_size",
+        "n_layers",
+        "bidirectional",
+        "pooling",
+        "dropout",
+    )
     _constraints: ClassVar[dict[str, Any]] = {
+        "class_weight": CLASS_WEIGHTS
+        | sequence("list of dict", "a list of such dicts", CLASS_WEIGHTS, 1)
+        | choice("balanced", None),
         "channels": sequence("sequence of int", "integers of 1 or more, or ()", count()),
         "frame_stride": count(),
         "n_layers": count(0),
@@ -231,11 +248,5 @@ default="linear_softmax"
         return nets.CRNN(
             n_features,
             len(self.labels_),
-            channels=self.channels,
-            frame_stride=self.frame_stride,
-            hidden_size=self.hidden_size,
-            n_layers=self.n_layers,
-            bidirectional=self.bidirectional,
-            pooling=self.pooling,
-            dropout=self.dropout,
+            **{name: getattr(self, name) for name in self._module_parameters},
         )

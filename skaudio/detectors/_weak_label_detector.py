@@ -7,33 +7,31 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.base import ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skaudio import nets
-from skaudio._neural import fit_net, is_warm, make_source
+from skaudio._neural import LoadsAnywhere, fit_net, fitting, make_source
 from skaudio._steps import frame_maker
-from skaudio._validation import check_parameters, check_target
+from skaudio._validation import check_length, check_parameters, check_target
 from skaudio.detectors._frame_scores import frame_scores
 from skaudio.detectors._thresholds import best_thresholds, check_onsets
-from skaudio.detectors._weak_labels import Labels, encode_labels, label_weights
+from skaudio.detectors._weak_labels import WeakLabelMixin, encode_labels, label_weights
 from skaudio.events import (
     check_events,
     check_thresholds,
-    file_names,
+    events_of_clips,
+    file_spans,
     frames_to_events,
 )
 
 
-class WeakLabelDetector(ClassifierMixin, BaseEstimator):
+class WeakLabelDetector(WeakLabelMixin, ClassifierMixin, LoadsAnywhere):
     """Methods of a detector; a subclass stores the parameters and builds the network."""
 
     __metadata_request__fit = {"groups": True}
 
-    labels_: np.ndarray
-    classes_: Any
     net_: Any
     encoder: Any
     frame_stride: int
@@ -53,33 +51,31 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
             (n_recordings, n_labels), a DataFrame of one whose columns are the names, or a list of
             lists of strings.
         groups : array-like of shape (n_recordings,), optional
-            Group of each recording (place, machine...): ``early_stopping`` holds out whole groups.
+            Group of each recording (a speaker...): ``early_stopping`` holds out whole groups.
 
         Returns
         -------
         self : estimator
         """
-        check_target(self, y)
-        check_parameters(self)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        source = make_source(self, X, y, seed)
-        labels = encode_labels(self, y)
-        check_consistent_length(source.lengths, labels.targets)
-        check_thresholds(self.threshold, labels.names.tolist())
-        self._set_labels(labels)
-        single = None if labels.is_multilabel else labels.targets.argmax(axis=1)
-        weights = label_weights(labels, self.class_weight)
-        fit_net(
-            self,
-            source,
-            labels.targets,
-            build=self._build,
-            criterion=nets.WeakLabelLoss(weights, by_class=single is not None),
-            seed=seed,
-            groups=groups,
-            stratify=single,
-            loudness_weight=0.0,  # all frames count the same: loud ones may be the events
-        )
+        check_target(self, y, groups)
+        with fitting(self) as seed:
+            source = make_source(self, X, y, seed, groups=groups)
+            labels = encode_labels(self, y)
+            check_thresholds(self.threshold, labels.names.tolist())
+            self._set_labels(labels)
+            weights = label_weights(labels, self.class_weight)
+            fit_net(
+                self,
+                source,
+                labels.targets,
+                build=self._build,
+                criterion=nets.WeakLabelLoss(weights, by_class=not labels.is_multilabel),
+                score=labels.accuracy,
+                seed=seed,
+                classes=labels.classes(),
+                groups=groups,
+                loudness_weight=0.0,  # all frames count the same: loud ones may be the events
+            )
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -140,14 +136,14 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_frames)
-            Number of frames, or an array of frames to count.
+            Number of frames, or frames to count.
 
         Returns
         -------
         times : ndarray of shape (n_frames,)
             In seconds from the recording's beginning.
         """
-        n_frames = int(np.shape(n_frames)[-1] if np.ndim(n_frames) else n_frames)
+        n_frames = check_length("n_frames", n_frames)
         first, step = self._input_times(1)[0], self._input_step()
         centers = self.frame_stride * np.arange(n_frames) + (self.frame_stride - 1) / 2
         times: np.ndarray = first + step * centers
@@ -164,25 +160,27 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         -------
         events : DataFrame
             ``file`` (the path, or the position in X, see `skaudio.events.file_names`), ``onset``
-            and ``offset`` in seconds, ``event_label``, and ``score``, the mean probability.
+            and ``offset`` in seconds, ``event_label``, and ``score``, the mean probability. The
+            times of a clip of a file are those of the file.
         """
-        names = file_names(X)
+        spans = file_spans(X)
         probabilities, counts = self._frames(X)
         self._check_params(self.labels_)
         thresholds = getattr(self, "thresholds_", self.threshold)
         tables = []
-        for name, values, count in zip(names, probabilities, counts, strict=True):
+        for span, values, count in zip(spans, probabilities, counts, strict=True):
             table = frames_to_events(
                 values,
                 self.frame_times(values),
                 self.labels_.tolist(),
                 threshold=thresholds,
                 frame_duration=self._step(),
-                file=name,
+                file=span.name,
                 **self._filters(),
             )
             end = self._input_times(count)[-1] + self._input_step() / 2
             table["offset"] = table["offset"].clip(upper=end)
+            table[["onset", "offset"]] += span.start
             tables.append(table)
         found = [table for table in tables if len(table)]
         return pd.concat(found, ignore_index=True) if found else tables[0]
@@ -196,7 +194,7 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
             Preferably not those of `fit`.
         events : DataFrame
             All events in X, see `skaudio.events.check_events`; ``file`` holds the names that
-            `predict_events` returns.
+            `predict_events` returns. Of clips of files, what lies within them is taken.
         metric : {"segment", "event"}, default="segment"
             F1 of segments of one second; or of events, whose onset may differ by 0.2 s and whose
             offset by 0.2 s or a fifth of the event's length, whichever is longer.
@@ -206,9 +204,12 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
         self : estimator
             With ``thresholds_``, which replace ``threshold`` until the next `fit`.
         """
-        names = file_names(X)
+        spans = file_spans(X)
+        names: list[Any] = [span.name for span in spans]
         check_is_fitted(self)
         events = check_events(events, labels=self.labels_.tolist(), files=names)
+        if any(span.is_clip for span in spans):
+            events, names = events_of_clips(events, spans), list(range(len(spans)))
         probabilities, counts = self._frames(X)
         self._check_params(self.labels_)
         ends = {n: self._input_times(c)[-1] for n, c in zip(names, counts, strict=True)}
@@ -225,25 +226,6 @@ class WeakLabelDetector(ClassifierMixin, BaseEstimator):
             filters=self._filters(),
         )
         return self
-
-    @property
-    def _is_multilabel(self) -> bool:
-        return isinstance(self.classes_, list)
-
-    def _set_labels(self, labels: Labels) -> None:
-        if is_warm(self):
-            kept = labels.is_multilabel == self._is_multilabel
-            if not kept or not np.array_equal(labels.names, self.labels_):
-                raise ValueError(
-                    f"warm_start: the labels are {labels.names.tolist()}, expected those of the "
-                    f"first fit, {self.labels_.tolist()}."
-                )
-        if hasattr(self, "thresholds_"):
-            del self.thresholds_
-        self.labels_ = labels.names
-        # A list, as in scikit-learn's forests: its scorers recognize multilabel output by it.
-        several = [np.array([0, 1]) for _ in labels.names]
-        self.classes_ = several if labels.is_multilabel else labels.names
 
     def _check_params(self, labels: Any) -> None:
         check_parameters(self)

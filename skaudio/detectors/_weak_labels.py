@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,13 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy import sparse
+from sklearn.metrics import accuracy_score
 from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_array
+
+from skaudio._neural import Classes, is_warm
+from skaudio._validation import check_same_labels, check_target
 
 
 @dataclass
@@ -32,11 +36,28 @@ class Labels:
     names: np.ndarray
     is_multilabel: bool
 
+    def classes(self) -> Classes:
+        """Return what early stopping must not hold out: recordings with, and without, a label."""
+        present = self.targets == 1
+        names = [repr(name) for name in self.names.tolist()]
+        if not self.is_multilabel:
+            return Classes(names, present)
+        return Classes(
+            names + [f"without {name}" for name in names], np.hstack([present, ~present])
+        )
+
+    def accuracy(self, outputs: list[np.ndarray], targets: list[np.ndarray]) -> float:
+        """Return the share of recordings all of whose labels are right, of batches."""
+        found, true = np.concatenate(outputs), np.concatenate(targets)
+        if self.is_multilabel:
+            return float(np.mean(((found > 0.5) == true).all(axis=1)))
+        return float(np.mean(found.argmax(axis=1) == true.argmax(axis=1)))
+
 
 def encode_labels(estimator: Any, y: Any) -> Labels:
     """Encode y: labels, an indicator matrix, a DataFrame of indicators, or lists of labels."""
     called = type(estimator).__name__
-    if isinstance(y, pd.DataFrame) and all(t.kind in "biuf" for t in y.dtypes):
+    if _is_table_of_labels(y):
         return Labels(_indicator(y, called), y.columns.to_numpy(), True)
     if _is_lists_of_labels(y):
         return _from_lists(y, called)
@@ -58,15 +79,43 @@ def encode_labels(estimator: Any, y: Any) -> Labels:
     return Labels(np.eye(len(names), dtype=np.float32)[codes], names, False)
 
 
-def _indicator(y: Any, called: str) -> np.ndarray:
-    indicator: np.ndarray = check_array(y, dtype=np.float32, input_name="y")
-    strange = indicator[(indicator != 0) & (indicator != 1)]
-    if len(strange):
+def indicator_of(estimator: Any, y: Any) -> np.ndarray:
+    """Return y, in any form that `encode_labels` takes, with a column for each of ``labels_``."""
+    names, called = estimator.labels_.tolist(), type(estimator).__name__
+    if _is_lists_of_labels(y):
+        labels = _from_lists(y, called, names)
+    else:
+        labels = encode_labels(estimator, y)
+        if _is_table_of_labels(y) and set(y.columns) == set(names):
+            return labels.targets[:, [list(y.columns).index(name) for name in names]]
+    if labels.targets.shape[1] != len(names):
         raise ValueError(
-            f"{called}: y holds {strange[0]:g} in its columns of labels, expected 0 (absent) or 1 "
-            "(present)."
+            f"{called}: y has {labels.targets.shape[1]} columns, expected one for each of the "
+            f"{len(names)} labels of fit, {names!r:.80}."
         )
-    return indicator
+    return labels.targets
+
+
+def _is_table_of_labels(y: Any) -> bool:
+    """Whether y is a DataFrame with a column per label; one column of words is one label each."""
+    if not isinstance(y, pd.DataFrame):
+        return False
+    return y.shape[1] > 1 or all(dtype.kind in "biuf" for dtype in y.dtypes)
+
+
+def _indicator(y: Any, called: str) -> np.ndarray:
+    table = y if isinstance(y, pd.DataFrame) else pd.DataFrame(y)
+    missing = table.isna().to_numpy()
+    strange = missing | ~table.isin([0, 1]).to_numpy()
+    if strange.any():
+        row, column = np.argwhere(missing if missing.any() else strange)[0].tolist()
+        value, name = table.iat[row, column], table.columns[column]
+        value = value.item() if isinstance(value, np.generic) else value
+        raise ValueError(
+            f"{called}: y holds {value!r:.60} for the label {name!r} in row {row}, expected 0 "
+            "(absent) or 1 (present)."
+        )
+    return np.asarray(check_array(table, dtype=np.float32, input_name="y"))
 
 
 def _is_lists_of_labels(y: Any) -> bool:
@@ -80,10 +129,13 @@ def _is_lists_of_labels(y: Any) -> bool:
     inside = (list, tuple, set, frozenset, np.ndarray)
     if not items or not all(isinstance(item, inside) for item in items):
         return False
+    if not any(len(item) for item in items):
+        raise ValueError("y holds no label: all lists of labels are empty.")
     return any(isinstance(label, str) for item in items for label in item)
 
 
-def _from_lists(y: Any, called: str) -> Labels:
+def _from_lists(y: Any, called: str, known: list[Any] | None = None) -> Labels:
+    """Encode lists of labels; those that occur, or those that are known."""
     rows = [list(item) for item in y]
     for i, row in enumerate(rows):
         for label in row:
@@ -91,7 +143,11 @@ def _from_lists(y: Any, called: str) -> Labels:
                 raise ValueError(
                     f"{called}: y[{i}] holds {label!r} ({type(label).__name__}), expected strings."
                 )
-    names = sorted({label for row in rows for label in row})
+            if known is not None and label not in known:
+                raise ValueError(
+                    f"{called}: y[{i}] holds {label!r}, expected labels of fit, {known!r:.80}."
+                )
+    names = sorted({label for row in rows for label in row}) if known is None else known
     position = {name: i for i, name in enumerate(names)}
     targets = np.zeros((len(rows), len(names)), np.float32)
     for i, row in enumerate(rows):
@@ -104,8 +160,8 @@ def label_weights(labels: Labels, class_weight: Any) -> torch.Tensor:
 
     As in scikit-learn, the weight of a class of n_c recordings in "balanced" is
     n / (n_classes * n_c). With one label per recording, the weight of a class is that of its
-    recordings. With several, each label is a problem of two classes, and a dictionary gives the
-    weights of "present".
+    recordings. With several, each label is a problem of two classes. A dictionary then gives the
+    weights of "present"; a list holds a dictionary of the weights of 0 and 1 for each label.
     """
     n = labels.targets.shape[1]
     weights = np.ones((n, 2), np.float32)
@@ -115,12 +171,76 @@ def label_weights(labels: Labels, class_weight: Any) -> torch.Tensor:
         y = labels.names[labels.targets.argmax(axis=1)]
         own = compute_class_weight(class_weight, classes=labels.names, y=y)
         return torch.from_numpy(np.repeat(own.astype(np.float32)[:, None], 2, axis=1))
-    for i, column in enumerate(labels.targets.T):
-        if class_weight == "balanced":
-            present = np.unique(column)
-            weights[i, present.astype(int)] = compute_class_weight(
-                "balanced", classes=present, y=column
-            )
-        else:
-            weights[i, 1] = class_weight.get(labels.names[i], 1.0)
+    for i, own in enumerate(_weights_by_label(labels.names.tolist(), class_weight)):
+        column = labels.targets[:, i]
+        present = np.unique(column)
+        weights[i, present.astype(int)] = compute_class_weight(own, classes=present, y=column)
     return torch.from_numpy(weights)
+
+
+def _weights_by_label(names: list[Any], class_weight: Any) -> list[Any]:
+    """Return what `compute_class_weight` takes, for each label."""
+    if isinstance(class_weight, str):
+        return [class_weight] * len(names)
+    if isinstance(class_weight, Mapping):
+        unknown = [label for label in class_weight if label not in names]
+        if unknown:
+            raise ValueError(
+                f"class_weight holds {unknown[0]!r}, expected labels of y: {names!r:.200}."
+            )
+        return [{0: 1.0, 1: class_weight.get(name, 1.0)} for name in names]
+    if len(class_weight) != len(names):
+        raise ValueError(
+            f"class_weight holds {len(class_weight)} dictionaries, expected one for each of the "
+            f"{len(names)} labels of y."
+        )
+    return [{0: 1.0, 1: 1.0, **weights} for weights in class_weight]
+
+
+class WeakLabelMixin:
+    """What a detector knows of its labels, and how it is scored by them."""
+
+    labels_: np.ndarray
+    classes_: np.ndarray
+    predict: Callable[[Any], np.ndarray]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy: with several labels, the share of recordings with all of them right.
+
+        Parameters
+        ----------
+        X : sequence of recordings, or of frames where ``encoder=None``
+        y : array-like
+            As for `fit`; the columns of a DataFrame may be in another order.
+        sample_weight : array-like of shape (n_recordings,), default=None
+
+        Returns
+        -------
+        score : float
+        """
+        check_target(self, y)
+        if self._is_multilabel:
+            y = indicator_of(self, y)
+        else:
+            check_same_labels(y=y, labels_=self.labels_)
+        return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
+
+    @property
+    def _is_multilabel(self) -> bool:
+        return self.classes_.ndim == 2
+
+    def _set_labels(self, labels: Labels) -> None:
+        if is_warm(self):
+            kept = labels.is_multilabel == self._is_multilabel
+            if not kept or not np.array_equal(labels.names, self.labels_):
+                raise ValueError(
+                    f"warm_start: the labels are {labels.names.tolist()}, expected those of the "
+                    f"first fit, {self.labels_.tolist()}."
+                )
+        if hasattr(self, "thresholds_"):
+            del self.thresholds_
+        self.labels_ = labels.names
+        # Two-dimensional: scikit-learn's scorers recognize multilabel output by it, even of two
+        # labels, and `cross_val_predict` compares its length with the columns of y.
+        several = np.tile([0, 1], (len(labels.names), 1))
+        self.classes_ = several if labels.is_multilabel else labels.names

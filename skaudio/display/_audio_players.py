@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 from typing import Any
 
+from skaudio._steps import transform_plainly
+from skaudio._validation import counted, printable
 from skaudio.display._sound import as_url
 from skaudio.encoders import Waveform
 
@@ -37,7 +39,7 @@ class AudioPlayers:
     """
 
     def __init__(self, recordings: Any, *, titles: Any = None, sample_rate: float = 16000) -> None:
-        self._waveforms = list(Waveform(sample_rate=sample_rate).transform(recordings))
+        self._waveforms = list(transform_plainly(Waveform(sample_rate=sample_rate), recordings))
         if titles is None:
             titles = [f"recording {i}" for i in range(len(self._waveforms))]
         self._titles = [str(title) for title in titles]
@@ -51,7 +53,7 @@ class AudioPlayers:
     def to_html(self) -> str:
         """Return the table as HTML, the sound included."""
         rows = [
-            f"<tr><td>{html.escape(title)}</td><td>"
+            f"<tr><td>{html.escape(printable(title))}</td><td>"
             f'<audio controls preload="none" src="{as_url(waveform, self._sample_rate)}"></audio>'
             "</td></tr>"
             for title, waveform in zip(self._titles, self._waveforms, strict=True)
@@ -62,4 +64,4 @@ class AudioPlayers:
         return self.to_html()
 
     def __repr__(self) -> str:
-        return f"AudioPlayers({len(self._waveforms)} recordings)"
+        return f"AudioPlayers({counted(len(self._waveforms), 'recording')})"

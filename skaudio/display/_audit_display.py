@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from skaudio.display._palette import class_colors, names_and_codes
-from skaudio.display._picture import import_pyplot
+from skaudio.display._picture import count_ticks, import_pyplot, plain
 
 # More classes than these are not told apart by their colours.
 MOST_CLASSES = 20
+# Columns of the table that are drawn.
+COLUMNS = ("readable", "duration", "level", "noise_floor", "bandwidth", "problems")
 FEWEST_BARS = 4  # that a part has room for: one bar alone would fill it
 BARS = {
     "all": "all five",
@@ -69,6 +71,7 @@ class AuditDisplay:
         display : AuditDisplay
         """
         plt = import_pyplot()
+        self._check_table()
         if axes is None:
             _, axes = plt.subplots(2, 2, figsize=(11, 7), layout="constrained")
         self.axes_ = np.ravel(axes)
@@ -86,10 +89,24 @@ class AuditDisplay:
             last.set(title="Bandwidths", xlabel="Bandwidth (kHz)", ylabel="Recordings")
         else:
             self._plot_shortcuts(last)
+        count_ticks(*(ax.yaxis for ax in self.axes_ if ax.get_ylabel() == "Recordings"))
         return self
 
+    def _check_table(self) -> None:
+        missing = [name for name in COLUMNS if name not in getattr(self.table, "columns", ())]
+        if hasattr(self.table, "findings"):
+            raise TypeError(
+                f"table is a {type(self.table).__name__}, expected its DataFrame: audit.plot() "
+                "draws an audit, AuditDisplay(audit.table, shortcuts=audit.shortcuts).plot() too."
+            )
+        if missing:
+            raise ValueError(
+                f"table={type(self.table).__name__} lacks the columns {missing}: expected the "
+                "table of an audit, audit_recordings(X).table."
+            )
+
     def _plot_levels(self, ax: Any, readable: Any) -> None:
-        names, codes = names_and_codes(readable.get("class"), len(readable))
+        names, codes = names_and_codes(readable.get("class"), len(readable), "class")
         if len(names) > MOST_CLASSES:
             names, codes = [""], np.zeros(len(readable), int)
         size = 12 if len(readable) < 1000 else 4
@@ -97,11 +114,17 @@ class AuditDisplay:
         for i, color in enumerate(class_colors(len(names))):
             own = readable[codes == i]
             self.points_[names[i]] = ax.scatter(
-                own["noise_floor"], own["level"], s=size, color=color, alpha=0.6, label=names[i]
+                own["noise_floor"], own["level"], s=size, color=color, alpha=0.6
             )
         if len(names) > 1:
             # Beside the points: they may lie anywhere.
-            ax.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.01, 0.5))
+            ax.legend(
+                list(self.points_.values()),
+                [plain(name) for name in names],
+                fontsize="small",
+                loc="center left",
+                bbox_to_anchor=(1.01, 0.5),
+            )
         ax.set(title="Levels", xlabel="Noise floor (dBFS)", ylabel="Level (dBFS)")
 
     def _plot_problems(self, ax: Any) -> None:
@@ -111,6 +134,7 @@ class AuditDisplay:
             ax.bar_label(ax.barh(list(counts.index), counts.to_numpy(), color="C3"), padding=3)
             ax.set_ylim(max(len(counts), FEWEST_BARS) - 0.5, -0.5)  # the most frequent at the top
             ax.margins(x=0.12)
+            count_ticks(ax.xaxis)
         else:
             ax.text(0.5, 0.5, "none", ha="center", va="center", transform=ax.transAxes)
             ax.set_yticks([])

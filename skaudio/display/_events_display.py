@@ -7,11 +7,11 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skaudio._steps import frame_maker
+from skaudio._steps import frame_maker, transform_plainly
 from skaudio.display._axes import spectrogram_params
-from skaudio.display._picture import import_pyplot, one_recording
+from skaudio.display._picture import import_pyplot, one_recording, plain
 from skaudio.display._spectrogram_display import SpectrogramDisplay
-from skaudio.events import check_events, file_names
+from skaudio.events import check_events, events_of_clips, file_spans, match_names
 
 BAR = 0.38  # height of a bar; the distance between two labels is 1
 
@@ -110,14 +110,18 @@ class EventsDisplay:
             )
         one = one_recording(X, index)
         single = isinstance(one, list) and one[0] is X  # a recording in place of many
-        name = file_names(one)[0] if single else file_names(X)[index]
+        span = file_spans(one)[0] if single else file_spans(X)[index]
         events = estimator.predict_events(one)
+        events[["onset", "offset"]] -= span.start
         if events_true is not None:
             table = check_events(events_true, labels=list(estimator.labels_))
-            events_true = table[table["file"] == name]
+            table = match_names(table, "file", [span.name])
+            events_true = table[table["file"] == span.name]
+            if span.is_clip:
+                events_true = events_of_clips(events_true, [span])
         probabilities = estimator.predict_frames(one)[0]
         encoder = frame_maker(estimator.encoder_)
-        frames = np.asarray(estimator.encoder_.transform(one)[0])
+        frames = np.asarray(transform_plainly(estimator.encoder_, one)[0])
         thresholds = getattr(estimator, "thresholds_", None)
         display = cls(
             events,
@@ -181,14 +185,16 @@ class EventsDisplay:
             raise ValueError("probabilities is given, frame_times is not: expected both.")
         for i, label in enumerate(self.labels):
             (line,) = ax.plot(
-                self.frame_times, self.probabilities[i], color=colors[label], label=str(label)
+                self.frame_times, self.probabilities[i], color=colors[label], label=plain(label)
             )
             self.lines_.append(line)
             if self.thresholds is not None:
                 ax.axhline(self.thresholds[i], color=colors[label], linestyle="--", linewidth=0.7)
         ax.set(ylabel="Probability", ylim=(-0.03, 1.03))
         ax.margins(x=0)
-        ax.legend(loc="upper right", fontsize="small", ncols=min(len(self.labels), 4))
+        # By its handles: matplotlib leaves out lines whose label begins with an underscore.
+        columns = min(len(self.labels), 4)
+        ax.legend(handles=self.lines_, loc="upper right", fontsize="small", ncols=columns)
 
     def _plot_bars(self, ax: Any, colors: dict[Any, str]) -> None:
         paired = self.events_true is not None
@@ -205,7 +211,7 @@ class EventsDisplay:
                 Patch(facecolor="grey", label="found"),
             ]
             ax.legend(handles=handles, loc="upper right", fontsize="small", ncols=2)
-        ax.set_yticks(range(len(self.labels)), labels=[str(label) for label in self.labels])
+        ax.set_yticks(range(len(self.labels)), labels=[plain(label) for label in self.labels])
         ax.set(xlabel="Time (s)", ylim=(len(self.labels) - 0.4, -0.6))
         if self.probabilities is None and len(found):
             ax.set_xlim(left=0)

@@ -8,9 +8,9 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_consistent_length
 
-from skaudio._steps import frame_maker
+from skaudio._steps import frame_maker, transform_plainly
 from skaudio.display._palette import add_legends, class_colors, marker, names_and_codes
-from skaudio.display._picture import import_pyplot
+from skaudio.display._picture import import_pyplot, plain
 from skaudio.display._projection import check_rows, project
 
 
@@ -86,7 +86,7 @@ class FeatureSpaceDisplay:
         *,
         groups: Any = None,
         method: Any = "pca",
-        random_state: Any = 0,
+        random_state: Any = None,
         ax: Any = None,
         scatter_kw: Any = None,
     ) -> Self:
@@ -105,7 +105,7 @@ class FeatureSpaceDisplay:
         method : {"pca", "tsne", "umap"}, transformer or None, default="pca"
             Reduction to two dimensions: principal components, t-SNE, UMAP (the extra ``umap``), or
             a transformer. None takes two features as they are.
-        random_state : int, RandomState instance or None, default=0
+        random_state : int, RandomState instance or None, default=None
             Of the method.
         ax : matplotlib Axes, default=None
             None makes a new figure.
@@ -124,7 +124,7 @@ class FeatureSpaceDisplay:
             )
         maker = frame_maker(estimator) or estimator
         return cls.from_embeddings(
-            estimator.transform(X),
+            transform_plainly(estimator, X),
             y,
             groups=groups,
             recordings=X,
@@ -145,7 +145,7 @@ class FeatureSpaceDisplay:
         recordings: Any = None,
         sample_rate: float | None = None,
         method: Any = "pca",
-        random_state: Any = 0,
+        random_state: Any = None,
         ax: Any = None,
         scatter_kw: Any = None,
     ) -> Self:
@@ -166,7 +166,7 @@ class FeatureSpaceDisplay:
         method : {"pca", "tsne", "umap"}, transformer or None, default="pca"
             Reduction to two dimensions: principal components, t-SNE, UMAP (the extra ``umap``), or
             a transformer. None takes two features as they are.
-        random_state : int, RandomState instance or None, default=0
+        random_state : int, RandomState instance or None, default=None
             Of the method.
         ax : matplotlib Axes, default=None
             None makes a new figure.
@@ -211,8 +211,8 @@ class FeatureSpaceDisplay:
         if ax is None:
             _, ax = plt.subplots(figsize=(7.5, 5), layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
-        classes, codes = names_and_codes(self.y, len(self.coordinates))
-        groups, members = names_and_codes(self.groups, len(self.coordinates))
+        classes, codes = names_and_codes(self.y, len(self.coordinates), "y")
+        groups, members = names_and_codes(self.groups, len(self.coordinates), "groups")
         colors = np.array([plt.matplotlib.colors.to_rgba(c) for c in class_colors(len(classes))])
         style = {"s": 25, "linewidths": 0.4, "edgecolors": "white", **(scatter_kw or {})}
         self.points_ = []
@@ -221,7 +221,7 @@ class FeatureSpaceDisplay:
             x, height = np.asarray(self.coordinates)[mine].T
             look = {"c": colors[codes[mine]], "marker": marker(i), **style}
             self.points_.append(ax.scatter(x, height, **look))
-        ax.set(xlabel=self.axis_labels[0], ylabel=self.axis_labels[1])
+        ax.set(xlabel=plain(self.axis_labels[0]), ylabel=plain(self.axis_labels[1]))
         if legend:
             add_legends(ax, classes, colors, groups)
         return self

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ import numpy as np
 import soundfile as sf
 
 from skaudio._parallel import n_threads, progress_bar
-from skaudio._validation import check_part
+from skaudio._steps import transform_plainly
+from skaudio._validation import check_part, printable
 from skaudio.audio import Recording, check_recordings
 from skaudio.display._palette import LEGEND_ROWS, MARKERS, class_colors, marker, names_and_codes
 from skaudio.encoders import MelSpectrogram
@@ -89,7 +91,13 @@ def make_page(
     return (
         Environment(autoescape=True)
         .from_string(template)
-        .render(title=title, library=INLINE.render(), plot=plot, script=script, sounds=sounds)
+        .render(
+            title=printable(title),
+            library=INLINE.render(),
+            plot=plot,
+            script=script,
+            sounds=sounds,
+        )
     )
 
 
@@ -101,7 +109,7 @@ def _read(recording: Recording, duration: float, sample_rate: float | None) -> n
                 f"{recording.name} states no sample rate, which is needed to play it: pass "
                 "sample_rate= (Hz)."
             )
-        recording = Recording(recording.source, recording.name, recording.path, sample_rate)
+        recording = replace(recording, sample_rate=sample_rate)
     waveform, _ = recording.read(RATE, duration=duration)
     return waveform / max(1.0, float(np.abs(waveform).max()))  # softer than clipped
 
@@ -131,7 +139,7 @@ def _picture(waveform: np.ndarray) -> str:
     encoder = MelSpectrogram(
         sample_rate=RATE, n_fft=1024, hop_length=hop_length, n_mels=HEIGHT, scale="db", top_db=70
     )
-    frames = encoder.transform([waveform])[0][::-1]
+    frames = transform_plainly(encoder, [waveform])[0][::-1]
     span = float(np.ptp(frames)) or 1.0
     values = (255 * (frames - frames.min()) / span).astype(np.uint8)
     image = Image.fromarray(values).convert("P")
@@ -143,12 +151,12 @@ def _picture(waveform: np.ndarray) -> str:
 
 def _plot(display: Any, recordings: Any, pictures: Any, lengths: Any) -> Any:
     """Return the Bokeh figure: points, legends, and what happens on hovering and clicking."""
-    from bokeh.models import CustomJS, HoverTool, TapTool
+    from bokeh.models import CustomJS, HoverTool, PlainText, TapTool
     from bokeh.plotting import figure
 
     n = len(recordings)
-    classes, codes = names_and_codes(display.y, n)
-    groups, members = names_and_codes(display.groups, n)
+    classes, codes = names_and_codes(display.y, n, "y")
+    groups, members = names_and_codes(display.groups, n, "groups")
     about = [
         ", ".join(part for part in (classes[c], groups[g]) if part)
         for c, g in zip(codes, members, strict=True)
@@ -159,8 +167,9 @@ def _plot(display: Any, recordings: Any, pictures: Any, lengths: Any) -> Any:
         sizing_mode="stretch_both",
         tools=["pan", "wheel_zoom", "box_zoom", "reset", tap],
         active_scroll="wheel_zoom",
-        x_axis_label=display.axis_labels[0],
-        y_axis_label=display.axis_labels[1],
+        # As text: of a string, Bokeh would set what is between $$ as a formula.
+        x_axis_label=PlainText(text=printable(display.axis_labels[0])),
+        y_axis_label=PlainText(text=printable(display.axis_labels[1])),
         output_backend="webgl",
     )
     plot.toolbar.logo = None
@@ -184,7 +193,7 @@ def _data_source(
         {
             "x": x,
             "y": y,
-            "name": [Path(r.path).name if r.path else r.name for r in recordings],
+            "name": [printable(Path(r.path).name if r.path else r.name) for r in recordings],
             "about": [
                 f"{a}, {s:.1f} s" if a else f"{s:.1f} s"
                 for a, s in zip(about, lengths, strict=True)

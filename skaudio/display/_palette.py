@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import column_or_1d
 
+from skaudio._validation import check_labels, printable
+from skaudio.display._picture import plain
+
 # Markers of matplotlib and their names in Bokeh; with more groups they repeat.
 MARKERS = {
     "o": "circle",
@@ -26,12 +29,13 @@ MARKERS = {
 LEGEND_ROWS = 25
 
 
-def names_and_codes(values: Any, n: int) -> tuple[list[str], np.ndarray]:
+def names_and_codes(values: Any, n: int, name: str) -> tuple[list[str], np.ndarray]:
     """Return the sorted names of the classes or groups, and the code of each of n recordings."""
     if values is None:
         return [""], np.zeros(n, dtype=int)
+    check_labels(values, name)
     found, codes = np.unique(column_or_1d(values), return_inverse=True)
-    return [str(value) for value in found], codes
+    return [printable(value) for value in found], codes
 
 
 def class_colors(n: int) -> list[str]:
@@ -56,7 +60,7 @@ def add_legends(ax: Any, classes: list[str], colors: np.ndarray, groups: list[st
     from matplotlib.lines import Line2D
 
     def entry(label: str, **look: Any) -> Line2D:
-        return Line2D([], [], linestyle="", label=label, **look)
+        return Line2D([], [], linestyle="", label=plain(label), **look)
 
     place = {"borderaxespad": 0.0, "frameon": False, "fontsize": "small"}
     if len(groups) > 1:

@@ -1,4 +1,4 @@
-"""What every picture begins with: matplotlib, and one recording of X."""
+"""What every picture needs: matplotlib, one recording of X, labels, ticks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
+
+from skaudio._validation import counted, printable
 
 
 def import_pyplot() -> Any:
@@ -24,4 +27,22 @@ def one_recording(X: Any, index: int) -> Any:
     single = isinstance(X, (str, bytes, os.PathLike, Mapping)) or hasattr(X, "get_all_samples")
     if single or (isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiu"):
         return [X]
-    return _safe_indexing(X, [index])
+    n = _num_samples(X)
+    if not n:
+        raise ValueError("X holds no recordings: found 0 sample(s), expected at least one.")
+    if not -n <= index < n:
+        raise ValueError(f"index={index}: X holds {counted(n, 'recording')}, counted from 0.")
+    return _safe_indexing(X, [index % n])
+
+
+def plain(value: Any) -> str:
+    r"""Return what makes matplotlib show a text as it is: between two ``$`` it sees a formula."""
+    return printable(value).replace("$", r"\$")
+
+
+def count_ticks(*axes: Any) -> None:
+    """Put the ticks of an x or y axis at whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    for axis in axes:
+        axis.set_major_locator(MaxNLocator(integer=True))

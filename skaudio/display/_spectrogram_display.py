@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 
-from skaudio._steps import frame_maker
+from skaudio._steps import frame_maker, transform_plainly
 from skaudio.display._axes import spectrogram_params
-from skaudio.display._picture import import_pyplot, one_recording
+from skaudio.display._picture import count_ticks, import_pyplot, one_recording, plain
 from skaudio.dsp import hz_to_mel, mel_to_hz
 from skaudio.encoders import Waveform
 from skaudio.pooling import FrameUnion
@@ -131,7 +130,7 @@ class SpectrogramDisplay:
                 f"{estimator!r:.100} returns no frames, expected an encoder, a FrameUnion or a "
                 "Pipeline that ends in one: pass model[:1] for the first step of a Pipeline."
             )
-        frames = _frames_of_one(estimator.transform(one_recording(X, index)))
+        frames = np.asarray(transform_plainly(estimator, one_recording(X, index))[0])
         if frames.ndim == 1 and not isinstance(encoder, Waveform):
             raise ValueError(
                 f"{type(estimator).__name__} returns a row of {len(frames)} numbers, expected "
@@ -218,24 +217,13 @@ class SpectrogramDisplay:
         elif self.feature_groups is not None:
             names, sizes = zip(*self.feature_groups, strict=True)
             ends = np.cumsum(sizes)
-            ax.set_yticks(ends - np.array(sizes) / 2 - 0.5, labels=names)
+            ax.set_yticks(ends - np.array(sizes) / 2 - 0.5, labels=[plain(n) for n in names])
             ax.tick_params(axis="y", length=0)
             for end in ends[:-1]:
                 ax.axhline(end - 0.5, color="black", linewidth=0.8)
         else:
-            from matplotlib.ticker import MaxNLocator
-
-            ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+            count_ticks(ax.yaxis)
             ax.set_ylabel(self.feature_label)
-
-
-def _frames_of_one(output: Any) -> np.ndarray:
-    """Return the frames, or the waveform, in what an encoder put out for one recording."""
-    if hasattr(output, "iloc"):
-        first = output.iloc[0, 0] if output.shape[1] == 1 else output.iloc[0]
-    else:
-        first = output[0]
-    return np.asarray(first["array"] if isinstance(first, Mapping) else first)
 
 
 def _edges(centers: np.ndarray, width: float) -> np.ndarray:

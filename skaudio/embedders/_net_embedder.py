@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -16,8 +17,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from skaudio._neural import encoded_frames, predict_frames, predict_rows
-from skaudio._steps import last_step, steps_of
+from skaudio._neural import all_or_nothing, predict_frames, predict_rows, prediction_frames
+from skaudio._steps import last_step, pin_output, steps_of, transform_plainly
 from skaudio._validation import TEXT, Checked, check_parameters, flag
 from skaudio.embedders._layers import LayerReader
 from skaudio.frames import FrameOutputMixin, pack
@@ -122,28 +123,29 @@ class NetEmbedder(
         y : array-like of shape (n_recordings,)
             The target of the estimator; not needed with a frozen one.
         groups : array-like of shape (n_recordings,), optional
-            For the estimator's ``early_stopping``.
+            Group of each recording (a speaker...): ``early_stopping`` holds out whole groups.
 
         Returns
         -------
         self : estimator
         """
-        check_parameters(self)
-        if self._is_frozen():
-            self.estimator_ = self.estimator.estimator
-        else:
-            prefix, inner = "", self.estimator
-            while isinstance(inner, Pipeline):
-                name, inner = inner.steps[-1]
-                prefix += f"{name}__"
-            params = {} if groups is None else {f"{prefix}groups": groups}
-            self.estimator_ = clone(self.estimator).fit(X, y, **params)
-        for learned in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self.estimator_, learned):
-                setattr(self, learned, getattr(self.estimator_, learned))
-            elif hasattr(self, learned):
-                delattr(self, learned)
-        self._reader()
+        with all_or_nothing(self):
+            check_parameters(self)
+            if self._is_frozen():
+                self.estimator_ = self.estimator.estimator
+            else:
+                prefix, inner = "", self.estimator
+                while isinstance(inner, Pipeline) and not get_config()["enable_metadata_routing"]:
+                    name, inner = inner.steps[-1]
+                    prefix += f"{name}__"
+                params = {} if groups is None else {f"{prefix}groups": groups}
+                self.estimator_ = pin_output(clone(self.estimator)).fit(X, y, **params)
+            for learned in ("n_features_in_", "feature_names_in_"):
+                if hasattr(self.estimator_, learned):
+                    setattr(self, learned, getattr(self.estimator_, learned))
+                elif hasattr(self, learned):
+                    delattr(self, learned)
+            self._reader()
         return self
 
     def transform(self, X: Any) -> Any:
@@ -163,19 +165,17 @@ class NetEmbedder(
         *before, net = steps_of(self._fitted())
         reader, inputs = self._reader(), X
         for step in before:
-            inputs = step.transform(inputs)
-        frames = encoded_frames(net, inputs)
+            inputs = transform_plainly(step, inputs)
+        parts, module = prediction_frames(net, inputs), net.net_.module_
         if self.frames:
             sequences = predict_frames(
-                net.net_.module_, frames, net.device, lambda _, x, n: reader.frames(x, n)
+                module, parts, net.device, reader.frames, long_call=reader.long_frames
             )
             if self.unit_norm:
                 sequences = [_unit(sequence, axis=0) for sequence in sequences]
             out = pack(sequences, len(sequences))
         else:
-            out = predict_rows(
-                net.net_.module_, frames, net.device, lambda _, x, n: reader.rows(x, n)
-            )
+            out = predict_rows(module, parts, net.device, reader)
             if self.unit_norm:
                 out = _unit(out, axis=1)
         index = X.index if hasattr(X, "iloc") else getattr(X, "labels", None)
@@ -184,6 +184,9 @@ class NetEmbedder(
     @property
     def _n_features_out(self) -> int:
         return self._reader().n_features(frames=self.frames)
+
+    def _returns_rows(self) -> bool:
+        return not self.frames
 
     def _is_frozen(self) -> bool:
         return isinstance(self.estimator, FrozenEstimator)

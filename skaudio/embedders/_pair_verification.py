@@ -32,7 +32,7 @@ class PairVerifier:
 
     # What an estimator brings.
     distance: str
-    transform: Callable[[Any], np.ndarray]
+    _rows: Callable[[Any], np.ndarray]
 
     threshold_: float
 
@@ -50,7 +50,7 @@ class PairVerifier:
             Smaller for recordings that are more alike.
         """
         check_consistent_length(left, right)
-        a, b = (torch.from_numpy(self.transform(half)) for half in (left, right))
+        a, b = (torch.from_numpy(self._rows(half)) for half in (left, right))
         return pair_distance(a, b, self.distance).numpy()
 
     def calibrate_threshold(self, left: Any, right: Any, same: Any) -> Self:
@@ -104,12 +104,17 @@ class PairVerifier:
         check_target(self, y)
         y = column_or_1d(y)
         check_consistent_length(X, y)
-        return _score_of_rows(self.transform(X), y, self.distance)
+        return _score_of_rows(self._rows(X), y, self.distance)
 
 
 def _score_of_rows(rows: np.ndarray, y: np.ndarray, distance: str) -> float:
     codes = np.unique(y, return_inverse=True)[1]
     same = np.concatenate([code == codes[i + 1 :] for i, code in enumerate(codes)])
+    return verification_score(same, pdist(rows.astype(np.float64), distance))
+
+
+def verification_score(same: np.ndarray, distances: np.ndarray) -> float:
+    """Return one minus the equal error rate of pairs; 0.5 where all are of one kind."""
     if same.all() or not same.any():
         return 0.5
-    return 1.0 - equal_error_rate(same, -pdist(rows.astype(np.float64), distance))
+    return 1.0 - equal_error_rate(same, -distances)

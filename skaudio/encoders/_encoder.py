@@ -15,24 +15,31 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from skaudio._parallel import map_blocks, progress_bar, use_one_torch_thread
-from skaudio._validation import check_count, check_parameters
+from skaudio._validation import check_parameters
 from skaudio.audio import (
+    READING_ERRORS,
     Recording,
     Recordings,
+    check_overflow,
     check_recordings,
     check_samples,
+    each_or_reason,
+    raise_all,
+    warn_of_nan,
 )
 from skaudio.dsp import Analysis
+from skaudio.encoders._transform_batches import TransformBatchesMixin
 from skaudio.frames import FrameOutputMixin, FrameStack
 
 # Samples that are encoded, without resampling, in about a millisecond.
 QUICK = 1 << 20
 
 
-class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
+class Encoder(TransformBatchesMixin, FrameOutputMixin, TransformerMixin, BaseEstimator):
     """Recordings to frames; a subclass says in ``_analysis()`` what to compute of a waveform."""
 
     sample_rate: float
+    on_error: str = "raise"
     n_jobs: int | None
     verbose: int
 
@@ -84,53 +91,6 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
         analysis = self._prepare()
         return self._encode_all(check_recordings(self, X, reset=True, finite=False), analysis)
 
-    def transform_batches(self, X: Any, *, batch_size: int = 1000) -> Iterator[Any]:
-        """Encode more recordings than fit into memory: batch after batch, in order.
-
-        Parameters
-        ----------
-        X : sequence of recordings
-            Paths, or memory-mapped arrays, take no memory until they are read.
-        batch_size : int, default=1000
-            Recordings per batch. What is held at a time is the output of one batch.
-
-        Yields
-        ------
-        frames : ndarray
-            What `transform` returns for the next ``batch_size`` recordings; equal to its output
-            for all, cut in pieces. With ``verbose=1`` one progress bar runs over all of them.
-
-        Examples
-        --------
-        Into an array on disk, which `numpy.load` opens with ``mmap_mode="r"``:
-
-        >>> import os, tempfile
-        >>> import numpy as np
-        >>> from skaudio.encoders import MelSpectrogram
-        >>> clips = [np.zeros(8000)] * 5  # usually paths
-        >>> encoder = MelSpectrogram(target_frames=50)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     file = os.path.join(folder, "features.npy")
-        ...     out = np.lib.format.open_memmap(file, "w+", np.float32, shape=(5, 64, 50))
-        ...     done = 0
-        ...     for frames in encoder.transform_batches(clips, batch_size=2):
-        ...         out[done : done + len(frames)] = frames
-        ...         done += len(frames)
-        ...     np.load(file, mmap_mode="r").shape
-        (5, 64, 50)
-        """
-        check_count("batch_size", batch_size)
-        analysis = self._prepare()
-        recordings = check_recordings(self, X, reset=False, finite=False)
-
-        def batches() -> Iterator[Any]:
-            with progress_bar(len(recordings), self.verbose) as progress:
-                for start in range(0, len(recordings), batch_size):
-                    batch = recordings[start : start + batch_size]
-                    yield self._encode(batch, analysis, progress)
-
-        return batches()  # what is wrong with the parameters or X was raised above, not later
-
     def _encode_all(self, recordings: Recordings, analysis: Any) -> Any:
         with progress_bar(len(recordings), self.verbose) as progress:
             return self._encode(recordings, analysis, progress)
@@ -138,20 +98,46 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
     def _encode(self, recordings: Recordings, analysis: Any, progress: Callable[[int], Any]) -> Any:
         """Return the output for some recordings; ``progress`` is told how many more are done."""
         stack = FrameStack(len(recordings), analysis.dtype)
-        n_done = 0
-        for block in map_blocks(
+        results = self._results(
             partial(encode_block, self, analysis),
             recordings,
-            n_jobs=self.n_jobs,
+            progress,
+            remote=partial(encode_remotely, self),
             threaded=analysis.uses_torch or not is_quick(recordings, self.sample_rate),
             initializer=use_one_torch_thread if analysis.uses_torch else None,
             place=stack.place,
-        ):
-            for i, frames in enumerate(block, n_done):
-                stack.put(i, frames)
-            n_done += len(block)
-            progress(len(block))
+        )
+        for i, frames in enumerate(results):
+            if isinstance(frames, str):
+                shape = analysis.n_features, analysis.target_frames or 1
+                frames = np.full(shape, np.nan, analysis.dtype)
+            stack.put(i, frames)
         return self._wrap(stack.gathered(), recordings.index, self.get_feature_names_out)
+
+    def _results(
+        self,
+        function: Callable[..., list[Any]],
+        recordings: Recordings,
+        progress: Callable[[int], Any],
+        remote: Callable[..., list[Any]] | None = None,
+        **how: Any,
+    ) -> Iterator[np.ndarray | str]:
+        """Yield results of a function of blocks, or reasons why recordings cannot be read."""
+        n_done = 0
+        reasons: list[str] = []
+        if self.on_error == "nan":
+            function = partial(each_or_reason, function)
+            remote = remote and partial(each_or_reason, remote)
+        try:
+            for block in map_blocks(function, recordings, n_jobs=self.n_jobs, remote=remote, **how):
+                reasons += [result for result in block if isinstance(result, str)]
+                yield from block
+                n_done += len(block)
+                progress(len(block))
+        except READING_ERRORS as error:
+            raise_all(recordings, error, lambda one: function([one]), first=n_done)
+        if reasons:
+            warn_of_nan(reasons, len(recordings))
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the features of a frame (axis 0 of each recording's frames).
@@ -170,17 +156,19 @@ class Encoder(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
     def _prepare(self) -> Any:
         """Check the parameters, warn of what they cannot do, and return what to compute."""
+        analysis = self._make_analysis()
+        if analysis is not None and analysis.warning:
+            warnings.warn(analysis.warning, stacklevel=3)
+        return analysis
+
+    def _make_analysis(self) -> Any:
         kind: Any = type(self)
         values = tuple([getattr(self, name) for name in _parameter_names(kind)])
         try:
             hash(values)
         except TypeError:  # a window given as an array
-            analysis = self._checked_analysis()
-        else:
-            analysis = _remembered_analysis(kind, *values)
-        if analysis is not None and analysis.warning:
-            warnings.warn(analysis.warning, stacklevel=3)
-        return analysis
+            return self._checked_analysis()
+        return _remembered_analysis(kind, *values)
 
     def _checked_analysis(self) -> Analysis | None:
         check_parameters(self)
@@ -225,9 +213,12 @@ def encode_block(
     if str(encoder.device).partition(":")[0] != "cpu":
         waveforms = [read_waveform(encoder, r, analysis) for r in recordings]
         tensors = analysis.encode_batch(waveforms, warp_factors, encoder.device)
-        return [tensor.cpu().numpy() for tensor in tensors]
+        frames = [tensor.cpu().numpy() for tensor in tensors]
+        for features, waveform, recording in zip(frames, waveforms, recordings, strict=True):
+            check_overflow(features, waveform, recording.name)
+        return frames
     n_features = analysis.n_features
-    frames: list[np.ndarray] = []
+    frames = []
     for waveforms in _read_some(encoder, analysis, recordings):
         done = len(frames)
         outs: list[np.ndarray | None] = [None] * len(waveforms)
@@ -237,10 +228,20 @@ def encode_block(
         encoded, perhaps_not_finite = analysis.encode_block(
             waveforms, warp_factors[done : done + len(waveforms)], outs
         )
-        for i in perhaps_not_finite:
-            check_samples(waveforms[i], recordings[done + i].name)
+        for i in range(len(waveforms)) if analysis.uses_torch else perhaps_not_finite:
+            name = recordings[done + i].name
+            check_samples(waveforms[i], name)
+            check_overflow(encoded[i], waveforms[i], name)
         frames += encoded
     return frames
+
+
+def encode_remotely(encoder: Any, recordings: Sequence[Recording]) -> list[np.ndarray]:
+    """Return the frames of some recordings, in one of joblib's workers.
+
+    The encoder is all that is sent there: tables are made on the spot, and kept.
+    """
+    return encode_block(encoder, encoder._make_analysis(), recordings)
 
 
 def _read_some(

@@ -9,7 +9,6 @@ import numpy as np
 
 from skaudio._validation import (
     Constraint,
-    anything,
     check_sample_rate,
     choice,
     is_number,
@@ -76,6 +75,9 @@ class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
         Of soxr, which resamples: quick, low, medium, high (20 bits), very high (28 bits).
     target_frames : int, default=None
         Trim to this number of frames, or pad with frames of silence.
+    on_error : {"raise", "nan"}, default="raise"
+        "raise": one error counts the recordings that cannot be read, and lists the first ten.
+        "nan": one frame, or one row, of NaN is in the place of each, and one warning lists them.
     n_jobs : int, default=None
         joblib workers. None is 1 unless a joblib backend is active; threads inside this process
         follow torch's thread count in any case.
@@ -89,6 +91,11 @@ class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
     n_features_in_ : int
         Samples per clip; only where `fit` was given a 2-D array.
 
+    See Also
+    --------
+    skaudio.pooling.FramePooling : Turn the frames into one row per recording, the table that
+        estimators of scikit-learn take: ``make_pipeline(MelSpectrogram(), FramePooling(), SVC())``.
+
     Examples
     --------
     >>> import numpy as np
@@ -100,9 +107,7 @@ class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
     """
 
     _constraints: ClassVar[dict[str, Any]] = {
-        "window": anything("str, tuple, float or array of shape (win_length,)"),
         "pad_mode": choice(*PAD_MODES),
-        "scale": choice("linear", "log", "db"),
         "norm": NORM,
     }
 
@@ -130,6 +135,7 @@ class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
         normalize: str | None = None,
         resample_quality: str = "HQ",
         target_frames: int | None = None,
+        on_error: str = "raise",
         n_jobs: int | None = None,
         device: str = "cpu",
         verbose: int = 0,
@@ -155,6 +161,7 @@ class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
         self.normalize = normalize
         self.resample_quality = resample_quality
         self.target_frames = target_frames
+        self.on_error = on_error
         self.n_jobs = n_jobs
         self.device = device
         self.verbose = verbose

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from skaudio._validation import anything, choice, count, number
+from skaudio._validation import choice, count, number
 from skaudio.dsp import PAD_MODES, Analysis, dct_matrix, undo_dct
 from skaudio.encoders._encoder import Encoder
 from skaudio.encoders._mel_spectrogram import NORM, magnitude_of_mel, mel_analysis
@@ -73,6 +73,9 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
         Of soxr, which resamples: quick, low, medium, high (20 bits), very high (28 bits).
     target_frames : int, default=None
         Trim to this number of frames, or pad with frames of silence.
+    on_error : {"raise", "nan"}, default="raise"
+        "raise": one error counts the recordings that cannot be read, and lists the first ten.
+        "nan": one frame, or one row, of NaN is in the place of each, and one warning lists them.
     n_jobs : int, default=None
         joblib workers. None is 1 unless a joblib backend is active; threads inside this process
         follow torch's thread count in any case.
@@ -85,6 +88,11 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
     ----------
     n_features_in_ : int
         Samples per clip; only where `fit` was given a 2-D array.
+
+    See Also
+    --------
+    skaudio.pooling.FramePooling : Turn the frames into one row per recording, the table that
+        estimators of scikit-learn take: ``make_pipeline(MFCC(), FramePooling(), SVC())``.
 
     References
     ----------
@@ -101,9 +109,7 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
     """
 
     _constraints: ClassVar[dict[str, Any]] = {
-        "window": anything("str, tuple, float or array of shape (win_length,)"),
         "pad_mode": choice(*PAD_MODES),
-        "scale": choice("linear", "log", "db"),
         "norm": NORM,
         "n_mfcc": count(),
         "dct_type": choice(1, 2, 3),
@@ -139,6 +145,7 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
         normalize: str | None = None,
         resample_quality: str = "HQ",
         target_frames: int | None = None,
+        on_error: str = "raise",
         n_jobs: int | None = None,
         device: str = "cpu",
         verbose: int = 0,
@@ -168,6 +175,7 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
         self.normalize = normalize
         self.resample_quality = resample_quality
         self.target_frames = target_frames
+        self.on_error = on_error
         self.n_jobs = n_jobs
         self.device = device
         self.verbose = verbose

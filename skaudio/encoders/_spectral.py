@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skaudio._validation import check_count, check_sample_rate
+from skaudio._validation import check_count, check_length, check_sample_rate
 from skaudio.audio import AudioBatch
 from skaudio.dsp import Analysis, Framing, Scale, check_invertible, griffin_lim
 from skaudio.frames import check_frames
@@ -78,7 +78,7 @@ class FramedMixin:
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_frames), optional
-            How many, or frames to count; may be left out when ``target_frames`` is set.
+            Number of frames, or frames to count; may be left out where ``target_frames`` is set.
 
         Returns
         -------
@@ -92,11 +92,9 @@ class FramedMixin:
                 "frame_times() needs to know how many: pass a number of frames, or the frames of "
                 "one recording."
             )
-        if np.ndim(n_frames) > 0:
-            n_frames = np.shape(n_frames)[-1]
         framing = framing_of(self)
         first = 0 if framing.center else framing.n_fft // 2
-        samples = first + framing.hop_length * np.arange(check_count("n_frames", n_frames, 0))
+        samples = first + framing.hop_length * np.arange(check_length("n_frames", n_frames))
         times: np.ndarray = self.offset + samples / self.sample_rate
         return times
 
@@ -110,7 +108,7 @@ class GriffinLimMixin:
     _magnitude: Callable[[np.ndarray], np.ndarray]
 
     def inverse_transform(
-        self: Any, X: Any, *, lengths: Any = None, n_iter: int = 32, random_state: Any = 0
+        self: Any, X: Any, *, lengths: Any = None, n_iter: int = 32, random_state: Any = None
     ) -> AudioBatch:
         """Find waveforms with these features, by Griffin-Lim.
 
@@ -122,7 +120,7 @@ class GriffinLimMixin:
             Samples of each waveform; by default ``hop_length * (n_frames - 1)`` with ``center``.
         n_iter : int, default=32
             Iterations.
-        random_state : int, RandomState instance or None, default=0
+        random_state : int, RandomState instance or None, default=None
             Of the initial phases.
 
         Returns

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from skaudio._parallel import map_blocks
-from skaudio._validation import check_count
+from skaudio._validation import check_length
 from skaudio.audio import AudioBatch, Recording, Recordings
 from skaudio.encoders._encoder import Encoder, is_quick, read_waveform
 from skaudio.frames import pack
@@ -35,6 +34,9 @@ class Waveform(Encoder):
         Of soxr, which resamples: quick, low, medium, high (20 bits), very high (28 bits).
     target_frames : int, default=None
         Trim to this number of samples, or pad with zeros.
+    on_error : {"raise", "nan"}, default="raise"
+        "raise": one error counts the recordings that cannot be read, and lists the first ten.
+        "nan": one frame, or one row, of NaN is in the place of each, and one warning lists them.
     n_jobs : int, default=None
         joblib workers. None is 1 unless a joblib backend is active.
     device : str, default="cpu"
@@ -53,7 +55,7 @@ class Waveform(Encoder):
     >>> from skaudio.encoders import Waveform
     >>> stereo = {"array": np.ones((2, 8000)), "sampling_rate": 8000}
     >>> Waveform().fit_transform([stereo])
-    AudioBatch(1 recordings, 16000 Hz, 16000 samples)
+    AudioBatch(1 recording, 16000 Hz, 16000 samples)
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Waveform(Encoder):
         normalize: str | None = None,
         resample_quality: str = "HQ",
         target_frames: int | None = None,
+        on_error: str = "raise",
         n_jobs: int | None = None,
         device: str = "cpu",
         verbose: int = 0,
@@ -75,6 +78,7 @@ class Waveform(Encoder):
         self.normalize = normalize
         self.resample_quality = resample_quality
         self.target_frames = target_frames
+        self.on_error = on_error
         self.n_jobs = n_jobs
         self.device = device
         self.verbose = verbose
@@ -93,23 +97,22 @@ class Waveform(Encoder):
         return super().transform(X)
 
     def _encode(self, recordings: Recordings, analysis: Any, progress: Callable[[int], Any]) -> Any:
-        def waveforms() -> Iterator[np.ndarray]:
-            for block in map_blocks(
-                partial(_read_block, self),
-                recordings,
-                n_jobs=self.n_jobs,
-                threaded=not is_quick(recordings, self.sample_rate),
-            ):
-                yield from block
-                progress(len(block))
-
+        read = self._results(
+            partial(_read_block, self),
+            recordings,
+            progress,
+            threaded=not is_quick(recordings, self.sample_rate),
+        )
+        n_times = self._n_times(recordings[0].source.size) if recordings.is_array else 1
+        missing = np.full(self.target_frames or n_times, np.nan, np.float32)
+        waveforms = [missing if isinstance(item, str) else item for item in read]
         if recordings.is_array:
-            array = pack((w[np.newaxis] for w in waveforms()), len(recordings))[:, 0]
+            array = pack((w[np.newaxis] for w in waveforms), len(recordings))[:, 0]
             return self._wrap(
                 array, recordings.index, lambda: self._names(array.shape[1]), table=True
             )
         batch = AudioBatch(
-            list(waveforms()),
+            waveforms,
             self.sample_rate,
             names=[r.path for r in recordings],
             labels=recordings.index,
@@ -136,10 +139,7 @@ class Waveform(Encoder):
         n_times = getattr(self, "n_features_in_", None)
         if n_times is None:
             return np.array(["waveform"], dtype=object)
-        rate = self.sample_rate
-        start = round(self.offset * rate)
-        stop = n_times if self.duration is None else start + max(round(self.duration * rate), 1)
-        return self._names(self.target_frames or min(stop, n_times) - start)
+        return self._names(self.target_frames or self._n_times(n_times))
 
     def frame_times(self, n_frames: Any = None) -> np.ndarray:
         """Return the time of each sample, in seconds from the recording's beginning.
@@ -147,7 +147,8 @@ class Waveform(Encoder):
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_times), optional
-            How many, or samples to count; may be left out when ``target_frames`` is set.
+            Number of samples, or samples to count; may be left out where ``target_frames`` is
+            set.
 
         Returns
         -------
@@ -156,12 +157,17 @@ class Waveform(Encoder):
         n_frames = self.target_frames if n_frames is None else n_frames
         if n_frames is None:
             raise TypeError("frame_times() needs to know how many samples: pass their number.")
-        if np.ndim(n_frames) > 0:
-            n_frames = np.shape(n_frames)[-1]
-        return self.offset + np.arange(check_count("n_frames", n_frames, 0)) / self.sample_rate
+        return self.offset + np.arange(check_length("n_frames", n_frames)) / self.sample_rate
 
     def _analysis(self) -> None:
         """Return None: nothing is computed from the samples."""
+
+    def _n_times(self, n_times: int) -> int:
+        """Return how many samples are read of so many."""
+        rate = self.sample_rate
+        start = round(self.offset * rate)
+        stop = n_times if self.duration is None else start + max(round(self.duration * rate), 1)
+        return min(stop, n_times) - start
 
     @staticmethod
     def _names(n_times: int) -> np.ndarray:

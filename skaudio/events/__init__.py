@@ -12,16 +12,22 @@ frames_to_events
 events_to_frames
     Turn events into activity over time.
 read_events, write_events
-    Read and write CSV, TSV and label files of Audacity.
+    Read and write CSV, TSV, label files of Audacity and selection tables of Raven.
 """
 
 # Names that are imported as themselves are for the other packages: no part of the public interface.
+from skaudio.events._clip_events import events_of_clips as events_of_clips
+from skaudio.events._clip_events import events_within as events_within
 from skaudio.events._event_files import read_events, write_events
 from skaudio.events._event_table import check_events, merge_events
+from skaudio.events._event_table import (
+    match_names as match_names,
+)
 from skaudio.events._frame_events import (
     check_thresholds as check_thresholds,
 )
 from skaudio.events._frame_events import events_to_frames, file_names, frames_to_events
+from skaudio.events._frame_events import file_spans as file_spans
 from skaudio.events._frame_events import (
     find_runs as find_runs,
 )

@@ -1,4 +1,4 @@
-"""Events to and from files: CSV and TSV tables, Audacity's labels."""
+"""Events to and from files: CSV and TSV tables, labels of Audacity and Raven."""
 
 from __future__ import annotations
 
@@ -8,27 +8,49 @@ from typing import Any
 
 import pandas as pd
 
-from skaudio.events._event_table import COLUMNS, check_events
+from skaudio.events._delimited import SEPARATORS, read_delimited, write_delimited
+from skaudio.events._event_table import sorted_events
+from skaudio.events._label_files import (
+    RAVEN_NAME,
+    is_raven,
+    read_audacity,
+    read_raven,
+    recording_of,
+    write_audacity,
+    write_raven,
+)
 
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
-
-def read_events(path: str | os.PathLike[str], *, file: Any = None) -> pd.DataFrame:
+def read_events(
+    path: str | os.PathLike[str], *, file: Any = None, label_column: str | None = None
+) -> pd.DataFrame:
     r"""Read events from a file, or the labels of many recordings from a folder.
 
     Parameters
     ----------
     path : str or path-like
         .csv or .tsv: a table with the columns ``file`` (or ``filename``), ``onset``, ``offset``
-        and ``event_label``. .txt: labels exported by Audacity, ``start<TAB>end<TAB>label``. A
-        folder: its .txt files, one per recording.
+        and ``event_label``. .txt: labels exported by Audacity, ``start<TAB>end<TAB>label``, or a
+        selection table of Raven. A folder: its .txt files, one per recording. UTF-8.
     file : default=None
-        Name of the recording of an Audacity file; None: the name of the file without .txt.
+        Name of the recording of a .txt file; None: what a selection table says (``Begin Path``,
+        else ``Begin File``), else the name of the file without .txt.
+    label_column : str, default=None
+        The column of a selection table that holds the labels; None: ``Annotation`` or another
+        usual one.
 
     Returns
     -------
     events : DataFrame
-        See `check_events`.
+        See `check_events`; events of one label may overlap here (`merge_events` joins them).
+        Names and labels are text, ``007`` and ``NA`` too. Other columns are kept; of numbers if all
+        their values read as such.
+
+    Raises
+    ------
+    ValueError
+        Naming the file, if it is not UTF-8, lacks a column, or holds an event that `check_events`
+        refuses.
 
     Examples
     --------
@@ -46,13 +68,19 @@ def read_events(path: str | os.PathLike[str], *, file: Any = None) -> pd.DataFra
     if path.is_dir():
         found = sorted(path.glob("*.txt"))
         if not found:
-            raise ValueError(f"{path} holds no .txt files, expected Audacity's labels.")
-        rows = [row for one in found for row in _read_audacity(one, one.stem)]
-        return check_events(pd.DataFrame(rows, columns=COLUMNS))
-    if path.suffix == ".txt":
-        rows = _read_audacity(path, path.stem if file is None else file)
-        return check_events(pd.DataFrame(rows, columns=COLUMNS))
-    return check_events(pd.read_csv(path, sep=_separator(path)))
+            raise ValueError(f"{path} holds no .txt files, expected labels of Audacity or Raven.")
+        tables = [_read_labels(one, None, label_column) for one in found]
+        table = pd.concat([one for one in tables if len(one)] or tables[:1], ignore_index=True)
+    else:
+        _check_suffix(path)
+        if path.suffix.lower() == ".txt":
+            table = _read_labels(path, file, label_column)
+        else:
+            table = read_delimited(path)
+    try:
+        return sorted_events(table).reset_index(drop=True)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def write_events(events: Any, path: str | os.PathLike[str]) -> None:
@@ -61,10 +89,22 @@ def write_events(events: Any, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     events : DataFrame
-        See `check_events`.
+        See `check_events`; events of one label may overlap.
     path : str or path-like
-        .csv or .tsv: the table. .txt: Audacity's labels, of one recording. A folder that exists:
+        .csv or .tsv: the table, with other columns that it has. .selections.txt: a selection table
+        of Raven, of one recording. .txt: Audacity's labels, of one recording. A folder that exists:
         Audacity's labels, a .txt file for each recording with events, named after it.
+
+    Raises
+    ------
+    ValueError
+        If something cannot be written such that `read_events` returns it: tabs and line breaks
+        in labels of .txt files, names that are not UTF-8, events without a file in a folder.
+
+    Notes
+    -----
+    Spreadsheets run what begins with ``=``, ``+``, ``-`` or ``@``. In .csv and .tsv, a name or
+    label that does, and is no number, gets a ``'`` in front, which `read_events` takes away.
 
     Examples
     --------
@@ -77,57 +117,52 @@ def write_events(events: Any, path: str | os.PathLike[str]) -> None:
     ...     print(*(p.name for p in Path(folder).iterdir()))
     yard.wav.txt
     """
-    table = check_events(events)
+    table = sorted_events(events)
     path = Path(path)
     if path.is_dir():
-        names = {name: f"{Path(str(name)).name}.txt" for name in table["file"].unique()}
-        if len(set(names.values())) < len(names):
-            raise ValueError(
-                "Two recordings have one name in different folders: their labels would go into "
-                f"one file of {path}. Write them one by one, or as .csv."
-            )
-        for name, rows in table.groupby("file", sort=False):
-            _write_audacity(rows, path / names[name])
-    elif path.suffix == ".txt":
-        files = table["file"].unique()
-        if len(files) > 1:
-            raise ValueError(
-                f"Audacity's labels belong to one recording, events is of {len(files)}: pass a "
-                "folder that exists, or write .csv."
-            )
-        _write_audacity(table, path)
-    else:
-        table.to_csv(path, sep=_separator(path), index=False)
-
-
-def _separator(path: Path) -> str:
-    if path.suffix not in SEPARATORS:
+        _write_folder(table, path)
+        return
+    _check_suffix(path)
+    if path.suffix.lower() != ".txt":
+        write_delimited(table, path)
+        return
+    n_files = table["file"].nunique(dropna=False)
+    if n_files > 1:
         raise ValueError(
-            f"{str(path)!r}: expected .csv, .tsv, .txt (Audacity's labels) or a folder that exists."
+            f"The labels in a .txt file belong to one recording, events is of {n_files}: pass a "
+            "folder that exists, or write .csv."
         )
-    return SEPARATORS[path.suffix]
+    write = write_raven if RAVEN_NAME.search(path.name) else write_audacity
+    write(table, path)
 
 
-def _read_audacity(path: Path, file: Any) -> list[Any]:
-    rows: list[Any] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        # A line that begins with a backslash holds the frequencies of the previous label.
-        if not line.strip() or line.startswith("\\"):
-            continue
-        parts = line.split("\t")
-        try:
-            onset, offset = float(parts[0]), float(parts[1])
-        except (ValueError, IndexError) as error:
-            raise ValueError(
-                f"{path}, line {number}: {line!r}, expected start<TAB>end<TAB>label in seconds."
-            ) from error
-        rows.append((file, onset, offset, parts[2] if len(parts) > 2 else ""))
-    return rows
+def _check_suffix(path: Path) -> None:
+    if path.suffix.lower() not in (*SEPARATORS, ".txt"):
+        raise ValueError(
+            f"{str(path)!r}: expected .csv, .tsv, .txt (labels of Audacity or Raven) or a folder "
+            "that exists."
+        )
 
 
-def _write_audacity(table: pd.DataFrame, path: Path) -> None:
-    lines = [
-        f"{onset:.6f}\t{offset:.6f}\t{label}\n"
-        for onset, offset, label in table[COLUMNS[1:]].itertuples(index=False)
-    ]
-    path.write_text("".join(lines), encoding="utf-8")
+def _read_labels(path: Path, file: Any, label_column: str | None) -> pd.DataFrame:
+    if is_raven(path):
+        return read_raven(path, file, label_column)
+    return read_audacity(path, recording_of(path) if file is None else file)
+
+
+def _write_folder(table: pd.DataFrame, folder: Path) -> None:
+    nameless = table["file"].isna() | (table["file"].astype(str) == "")
+    if nameless.any():
+        row = table[nameless].iloc[0]
+        raise ValueError(
+            f"events: {row['event_label']!r} at {row['onset']:g} s has no file, and labels in a "
+            "folder are named after their recordings: write .csv, or fill the column 'file'."
+        )
+    names = {name: f"{Path(str(name)).name}.txt" for name in table["file"].unique()}
+    if len(set(names.values())) < len(names):
+        raise ValueError(
+            "Two recordings have one name in different folders: their labels would go into "
+            f"one file of {folder}. Write them one by one, or as .csv."
+        )
+    for name, rows in table.groupby("file", sort=False):
+        write_audacity(rows, folder / names[name])

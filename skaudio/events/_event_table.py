@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,12 +25,14 @@ def check_events(
     labels : sequence, default=None
         The allowed labels; None allows any.
     files : sequence, default=None
-        The allowed files; None allows any.
+        The allowed files; None allows any. Names and labels that were read from a file are text;
+        the text "3" is taken for the file or the label 3, if that is allowed.
 
     Returns
     -------
     events : DataFrame
         A copy, sorted by file in the order of ``files`` (or of appearance), onset and offset.
+        Events without a file (None, NaN) come last.
 
     Raises
     ------
@@ -49,6 +51,18 @@ def check_events(
     ...
     ValueError: events: row 0 ('dog' in 'a.wav') has offset=0.5 before its onset=2...
     """
+    table = sorted_events(events, labels=labels, files=files)
+    _check_overlap(table)
+    return table.reset_index(drop=True)
+
+
+def sorted_events(
+    events: Any, *, labels: Sequence[Any] | None = None, files: Sequence[Any] | None = None
+) -> pd.DataFrame:
+    """Validate a table as `check_events` does, but let events of one label overlap.
+
+    The index of the result holds the rows of ``events``.
+    """
     table = _as_table(events)
     for name in ("onset", "offset"):
         table[name] = _as_seconds(table, name)
@@ -56,18 +70,37 @@ def check_events(
     table = table[~empty]
     _check_times(table)
     if labels is not None:
+        table = match_names(table, "event_label", labels)
         _check_known(table, "event_label", list(labels), "Is it misspelt, or missing in training?")
     if files is None:
-        files = table["file"].unique()
+        files = table["file"].dropna().unique()
     else:
+        table = match_names(table, "file", files)
         cause = "Files are called as in X: by their whole paths, or by position."
         _check_known(table, "file", list(files), cause)
     order = {name: i for i, name in enumerate(files)}
-    keys = table["file"].map(order)
-    table = table.assign(_order=keys).sort_values(["_order", "onset", "offset"], kind="stable")
-    table = table.drop(columns="_order")
-    _check_overlap(table)
-    return table.reset_index(drop=True)
+    places = [order.get(name, len(order)) for name in table["file"]]
+    in_order = np.lexsort([table["offset"], table["onset"], places])
+    return table.iloc[in_order]
+
+
+def match_names(table: pd.DataFrame, column: str, known: Iterable[Any]) -> pd.DataFrame:
+    """Return a table whose names of one column are those of ``known`` that read the same.
+
+    In a file of events all names and labels are text: "3" there may be recording 3.
+    """
+    known = list(known)
+    own = set(known)
+    by_text = {str(name): name for name in known}
+    replaced = {
+        name: by_text[str(name)]
+        for name in table[column].dropna().unique()
+        if name not in own and str(name) in by_text
+    }
+    if not replaced:
+        return table
+    names = [replaced.get(name, name) for name in table[column].astype(object)]
+    return table.assign(**{column: _natural(pd.Series(names, table.index, dtype=object))})
 
 
 def merge_events(events: Any, *, max_gap: float = 0.0) -> pd.DataFrame:
@@ -97,21 +130,15 @@ def merge_events(events: Any, *, max_gap: float = 0.0) -> pd.DataFrame:
     """
     if not max_gap >= 0:
         raise ValueError(f"max_gap={max_gap!r}: expected seconds, 0 or more.")
-    table = _as_table(events)
-    for name in ("onset", "offset"):
-        table[name] = _as_seconds(table, name)
-    _check_times(table)
-    joined: list[list[Any]] = []
-    for (file, label), group in table.groupby(["file", "event_label"], sort=False):
-        group = group.sort_values(["onset", "offset"], kind="stable")
-        for onset, offset in zip(group["onset"], group["offset"], strict=True):
-            last = joined[-1] if joined else None
-            if last and last[0] == file and last[3] == label and onset <= last[2] + max_gap:
-                last[2] = max(last[2], offset)
-            else:
-                joined.append([file, onset, offset, label])
-    merged = pd.DataFrame(joined, columns=COLUMNS)
-    return check_events(merged, files=table["file"].unique())
+    table = sorted_events(events)[COLUMNS]
+    # One label of one recording after the other; the order of each by onset is kept.
+    table = table.iloc[np.argsort(_event_groups(table), kind="stable")]
+    groups = _event_groups(table)
+    latest = table["offset"].groupby(groups).cummax().groupby(groups).shift()
+    apart = ~(table["onset"] <= latest + max_gap)  # the first of a group too: latest is NaN
+    ends = table["offset"].groupby(apart.cumsum()).max()
+    merged = table[apart].assign(offset=ends.to_numpy())
+    return check_events(merged)
 
 
 def _as_table(events: Any) -> pd.DataFrame:
@@ -120,7 +147,7 @@ def _as_table(events: Any) -> pd.DataFrame:
     elif isinstance(events, (str, bytes)):
         raise TypeError(f"events={events!r}: expected a table; read_events(path) reads a file.")
     else:
-        table = pd.DataFrame(list(events))
+        table = natural(pd.DataFrame(list(events), dtype=object))
         if not len(table):
             table = pd.DataFrame(columns=COLUMNS)
     if "file" not in table and "filename" in table:
@@ -131,7 +158,41 @@ def _as_table(events: Any) -> pd.DataFrame:
             f"events lacks the columns {missing}, expected {', '.join(COLUMNS)}; it has "
             f"{list(map(str, table.columns))}."
         )
+    for name in ("file", "event_label"):
+        table[name] = _without_float_positions(table[name])
     return table.reset_index(drop=True)
+
+
+def natural(table: pd.DataFrame) -> pd.DataFrame:
+    """Give columns of objects their types, but those where a value would change or be lost.
+
+    pandas makes the name 1 the number 1.0 where another one is missing.
+    """
+    return pd.DataFrame({name: _natural(table[name]) for name in table}, index=table.index)
+
+
+def _natural(column: pd.Series) -> pd.Series:
+    try:
+        typed = column.infer_objects()
+    except UnicodeEncodeError:  # the name of a file that is not UTF-8: pyarrow's text is
+        return column
+    return column if typed.dtype.kind == "f" and column.map(type).eq(int).any() else typed
+
+
+def _without_float_positions(column: pd.Series) -> pd.Series:
+    """Undo what pandas does to whole numbers beside a missing one: positions become floats."""
+    if column.dtype.kind != "f" or column.notna().all() or (column.dropna() % 1 != 0).any():
+        return column
+    whole = [None if number != number else int(number) for number in column]
+    return pd.Series(whole, column.index, dtype=object)
+
+
+def _event_groups(table: pd.DataFrame) -> Any:
+    """Return the number of each row's pair of file and label; a missing file is a file."""
+    numbers: dict[Any, int] = {}
+    files = table["file"].astype(object).where(table["file"].notna(), None)
+    pairs = zip(files, table["event_label"], strict=True)
+    return np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs], dtype=int)
 
 
 def _as_seconds(table: pd.DataFrame, name: str) -> pd.Series:
@@ -175,7 +236,8 @@ def _check_times(table: pd.DataFrame) -> None:
 
 
 def _check_known(table: pd.DataFrame, column: str, known: list[Any], cause: str) -> None:
-    if (i := _first(~table[column].isin(known))) is not None:
+    allowed = set(known)
+    if (i := _first([name not in allowed for name in table[column]])) is not None:
         some = ", ".join(map(repr, known[:8])) + (", ..." if len(known) > 8 else "")
         raise ValueError(
             f"{_row(table, i)} has {column}={_plain(table[column].iloc[i])!r}, expected one of "
@@ -186,8 +248,8 @@ def _check_known(table: pd.DataFrame, column: str, known: list[Any], cause: str)
 
 def _check_overlap(table: pd.DataFrame) -> None:
     """Compare each event with those before it, of one label in one file."""
-    groups = table.groupby(["file", "event_label"], sort=False)
-    before = groups["offset"].cummax().groupby([table["file"], table["event_label"]]).shift()
+    groups = _event_groups(table)
+    before = table["offset"].groupby(groups).cummax().groupby(groups).shift()
     bad = (table["onset"] < before).to_numpy()
     if (i := _first(bad)) is not None:
         raise ValueError(

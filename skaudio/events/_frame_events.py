@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import median_filter as median_of
 
-from skaudio.audio import AudioBatch
-from skaudio.events._event_table import COLUMNS, check_events
+from skaudio._validation import counted
+from skaudio.audio import AudioBatch, clip_rows
+from skaudio.events._event_table import COLUMNS, check_events, natural
 
 # Tolerance in frames, for durations in seconds that are compared with numbers of frames.
 ROUNDING = 1e-6
@@ -104,8 +106,8 @@ def frames_to_events(
 
 
 def _table(rows: list[Any]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=[*COLUMNS, "score"])
-    return table.astype({"onset": float, "offset": float, "score": float})
+    table = pd.DataFrame(rows, columns=[*COLUMNS, "score"], dtype=object)
+    return natural(table).astype({"onset": float, "offset": float, "score": float})
 
 
 def events_to_frames(events: Any, frame_times: Any, labels: Sequence[Any]) -> np.ndarray:
@@ -143,6 +145,19 @@ def events_to_frames(events: Any, frame_times: Any, labels: Sequence[Any]) -> np
     return active
 
 
+class Span(NamedTuple):
+    """A recording in tables of events: its file, and its part of it in seconds."""
+
+    name: Any
+    start: float = 0.0
+    end: float = math.inf
+
+    @property
+    def is_clip(self) -> bool:
+        """Whether it is a part of its file."""
+        return self.start > 0 or self.end < math.inf
+
+
 def file_names(X: Any) -> list[Any]:
     """Return the value of the column ``file`` for each recording: its path, or else its position.
 
@@ -162,19 +177,34 @@ def file_names(X: Any) -> list[Any]:
     >>> file_names(["a.wav", "b.wav"]), file_names(np.zeros((2, 16000)))
     (['a.wav', 'b.wav'], [0, 1])
     """
+    return [span.name for span in file_spans(X)]
+
+
+def file_spans(X: Any) -> list[Span]:
+    """Return the file of each recording, or its position, and the part of the file it is."""
     if isinstance(X, AudioBatch):
-        return [i if name is None else name for i, name in enumerate(X.names)]
+        return [Span(i if name is None else name) for i, name in enumerate(X.names)]
+    rows = None if isinstance(X, (list, tuple, np.ndarray)) else clip_rows(X)
+    if rows is not None:
+        return [Span(str(os.fsdecode(r.file)), float(r.onset), float(r.offset)) for r in rows]
     if hasattr(X, "iloc"):
         X = X if X.ndim == 1 else X.iloc[:, 0]
         X = X.tolist()
-    return [_name(X[i], i) for i in range(len(X))]
+    return [_span(X[i], i) for i in range(len(X))]
 
 
-def _name(item: Any, position: int) -> Any:
+def _span(item: Any, position: int) -> Span:
+    if hasattr(item, "as_py"):  # of an array of Arrow
+        item = item.as_py()
     if isinstance(item, (str, os.PathLike)):
-        return str(os.fsdecode(item))
-    path = item.get("path") if isinstance(item, Mapping) else getattr(item, "path", None)
-    return position if path is None else str(os.fsdecode(path))
+        return Span(str(os.fsdecode(item)))
+    keys = ("path", "start", "duration")
+    of: Any = item.get if isinstance(item, Mapping) else lambda key: getattr(item, key, None)
+    path, start, duration = map(of, keys)
+    if path is None:
+        return Span(position)
+    end = math.inf if duration is None else (start or 0.0) + duration
+    return Span(str(os.fsdecode(path)), start or 0.0, end)
 
 
 def smooth(values: np.ndarray, n_frames: float) -> np.ndarray:
@@ -244,7 +274,7 @@ def _step(times: np.ndarray, frame_duration: float | None) -> float:
         return float(frame_duration)
     if len(times) < 2:
         raise ValueError(
-            f"frame_times has {len(times)} frames, which do not tell how long one is: pass "
+            f"frame_times has {counted(len(times), 'frame')}: how long one is cannot be told. Pass "
             "frame_duration=."
         )
     return float(times[-1] - times[0]) / (len(times) - 1)

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
-from threading import Lock
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils._set_output import _get_output_config
+from sklearn.pipeline import Pipeline
+from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
 from sklearn.utils.validation import check_array, validate_data
 
+from skaudio._steps import check_next_step
 from skaudio.audio import forget_table
+from skaudio.frames._frame_stack import FrameStack, as_object_array
+from skaudio.frames._rows_of_samples import LONG, warn_of_waveforms
 
 NAMES_KEY = "skaudio_feature_names"
+# Calls between a transformer's output and the Pipeline that it is a step of, at most.
+STACK_DEPTH = 16
 ENCODE_FIRST = "put an encoder (MFCC, MelSpectrogram...) before this step."
 
 
 def check_frames(
-    estimator: Any, X: Any, *, reset: bool, advice: str = ENCODE_FIRST
+    estimator: Any,
+    X: Any,
+    *,
+    reset: bool,
+    advice: str = ENCODE_FIRST,
+    missing: bool = False,
+    called: Sequence[str] | None = None,
 ) -> tuple[list[np.ndarray], Any]:
     """Validate sequences of frames.
 
@@ -30,6 +42,10 @@ def check_frames(
         True in ``fit``.
     advice : str
         What to do where X holds recordings rather than frames.
+    missing : bool
+        Let frames of nothing but NaN pass: those of a recording that could not be read.
+    called : sequence of str, optional
+        Names of the recordings for messages.
 
     Returns
     -------
@@ -43,18 +59,22 @@ def check_frames(
         Naming the recording and what was found in place of frames.
     """
     names = None
+    shape = getattr(X, "shape", None) or (len(X) if hasattr(X, "__len__") else 1,)
+    if shape[0] == 0:
+        raise ValueError("X holds no recordings: found 0 sample(s), expected at least one.")
     if hasattr(X, "iloc") and not _is_numeric_table(X):
-        names = X.attrs.get(NAMES_KEY)
+        names = names_of(X)
         X = X.iloc[:, 0].tolist() if X.ndim == 2 else X.tolist()
     elif not (isinstance(X, np.ndarray) and X.ndim == 3) and not _is_sequence_of_arrays(X):
         if estimator is None:
             table = check_array(X, dtype=np.float32)
         else:
             table = validate_data(estimator, X, reset=reset, dtype=np.float32)
+            if reset and table.shape[1] >= LONG:
+                warn_of_waveforms(table, advice)
         return [row[:, np.newaxis] for row in table], None
-    if len(X) == 0:
-        raise ValueError("X holds no recordings: found 0 sample(s), expected at least one.")
-    frames = [_check_one(item, f"recording {i}", advice) for i, item in enumerate(X)]
+    called = called or [f"recording {i}" for i in range(len(X))]
+    frames = [_check_one(x, name, advice, missing) for x, name in zip(X, called, strict=True)]
     counts = {len(f) for f in frames}
     if len(counts) > 1:
         i = next(i for i, f in enumerate(frames) if len(f) != len(frames[0]))
@@ -68,7 +88,7 @@ def check_frames(
 
 
 def validate_frames(estimator: Any, X: Any, *, reset: bool) -> list[np.ndarray]:
-    """Validate sequences of frames against those of ``fit``.
+    """Validate sequences of frames against those of ``fit``; missing ones (all NaN) pass.
 
     Parameters
     ----------
@@ -87,7 +107,7 @@ def validate_frames(estimator: Any, X: Any, *, reset: bool) -> list[np.ndarray]:
     ValueError, TypeError
         As `check_frames`; also if the number of features is not that of ``fit``.
     """
-    frames, names = check_frames(estimator, X, reset=reset)
+    frames, names = check_frames(estimator, X, reset=reset, missing=True)
     n_features = len(frames[0])
     if reset:
         estimator.n_features_in_ = n_features
@@ -101,12 +121,21 @@ def validate_frames(estimator: Any, X: Any, *, reset: bool) -> list[np.ndarray]:
     return frames
 
 
-def _check_one(item: Any, name: str, advice: str) -> np.ndarray:
+def is_missing(frames: np.ndarray) -> bool:
+    """Whether frames, or a row, stand for a recording that could not be read."""
+    return bool(np.isnan(frames.flat[0]) and np.isnan(frames).all())
+
+
+def names_of(X: Any) -> list[str] | None:
+    """Return the names of the features where the container of frames carries them."""
+    names: list[str] | None = getattr(X, "attrs", {}).get(NAMES_KEY)
+    return names
+
+
+def _check_one(item: Any, name: str, advice: str, missing: bool) -> np.ndarray:
     if isinstance(item, (str, bytes)) or not hasattr(item, "__array__"):
-        raise TypeError(
-            f"{name} is {item!r:.60} ({type(item).__name__}), expected frames "
-            f"(n_features, n_frames): {advice}"
-        )
+        found = f"{item!r:.60} ({type(item).__name__})"
+        raise TypeError(f"{name} is {found}, expected frames (n_features, n_frames): {advice}")
     frames = np.asarray(item)
     if frames.ndim == 1:
         raise ValueError(
@@ -127,6 +156,13 @@ def _check_one(item: Any, name: str, advice: str) -> np.ndarray:
         raise TypeError(f"{name} has frames of {frames.dtype}, expected floating point numbers.")
     frames = frames.astype(np.float32, copy=False)
     if not np.isfinite(frames.sum(dtype=np.float64)):
+        if is_missing(frames) and missing:
+            return frames
+        if is_missing(frames):
+            raise ValueError(
+                f"{name} could not be read: its frames are NaN (on_error='nan' in a step before), "
+                "which are not accepted here. Leave such recordings out."
+            )
         raise ValueError(f"{name} contains NaN or infinity in its frames, expected finite values.")
     return frames
 
@@ -151,55 +187,6 @@ def _is_sequence_of_arrays(X: Any) -> bool:
     return isinstance(first, (str, bytes)) or (hasattr(first, "__array__") and np.ndim(first) > 0)
 
 
-class FrameStack:
-    """Gathers n arrays ``(n_features, n_frames)``: 3-D if all shapes agree, else of objects.
-
-    Memory for n arrays of the first shape is reserved at once, and arrays of that shape are written
-    there. Reserved memory that is never written takes no space.
-    """
-
-    def __init__(self, n: int, dtype: Any = np.float32):
-        self._n = n
-        self._dtype = dtype
-        self._same: np.ndarray | None = None
-        self._others: dict[int, np.ndarray] = {}
-        self._lock = Lock()
-
-    def place(self, i: int, shape: tuple[int, ...]) -> np.ndarray:
-        """Return an array of this shape, to be filled: it becomes array i. Thread-safe."""
-        place = self._reserved(i, shape)
-        if place is None:
-            place = self._others[i] = np.empty(shape, self._dtype)
-        return place
-
-    def put(self, i: int, array: np.ndarray) -> None:
-        """Store array i: a copy, or the array itself if its shape is not that of the first."""
-        if self._same is not None and array.base is self._same:
-            return  # written in its place already
-        place = self._reserved(i, array.shape)
-        if place is None:
-            self._others[i] = array
-        else:
-            place[...] = array
-
-    def gathered(self) -> np.ndarray:
-        """Return all n arrays."""
-        if self._same is None:
-            return np.empty((0, 0, 0), self._dtype)
-        if not self._others:
-            return self._same
-        return as_object_array([self._others.get(i, same) for i, same in enumerate(self._same)])
-
-    def _reserved(self, i: int, shape: tuple[int, ...]) -> np.ndarray | None:
-        with self._lock:
-            if self._same is None:
-                try:
-                    self._same = np.empty((self._n, *shape), self._dtype)
-                except MemoryError:  # one long recording among many short ones
-                    self._same = np.empty((self._n, 0, 0), self._dtype)
-        return self._same[i] if shape == self._same.shape[1:] else None
-
-
 def pack(frames: Iterable[np.ndarray], n: int, dtype: Any = np.float32) -> np.ndarray:
     """Gather n arrays ``(n_features, n_frames)`` as they come: 3-D if all shapes agree."""
     stack = FrameStack(n, dtype)
@@ -208,19 +195,12 @@ def pack(frames: Iterable[np.ndarray], n: int, dtype: Any = np.float32) -> np.nd
     return stack.gathered()
 
 
-def as_object_array(items: Sequence[Any]) -> np.ndarray:
-    """Return a 1-D object array, whatever shapes the items have."""
-    out = np.empty(len(items), dtype=object)
-    for i, item in enumerate(items):
-        out[i] = item
-    return out
-
-
 class FrameOutputMixin:
     """`set_output` for transformers whose output scikit-learn's own wrapping cannot hold.
 
-    With ``transform="pandas"`` the output becomes a one-column DataFrame of arrays that carries
-    the input's index and, in ``attrs``, the feature names.
+    With ``transform="pandas"`` frames become a one-column DataFrame of arrays that carries the
+    input's index and, in ``attrs``, the feature names; rows become one with a column per feature.
+    A polars DataFrame holds rows alone.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -231,24 +211,32 @@ class FrameOutputMixin:
 
         Parameters
         ----------
-        transform : {"default", "pandas"} or None
-            "pandas" makes a one-column DataFrame of arrays; None changes nothing.
+        transform : {"default", "pandas", "polars"} or None
+            "pandas" makes a one-column DataFrame of frames, or a DataFrame of rows; "polars" holds
+            rows alone. None changes nothing. Where `sklearn.set_config` asks for polars, frames
+            stay arrays.
 
         Returns
         -------
         self : estimator
         """
-        if transform == "polars":
+        if transform == "polars" and not self._returns_rows():
             raise ValueError(
                 "transform='polars': frames cannot be held by a polars DataFrame, expected "
                 "'default' or 'pandas'. Put the frames' steps into a Pipeline that ends in a "
                 "table, e.g. FramePooling, and set_output on that step."
             )
-        if transform not in (None, "default", "pandas"):
-            raise ValueError(f"transform={transform!r}: expected 'default', 'pandas' or None.")
+        if transform not in (None, "default", "pandas", "polars"):
+            raise ValueError(
+                f"transform={transform!r}: expected 'default', 'pandas', 'polars' or None."
+            )
         if transform is not None:
             self._sklearn_output_config = {"transform": transform}
         return self
+
+    def _returns_rows(self) -> bool:
+        """Whether the output is one row per recording, rather than frames or waveforms."""
+        return False
 
     def _wrap(
         self,
@@ -264,8 +252,14 @@ class FrameOutputMixin:
         ``cells`` go into the DataFrame in place of the output's items; ``table`` marks a 2-D output
         that has a column per name.
         """
-        if _get_output_config("transform", self)["dense"] != "pandas":
+        if not table and isinstance(output, np.ndarray) and (fit := _running_pipeline()):
+            check_next_step(self, fit)
+        container = _get_output_config("transform", self)["dense"]
+        if container == "default" or (container == "polars" and not table):
             return output
+        if table and container == "polars":
+            adapter = ADAPTERS_MANAGER.adapters[container]
+            return adapter.create_container(output, None, columns=[str(name) for name in names()])
         import pandas as pd
 
         if table:
@@ -275,3 +269,18 @@ class FrameOutputMixin:
         frame = pd.DataFrame({column: pd.Series(items, index=index)})
         frame.attrs[NAMES_KEY] = list(names())
         return frame
+
+
+def _running_pipeline() -> dict[str, Any] | None:
+    """Return the variables of the Pipeline that is being fitted, where one asks for the output.
+
+    scikit-learn tells a transformer nothing of the step that gets its output.
+    """
+    frame = sys._getframe(2)
+    for _ in range(STACK_DEPTH):
+        if frame.f_code is Pipeline._fit.__code__:
+            return frame.f_locals
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+    return None

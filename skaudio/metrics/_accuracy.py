@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from skaudio._validation import check_count
+from skaudio._validation import check_count, check_labels, check_same_labels
 
 
 def scores_by(y_true: Any, y_pred: Any, groups: Any = None) -> pd.DataFrame:
@@ -28,6 +28,11 @@ def scores_by(y_true: Any, y_pred: Any, groups: Any = None) -> pd.DataFrame:
         ``sqrt(p (1 - p) / n)``) and ``n_recordings``. The last row, "mean", is the mean over
         groups; its standard error is ``std / sqrt(n_groups)`` of their accuracies, NaN for one.
 
+    Raises
+    ------
+    ValueError
+        If a label or group is missing, or some labels are strings and others numbers.
+
     Examples
     --------
     >>> from skaudio.metrics import scores_by
@@ -37,9 +42,13 @@ def scores_by(y_true: Any, y_pred: Any, groups: Any = None) -> pd.DataFrame:
     bob       1.00           0.000             2
     mean      0.75           0.250             4
     """
+    check_same_labels(y_true=y_true, y_pred=y_pred)
+    if groups is not None:
+        check_labels(groups, "groups")
     y_true, y_pred = column_or_1d(y_true), column_or_1d(y_pred)
     groups = y_true if groups is None else column_or_1d(groups)
     check_consistent_length(y_true, y_pred, groups)
+    _check_not_empty(y_true)
     names, code = np.unique(groups, return_inverse=True)
     counts = np.bincount(code)
     accuracy = np.bincount(code, weights=y_true == y_pred) / counts
@@ -89,11 +98,13 @@ def worst_classified(
     """
     if hasattr(X, "iloc"):  # by position, whatever the index
         X = (X if X.ndim == 1 else X.iloc[:, 0]).tolist()
+    check_same_labels(y_true=y_true, **({} if classes is None else {"classes": classes}))
     y_true = column_or_1d(y_true)
     classes = np.unique(y_true) if classes is None else np.asarray(classes)
     probabilities = np.asarray(y_proba, dtype=float)
     check_count("n", n)
     check_consistent_length(X, y_true, probabilities)
+    _check_not_empty(y_true)
     if probabilities.shape != (len(y_true), len(classes)):
         raise ValueError(
             f"y_proba has shape {probabilities.shape}, expected (n_recordings, n_classes) = "
@@ -118,3 +129,8 @@ def worst_classified(
             "probability_of_predicted": probabilities[order, best[order]],
         }
     )
+
+
+def _check_not_empty(y_true: np.ndarray) -> None:
+    if not len(y_true):
+        raise ValueError("y_true holds no recordings: found 0 sample(s), expected at least one.")

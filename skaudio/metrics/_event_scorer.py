@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from skaudio.events import check_events, file_names
+from skaudio.events import check_events, events_within, file_spans, match_names
 from skaudio.metrics._event_scores import segment_based_f1
 
 
@@ -19,19 +19,23 @@ class EventScorer:
         self.metric = metric
 
     def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
-        names = file_names(X)
+        spans = file_spans(X)
+        names = [span.name for span in spans]
         if any(isinstance(name, int) for name in names):
             raise ValueError(
                 f"recording {names.index(next(n for n in names if isinstance(n, int)))} has no "
                 "name by which to find its events: expected paths, mappings with 'path', or an "
                 "AudioBatch with names."
             )
-        true = self.events[self.events["file"].isin(names)]
+        table = match_names(self.events, "file", names)
+        true = table[table["file"].isin(names)]
         if not len(true):
             raise ValueError(
                 f"events has none for {names[0]!r} or any other of the {len(names)} recordings of "
                 f"X; its files are called such as {self.events['file'].iloc[0]!r}."
             )
+        if any(span.is_clip for span in spans):
+            true = events_within(true, spans)
         return float(self.metric(true, estimator.predict_events(X)))
 
 

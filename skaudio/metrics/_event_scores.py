@@ -10,7 +10,8 @@ import pandas as pd
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from skaudio.events import check_events
+from skaudio._validation import check_same_labels
+from skaudio.events import check_events, match_names
 
 # Onsets and offsets, in seconds, of the events of one label in one file.
 Spans = tuple[np.ndarray, np.ndarray]
@@ -48,8 +49,9 @@ def event_based_scores(
     Returns
     -------
     table : DataFrame
-        A row per label, then "macro" (the mean of those with a score) and "micro" (all events
-        together): ``f1``, ``precision``, ``recall``, ``n_true``, ``n_pred``, ``n_found``.
+        A row per label, and as the last two "macro" (the mean of those with a score) and "micro"
+        (all events together): ``f1``, ``precision``, ``recall``, ``n_true``, ``n_pred`` and
+        ``n_found``.
 
     Notes
     -----
@@ -206,7 +208,15 @@ def _scores(
     events_true: Any, events_pred: Any, labels: Any, count: Callable[[Spans, Spans], Counts]
 ) -> pd.DataFrame:
     true, pred = check_events(events_true), check_events(events_pred)
+    true = match_names(true, "file", pred["file"].dropna().unique())
+    # What was read from a file has text where a detector has numbers: both as `labels` has them.
+    pred = match_names(pred, "event_label", true["event_label"] if labels is None else labels)
+    true = match_names(true, "event_label", pred["event_label"] if labels is None else labels)
     if labels is None:
+        check_same_labels(
+            **{"events_true['event_label']": true["event_label"]},
+            **{"events_pred['event_label']": pred["event_label"]},
+        )
         labels = sorted({*true["event_label"], *pred["event_label"]})
     true_spans, pred_spans = _spans(true), _spans(pred)
     none = np.empty(0), np.empty(0)
@@ -216,10 +226,12 @@ def _scores(
         if key[1] in row:
             counts[row[key[1]]] += count(true_spans.get(key, none), pred_spans.get(key, none))
     rows = [_rates(*c) for c in counts.tolist()]
-    table = pd.DataFrame(rows, index=list(labels), columns=COLUMNS_OF_SCORES)
+    table = pd.DataFrame(rows, columns=COLUMNS_OF_SCORES)
     macro = table.mean() if len(table) else pd.Series(np.nan, index=COLUMNS_OF_SCORES)
-    table.loc["macro"] = [*macro.iloc[:3], *counts.sum(axis=0)]
-    table.loc["micro"] = _rates(*counts.sum(axis=0).tolist())
+    total = counts.sum(axis=0).tolist()
+    # The last two rows, by position: a label may be called "macro", too.
+    rows += [[*macro.iloc[:3], *total], _rates(*total)]
+    table = pd.DataFrame(rows, index=[*labels, "macro", "micro"], columns=COLUMNS_OF_SCORES)
     return table.astype(dict.fromkeys(COLUMNS_OF_SCORES[3:], int))
 
 
@@ -230,8 +242,11 @@ def _rates(n_true: int, n_pred: int, n_found: int) -> list[float]:
 
 
 def _spans(table: pd.DataFrame) -> dict[Any, Spans]:
-    groups = table.groupby(["file", "event_label"], sort=False)
-    return {key: (g["onset"].to_numpy(), g["offset"].to_numpy()) for key, g in groups}
+    groups = table.groupby(["file", "event_label"], sort=False, dropna=False)
+    return {
+        (None if pd.isna(file) else file, label): (g["onset"].to_numpy(), g["offset"].to_numpy())
+        for (file, label), g in groups
+    }
 
 
 def _averaged(table: pd.DataFrame, average: str | None) -> Any:
@@ -239,7 +254,7 @@ def _averaged(table: pd.DataFrame, average: str | None) -> Any:
         raise ValueError(f"average={average!r}: expected 'macro', 'micro' or None.")
     if average is None:
         return table["f1"].iloc[:-2]
-    return float(table.loc[average, "f1"])
+    return float(table["f1"].iloc[-2 if average == "macro" else -1])
 
 
 def count_events(true: Spans, pred: Spans, collar: float, offset_ratio: float) -> Counts:

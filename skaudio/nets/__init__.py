@@ -32,14 +32,18 @@ from skaudio.nets._losses import (
 from skaudio.nets._losses import (
     pair_distance as pair_distance,
 )
+from skaudio.nets._recording_copy import recording_copy as recording_copy
 from skaudio.nets._sequence_layers import (
     LOUDNESS_WEIGHT,
     Standardize,
     StandardizedNet,
-    TimePooling,
     recording_mean,
 )
+from skaudio.nets._sequence_layers import (
+    STEP as STEP,
+)
 from skaudio.nets._statistics_pooling import StatisticsPooling
+from skaudio.nets._time_pooling import TimePooling
 
 __all__ = [
     "CRNN",

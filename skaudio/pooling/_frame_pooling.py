@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import _check_feature_names_in
 
-from skaudio._validation import Checked, check_parameters, choice, count, flag
-from skaudio.frames import validate_frames
+from skaudio._validation import Checked, check_parameters, count, flag
+from skaudio.frames import FrameOutputMixin, is_missing, names_of, validate_frames
 from skaudio.pooling._frame_statistics import (
     DELTA_ENDINGS,
     deltas,
@@ -25,7 +25,7 @@ from skaudio.pooling._frame_statistics import (
 BLOCK_SIZE = 2**17
 
 
-class FramePooling(TransformerMixin, BaseEstimator):
+class FramePooling(FrameOutputMixin, TransformerMixin, BaseEstimator):
     """Summarise the frames of each recording by statistics over time.
 
     Recordings of any length become rows of one length, which any scikit-learn estimator takes.
@@ -85,7 +85,6 @@ class FramePooling(TransformerMixin, BaseEstimator):
     _constraints: ClassVar[dict[str, Any]] = {
         "stats": Checked("sequence of str", lambda name, value: check_stats(value)),
         "n_segments": count(),
-        "deltas": choice(0, 1, 2),
         "cmvn": flag(),
     }
 
@@ -130,16 +129,30 @@ class FramePooling(TransformerMixin, BaseEstimator):
         Returns
         -------
         rows : ndarray of shape (n_recordings, n_columns), float32
-            C-contiguous; ``get_feature_names_out`` names the columns.
+            C-contiguous; ``get_feature_names_out`` names the columns. A row of NaN for a recording
+            that an encoder with ``on_error="nan"`` could not read.
         """
         stats = self._check_params()
         frames = validate_frames(self, X, reset=False)
         n_columns = len(frames[0]) * (1 + self.deltas) * len(stats) * self.n_segments
         rows = np.empty((len(frames), n_columns), np.float32)
-        for block in _blocks_of_one_length(frames):
+        unread = [i for i, item in enumerate(frames) if is_missing(item)]
+        rows[unread] = np.nan
+        for block in _blocks_of_one_length(frames, without=set(unread)):
             pooled = self._pool(np.array([frames[i] for i in block], np.float64), stats)
             rows[block] = pooled.reshape(len(block), n_columns)
-        return rows
+
+        def names() -> np.ndarray:
+            if hasattr(self, "n_features_in_"):
+                return self.get_feature_names_out()
+            return self.get_feature_names_out(
+                names_of(X) or [f"x{i}" for i in range(len(frames[0]))]
+            )
+
+        return self._wrap(rows, X.index if hasattr(X, "iloc") else None, names, table=True)
+
+    def _returns_rows(self) -> bool:
+        return True
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns, such as ``mfcc0_mean`` or ``mfcc0_delta_std_part1``.
@@ -206,11 +219,12 @@ def check_stats(stats: Any) -> list[str]:
     return names
 
 
-def _blocks_of_one_length(frames: list[np.ndarray]) -> Iterator[list[int]]:
+def _blocks_of_one_length(frames: list[np.ndarray], without: set[int]) -> Iterator[list[int]]:
     """Yield lists of positions of recordings that have the same number of frames."""
     positions: dict[int, list[int]] = {}
     for i, item in enumerate(frames):
-        positions.setdefault(item.shape[1], []).append(i)
+        if i not in without:
+            positions.setdefault(item.shape[1], []).append(i)
     for same in positions.values():
         size = max(BLOCK_SIZE // frames[same[0]].size, 1)
         yield from (same[i : i + size] for i in range(0, len(same), size))

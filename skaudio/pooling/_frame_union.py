@@ -14,9 +14,9 @@ from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.parallel import Parallel, delayed
 
 from skaudio._steps import frame_maker
-from skaudio._validation import anything, check_parameters, choice
+from skaudio._validation import anything, check_parameters
 from skaudio.audio import Recordings, check_recordings
-from skaudio.frames import FrameOutputMixin, check_frames, pack
+from skaudio.frames import FrameOutputMixin, check_frames, is_missing, pack
 from skaudio.pooling._frame_statistics import DELTA_ENDINGS, deltas
 
 
@@ -66,7 +66,6 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
 
     _constraints: ClassVar[dict[str, Any]] = {
         "transformers": anything("list of (str, transformer)"),
-        "deltas": choice(0, 1, 2),
     }
 
     def __init__(self, transformers: Any, *, n_jobs: Any = None, deltas: int = 0) -> None:
@@ -187,7 +186,7 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_frames), optional
-            Number of frames, or frames to count; may be left out if ``target_frames`` is set.
+            Number of frames, or frames to count; may be left out where ``target_frames`` is set.
 
         Returns
         -------
@@ -235,6 +234,10 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
 
         def stacks() -> Iterator[np.ndarray]:
             for recording, parts in zip(recordings, zip(*columns, strict=True), strict=True):
+                if any(map(is_missing, parts)):
+                    n_rows = sum(map(len, parts)) * (1 + self.deltas)
+                    yield np.full((n_rows, 1), np.nan, np.float32)
+                    continue
                 counts = [part.shape[1] for part in parts]
                 other = next((i for i, n in enumerate(counts) if n != counts[0]), None)
                 if other is not None:
@@ -259,7 +262,7 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
                 "sklearn.pipeline.FeatureUnion."
             )
         try:
-            return check_frames(None, output, reset=False, advice="pass encoders.")[0]
+            return check_frames(None, output, reset=False, advice="pass encoders.", missing=True)[0]
         except (TypeError, ValueError) as error:
             raise type(error)(f"transformer {name!r}: {error}") from error
 

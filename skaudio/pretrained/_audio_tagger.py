@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any, ClassVar
@@ -10,10 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import expit
 
-from skaudio._validation import Checked, check_count, choice, count, flag, number
+from skaudio._validation import Checked, check_count, check_length, choice, count, flag, number
 from skaudio.audio import check_recordings
 from skaudio.frames import pack
 from skaudio.pretrained._audioset_labels import RollUp, labels_of, load_ontology, select
+from skaudio.pretrained._extraction import POOLS, join
 from skaudio.pretrained._pretrained_net import PretrainedNet
 from skaudio.pretrained._pretrained_transformer import LABELS, WEIGHTS, PretrainedTransformer
 from skaudio.pretrained._registry import MODELS, find_model
@@ -52,6 +52,9 @@ class AudioTagger(PretrainedTransformer):
     chunk_hop : float or "auto", default="auto"
         From the beginning of a chunk to the next one's, in seconds; "auto" is the network's own or,
         with a ``chunk_duration`` in seconds, the same: no overlap.
+    on_error : {"raise", "nan"}, default="raise"
+        "raise": one error counts the recordings that cannot be read, and lists the first ten.
+        "nan": one frame, or one row, of NaN is in the place of each, and one warning lists them.
     batch_size : int, default=None
         Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -122,6 +125,7 @@ class AudioTagger(PretrainedTransformer):
         labels: Any = None,
         chunk_duration: Any = "auto",
         chunk_hop: Any = "auto",
+        on_error: str = "raise",
         batch_size: int | None = None,
         precision: str = "auto",
         device: Any = "cpu",
@@ -138,6 +142,7 @@ class AudioTagger(PretrainedTransformer):
         self.labels = labels
         self.chunk_duration = chunk_duration
         self.chunk_hop = chunk_hop
+        self.on_error = on_error
         self.batch_size = batch_size
         self.precision = precision
         self.device = device
@@ -164,7 +169,7 @@ class AudioTagger(PretrainedTransformer):
         if self.pooling is None:
             frames = pack(sequences, len(recordings))
             return self._wrap(frames, recordings.index, self.get_feature_names_out)
-        rows = np.stack([self._pool(scores, self.pooling) for scores in sequences])
+        rows = np.stack([POOLS[self.pooling](scores, axis=1) for scores in sequences])
         return self._wrap(rows, recordings.index, self.get_feature_names_out, table=True)
 
     def tag(self, X: Any, *, top: int = 5, by_chunk: bool = False) -> Any:
@@ -183,7 +188,8 @@ class AudioTagger(PretrainedTransformer):
         table : DataFrame
             ``file`` (the path, or else the label in the index of X, or the position), ``onset`` and
             ``offset`` of the recording, or of the chunk, in seconds, ``event_label`` and ``score``.
-            The highest score of a recording, or chunk, comes first.
+            The highest score of a recording, or chunk, comes first. ``on_error="nan"`` leaves all
+            but ``file`` empty.
         """
         import pandas as pd
 
@@ -191,20 +197,21 @@ class AudioTagger(PretrainedTransformer):
         check_count("top", top)
         recordings = check_recordings(self, X, reset=False, finite=False)
         index = range(len(recordings)) if recordings.index is None else recordings.index
-        named = [r.path or i for r, i in zip(recordings, index, strict=True)]
-        labels = self.get_feature_names_out()
-        least = -math.inf if self.threshold is None else self.threshold
+        named = [(r.path or i, r.start) for r, i in zip(recordings, index, strict=True)]
+        labels, least = self.get_feature_names_out(), self.threshold or 0.0
         rows = []
         chunking = self._chunking(self._net())
         sequences = self._sequences(recordings, frames=False)
-        for name, (scores, n_samples) in zip(named, sequences, strict=True):
+        for (name, start), (scores, n_samples) in zip(named, sequences, strict=True):
+            if n_samples == 0:  # it cannot be read
+                rows.append((name, np.nan, np.nan, None, np.nan))
+                continue
             bounds = chunking.bounds(n_samples) if by_chunk else [(0, n_samples)]
-            times = np.minimum(bounds, n_samples) / self.sample_rate
-            columns = scores.T if by_chunk else [self._pool(scores, self.pooling or "mean")]
-            for (onset, offset), column in zip(times, columns, strict=True):
-                for k in np.argsort(-column, kind="stable")[:top]:
-                    if column[k] >= least:
-                        rows.append((name, onset, offset, labels[k], float(column[k])))
+            times = start + np.minimum(bounds, n_samples) / self.sample_rate
+            columns = scores.T if by_chunk else [POOLS[self.pooling or "mean"](scores, axis=1)]
+            for span, column in zip(times.tolist(), columns, strict=True):
+                best = [k for k in np.argsort(-column, kind="stable")[:top] if column[k] >= least]
+                rows += [(name, *span, labels[k], float(column[k])) for k in best]
         return pd.DataFrame(rows, columns=["file", "onset", "offset", "event_label", "score"])
 
     def frame_times(self, n_frames: Any) -> np.ndarray:
@@ -213,6 +220,7 @@ class AudioTagger(PretrainedTransformer):
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_frames)
+            Number of frames, or frames to count.
 
         Returns
         -------
@@ -221,8 +229,7 @@ class AudioTagger(PretrainedTransformer):
         step = find_model(self.model).net.frame_duration
         if step is None:
             return np.asarray(self.chunk_times(n_frames).mean(axis=1))
-        n_frames = np.shape(n_frames)[-1] if np.ndim(n_frames) else n_frames
-        return np.arange(check_count("n_frames", n_frames, 0)) * step
+        return np.arange(check_length("n_frames", n_frames)) * step
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the labels, in the order of scores.
@@ -245,10 +252,10 @@ class AudioTagger(PretrainedTransformer):
         if self.labels is not None:
             labels = list(self.labels)
         elif entry.labels is None:
-            names = [name for name, model in MODELS.items() if model.labels]
+            others = ", ".join(repr(name) for name, model in MODELS.items() if model.labels)
             raise ValueError(
-                f"model={self.model!r} has no classes: expected one of "
-                f"{', '.join(map(repr, names))}. Its features are for PretrainedEmbedder."
+                f"model={self.model!r} has no classes: expected one of {others}. Its features are "
+                "for PretrainedEmbedder."
             )
         else:
             labels = labels_of(entry.labels)
@@ -269,21 +276,15 @@ class AudioTagger(PretrainedTransformer):
         net = self._net()
         self._check_net(net)
         frames = frames and self.pooling is None and net.frame_duration is not None
-        pick: Any = attrgetter("frame_logits" if frames else "logits")
-        for chunks, n_samples in self._extract(recordings, pick):
-            logits = self._joined(chunks, net) if frames else np.stack(chunks, axis=1)
+        hop = self._chunking(net).hop / net.front_end.hop_length
+        logits_of: Any = attrgetter("frame_logits" if frames else "logits")
+        for chunks, n_samples in self._extract(recordings, lambda net, x: logits_of(net(x))):
+            if not chunks:  # it cannot be read
+                yield np.full((len(chosen), 1), np.nan, np.float32), 0
+                continue
+            logits = join(chunks, hop) if frames else np.stack(chunks, axis=1)
             scores = expit(logits)
             yield (scores if rollup is None else rollup(scores))[chosen], n_samples
-
-    def _joined(self, chunks: list[np.ndarray], net: PretrainedNet) -> np.ndarray:
-        """Put the frames of chunks one after the other; where two overlap, the later chunk's."""
-        hop = self._chunking(net).hop / net.front_end.hop_length
-        starts = [round(i * hop) for i in range(len(chunks))]
-        parts = [c[:, : b - a] for c, a, b in zip(chunks, starts, starts[1:], strict=False)]
-        return np.concatenate([*parts, chunks[-1]], axis=1)
-
-    def _pool(self, scores: np.ndarray, pooling: str) -> np.ndarray:
-        return np.asarray(scores.max(axis=1) if pooling == "max" else scores.mean(axis=1))
 
     def _check(self) -> None:
         super()._check()

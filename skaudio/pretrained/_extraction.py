@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from skaudio._parallel import map_ahead, n_threads, one_thread, use_one_torch_thread
-from skaudio.audio import Recording
-from skaudio.pretrained._pretrained_net import Output, PretrainedNet
+from skaudio._parallel import map_ahead, n_threads, one_blas_thread, use_one_torch_thread
+from skaudio.audio import READING_ERRORS, Recording, check_overflow, raise_all, warn_of_nan
+from skaudio.pretrained._pretrained_net import PretrainedNet
 
 # Chunks, per thread, that are gathered before they are sorted into batches.
 GATHERED = 64
@@ -32,6 +32,8 @@ AHEAD = 4
 CPU_FRAMES = 1024
 CPU_ROWS = 8
 GPU_ROWS = 32
+# How what the net makes of a recording's chunks becomes one row.
+POOLS: dict[str, Any] = {"mean": np.mean, "max": np.max}
 
 
 @dataclass(frozen=True)
@@ -133,25 +135,47 @@ class Extraction:
     net : PretrainedNet
         Ready for inference, on its device and in its precision.
     chunking : Chunking
-    pick : callable
-        Maps the net's `Output` for a batch to one tensor with a row per chunk.
+    call : callable
+        Runs the net on a batch of spectrograms; returns one tensor with a row per chunk.
     batch_size : int or None
         Chunks per call of the net; None decides by their length.
+    on_error : {"raise", "nan"}
     """
 
     net: PretrainedNet
     chunking: Chunking
-    pick: Callable[[Output], torch.Tensor]
+    call: Callable[[PretrainedNet, torch.Tensor], torch.Tensor]
     batch_size: int | None = None
+    on_error: str = "raise"
 
     def __call__(self, recordings: Sequence[Recording]) -> Iterator[tuple[list[np.ndarray], int]]:
-        """Yield the results of each recording's chunks and its number of samples, in order."""
+        """Yield the results of each recording's chunks and its number of samples, in order.
+
+        With ``on_error="nan"``: no chunks and no samples of one that cannot be read.
+        """
+        n_done = 0
+        reasons: list[str] = []
+        try:
+            for rows, found in self._run_all(recordings):
+                if isinstance(found, str):
+                    reasons.append(found)
+                yield rows, 0 if isinstance(found, str) else found
+                n_done += 1
+        except READING_ERRORS as error:
+            raise_all(recordings, error, self.analyse, first=n_done)
+        if reasons:
+            warn_of_nan(reasons, len(recordings))
+
+    def _run_all(
+        self, recordings: Sequence[Recording]
+    ) -> Iterator[tuple[list[np.ndarray], int | str]]:
         workers = n_threads()
         threads = ThreadPoolExecutor(workers, initializer=use_one_torch_thread)
-        with one_thread("blas"), threads as pool:
+        with one_blas_thread(), threads as pool:
             gathered: list[list[np.ndarray]] = []
-            lengths: list[int] = []
-            for spectra, n_samples in map_ahead(pool, self.analyse, recordings, AHEAD * workers):
+            lengths: list[int | str] = []
+            analyse = self._try if self.on_error == "nan" else self.analyse
+            for spectra, n_samples in map_ahead(pool, analyse, recordings, AHEAD * workers):
                 gathered.append(spectra)
                 lengths.append(n_samples)
                 if sum(map(len, gathered)) >= GATHERED * workers:
@@ -165,7 +189,17 @@ class Extraction:
         waveform, _ = recording.read(front_end.sample_rate)
         warp_factor = 1.0 if recording.warp_factor is None else recording.warp_factor
         chunks = self.chunking.cut(np.ascontiguousarray(waveform))
-        return [front_end.encode(chunk, warp_factor) for chunk in chunks], len(waveform)
+        spectra = [front_end.encode(chunk, warp_factor) for chunk in chunks]
+        for spectrum in spectra:
+            if not np.isfinite(spectrum.sum()):
+                check_overflow(spectrum, waveform, recording.name)
+        return spectra, len(waveform)
+
+    def _try(self, recording: Recording) -> tuple[list[np.ndarray], int | str]:
+        try:
+            return self.analyse(recording)
+        except READING_ERRORS as error:
+            return [], str(error)
 
     def _run(self, pool: Executor, gathered: list[list[np.ndarray]]) -> Iterator[list[np.ndarray]]:
         results: list[list[Any]] = [[None] * len(spectra) for spectra in gathered]
@@ -193,7 +227,7 @@ class Extraction:
         n_rows = self._n_rows(n_frames) if self._on_cpu else len(spectra)
         x = np.zeros((n_rows, *spectra[0].shape), np.float32)
         x[: len(spectra)] = spectra
-        rows = self.pick(self.net(torch.from_numpy(x).to(device=like.device, dtype=like.dtype)))
+        rows = self.call(self.net, torch.from_numpy(x).to(device=like.device, dtype=like.dtype))
         return rows[: len(spectra)].float().cpu().numpy()
 
     def _n_rows(self, n_frames: int) -> int:
@@ -207,3 +241,13 @@ class Extraction:
     @property
     def _on_cpu(self) -> bool:
         return next(self.net.parameters()).device.type == "cpu"
+
+
+def join(chunks: list[np.ndarray], hop: float) -> np.ndarray:
+    """Put the frames of chunks one after the other; where two overlap, the later chunk's.
+
+    ``hop`` is that of the chunks, in frames.
+    """
+    starts = [round(i * hop) for i in range(len(chunks))]
+    parts = [c[:, : b - a] for c, a, b in zip(chunks, starts, starts[1:], strict=False)]
+    return np.concatenate([*parts, chunks[-1]], axis=1)

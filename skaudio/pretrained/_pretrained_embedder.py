@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import local
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,8 +10,10 @@ import torch
 from skaudio._validation import TEXT, Checked, choice, count
 from skaudio.audio import check_recordings
 from skaudio.frames import pack
+from skaudio.nets import recording_copy
+from skaudio.pretrained._extraction import POOLS
 from skaudio.pretrained._inference import inference_net
-from skaudio.pretrained._pretrained_net import Output, PretrainedNet
+from skaudio.pretrained._pretrained_net import PretrainedNet
 from skaudio.pretrained._pretrained_transformer import DTYPES, WEIGHTS, PretrainedTransformer
 from skaudio.pretrained._registry import find_model
 
@@ -48,6 +47,9 @@ class PretrainedEmbedder(PretrainedTransformer):
     unit_norm : bool, default=False
         Scale each row, or frame, to length 1, so that the nearest neighbours by euclidean distance
         are those by cosine similarity.
+    on_error : {"raise", "nan"}, default="raise"
+        "raise": one error counts the recordings that cannot be read, and lists the first ten.
+        "nan": one frame, or one row, of NaN is in the place of each, and one warning lists them.
     batch_size : int, default=None
         Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -121,6 +123,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         chunk_duration: Any = "auto",
         chunk_hop: Any = "auto",
         unit_norm: bool = False,
+        on_error: str = "raise",
         batch_size: int | None = None,
         precision: str = "auto",
         device: Any = "cpu",
@@ -135,6 +138,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         self.chunk_duration = chunk_duration
         self.chunk_hop = chunk_hop
         self.unit_norm = unit_norm
+        self.on_error = on_error
         self.batch_size = batch_size
         self.precision = precision
         self.device = device
@@ -157,16 +161,16 @@ class PretrainedEmbedder(PretrainedTransformer):
         """
         self._check()
         recordings = check_recordings(self, X, reset=False, finite=False)
-        with self._pick() as pick:
-            sequences = (
-                np.stack(chunks, axis=1)
-                for chunks, _ in self._extract(recordings, pick, fold_batch_norm=self.layer is None)
-            )
-            if self.pooling is None:
-                frames = pack(map(self._scaled, sequences), len(recordings))
-                return self._wrap(frames, recordings.index, self.get_feature_names_out)
-            pool = np.mean if self.pooling == "mean" else np.max
-            rows = np.stack([self._scaled(pool(s, axis=1)) for s in sequences])
+        missing = [np.full(self._n_features(), np.nan, np.float32)]
+        sequences = (
+            np.stack(chunks or missing, axis=1)
+            for chunks, _ in self._extract(recordings, self._features, fold=self.layer is None)
+        )
+        if self.pooling is None:
+            frames = pack(map(self._scaled, sequences), len(recordings))
+            return self._wrap(frames, recordings.index, self.get_feature_names_out)
+        pool = POOLS[self.pooling]
+        rows = np.stack([self._scaled(pool(s, axis=1)) for s in sequences])
         return self._wrap(rows, recordings.index, self.get_feature_names_out, table=True)
 
     def frame_times(self, n_frames: Any) -> np.ndarray:
@@ -175,6 +179,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_chunks)
+            Number of chunks, or chunks to count.
 
         Returns
         -------
@@ -201,11 +206,11 @@ class PretrainedEmbedder(PretrainedTransformer):
         net = self._net()
         if self.layer is None:
             return net.n_features
-        with self._pick() as pick, torch.inference_mode():
+        with torch.inference_mode():
             fast = inference_net(net, self.device, DTYPES[self.precision], fold_batch_norm=False)
             silence = np.zeros((1, round(net.chunk_duration * self.sample_rate)), np.float32)
             spectrum = net.front_end(silence).to(self.device, DTYPES[self.precision])
-            n_features: int = pick(fast(spectrum)).shape[1]
+            n_features: int = self._features(fast, spectrum).shape[1]
             return n_features
 
     def _scaled(self, values: np.ndarray) -> np.ndarray:
@@ -230,36 +235,17 @@ class PretrainedEmbedder(PretrainedTransformer):
             )
         return modules[self.layer or ""]
 
-    @contextmanager
-    def _pick(self) -> Iterator[Callable[[Output], torch.Tensor]]:
-        """Give what takes the features out of a net's output, or out of one of its layers."""
+    def _features(self, net: PretrainedNet, spectra: torch.Tensor) -> torch.Tensor:
+        """Run a net, and return its embedding or what one of its layers puts out."""
         if self.layer is None:
-            yield _embedding
-            return
-        # Each thread calls the net, then takes what the layer put out in that call.
-        seen = local()
-
-        def keep(module: Any, inputs: Any, output: Any) -> None:
-            seen.output = output
-
-        def take(output: Output) -> torch.Tensor:
-            kept = getattr(seen, "output", None)
-            if not isinstance(kept, torch.Tensor):
-                raise ValueError(
-                    f"layer={self.layer!r} puts nothing out: expected a module through which the "
-                    "net's forward goes."
-                )
-            return kept.flatten(2).mean(dim=2) if kept.ndim > 2 else kept
-
-        fast = inference_net(
-            self._net(), self.device, DTYPES[self.precision], fold_batch_norm=False
-        )
-        handle = self._layer(fast).register_forward_hook(keep)
-        try:
-            yield take
-        finally:
-            handle.remove()
-
-
-def _embedding(output: Output) -> torch.Tensor:
-    return output.embedding
+            embedding: torch.Tensor = net(spectra).embedding
+            return embedding
+        outputs: list[Any] = []
+        recording_copy(net, self._layer(net), outputs.append)(spectra)
+        if not outputs or not isinstance(outputs[-1], torch.Tensor):
+            raise ValueError(
+                f"layer={self.layer!r} puts nothing out: expected a module through which the "
+                "net's forward goes."
+            )
+        last: torch.Tensor = outputs[-1]
+        return last.flatten(2).mean(dim=2) if last.ndim > 2 else last

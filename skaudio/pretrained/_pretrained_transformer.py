@@ -14,7 +14,7 @@ from skaudio._validation import (
     PATH,
     TEXT,
     Constraint,
-    check_count,
+    check_length,
     check_parameters,
     choice,
     sequence,
@@ -23,7 +23,7 @@ from skaudio.audio import Recordings, check_recordings
 from skaudio.frames import FrameOutputMixin
 from skaudio.pretrained._extraction import Chunking, Extraction, chunking_of
 from skaudio.pretrained._inference import inference_net, weights_hash
-from skaudio.pretrained._pretrained_net import Output, PretrainedNet
+from skaudio.pretrained._pretrained_net import PretrainedNet
 from skaudio.pretrained._registry import find_model, load_net, shared_net, weights_source
 
 # "auto" is float32: embeddings of several machines are compared with each other.
@@ -39,8 +39,10 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
     model: str
     weights: Any
+    pooling: str | None
     chunk_duration: Any
     chunk_hop: Any
+    on_error: str
     batch_size: int | None
     precision: str
     device: Any
@@ -91,7 +93,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         n_chunks : int or ndarray of shape (..., n_chunks)
-            How many, or chunks to count.
+            Number of chunks, or chunks to count.
 
         Returns
         -------
@@ -99,12 +101,11 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
             The last chunk of a recording may end sooner or later than stated here, with the
             recording; see the user guide.
         """
-        n_chunks = np.shape(n_chunks)[-1] if np.ndim(n_chunks) else check_count("n", n_chunks, 0)
         chunking = self._chunking(self._net())
         if chunking.length is None:
             raise ValueError("chunk_duration=None: a recording is one chunk, as long as itself.")
-        starts = np.arange(n_chunks) * chunking.hop
-        return np.stack([starts, starts + chunking.length], axis=1) / self.sample_rate
+        starts = np.arange(check_length("n_chunks", n_chunks))[:, np.newaxis] * chunking.hop
+        return (starts + [0, chunking.length]) / self.sample_rate
 
     def _net(self) -> PretrainedNet:
         """Return ``net_``, or before `fit`, and after a change of parameters, a shared net."""
@@ -114,6 +115,9 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
     def _weights_source(self) -> tuple[Any, ...]:
         return weights_source(self.model, self.weights, self.model_params, self.data_home)
+
+    def _returns_rows(self) -> bool:
+        return self.pooling is not None
 
     def _cache_facts(self) -> dict[str, str]:
         return {"weights": self.weights_hash()}
@@ -130,22 +134,20 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
     def _extract(
         self,
         recordings: Recordings,
-        pick: Callable[[Output], torch.Tensor],
-        fold_batch_norm: bool = True,
+        call: Callable[[PretrainedNet, torch.Tensor], torch.Tensor],
+        fold: bool = True,
     ) -> Iterator[tuple[list[np.ndarray], int]]:
-        """Yield what ``pick`` takes from the net's output for each chunk, and the samples.
+        """Yield what ``call`` makes of each chunk with the net, and the samples.
 
         One pair for each recording: a list with an item per chunk, and the number of samples at
-        the net's rate.
+        the net's rate. With ``on_error="nan"``, no items for a recording that cannot be read.
         """
         net = self._net()
-        fast = inference_net(
-            net, self.device, DTYPES[self.precision], fold_batch_norm=fold_batch_norm
-        )
-        work = Extraction(fast, self._chunking(net), pick, self.batch_size)
+        fast = inference_net(net, self.device, DTYPES[self.precision], fold_batch_norm=fold)
+        work = Extraction(fast, self._chunking(net), call, self.batch_size, self.on_error)
         with progress_bar(len(recordings), self.verbose) as progress:
-            for rows, n_samples in work(recordings):
-                yield rows, n_samples
+            for result in work(recordings):
+                yield result
                 progress(1)
 
     def __sklearn_tags__(self) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from skaudio._files import fetch_file, file_hash, file_state, get_data_home
+from skaudio._files import RemoteFile, fetch_file, file_hash, file_state, get_data_home
 from skaudio._state import seeded
 from skaudio.pretrained._efficientat import EfficientAT
 from skaudio.pretrained._panns_cnn14 import Cnn14, Cnn14DecisionLevelMax
@@ -24,6 +24,8 @@ from skaudio.pretrained._weights import read_tensors
 from skaudio.pretrained._yamnet import YAMNet
 
 RANDOM = "random"
+# In bytes; the largest official file has a third of it.
+LARGEST_FILE = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,12 @@ class WeightsFile:
     url: str
     size: int | None = None
     known_hash: str | None = None
+
+    @property
+    def source(self) -> RemoteFile:
+        """Where to download it: GitHub keeps the files of releases on hosts of its own."""
+        hosts = ("githubusercontent.com",) if "://github.com/" in self.url else ()
+        return RemoteFile(self.url, self.known_hash, self.size, LARGEST_FILE, hosts)
 
 
 @dataclass(frozen=True)
@@ -165,10 +173,11 @@ def find_weights(name: str, weights: Any, model_params: Any, data_home: Any) -> 
     asked = model_params or {}
     files = [*model.files, *(file for key, file in model.extras.items() if asked.get(key))]
     folder = get_data_home(data_home) / "pretrained"
-    return tuple(_find(name, model, file, folder) for file in files)
+    return tuple(find_file(name, model, file, folder) for file in files)
 
 
-def _find(name: str, model: Model, file: WeightsFile, folder: Path) -> Path:
+def find_file(name: str, model: Model, file: WeightsFile, folder: Path) -> Path:
+    """Return the path of an official file in a folder; download it if it is missing."""
     path = folder / file.name
     if not path.is_file():
         stated = file.known_hash or "no reference hash is known"
@@ -177,7 +186,7 @@ def _find(name: str, model: Model, file: WeightsFile, folder: Path) -> Path:
             f"({stated}), or pass weights=path"
         )
         print(f"Weights of {name}: licence {model.licence}")
-        fetch_file(file.url, path, known_hash=file.known_hash, size=file.size, by_hand=by_hand)
+        fetch_file(file.source, path, by_hand=by_hand)
         return path
     wrong = ""
     kind, _, expected = (file.known_hash or "").partition(":")
@@ -210,9 +219,19 @@ def load_net(name: str, weights: Any, model_params: Any, data_home: Any) -> Pret
         paths = find_weights(name, weights, model_params, data_home)
         tensors: dict[str, torch.Tensor] = {}
         for path in paths:
-            tensors.update(read_tensors(path))
+            tensors.update(read_tensors(path, legacy=_is_official))
         _set_weights(net, net.convert(tensors), name, paths)
     return net.eval()
+
+
+def _is_official(path: Path) -> bool:
+    """Return whether a file is one of the official ones: by hash, or by name if none is known."""
+    files = [f for model in MODELS.values() for f in (*model.files, *model.extras.values())]
+    for file in files:
+        kind, _, expected = (file.known_hash or "").partition(":")
+        if file.name == path.name and (not expected or file_hash(path, kind) == expected):
+            return True
+    return False
 
 
 def _set_weights(

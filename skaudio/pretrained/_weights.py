@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from skaudio._state import building
+from skaudio._state import building, muted
+
+# What torch.save writes.
+TORCH_PROTOCOL = 2
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
+# What torch writes since 1.6 is a zip archive; a pickle before.
+ZIP, PICKLE = b"PK\x03\x04", b"\x80"
+# What a file may unpack to, in bytes: some, and a multiple of its size. Weights hardly compress.
+SOME, TIMES = 64 << 20, 8
 
 
-def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+def read_tensors(path: Path, *, legacy: Callable[[Path], bool] | None = None) -> dict[str, Any]:
     """Return the tensors in a file by name: npz, HDF5, or what ``torch.save`` makes.
 
     Nothing in the file is run: a pickle that holds more than tensors is refused.
 
+    Parameters
+    ----------
+    path : Path
+    legacy : callable, default=None
+        Called with the path of a file as torch wrote it before 1.6, says whether to read it.
+        None: such files are refused.
+
     Raises
     ------
     ValueError
-        Naming the file, if it is damaged in whatever way, holds no state dict, or holds NaN.
+        Naming the file, if it is damaged in whatever way, announces much more than its size can
+        hold, holds no state dict, or anything but plain finite tensors.
     OSError
         If there is no such file, or it may not be read.
     """
@@ -34,15 +50,61 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
         tensors = _read_hdf5(path)
     elif _is_npz(path):
         tensors = _read_npz(path)
+    elif not magic.startswith(ZIP) and not (legacy and legacy(path)):
+        _refuse_legacy(path, magic)
     else:
         tensors = _read_torch(path)
+    _check_size(path, sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()))
     for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise ValueError(
-                f"{path}: {name} holds NaN or infinity, expected finite weights. Did the training "
-                "that made the file diverge, or is the file damaged?"
-            )
+        _check_tensor(path, name, tensor)
     return tensors
+
+
+def _refuse_legacy(path: Path, magic: bytes) -> None:
+    if not magic.startswith(PICKLE):
+        raise ValueError(
+            f"{path} cannot be read as weights (it begins with {magic!r}): expected .pt or .pth "
+            "with a state dict, .npz or .h5. Was its download interrupted?"
+        )
+    raise ValueError(
+        f"{path} was refused: it is a pickle, as torch wrote it before version 1.6, and no "
+        "official file. If you know where it is from, convert it once: torch.save(torch.load(path, "
+        "weights_only=True), new_path). Loading a pickle in another way could run anything."
+    )
+
+
+def _check_size(path: Path, n_bytes: int) -> None:
+    most = SOME + TIMES * path.stat().st_size
+    if n_bytes > most:
+        raise ValueError(
+            f"{path} announces {n_bytes} bytes of weights, and has {path.stat().st_size}: refused, "
+            f"because more than {most} were expected of no file of this size."
+        )
+
+
+def _check_tensor(path: Path, name: str, tensor: torch.Tensor) -> None:
+    """Raise an error for what is no array of finite numbers."""
+    plain = tensor.layout == torch.strided and tensor.device.type == "cpu"
+    if not plain or tensor.is_nested or tensor.is_quantized or tensor.is_complex():
+        kind = str(tensor.dtype if tensor.layout == torch.strided else tensor.layout)
+        raise ValueError(
+            f"{path}: {name} is of a kind that no network here has ({kind}, {tensor.device}), "
+            "expected plain numbers on the CPU."
+        )
+    # Types of 8 bits cannot say which of their values are finite.
+    values = tensor.float() if tensor.element_size() == 1 else tensor
+    if tensor.is_floating_point() and not torch.isfinite(values).all():
+        raise ValueError(
+            f"{path}: {name} holds NaN or infinity, expected finite weights. Did the training "
+            "that made the file diverge, or is the file damaged?"
+        )
+
+
+def _check_zip(path: Path) -> None:
+    """Raise an error for a zip archive that would unpack to more than its size makes likely."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            _check_size(path, sum(entry.file_size for entry in archive.infolist()))
 
 
 def _is_npz(path: Path) -> bool:
@@ -55,9 +117,28 @@ def _is_npz(path: Path) -> bool:
         return False
 
 
+def _protocol(path: Path) -> int:
+    """Return the protocol of the first pickle in a file of torch's; -1 if there is none."""
+    with contextlib.ExitStack() as stack:
+        file: Any = stack.enter_context(path.open("rb"))
+        if zipfile.is_zipfile(file):
+            archive = stack.enter_context(zipfile.ZipFile(file))
+            names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+            if not names:
+                return -1
+            file = stack.enter_context(archive.open(names[0]))
+        else:
+            file.seek(0)
+        head = file.read(2)
+    return int(head[1]) if len(head) == 2 and head[:1] == pickle.PROTO else -1
+
+
 def _read_torch(path: Path) -> dict[str, torch.Tensor]:
     try:
-        with building(NUMBERS):
+        _check_zip(path)
+        # torch warns of other protocols than its own, before it refuses a file or reads it.
+        quiet = contextlib.nullcontext() if _protocol(path) == TORCH_PROTOCOL else muted()
+        with building(NUMBERS), quiet:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         reason = str(error).partition("Unsupported ")[2].partition("\n")[0].partition(" was ")[0]
@@ -103,6 +184,7 @@ NUMBERS: list[Any] = [
 
 def _read_npz(path: Path) -> dict[str, torch.Tensor]:
     try:
+        _check_zip(path)
         with np.load(path, allow_pickle=False) as arrays:
             return {n: torch.from_numpy(a) for n, a in arrays.items() if a.dtype.kind in "fiu"}
     except Exception as error:  # damage makes zipfile, zlib and numpy raise errors of any kind
@@ -116,10 +198,14 @@ def _read_hdf5(path: Path) -> dict[str, torch.Tensor]:
         raise ImportError(
             f'{path} is an HDF5 file, which needs h5py: pip install "skaudio[hdf5]"'
         ) from error
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
+    announced = 0
 
     def take(name: str, item: Any) -> None:
+        nonlocal announced
         if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiu":
+            announced += item.nbytes
+            _check_size(path, announced)
             tensors[name] = torch.from_numpy(np.asarray(item[()]))
 
     try:

@@ -97,7 +97,7 @@ FILES = {
     "NaN in a file": (
         ["ok.wav", "nan.wav"],
         ValueError,
-        r"recording 1 \('nan.wav'\) contains NaN at sample 5 \(1 such",
+        r"recording 1 \('nan.wav'\) contains NaN at sample 5; expected",
     ),
     "bytes that are no audio": ([b"junk\x00\x01junk"], ValueError, "recording 0 is no audio"),
     "empty bytes": (
@@ -201,7 +201,8 @@ RECORDINGS = {
     ),
     "number": (3, TypeError, r"is 3 \(int\), expected a path, a waveform \(1-D array\)"),
     "no samples": (CLIP[:0], ValueError, "is empty: it has 0 samples, expected at least one"),
-    "NaN": (with_value(np.nan), ValueError, r"contains NaN at sample 5 \(1 such samples in all\)"),
+    "NaN": (with_value(np.nan), ValueError, r"contains NaN at sample 5; expected"),
+    "NaNs": (CLIP * np.nan, ValueError, r"NaN at sample 0, and \d+ more that are not finite; exp"),
     "inf": (with_value(np.inf), ValueError, "contains infinity at sample 5.*expected finite"),
     "complex": (CLIP + 0j, ValueError, r"expected a real waveform \(did you pass an STFT\?\)"),
     "bool": (CLIP > 0, TypeError, "is an array of bool, expected floating point or integer"),
@@ -248,7 +249,7 @@ RECORDINGS = {
     "too short to resample": (
         {"array": CLIP[:1], "sampling_rate": 96000},
         ValueError,
-        "1 samples at 96000 Hz leave none at 16000 Hz",
+        "1 sample at 96000 Hz leave none at 16000 Hz",
     ),
 }
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.signal import fftconvolve
 
 from skaudio.augmentation import Convolution, _convolution
-from skaudio.augmentation._convolution import ImpulseResponse, made_up_room
+from skaudio.augmentation._convolution import ImpulseResponse, synthetic_reverberation
 
 RATE = 16000
 
@@ -87,14 +87,14 @@ def test_silence_stays_silence():
 class TestMadeUpRooms:
     def test_decay_by_60_db_in_the_reverberation_time(self):
         n = 8000
-        rooms = np.array([made_up_room(n, seed) for seed in range(300)])
+        rooms = np.array([synthetic_reverberation(n, seed) for seed in range(300)])
         energy = np.mean(rooms[:, 1:] ** 2, axis=0)
         parts = 10 * np.log10(energy.reshape(10, -1).mean(axis=1))
         np.testing.assert_allclose(parts[0] - parts[-1], 0.9 * 60, atol=1)
         np.testing.assert_allclose(np.diff(parts), -6, atol=1)
 
     def test_as_much_energy_in_the_tail_as_in_the_direct_sound(self):
-        tails = [np.sum(made_up_room(4000, seed)[1:] ** 2) for seed in range(300)]
+        tails = [np.sum(synthetic_reverberation(4000, seed)[1:] ** 2) for seed in range(300)]
         assert np.mean(tails) == pytest.approx(1, abs=0.05)
 
     def test_time_is_in_seconds_at_the_rate_of_the_recording(self):

@@ -349,12 +349,12 @@ class TestFolderTooHigh:
 
 
 class TestOnError:
-    def test_skips_what_cannot_be_opened(self, make_files, write_audio, make_clip):
+    def test_skips_what_cannot_be_read(self, make_files, write_audio, make_clip):
         container = make_files("cat/1.wav", "cat/2.wav", "dog/1.wav", "dog/2.mp3")
         write_audio(container / "cat" / "1.wav", make_clip(0.1))
         write_audio(container / "dog" / "1.wav", make_clip(0.1))
         (container / "dog" / "2.mp3").write_text("no sound")
-        with pytest.warns(UserWarning, match=r"2 of 4 recordings cannot be opened") as caught:
+        with pytest.warns(UserWarning, match=r"2 of 4 recordings cannot be read") as caught:
             pets = load_audio_files(container, on_error="skip", groups=r"(\d)")
         assert len(caught) == 1
         assert "2.wav' is empty" in str(caught[0].message).replace(")", "")
@@ -372,7 +372,7 @@ class TestOnError:
         assert "11.wav" not in message
 
     def test_refuses_to_skip_all(self, make_files):
-        with pytest.raises(ValueError, match=r"4 of 4 recordings cannot be opened"):
+        with pytest.raises(ValueError, match=r"4 of 4 recordings cannot be read"):
             load_audio_files(make_files(*PETS), on_error="skip")
 
     def test_unknown(self, make_files):

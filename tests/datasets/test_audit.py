@@ -14,6 +14,7 @@ import soxr
 from scipy.signal import lfilter
 
 from skaudio.datasets import audit_recordings, fetch_fsdd, load_audio_files, load_spoken_digits
+from skaudio.display import AuditDisplay
 
 RATE = 16000
 SHARED = ("identical", "near-duplicate")
@@ -418,7 +419,7 @@ class TestInput:
             ({"y": ["a"]}, "y has 1 entries, X holds 2 recordings"),
             ({"groups": ["a"] * 3}, "groups has 3 entries"),
             ({"y": [0.5, 1.25]}, "expected the labels of classes|expected class labels"),
-            ({"groups": ["a", None]}, "groups has missing values"),
+            ({"groups": ["a", None]}, r"groups\[1\] is None: expected a label for every recording"),
         ],
     )
     def test_labels(self, labels, message):
@@ -465,6 +466,40 @@ class TestRealRecordings:
         expected = [[i, len(words) + i] for i in range(50)]
         assert sum(pair in pairs for pair in expected) >= 49
         assert all(pair in expected for pair in pairs)
+
+
+def test_one_is_not_called_many():
+    audit = audit_recordings([np.zeros(RATE)], sample_rate=RATE)
+    assert repr(audit) == "<RecordingsAudit of 1 recording with 1 finding; print it>"
+    assert str(audit).startswith("1 recording, ")
+
+
+@pytest.fixture
+def close_figures():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    yield
+    plt.close("all")
+
+
+@pytest.mark.usefixtures("close_figures")
+def test_plot_of_what_is_no_table():
+    audit = audit_recordings([noise(0), noise(1)], sample_rate=RATE)
+    with pytest.raises(TypeError, match=r"table is a RecordingsAudit, expected .* audit\.plot\(\)"):
+        AuditDisplay(audit).plot()
+    with pytest.raises(ValueError, match=r"lacks the columns .*'duration'.* expected the table of"):
+        AuditDisplay(audit.table[["level"]]).plot()
+    with pytest.raises(ValueError, match="table=list lacks the columns"):
+        AuditDisplay([1, 2]).plot()
+
+
+@pytest.mark.usefixtures("close_figures")
+def test_numbers_of_recordings_are_whole():
+    display = audit_recordings([noise(0), noise(1), noise(0)], sample_rate=RATE).plot()
+    display.figure_.canvas.draw()
+    durations, _, problems, bandwidths = display.axes_
+    for axis in (durations.yaxis, problems.xaxis, bandwidths.yaxis):
+        assert np.all(np.mod(axis.get_majorticklocs(), 1) == 0)
+    assert "." not in "".join(label.get_text() for label in problems.get_xticklabels())
 
 
 def test_plot():

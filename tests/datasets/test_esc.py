@@ -17,6 +17,7 @@ import pytest
 import soundfile as sf
 from sklearn.model_selection import LeaveOneGroupOut
 
+from skaudio._files import RemoteFile
 from skaudio.datasets import _esc10, _esc50, fetch_esc10, fetch_esc50
 
 CLASSES = ["Dog bark", "Rain", "Sea waves", "Baby cry", "Clock tick", "Person sneeze"]
@@ -72,7 +73,9 @@ def serve(tmp_path, monkeypatch) -> Iterator[Callable[[dict[str, bytes]], Path]]
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     for _, module, _ in SETS.values():
-        monkeypatch.setattr(module, "_URL", f"http://127.0.0.1:{server.server_port}/esc.zip")
+        monkeypatch.setattr(
+            module, "_SOURCE", RemoteFile(f"http://127.0.0.1:{server.server_port}/esc.zip")
+        )
 
     def make(files: dict[str, bytes]) -> Path:
         with zipfile.ZipFile(root / "esc.zip", "w") as archive:
@@ -202,16 +205,16 @@ def test_downloads_once(name, home, serve, capsys):
 def test_archive_with_other_content_leaves_nothing_behind(name, files, message, home, serve):
     serve(files)
     with pytest.raises(ValueError, match=f"not the expected archive.*{message}"):
-        SETS[name][0](data_home=home, verbose=False)
+        SETS[name][0](data_home=home, verbose=0)
     assert list(home.iterdir()) == []
 
 
 @both
 def test_offline(name, home, monkeypatch):
     fetch, module, _ = SETS[name]
-    monkeypatch.setattr(module, "_URL", "http://127.0.0.1:9/esc.zip")
+    monkeypatch.setattr(module, "_SOURCE", RemoteFile("http://127.0.0.1:9/esc.zip"))
     with pytest.raises(ConnectionError, match=r"esc\.zip could not be.*by hand"):
-        fetch(data_home=home, verbose=False)
+        fetch(data_home=home, verbose=0)
     assert list(home.iterdir()) == []
 
 

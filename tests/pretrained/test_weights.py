@@ -9,6 +9,8 @@ import pickle
 import re
 import sys
 import threading
+import tracemalloc
+import zipfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,7 +21,7 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from skaudio._files import download
+from skaudio._files import transfer
 from skaudio.caching import CachedTransformer
 from skaudio.pretrained import (
     AudioTagger,
@@ -27,6 +29,7 @@ from skaudio.pretrained import (
     _inference,
     _pretrained_transformer,
     _registry,
+    download,
 )
 from skaudio.pretrained._efficientat import EfficientAT
 from skaudio.pretrained._registry import MODELS, Model, WeightsFile, load_net
@@ -65,9 +68,21 @@ class TestFormats:
         torch.save({**extras, key: state}, tmp_path / "net.pth")
         np.testing.assert_array_equal(embed(str(tmp_path / "net.pth"), clip), expected)
 
-    def test_before_zip_files(self, state, clip, expected, tmp_path):
-        torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
-        np.testing.assert_array_equal(embed(tmp_path / "old.pth", clip), expected)
+    def test_before_zip_files(self, state, clip, expected, tmp_path, monkeypatch):
+        """Pickles are read if they are official; another one can be converted."""
+        path, new = tmp_path / "old.pth", tmp_path / "new.pth"
+        torch.save(state, path, _use_new_zipfile_serialization=False)
+        known = "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+        for hash_, name in ((known, "old.pth"), (None, "old.pth"), (known[:-1], "old.pth")):
+            file = WeightsFile(name, "https://x", known_hash=hash_)
+            monkeypatch.setitem(_registry.MODELS, "old", Model(EfficientAT, (file,), "CC0"))
+            _registry.shared_net.cache_clear()
+            if hash_ != known[:-1]:
+                np.testing.assert_array_equal(embed(path, clip), expected)
+        with pytest.raises(ValueError, match=r"old\.pth was refused: it is a pickle.*convert it"):
+            embed(path, clip)
+        torch.save(torch.load(path, weights_only=True), new)
+        np.testing.assert_array_equal(embed(new, clip), expected)
 
     def test_npz(self, state, clip, expected, tmp_path):
         np.savez(tmp_path / "net.npz", **{k: v.numpy() for k, v in state.items()})
@@ -249,6 +264,57 @@ class TestRefused:
             assert set(pool.map(read, range(200))) == {len(state)}
         assert set(torch.serialization.get_safe_globals()) == set(allowed)
 
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: torch.eye(3).to_sparse(),
+            lambda: torch.eye(3).to_sparse_csr(),
+            lambda: torch.ones(3, device="meta"),
+            lambda: torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]),
+            lambda: torch.ones(3, dtype=torch.complex64),
+        ],
+        ids=["sparse", "csr", "meta", "nested", "complex"],
+    )
+    @pytest.mark.filterwarnings("ignore")  # of torch: these are beta
+    def test_tensors_of_another_kind(self, tmp_path, make):
+        path = tmp_path / "net.pt"
+        torch.save({"good": torch.ones(3), "odd": make()}, path)
+        with pytest.raises(ValueError, match=r"net\.pt: odd is of a kind that no network"):
+            read_tensors(path)
+
+    @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float8_e4m3fn])
+    def test_nan_of_every_kind(self, tmp_path, kind):
+        for value in (1.0, float("nan")):
+            torch.save({"a": torch.full((3,), value).to(kind)}, tmp_path / "net.pt")
+            if value == 1.0:
+                assert read_tensors(tmp_path / "net.pt")["a"].dtype == kind
+        with pytest.raises(ValueError, match="a holds NaN or infinity"):
+            read_tensors(tmp_path / "net.pt")
+
+    @pytest.mark.parametrize("kind", ["expanded", "npz", "pt", "h5"])
+    def test_huge_announced_sizes_take_no_memory(self, tmp_path, kind):
+        """Less than 2 MB that say that they are 40 GB, or that would unpack to a gigabyte."""
+        path = tmp_path / f"net.{kind}"
+        if kind == "expanded":
+            torch.save({"a": torch.ones(1).expand(100_000, 100_000)}, path)
+        elif kind == "h5":
+            h5py = pytest.importorskip("h5py")
+            with h5py.File(path, "w") as file:
+                file.create_dataset("a", (100_000, 100_000), np.float32, chunks=(1000, 1000))
+        else:
+            entry = {"npz": "a.npy", "pt": "archive/data/0"}[kind]
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+                with archive.open(entry, "w", force_zip64=True) as file:
+                    for _ in range(128):
+                        file.write(bytes(1 << 20))
+                if kind == "pt":
+                    archive.writestr("archive/data.pkl", pickle.dumps({}, 2))
+        tracemalloc.start()
+        with pytest.raises(ValueError, match=rf"net\.{kind}.* announces \d+ bytes of weights"):
+            read_tensors(path)
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+        tracemalloc.stop()
+
     def test_a_tensor(self, tmp_path):
         torch.save(torch.zeros(3), tmp_path / "net.pt")
         with pytest.raises(ValueError, match="holds a Tensor, expected a state dict"):
@@ -327,7 +393,7 @@ class TestDataHome:
             monkeypatch.setitem(_registry.MODELS, "tiny", model)
             return path
 
-        monkeypatch.setattr(download, "PAUSE", 0.01)
+        monkeypatch.setattr(transfer, "PAUSE", 0.01)
         publish()
         yield publish
         server.shutdown()
@@ -392,6 +458,32 @@ class TestDataHome:
         with pytest.raises(ConnectionError, match=message):
             self.run(clip, home)
         assert list((home / "pretrained").iterdir()) == []
+
+    def test_taken_elsewhere(self, served, home, clip, tmp_path, monkeypatch, capsys):
+        """Copies, never links; downloaded only if the data home lacks them."""
+        monkeypatch.setenv("SKAUDIO_DATA", str(home))
+        (path,) = download("tiny", tmp_path / "usb")
+        assert path == tmp_path / "usb" / "pretrained" / "tiny.pt"
+        assert not home.exists()
+        own = home / "pretrained" / "tiny.pt"
+        own.parent.mkdir(parents=True)
+        os.link(served(), tmp_path / "linked")
+        own.symlink_to(tmp_path / "linked")
+        monkeypatch.setenv("SKAUDIO_OFFLINE", "1")
+        (copy,) = download(["tiny"], tmp_path / "disk")
+        assert not copy.is_symlink()
+        assert copy.stat().st_nlink == 1
+        assert [p.name for p in copy.parent.iterdir()] == ["tiny.pt"]
+        assert download(["tiny"], tmp_path / "disk") == [copy]
+        np.testing.assert_array_equal(self.run(clip, tmp_path / "disk"), embed(path, clip))
+        own.unlink()
+        with pytest.raises(
+            ConnectionError, match=r"tiny\.pt is missing, and SKAUDIO_OFFLINE is set"
+        ):
+            download(["tiny"], tmp_path / "third")
+        with pytest.raises(ValueError, match=r"model='tini': .*Did you mean 'tiny'"):
+            download(["tiny", "tini"], tmp_path / "third")
+        assert not (tmp_path / "third").exists()
 
     def test_extra_files_only_where_they_are_needed(self, tmp_path):
         from skaudio.pretrained._registry import find_weights

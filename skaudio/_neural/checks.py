@@ -1,0 +1,207 @@
+"""What would go wrong in silence: numbers that are not finite, rows for frames, other nets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from skaudio._steps import frame_maker, last_step
+
+# A recording is named as the cause where a feature of it, standardised, is this many times as large
+# as the largest one of the median recording.
+OUTLYING = 1e3
+
+
+def is_warm(estimator: Any) -> bool:
+    """Whether `fit` goes on from the weights of the previous one."""
+    return bool(estimator.warm_start and hasattr(estimator, "net_"))
+
+
+def refuse_rows(encoded: Any) -> None:
+    """Raise an error if the encoder of a net returned one row per recording."""
+    if hasattr(encoded, "iloc"):
+        is_table = encoded.ndim == 2 and any(kind.kind != "O" for kind in encoded.dtypes)
+    else:
+        is_table = isinstance(encoded, np.ndarray) and encoded.ndim == 2
+    if is_table or sparse.issparse(encoded):
+        raise ValueError(
+            "The encoder inside the net returned one row per recording, an array of shape "
+            f"{encoded.shape}. A net reads frames over time, (n_features, n_frames) for each "
+            "recording, and learns nothing from a single one. Take out of encoder= what pools over "
+            'time (FramePooling; pooling="mean" of PretrainedEmbedder); or train a classifier of '
+            "rows: make_pipeline(encoder, StandardScaler(), SVC())."
+        )
+
+
+def refuse_single_frames(standardize: str, parameter: Any) -> None:
+    """Raise the error for recordings of one frame each, whose mean is to be subtracted."""
+    given = f"standardize={parameter!r}"
+    meaning = "" if parameter == standardize else f", which is {standardize!r} with an encoder,"
+    raise ValueError(
+        f"{given}{meaning} subtracts each recording's mean over time, and each recording has one "
+        "frame alone: zeros are left, from which nothing is learned. Pass "
+        "standardize='global', or frames over time."
+    )
+
+
+def check_same_net(estimator: Any) -> None:
+    """With ``warm_start``, raise an error for a parameter that asks for another net."""
+    for name, first in estimator._built_with.items():
+        value = _frozen(getattr(estimator, name))
+        if value != first:
+            raise ValueError(
+                f"warm_start: {name}={getattr(estimator, name)!r:.200}, expected the {first!r:.200}"
+                " of the first fit, whose net is trained further. Pass that, or "
+                "warm_start=False for a new net."
+            )
+
+
+def built_with(estimator: Any) -> dict[str, Any]:
+    """Return the parameters of an estimator that its net was built with."""
+    names = (*estimator._module_parameters, "standardize")
+    return {name: _frozen(getattr(estimator, name)) for name in names}
+
+
+def _frozen(value: Any) -> Any:
+    """Return a value that compares with others, whatever becomes of the original."""
+    if isinstance(value, Mapping):
+        return {key: _frozen(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return tuple(map(_frozen, value))
+    return value
+
+
+def check_same_frames(before: Any, now: Any) -> None:
+    """With ``warm_start``, raise an error if an encoder makes other frames than that of before."""
+    for what, first, second in zip(
+        ("features", "seconds from frame to frame"),
+        _frame_facts(before),
+        _frame_facts(now),
+        strict=True,
+    ):
+        if first is not None and second is not None and first != second:
+            raise ValueError(
+                f"warm_start: the encoder's frames have {what} {_shown(second)}, expected the "
+                f"{_shown(first)} of the first fit, whose net is trained further. Pass that "
+                "encoder, or warm_start=False for a new net."
+            )
+
+
+def _frame_facts(encoder: Any) -> tuple[Any, Any]:
+    maker = frame_maker(encoder)
+    if maker is None:
+        return None, None
+    first, second = maker.frame_times(2)
+    is_last = last_step(encoder) is maker
+    names = list(maker.get_feature_names_out()) if is_last else None
+    return names, round(float(second - first), 9)
+
+
+def _shown(fact: Any) -> str:
+    if isinstance(fact, list):
+        return f"{len(fact)} ({fact[0]!r} to {fact[-1]!r})"
+    return f"{fact:g}"
+
+
+def check_n_features(module: Any, n_features: int) -> None:
+    """With ``warm_start``, raise an error for frames of another number of features."""
+    expected = len(module.standardize.mean)
+    if n_features != expected:
+        raise ValueError(
+            f"warm_start: X has {n_features} features per frame, expected the {expected} of the "
+            "first fit, whose net is trained further. Pass frames of the same encoder, or "
+            "warm_start=False for a new net."
+        )
+
+
+def check_finite(rows: Iterable[np.ndarray], module: Any, frames: Sequence[Any]) -> None:
+    """Raise an error if the net returned NaN or infinity for a recording.
+
+    Parameters
+    ----------
+    rows : iterable of ndarray
+        What the net returned, for each recording.
+    module : StandardizedNet
+    frames : sequence
+        Of each recording, an array (n_features, n_frames), or what makes those of a long one.
+    """
+    # A sum of float32 in float64 is finite unless one of them is not.
+    if isinstance(rows, np.ndarray) and np.isfinite(rows.sum(dtype=np.float64)):
+        return
+    for i, row in enumerate(rows):
+        if not np.isfinite(row.sum(dtype=np.float64)):
+            raise ValueError(
+                f"recording {i}: the net returned NaN or infinity. {_cause(module, frames[i])}"
+            )
+
+
+def _cause(module: Any, frames: Any) -> str:
+    lost = not_finite(module)
+    if lost:
+        return f"Its weights are not finite ({lost[0]}): train it anew, or load other weights."
+    if not isinstance(frames, np.ndarray):
+        opened = frames.open()
+        frames = opened.read(0, opened.n_frames).T
+    x = torch.from_numpy(np.ascontiguousarray(frames))[None].to(module.standardize.mean.device)
+    largest = sizes(module, x, torch.tensor([frames.shape[1]], device=x.device))[0]
+    return (
+        f"Its features, standardised, reach {largest:.3g}; those of usual recordings are some "
+        "units wide. Was it encoded or scaled differently from those of fit?"
+    )
+
+
+def not_finite(module: Any) -> list[str]:
+    """Return the names of the tensors of a module's state that are not finite."""
+    state = module.state_dict().items()
+    return [name for name, values in state if not torch.isfinite(values).all()]
+
+
+@torch.no_grad()
+def sizes(module: Any, x: torch.Tensor, lengths: torch.Tensor) -> np.ndarray:
+    """Return the largest absolute feature of each sequence, standardised."""
+    largest: np.ndarray = module.standardize(x, lengths).abs().amax((1, 2)).cpu().numpy()
+    return largest
+
+
+def divergence(error: Any, module: Any, names: Sequence[str], estimator: Any, epoch: int) -> str:
+    """Return the message for a batch whose loss is NaN or infinite.
+
+    Parameters
+    ----------
+    error : NotFiniteError
+    module : StandardizedNet
+    names : sequence of str
+        Of the recordings of the batch.
+    estimator : estimator
+    epoch : int
+        Of this training, from 1.
+    """
+    part = "" if error.training else " on the part held out"
+    begin = f"Training diverged: the loss{part} is {error.loss:g} in epoch {epoch}"
+    device = module.standardize.mean.device
+    largest = sizes(module, error.x.to(device), error.lengths.to(device))
+    usual = float(np.median(largest))
+    causes = [i for i, size in enumerate(largest) if not size <= OUTLYING * max(usual, 1.0)]
+    if causes:
+        listed = ", ".join(names[i] for i in causes[:5]) + (", ..." if len(causes) > 5 else "")
+        worst = max((float(largest[i]) for i in causes), key=lambda s: (np.isnan(s), s))
+        return (
+            f"{begin}, where the batch holds {listed}, whose features, standardised, reach "
+            f"{worst:.3g}, those of its median recording {usual:.3g}. Look at it, and leave it out "
+            "or scale it as the others."
+        )
+    return (
+        f"{begin}. The recordings are not the cause: their features, standardised, reach "
+        f"{largest.max():.3g}. {advice(estimator)}"
+    )
+
+
+def advice(estimator: Any) -> str:
+    """Return what to change after a training that diverged."""
+    lower = f"Lower lr, which is {estimator.lr:g}, by a factor of 10"
+    reduced = estimator.precision != "float32"
+    return lower + (", or try precision='float32'." if reduced else ".")

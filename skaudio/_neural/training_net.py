@@ -1,0 +1,215 @@
+"""The skorch net of the estimators. It imports skorch, so it is imported only in `fit`."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRScheduler
+from skorch.helper import predefined_split
+from torch import nn
+from tqdm.auto import tqdm
+
+from skaudio._neural.batches import TrainingSet
+from skaudio._neural.portable import portable_copies, present_device
+
+# What skorch records of each batch, of which the epoch's mean is kept.
+OF_BATCHES = ("train_loss", "train_batch_size", "valid_loss", "valid_batch_size")
+# What `fit` needs and nothing after it.
+LEFTOVERS = ("optimizer_", "criterion_")
+PLAIN = (bool, int, float, str, type(None), np.generic)
+
+
+class NotFiniteError(Exception):
+    """The loss of a batch is NaN or infinite. `fit_net` makes an error for users of it.
+
+    Parameters
+    ----------
+    loss : float
+    x : tensor of shape (n_sequences, n_features, n_frames)
+    lengths : tensor of shape (n_sequences,)
+    training : bool
+        False for a batch of the part held out.
+    """
+
+    def __init__(self, loss: float, x: torch.Tensor, lengths: torch.Tensor, training: bool):
+        super().__init__(loss)
+        self.loss = loss
+        self.x = x
+        self.lengths = lengths
+        self.training = training
+
+
+class TrainingNet(NeuralNet):  # type: ignore[misc]
+    """A skorch net that does not hide interrupts or lost trainings, and keeps no leftovers.
+
+    skorch ends a training in silence for a KeyboardInterrupt, which `EarlyStopping` raises too.
+    Here only that of `EarlyStopping` does. A pickled net holds its tensors as numpy arrays, which
+    need no device; they are loaded onto the net's device, or the CPU where that is missing.
+    """
+
+    callbacks_: list[tuple[str, Any]]
+    criterion: Any
+    device: Any
+
+    def partial_fit(
+        self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any
+    ) -> TrainingNet:
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            self.fit_loop(X, y, **fit_params)
+        except KeyboardInterrupt:
+            if not any(_has_stopped(callback) for _, callback in self.callbacks_):
+                raise
+        self.notify("on_train_end", X=X, y=y)
+        return self
+
+    def on_batch_end(
+        self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any
+    ) -> None:
+        loss = self.history[-1]["batches"][-1]["train_loss" if training else "valid_loss"]
+        if not math.isfinite(loss):
+            raise NotFiniteError(loss, **batch[0], training=training)
+
+    def drop_leftovers(self) -> None:
+        """Keep the module and the history; drop what only training needs."""
+        for _, callback in self.callbacks_:
+            if isinstance(callback, EpochBar):
+                callback.close()
+            state = vars(callback)
+            for name in [n for n, value in state.items() if n.endswith("_")]:
+                if not isinstance(state[name], PLAIN):
+                    del state[name]
+        for name in LEFTOVERS:
+            self.__dict__.pop(name)
+        self.callbacks_ = []
+        self.callbacks = None
+        self.criterion = type(self.criterion)
+        self.train_split = None
+        for row in self.history:
+            for key, value in row.items():
+                row[key] = value.item() if isinstance(value, np.generic) else value
+            own = [{k: b[k] for k in b if k not in OF_BATCHES} for b in row["batches"]]
+            row["batches"] = own if any(own) else []
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = vars(self)
+        return {**state, **portable_copies({key: state[key] for key in ("module", "module_")})}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.device = present_device(self.device)
+        if self.device is not None:
+            self.module_.to(self.device)
+
+
+def _has_stopped(callback: Any) -> bool:
+    return isinstance(callback, EarlyStopping) and callback.misses_ == callback.patience
+
+
+class ValidationScore(Callback):
+    """Records ``valid_score`` of each epoch: what ``score`` gives for the part held out.
+
+    Parameters
+    ----------
+    score : callable
+        ``score(outputs, targets)`` returns a number; both are lists of arrays, one per batch.
+    """
+
+    def __init__(self, score: Callable[[list[np.ndarray], list[np.ndarray]], float]):
+        self.score = score
+
+    def on_epoch_begin(self, net: Any, *args: Any, **kwargs: Any) -> None:
+        self.outputs_: list[np.ndarray] = []
+        self.targets_: list[np.ndarray] = []
+
+    def on_batch_end(
+        self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any
+    ) -> None:
+        if not training:
+            self.outputs_.append(kwargs["y_pred"].detach().float().cpu().numpy())
+            self.targets_.append(batch[1].numpy())
+
+    def on_epoch_end(self, net: Any, *args: Any, **kwargs: Any) -> None:
+        net.history.record("valid_score", self.score(self.outputs_, self.targets_))
+
+
+class EpochBar(Callback):
+    """Shows a bar over epochs with the losses of the last one."""
+
+    def on_train_begin(self, net: Any, *args: Any, **kwargs: Any) -> None:
+        self.bar_ = tqdm(total=net.max_epochs, unit="epoch")
+
+    def on_epoch_end(self, net: Any, *args: Any, **kwargs: Any) -> None:
+        row = net.history[-1]
+        shown = ("train_loss", "valid_loss", "valid_score")
+        self.bar_.set_postfix({k: f"{row[k]:.3f}" for k in shown if k in row}, refresh=False)
+        self.bar_.update()
+
+    def on_train_end(self, net: Any, *args: Any, **kwargs: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        if hasattr(self, "bar_"):
+            self.bar_.close()
+
+
+def make_net(
+    estimator: Any,
+    module: nn.Module,
+    n_steps: int,
+    held_out: TrainingSet | None,
+    score: Callable[[list[np.ndarray], list[np.ndarray]], float],
+    **params: Any,
+) -> Any:
+    """Return the skorch net that trains a module for a number of batches.
+
+    AdamW, a one-cycle schedule, gradients clipped to norm 1; with ``early_stopping`` the epoch with
+    the lowest loss on ``held_out`` is restored. ``net_params`` and ``callbacks`` of the estimator
+    replace any of it.
+    """
+    schedule = LRScheduler(
+        torch.optim.lr_scheduler.OneCycleLR,
+        max_lr=estimator.lr,
+        total_steps=n_steps + 1,  # skorch steps once more after the last batch
+        step_every="batch",
+    )
+    callbacks: list[Any] = [
+        ("schedule", schedule),
+        ("gradient_clip", GradientNormClipping(1.0)),
+    ]
+    if held_out is not None:
+        patience = estimator.n_iter_no_change
+        stop = EarlyStopping(
+            "valid_loss", patience=patience, load_best=True, sink=_silent, threshold=0
+        )
+        callbacks += [("valid_score", ValidationScore(score)), ("early_stopping", stop)]
+    if estimator.verbose:
+        callbacks.append(("progress", EpochBar()))
+    defaults = {
+        "optimizer": torch.optim.AdamW,
+        "optimizer__weight_decay": 0.01,
+        "lr": estimator.lr,
+        "max_epochs": estimator.max_epochs,
+        "batch_size": estimator.batch_size,
+        "device": estimator.device,
+        "train_split": None if held_out is None else predefined_split(held_out),
+        "callbacks": callbacks + list(estimator.callbacks or []),
+        "verbose": 0,
+    }
+    given = {
+        # A criterion would be moved to the device, and belongs to the user.
+        name: copy.deepcopy(value) if isinstance(value, nn.Module) else value
+        for name, value in (estimator.net_params or {}).items()
+    }
+    return TrainingNet(module, **{**defaults, **params, **given})
+
+
+def _silent(*args: Any) -> None:
+    """Take skorch's messages and show none: the progress bar and the history tell the same."""

@@ -1,0 +1,109 @@
+"""Recordings that cannot be read: one error, or one warning, counts and lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from skaudio._parallel import map_in_threads
+from skaudio.audio import _errors
+from skaudio.audio._recording import Recording
+
+# What reading a recording raises where something is wrong with that recording.
+READING_ERRORS = (ValueError, TypeError, ImportError, OSError)
+# How many are listed. Looking for more ends there, too: all files of a folder may be gone.
+SHOWN = 10
+# Recordings that are looked at together, in threads.
+STEP = 64
+
+
+def raise_all(
+    recordings: Sequence[Recording],
+    error: Exception,
+    read: Callable[[Recording], Any],
+    *,
+    first: int = 0,
+    n: int | None = None,
+) -> NoReturn:
+    """Raise one error about all recordings that cannot be read, up to ten.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+    error : Exception
+        What the first of them raised. It is raised again if nothing else is to be told.
+    read : callable
+        Raises an error for a recording that cannot be read.
+    first : int
+        All recordings before this one are known to be well.
+    n : int, optional
+        Number of recordings of which these are some.
+    """
+    n = len(recordings) if n is None else n
+    errors: list[Exception] = []
+    start = first
+    while start < len(recordings) and len(errors) < SHOWN:
+        errors += find_errors(recordings[start : start + STEP], read).values()
+        start += STEP
+    if not errors or n == 1:
+        raise error
+    is_all = start >= len(recordings) and len(errors) <= SHOWN
+    if len(errors) == 1:
+        message = f"{errors[0]}\nThe other {n - 1} of {n} recordings can be read."
+    else:
+        message = listed([str(e) for e in errors[:SHOWN]], n, is_all=is_all)
+    raise kind_of(errors)(message) from errors[0]
+
+
+def kind_of(errors: Sequence[Exception]) -> type[Exception]:
+    """Return the type of one error in place of several."""
+    kinds: list[type[Exception]] = [TypeError, ImportError, OSError]
+    same = (kind for kind in kinds if all(isinstance(error, kind) for error in errors))
+    return next(same, ValueError)
+
+
+def find_errors(
+    recordings: Sequence[Recording], read: Callable[[Recording], Any]
+) -> dict[int, Exception]:
+    """Return what reading raises, by position, for each recording that cannot be read."""
+
+    def error_of(i: int) -> Exception | None:
+        try:
+            read(recordings[i])
+        except READING_ERRORS as error:
+            return error
+        return None
+
+    found = map_in_threads(error_of, len(recordings), threaded=True)
+    return {i: error for i, error in enumerate(found) if error is not None}
+
+
+def listed(reasons: Sequence[str], n: int, *, is_all: bool = True) -> str:
+    """Say how many of n recordings cannot be read, and list the first ten with the reasons."""
+    count = f"{len(reasons)}" if is_all else f"At least {len(reasons)}"
+    more = ["..."] if len(reasons) > SHOWN or not is_all else []
+    return "\n".join([f"{count} of {n} recordings cannot be read:", *reasons[:SHOWN], *more])
+
+
+def warn_of_nan(reasons: Sequence[str], n: int) -> None:
+    """Warn of recordings in whose place ``on_error="nan"`` puts NaN."""
+    _errors.warn(listed(reasons, n) + '\nThe result is NaN in their place (on_error="nan").')
+
+
+def each_or_reason(
+    function: Callable[..., list[Any]],
+    recordings: Sequence[Recording],
+    first: int = 0,
+    place: Any = None,
+) -> list[Any]:
+    """Call a function of a block of recordings with each of them.
+
+    In place of the result of a recording that cannot be read stands the reason, a str.
+    """
+    results: list[Any] = []
+    for i, recording in enumerate(recordings):
+        try:
+            results += function([recording], first + i, place)
+        except READING_ERRORS as error:
+            results.append(str(error))
+    return results

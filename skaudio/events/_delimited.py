@@ -1,0 +1,159 @@
+"""Tables of events as CSV and TSV, in which names and labels are text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+# What a spreadsheet takes for a formula (the list is OWASP's, "CSV injection"), unless a number.
+FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+|inf)([eE][+-]?\d+)?")
+# Numbers that are read as such. With zeros in front it is a name: 007.
+PLAIN = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?|-?inf")
+NAMES = ("file", "filename", "event_label")
+TIMES = ("onset", "offset")
+
+
+def read_text(path: Path) -> str:
+    """Return the content of a text file; a byte order mark is left out.
+
+    Raises
+    ------
+    ValueError
+        If it is not UTF-8.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is not UTF-8 text ({error.reason} at byte {error.start}): save it as UTF-8. "
+            "Did a spreadsheet or an old program write it?"
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file as UTF-8.
+
+    Raises
+    ------
+    ValueError
+        If the text holds what UTF-8 cannot express.
+    """
+    try:
+        path.write_bytes(text.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        line = text[text.rfind("\n", 0, error.start) + 1 :].partition("\n")[0]
+        raise ValueError(
+            f"{path}: {line!r} cannot be written as UTF-8. Is the name of the recording not UTF-8? "
+            "Rename it."
+        ) from error
+
+
+def read_delimited(path: Path) -> pd.DataFrame:
+    """Return a CSV or TSV table as it is, names and labels as text, other columns by content."""
+    header, *rows = _read_rows(path)
+    columns: dict[str, Any] = (
+        dict(zip(header, zip(*rows, strict=True), strict=True)) if rows else {}
+    )
+    table = pd.DataFrame({name: typed_column(name, columns.get(name, ())) for name in header})
+    if {*TIMES, "event_label"} <= {*header}:
+        # A recording without events, as DCASE states it; else an empty label is one.
+        nothing = table[[*TIMES]].isna().all(axis=1) & (table["event_label"] == "")
+        labels = zip(table["event_label"], nothing, strict=True)
+        table["event_label"] = [None if empty else label for label, empty in labels]
+    return table
+
+
+def write_delimited(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV or TSV; what a spreadsheet takes for a formula gets a ' in front."""
+    columns = [[_cell(value) for value in table[name]] for name in table]
+    rows = [[_guarded(str(name)) for name in table], *zip(*columns, strict=True)]
+    separator = SEPARATORS[path.suffix.lower()]
+    special = re.compile(f'["\\r\\n{separator}]')
+
+    def quoted(cell: str) -> str:
+        return f'"{cell.replace(chr(34), chr(34) * 2)}"' if special.search(cell) else cell
+
+    write_text(path, "".join(separator.join(map(quoted, row)) + "\n" for row in rows))
+
+
+def _read_rows(path: Path) -> list[list[str]]:
+    """Return the rows of a table, all as long as the first."""
+    reader = csv.reader(
+        io.StringIO(read_text(path), newline=""),
+        delimiter=SEPARATORS[path.suffix.lower()],
+        strict=True,
+    )
+    rows: list[list[str]] = []
+    try:
+        for row in reader:
+            if not row:
+                continue
+            width = len(rows[0]) if rows else len(row)
+            if len(row) > width:
+                raise ValueError(
+                    f"{path}, line {reader.line_num}: {len(row)} cells, expected {width}. Does a "
+                    "label hold a separator, and is not quoted?"
+                )
+            rows.append([_unguarded(cell) for cell in row] + [""] * (width - len(row)))
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {reader.line_num}: no valid table ({error}).") from error
+    if not rows:
+        raise ValueError(f"{path} is empty, expected a table with a line of column names.")
+    twice = {name for name in rows[0] if rows[0].count(name) > 1}
+    if twice:
+        raise ValueError(f"{path} has the columns {sorted(twice)} more than once.")
+    return rows
+
+
+def typed_column(name: str, cells: tuple[str, ...]) -> Any:
+    """Return a column of text, or of what its text says where nothing is lost by that."""
+    if name == "event_label":
+        return list(cells)
+    if name in NAMES:
+        return [cell or None for cell in cells]
+    filled = {cell for cell in cells if cell}
+    if name in TIMES or all(map(PLAIN.fullmatch, filled)):
+        return _numbers(cells)
+    if filled <= {"True", "False"} and "" not in cells:
+        return [cell == "True" for cell in cells]
+    return [cell or None for cell in cells]
+
+
+def _numbers(cells: tuple[str, ...]) -> Any:
+    try:
+        return [int(cell) for cell in cells]
+    except ValueError:
+        pass
+    try:
+        return [float(cell) if cell else float("nan") for cell in cells]
+    except ValueError:
+        return [cell or None for cell in cells]
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, str):
+        return _guarded(value)
+    if pd.isna(value):
+        return ""
+    text = str(value)
+    return text if NUMBER.fullmatch(text) else _guarded(text)
+
+
+def _guarded(text: str) -> str:
+    return f"'{text}" if _is_formula(text) else text
+
+
+def _unguarded(text: str) -> str:
+    return text[1:] if text[:1] == "'" and _is_formula(text[1:]) else text
+
+
+def _is_formula(text: str) -> bool:
+    inner = text.lstrip("' ")
+    return inner.startswith(FORMULA) and not NUMBER.fullmatch(inner)

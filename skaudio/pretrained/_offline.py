@@ -1,0 +1,63 @@
+"""Official weights in a folder, for machines without a network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from skaudio._files import file_lock, get_data_home
+from skaudio.pretrained._registry import find_file, find_model
+
+
+def download(names: str | Sequence[str], folder: str | os.PathLike[str]) -> list[Path]:
+    """Put the official weights of pretrained networks into a folder, to take them elsewhere.
+
+    A file that the data home of this machine has is copied (never linked), another one downloaded;
+    both are checked as when a network is loaded. On the other machine, ``SKAUDIO_DATA=folder`` or
+    ``data_home=folder`` finds the weights, and ``SKAUDIO_OFFLINE=1`` forbids all downloads.
+
+    Parameters
+    ----------
+    names : str or sequence of str
+        Networks, as `PretrainedEmbedder` and `AudioTagger` take them.
+    folder : str or path-like
+        A data home: the files go to its folder ``pretrained``. It is made if there is none.
+
+    Returns
+    -------
+    paths : list of pathlib.Path
+        The files, those included that were there before.
+
+    Raises
+    ------
+    ConnectionError
+        If a file does not arrive, or ``SKAUDIO_OFFLINE`` is set and the data home lacks it.
+    ValueError
+        If there is no network of such a name, or a file is not the official one.
+
+    Examples
+    --------
+    >>> from skaudio.pretrained import download
+    >>> download(["mn04_as", "yamnet"], "/media/usb")  # doctest: +SKIP
+    """
+    names = [names] if isinstance(names, str) else list(names)
+    models = {name: find_model(name) for name in names}
+    own, target = get_data_home() / "pretrained", get_data_home(folder) / "pretrained"
+    paths = []
+    for name, model in models.items():
+        for file in (*model.files, *model.extras.values()):
+            if (own / file.name).is_file() and not (target / file.name).is_file():
+                _copy(find_file(name, model, file, own), target / file.name)
+            paths.append(find_file(name, model, file, target))
+    return paths
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.copy")
+    with file_lock(target.with_name(f".{target.name}.lock")):
+        shutil.copyfile(source, part)
+        os.replace(part, target)
