@@ -119,7 +119,7 @@ def chunked_links(content: Content, start: int) -> list[Link]:
             if layout is _CAF:
                 size -= 4  # the number of edits
             elif layout is _AIFF:
-                _check_aiff(head, size - 8)
+                _check_aiff(head, size - 8 - int.from_bytes(head[begin : begin + 4]))
             return [Link(start, content.size, n_times=size // frame if frame else None)]
     links = []
     while link := _ChunkedFile(content, start, layout).link(frame):
