@@ -86,7 +86,7 @@ def open_encoded(
         raise _errors.truncated(name, error.kind, error.found) from error
     if not parts:
         rate = header["sample_rate"]
-        _check_rate(rate, name)
+        check_rate(rate, name)
         start, stop = bounds(first + samples.shape[1], rate, offset, duration, name)
         return Opened(rate, cut(samples, start - first, stop - first, block, name), header)
     try:
@@ -195,7 +195,7 @@ def _opened(
 ) -> Opened:
     file, _, n_times, container, codec = parts[0]
     rate, channels = file.samplerate, file.channels
-    _check_rate(rate, name)
+    check_rate(rate, name)
     if len(parts) > 1:
         _check_alike(parts, name)
         n_times = sum(part.n_times for part in parts)
@@ -289,7 +289,8 @@ def _read(file: sf.SoundFile, n: int, dtype: str, largest: int) -> np.ndarray:
     return samples[: file.buffer_read_into(samples, dtype)]
 
 
-def _check_rate(rate: float, name: str) -> None:
+def check_rate(rate: float, name: str) -> None:
+    """Refuse a rate of a file at which nothing is recorded."""
     if not _errors.LOWEST_RATE <= rate <= _errors.HIGHEST_RATE:
         raise _errors.strange_rate(name, rate)
 

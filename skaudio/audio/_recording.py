@@ -17,7 +17,7 @@ from skaudio._validation import check_sample_rate, counted
 from skaudio.audio import _errors
 from skaudio.audio._arrays import channels_first, check_overflow
 from skaudio.audio._clips import item_of, part_of
-from skaudio.audio._reader import Opened, bounds, cut, open_encoded
+from skaudio.audio._reader import Opened, bounds, check_rate, cut, open_encoded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,6 +135,7 @@ def open_blocks(
         decoded = source.get_all_samples()
         source = np.asarray(decoded.data)
         rate = check_sample_rate(decoded.sample_rate, name=f"{name}: sample_rate")
+        check_rate(rate, name)
     channels = source[np.newaxis] if source.ndim == 1 else channels_first(source, name)
     start, stop = 0, channels.shape[1]
     if offset or duration is not None:
