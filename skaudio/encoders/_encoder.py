@@ -110,6 +110,7 @@ class Encoder(TransformBatchesMixin, FrameOutputMixin, TransformerMixin, BaseEst
             recordings,
             progress,
             put,
+            remote=partial(encode_remotely, self),
             threaded=analysis.uses_torch or not is_quick(recordings, self.sample_rate),
             initializer=use_one_torch_thread if analysis.uses_torch else None,
             place=stack.place,
@@ -122,6 +123,7 @@ class Encoder(TransformBatchesMixin, FrameOutputMixin, TransformerMixin, BaseEst
         recordings: Recordings,
         progress: Callable[[int], Any],
         put: Callable[[int, Any], Any],
+        remote: Callable[..., list[Any]] | None = None,
         **how: Any,
     ) -> None:
         """Call ``put(i, result)`` with the results of a function of blocks of recordings.
@@ -132,8 +134,9 @@ class Encoder(TransformBatchesMixin, FrameOutputMixin, TransformerMixin, BaseEst
         reasons: list[str] = []
         if self.on_error == "nan":
             function = partial(each_or_reason, function)
+            remote = remote and partial(each_or_reason, remote)
         try:
-            for block in map_blocks(function, recordings, n_jobs=self.n_jobs, **how):
+            for block in map_blocks(function, recordings, n_jobs=self.n_jobs, remote=remote, **how):
                 for i, result in enumerate(block, n_done):
                     put(i, result)
                 if self.on_error == "nan":
@@ -162,17 +165,19 @@ class Encoder(TransformBatchesMixin, FrameOutputMixin, TransformerMixin, BaseEst
 
     def _prepare(self) -> Any:
         """Check the parameters, warn of what they cannot do, and return what to compute."""
+        analysis = self._make_analysis()
+        if analysis is not None and analysis.warning:
+            warnings.warn(analysis.warning, stacklevel=3)
+        return analysis
+
+    def _make_analysis(self) -> Any:
         kind: Any = type(self)
         values = tuple([getattr(self, name) for name in _parameter_names(kind)])
         try:
             hash(values)
         except TypeError:  # a window given as an array
-            analysis = self._checked_analysis()
-        else:
-            analysis = _remembered_analysis(kind, *values)
-        if analysis is not None and analysis.warning:
-            warnings.warn(analysis.warning, stacklevel=3)
-        return analysis
+            return self._checked_analysis()
+        return _remembered_analysis(kind, *values)
 
     def _checked_analysis(self) -> Analysis | None:
         check_parameters(self)
@@ -238,6 +243,16 @@ def encode_block(
             check_overflow(encoded[i], waveforms[i], name)
         frames += encoded
     return frames
+
+
+def encode_remotely(
+    encoder: Any, recordings: Sequence[Recording], first: int = 0, place: Any = None
+) -> list[np.ndarray]:
+    """Return the frames of some recordings, in one of joblib's workers.
+
+    The encoder is all that is sent there: tables are made on the spot, and kept.
+    """
+    return encode_block(encoder, encoder._make_analysis(), recordings)
 
 
 def _read_some(
