@@ -81,7 +81,7 @@ _NAMES = {
     ),
     "display": (
         "AudioPlayers AuditDisplay AugmentationDisplay EventsDisplay FeatureSpaceDisplay "
-        "SpectrogramDisplay"
+        "HistoryDisplay SpectrogramDisplay"
     ),
 }
 _PACKAGE_OF = {name: package for package, names in _NAMES.items() for name in names.split()}

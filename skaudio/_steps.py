@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -11,9 +10,6 @@ from sklearn import config_context
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
-
-# Calls between a transformer's output and the Pipeline that it is a step of, at most.
-STACK_DEPTH = 16
 
 
 def steps_of(estimator: Any, *, frozen: bool = True) -> Iterator[Any]:
@@ -98,14 +94,23 @@ def _join(place: str, key: Any) -> str:
     return f"{place}__{key}" if place else str(key)
 
 
-def check_next_step(transformer: Any) -> None:
-    """Raise an error if a Pipeline is being fitted that hands frames to a step that takes tables.
+def check_next_step(transformer: Any, fit: Mapping[str, Any]) -> None:
+    """Raise an error if a Pipeline that is being fitted hands frames to a step of tables.
 
     That step would raise scikit-learn's or numpy's error ("Found array with dim 3", "setting an
-    array element with a sequence"), which names neither the frames nor what to do. scikit-learn
-    tells a transformer nothing of the next step, so it is looked up on the stack.
+    array element with a sequence"), which names neither the frames nor what to do.
+
+    Parameters
+    ----------
+    transformer : transformer
+        The one that returns frames.
+    fit : mapping
+        The variables of ``Pipeline._fit``, which is running.
     """
-    step = _next_step(transformer)
+    if last_step(fit["cloned_transformer"]) is not transformer:
+        return  # its output goes to the step that it is a part of
+    following = fit["self"].steps[fit["step_idx"] + 1 :]
+    step = first_step(Pipeline(following)) if following else None
     if step is None or not _takes_tables_only(step):
         return
     frames, table = type(transformer).__name__, type(step).__name__
@@ -116,22 +121,6 @@ def check_next_step(transformer: Any) -> None:
         "`from skaudio.pooling import FramePooling`. Neural classifiers, such as GRUClassifier, "
         "take frames as they are."
     )
-
-
-def _next_step(transformer: Any) -> Any:
-    """Return the step that gets a transformer's output in the Pipeline being fitted, or None."""
-    frame = sys._getframe(2)
-    for _ in range(STACK_DEPTH):
-        if frame.f_code is Pipeline._fit.__code__:
-            running = frame.f_locals
-            if last_step(running["cloned_transformer"]) is not transformer:
-                return None  # its output goes to the step that it is a part of
-            following = running["self"].steps[running["step_idx"] + 1 :]
-            return first_step(Pipeline(following)) if following else None
-        if frame.f_back is None:
-            return None
-        frame = frame.f_back
-    return None
 
 
 def _takes_tables_only(step: Any) -> bool:

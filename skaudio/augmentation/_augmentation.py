@@ -22,7 +22,7 @@ from skaudio.audio import (
     read_batch,
     to_float,
 )
-from skaudio.augmentation._seeds import check_seeds, draw, happens, seeds_of
+from skaudio.augmentation._seeds import check_seeds, draw, draws_of, happens, seeds_of
 from skaudio.frames import FrameOutputMixin
 
 # What `WaveformAugmentation._make_operation` returns: a range, and a function of a waveform.
@@ -108,6 +108,23 @@ class Augmentation(FrameOutputMixin, TransformerMixin, BaseEstimator, ABC):
         recordings = self._check_input(X, reset=False)
         seeds = check_seeds(seeds, len(recordings))
         return self._augment_recordings(X, recordings, seeds, operation)
+
+    def draws(self, X: Any, seeds: Any) -> Any:
+        """List what is drawn for each recording; `augment` with the same seeds replays it.
+
+        Parameters
+        ----------
+        X : sequence of n recordings
+        seeds : array-like of int, shape (n,)
+            As for `augment`.
+
+        Returns
+        -------
+        draws : DataFrame
+            One row per recording: ``seed``, and what was drawn, by the names of the parameters;
+            missing where the recording is left alone, with a probability of 1 - p.
+        """
+        return draws_of(self, X, check_seeds(seeds, len(X)))
 
     def _check_params(self) -> Any:
         """Check every parameter, and return the operation that they describe."""

@@ -19,6 +19,7 @@ from skaudio.augmentation._mixed_recordings import (
     state_of_file,
 )
 from skaudio.augmentation._noise import white_noise
+from skaudio.augmentation._seeds import note
 
 LONG = 1 << 20  # samples from which on many short FFTs are faster than one over everything
 SPECTRA = 4  # lengths of FFT for which an impulse response keeps its spectrum
@@ -118,10 +119,13 @@ class Convolution(WaveformAugmentation):
         def convolve(waveform: np.ndarray, rate: float | None, mix: float, seed: int) -> np.ndarray:
             rng = np.random.default_rng(seed)
             if not sources:
-                n = round(rng.uniform(*times) * (rate or NOMINAL_RATE))
+                seconds = rng.uniform(*times)
+                note(mix=mix, reverberation_time=seconds)
+                n = round(seconds * (rate or NOMINAL_RATE))
                 response = ImpulseResponse(synthetic_reverberation(n, seed), direct=0)
                 return response.mixed(waveform, mix)
             i = int(rng.integers(len(sources)))
+            note(mix=mix, impulse_response=sources[i].path or sources[i].name)
             key = i, rate_of(sources[i], rate, "Convolution")
             if key not in met:
                 met[key] = _read(sources[i], key[1])

@@ -17,7 +17,7 @@ from skaudio._validation import (
     number_or_range,
 )
 from skaudio.augmentation._augmentation import Augmentation
-from skaudio.augmentation._seeds import draw_count, happens
+from skaudio.augmentation._seeds import draw_count, happens, note
 from skaudio.frames import as_object_array, is_missing, pack, validate_frames
 
 MaskOperation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -122,6 +122,7 @@ class Mask(Augmentation):
             n = frames.shape[self.axis]
             value = frames.mean(axis=self.axis, keepdims=True) if fill == "mean" else fill
             masked = frames.copy()
+            masks = []
             for _ in range(draw_count(counts, rng)):
                 if self.unit == "fraction":
                     width = round(rng.uniform(*widths) * n)
@@ -130,6 +131,8 @@ class Mask(Augmentation):
                 start = int(rng.integers(n - width + 1))
                 stripe = slice(start, start + width)
                 masked[(slice(None), stripe) if self.axis else stripe] = value
+                masks.append((start, width))
+            note(masks=masks)
             return masked
 
         return mask

@@ -12,6 +12,7 @@ from skaudio._validation import anything, check_range, number_or_range, optional
 from skaudio.audio import Recording
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation, rms
 from skaudio.augmentation._mixed_recordings import find_sources, rate_of, seconds_of
+from skaudio.augmentation._seeds import note
 
 # Exponent of the magnitude over frequency.
 COLOURS = {"white": 0.0, "pink": -0.5, "brown": -1.0, "blue": 0.5, "violet": 1.0}
@@ -114,11 +115,13 @@ class Noise(WaveformAugmentation):
 
         def add(waveform: np.ndarray, rate: float | None, db: float, seed: int) -> np.ndarray:
             level = 10 ** (db / 20) if absolute else rms(waveform) * 10 ** (-db / 20)
+            note(**{name: db})
             if level == 0:
                 return waveform
             if colour is None:
                 rng = np.random.default_rng(seed)
                 source = sources[rng.integers(len(sources))]
+                note(noise=source.path or source.name)
                 noise = recorded_noise(source, len(waveform), rate, rng)
             else:
                 noise = coloured_noise(len(waveform), colour, seed)
@@ -178,12 +181,15 @@ def recorded_noise(
     for _ in range(TRIES):
         if spare > 0:
             # One sample more than needed, for the rounding of the ends.
-            part, _ = source.read(rate, offset=spare * rng.random(), duration=(n + 1) / rate)
+            offset = spare * rng.random()
+            part, _ = source.read(rate, offset=offset, duration=(n + 1) / rate)
         else:
             part, _ = source.read(rate)
-            part = np.roll(part, rng.integers(len(part)))
+            first = -rng.integers(len(part)) % len(part)
+            part, offset = np.roll(part, -first), first / rate
         noise = np.resize(part, n)
         if noise.any():
+            note(offset=float(offset))
             return noise
     raise ValueError(
         f"{source.name} is silent, at least in {TRIES} places drawn at random: it has no level to "

@@ -15,6 +15,7 @@ from skaudio._validation import (
     sample_rate,
 )
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation, known
+from skaudio.augmentation._seeds import note
 
 
 class RandomSegment(WaveformAugmentation):
@@ -93,8 +94,10 @@ class RandomSegment(WaveformAugmentation):
             scale = known(rate, "RandomSegment(unit='seconds')") if seconds else len(waveform)
             n = max(round(duration * scale), 1)
             if n >= len(waveform):
+                note(duration=duration, start=0)
                 return waveform
-            start = np.random.default_rng(seed).integers(len(waveform) - n + 1)
+            start = int(np.random.default_rng(seed).integers(len(waveform) - n + 1))
+            note(duration=duration, start=start)
             return waveform[start : start + n].copy()  # not to keep the rest alive
 
         return (low, high), cut

@@ -7,10 +7,11 @@ nor on the thread.
 from __future__ import annotations
 
 import numbers
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
+from sklearn.utils import _safe_indexing, check_random_state
 
 from skaudio._steps import is_augmentation, parts_of, steps_of
 
@@ -112,6 +113,27 @@ def draw_count(bounds: tuple[float, float], rng: np.random.Generator) -> int:
     return int(rng.integers(int(bounds[0]), int(bounds[1]) + 1))
 
 
+# What is being listed in this thread: the draws of one recording in one step.
+_NOTED: ContextVar[dict[str, Any] | None] = ContextVar("_NOTED", default=None)
+
+
+def note(**drawn: Any) -> None:
+    """Say what was drawn for a recording, where `draws` lists it."""
+    noted = _NOTED.get()
+    if noted is not None:
+        noted.update(drawn)
+
+
+def noted_draws(step: Any, X: Any, seed: np.ndarray) -> tuple[Any, dict[str, Any]]:
+    """Augment an X of one recording; return it, and what was drawn for it."""
+    noted: dict[str, Any] = {}
+    token = _NOTED.set(noted)
+    try:
+        return step.augment(X, seed), noted
+    finally:
+        _NOTED.reset(token)
+
+
 class TrainingPath:
     """Run a fitted encoder as in training: ``augment`` where a step has it, else ``transform``.
 
@@ -179,3 +201,48 @@ class TrainingPath:
         for i, step in enumerate(self.steps):
             X = step.augment(X, split(seeds, i)) if is_augmentation(step) else step.transform(X)
         return X
+
+    def draws(self, X: Any, seeds: Any) -> Any:
+        """List what the augmentations draw for recordings; the same seeds replay it.
+
+        Parameters
+        ----------
+        X : sequence of n recordings
+        seeds : array-like of int, shape (n,)
+            As for a call.
+
+        Returns
+        -------
+        draws : DataFrame
+            One row per recording: ``seed``, and what each step has drawn, such as
+            ``noise__snr_db``; missing where it did not act.
+        """
+        seeds = check_seeds(seeds, len(X))
+        names = [type(step).__name__.lower() for step in self.steps]
+        rows = []
+        for i, seed in enumerate(seeds):
+            row, item = {"seed": seed}, _safe_indexing(X, [i])
+            for k, (name, step) in enumerate(zip(names, self.steps, strict=True)):
+                if not is_augmentation(step):
+                    item = step.transform(item)
+                    continue
+                item, drawn = noted_draws(step, item, split(seeds[[i]], k))
+                number = f"-{names[: k + 1].count(name)}" if names.count(name) > 1 else ""
+                row.update({f"{name}{number}__{key}": value for key, value in drawn.items()})
+            rows.append(row)
+        return _as_table(rows)
+
+
+def draws_of(step: Any, X: Any, seeds: np.ndarray) -> Any:
+    """Return a table of what an augmentation draws for each recording."""
+    rows = []
+    for i, seed in enumerate(seeds):
+        _, drawn = noted_draws(step, _safe_indexing(X, [i]), seeds[[i]])
+        rows.append({"seed": seed, **drawn})
+    return _as_table(rows)
+
+
+def _as_table(rows: list[dict[str, Any]]) -> Any:
+    import pandas as pd  # slow to import, and drawing does without
+
+    return pd.DataFrame(rows).convert_dtypes(convert_floating=False) if rows else pd.DataFrame()

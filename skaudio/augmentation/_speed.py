@@ -9,6 +9,7 @@ import soxr
 
 from skaudio._validation import check_range, number_or_range
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation
+from skaudio.augmentation._seeds import note
 
 # The pitch changes by less than a thousandth from one step to the next, and soxr is faster with
 # ratios of small integers.
@@ -71,7 +72,9 @@ class Speed(WaveformAugmentation):
 
     def _make_operation(self) -> Operation:
         def play(waveform: np.ndarray, rate: Any, speed: float, seed: int) -> np.ndarray:
-            return change_speed(waveform, round(speed * STEPS) / STEPS)
+            speed = round(speed * STEPS) / STEPS
+            note(rate=speed)
+            return change_speed(waveform, speed)
 
         return check_range("rate", self.rate), play
 

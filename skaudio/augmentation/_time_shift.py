@@ -14,6 +14,7 @@ from skaudio._validation import (
     sample_rate,
 )
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation, known
+from skaudio.augmentation._seeds import note
 
 
 class TimeShift(WaveformAugmentation):
@@ -103,6 +104,7 @@ class TimeShift(WaveformAugmentation):
                     f"{len(waveform) / scale:g} s: only silence would be left. Expected a shorter "
                     "shift, unit='fraction' or mode='roll'."
                 )
+            note(shift=shift)
             n = round(shift * scale)
             return roll_by(waveform, n) if roll else shift_by(waveform, n)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from skaudio._validation import check_range, number_or_range, optional
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation
+from skaudio.augmentation._seeds import note
 
 
 class Volume(WaveformAugmentation):
@@ -68,6 +69,7 @@ class Volume(WaveformAugmentation):
             gains = check_range("factor", self.factor)
 
         def scale(waveform: np.ndarray, rate: Any, gain: float, seed: int) -> np.ndarray:
+            note(**{"gain_db" if in_db else "factor": gain})
             return waveform * (10 ** (gain / 20) if in_db else gain)
 
         return gains, scale

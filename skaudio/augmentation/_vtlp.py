@@ -10,7 +10,7 @@ import numpy as np
 from skaudio._validation import check_range, number_or_range
 from skaudio.audio import AudioBatch
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation
-from skaudio.augmentation._seeds import draw, happens
+from skaudio.augmentation._seeds import draw, happens, note
 
 STEPS = 100  # per unit of the factor: few enough filter banks to keep them all
 
@@ -98,4 +98,6 @@ class VTLP(WaveformAugmentation):
             round(math.floor(step) / STEPS * (1.0 if warp is None else warp), 2) if act else warp
             for step, act, warp in zip(steps, acts, batch.warp_factors, strict=True)
         ]
+        if acts and acts[-1]:
+            note(warp=math.floor(steps[-1]) / STEPS)
         return batch.replace(warp_factors=warp_factors)

@@ -16,12 +16,12 @@ from torch import nn
 from skaudio._neural import (
     Classes,
     LoadsAnywhere,
-    encoded_frames,
     fit_net,
     fitting,
     is_warm,
     make_source,
     predict_rows,
+    prediction_frames,
 )
 from skaudio._validation import check_target
 
@@ -150,7 +150,7 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return predict_rows(self.net_.module_, encoded_frames(self, X), self.device)
+        return predict_rows(self.net_.module_, prediction_frames(self, X), self.device)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

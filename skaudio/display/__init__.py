@@ -10,6 +10,8 @@ EventsDisplay
     A spectrogram, probabilities over time, and bars for predicted and true events.
 FeatureSpaceDisplay
     Recordings as points in two dimensions, to look at and to listen to.
+HistoryDisplay
+    The curves of a training, epoch by epoch.
 SpectrogramDisplay
     The frames of one recording over seconds and Hz, for any encoder.
 """
@@ -19,6 +21,7 @@ from skaudio.display._audit_display import AuditDisplay
 from skaudio.display._augmentation_display import AugmentationDisplay
 from skaudio.display._events_display import EventsDisplay
 from skaudio.display._feature_space_display import FeatureSpaceDisplay
+from skaudio.display._history_display import HistoryDisplay
 from skaudio.display._spectrogram_display import SpectrogramDisplay
 
 __all__ = [
@@ -27,5 +30,6 @@ __all__ = [
     "AugmentationDisplay",
     "EventsDisplay",
     "FeatureSpaceDisplay",
+    "HistoryDisplay",
     "SpectrogramDisplay",
 ]

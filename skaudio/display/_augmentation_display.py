@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import html
+import os
 from copy import deepcopy
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from sklearn.utils import check_random_state, get_tags
 
 from skaudio._steps import frame_maker, pin_output, transform_plainly
+from skaudio._validation import check_count
 from skaudio.audio import AudioBatch, check_recordings
 from skaudio.augmentation import TrainingPath, epoch_seeds
 from skaudio.display._axes import spectrogram_params
-from skaudio.display._picture import import_pyplot, one_recording
+from skaudio.display._picture import import_pyplot, one_recording, plain
 from skaudio.display._sound import as_url
 from skaudio.display._spectrogram_display import SpectrogramDisplay
 from skaudio.encoders import MelSpectrogram, Waveform
+
+LINE_HEIGHT = 0.17  # of a title, in inches
+LONGEST_NAME = 20  # of a recording in a title, in characters
 
 
 class AugmentationDisplay:
@@ -32,6 +39,9 @@ class AugmentationDisplay:
         The encoder that made the frames.
     waveforms : AudioBatch, default=None
         The recording and the draws; None if only frames are known.
+    draws : DataFrame, default=None
+        What was drawn, a row per draw, see `skaudio.augmentation.TrainingPath.draws`. It stands in
+        the titles; its column ``seed`` replays a draw.
 
     Attributes
     ----------
@@ -48,10 +58,13 @@ class AugmentationDisplay:
     >>> display.figure_.savefig("noise.png")  # doctest: +SKIP
     """
 
-    def __init__(self, frames: Any, *, encoder: Any, waveforms: Any = None) -> None:
+    def __init__(
+        self, frames: Any, *, encoder: Any, waveforms: Any = None, draws: Any = None
+    ) -> None:
         self.frames = frames
         self.encoder = encoder
         self.waveforms = waveforms
+        self.draws = draws
 
     @classmethod
     def from_estimator(
@@ -76,9 +89,10 @@ class AugmentationDisplay:
         index : int, default=0
             Which of a sequence of recordings to take.
         n_draws : int, default=3
-            How many results to show.
+            How many results to show: those of the first epochs of a training.
         random_state : int, RandomState instance or None, default=None
-            Of the draws; an int makes the picture repeatable.
+            Of the draws. The int that a neural estimator has shows what that hears of this
+            recording, as it stands in the X of its `fit`, in its first epochs.
         sample_rate : float, default=None
             Of a bare array, in Hz. None: the encoder's, or else 16000.
         encoder : encoder, default=None
@@ -91,6 +105,7 @@ class AugmentationDisplay:
         display : AugmentationDisplay
         """
         import_pyplot()  # before the work
+        check_count("n_draws", n_draws)
         # A copy whose steps return arrays, whatever set_output asks for.
         augmentation = pin_output(deepcopy(augmentation))
         path = TrainingPath(augmentation)
@@ -99,7 +114,8 @@ class AugmentationDisplay:
                 f"{augmentation!r:.100} is no augmentation and no Pipeline with one, expected one "
                 "of skaudio.augmentation."
             )
-        one = check_recordings(None, one_recording(X, index), reset=False)
+        alone = one_recording(X, index)
+        one = check_recordings(None, alone, reset=False)
         waveform, rate = one[0].read()
         own = frame_maker(augmentation)
         if own is not None and not isinstance(own, Waveform):
@@ -113,19 +129,20 @@ class AugmentationDisplay:
         seed = int(check_random_state(random_state).randint(2**31 - 1))  # as nets draw theirs
         frames = transform_plainly(augmentation if encoder is own else encoder, clean)
         on_frames = get_tags(path.steps[0]).input_tags.three_d_array
-        drawn = path(
-            (frames if on_frames else clean)[[0] * n_draws],
-            epoch_seeds(seed, 0, np.arange(n_draws)),
-        )
+        # The recording's place in the X of a training; X may be the one recording itself.
+        position = 0 if isinstance(alone, list) and alone[0] is X else index % len(X)
+        seeds = np.concatenate([epoch_seeds(seed, e, [position]) for e in range(n_draws)])
+        copies = (frames if on_frames else clean)[[0] * n_draws]
+        drawn, draws = path(copies, seeds), path.draws(copies, seeds)
         if not isinstance(drawn, AudioBatch):
-            return cls([frames[0], *drawn], encoder=encoder).plot(figure)
+            return cls([frames[0], *drawn], encoder=encoder, draws=draws).plot(figure)
         waveforms = AudioBatch(
             [waveform, *drawn],
             [rate, *drawn.sample_rates],
             warp_factors=[None, *drawn.warp_factors],
         )
         every = [frames[0], *transform_plainly(encoder, drawn)]
-        return cls(every, encoder=encoder, waveforms=waveforms).plot(figure)
+        return cls(every, encoder=encoder, waveforms=waveforms, draws=draws).plot(figure)
 
     def plot(self, figure: Any = None) -> Self:
         """Draw the spectrograms, in the same colors and on the same axes.
@@ -139,41 +156,55 @@ class AugmentationDisplay:
         -------
         display : AugmentationDisplay
         """
-        n = len(self.frames)
+        n, titles = len(self.frames), self._titles()
         if figure is None:
-            figure = import_pyplot().figure(figsize=(1 + 2.6 * n, 3), layout="constrained")
+            height = 3 + LINE_HEIGHT * max(title.count("\n") for title in titles)
+            figure = import_pyplot().figure(figsize=(1 + 2.6 * n, height), layout="constrained")
         self.figure_ = figure
         self.axes_ = figure.subplots(1, n, sharex=True, sharey=True, squeeze=False)[0]
         params = spectrogram_params(self.encoder)
         shared = {}  # logarithmic and signed colors are scaled in each picture
         if params.get("value_scale", "linear") == "linear":
             shared = {"vmin": min(map(np.min, self.frames)), "vmax": max(map(np.max, self.frames))}
-        for ax, frames, title in zip(self.axes_, self.frames, self._titles(), strict=True):
+        for ax, frames, title in zip(self.axes_, self.frames, titles, strict=True):
             times = self.encoder.frame_times(frames)
             picture = SpectrogramDisplay(frames, times=times, **params)
             picture.plot(ax, colorbar=False, im_kw=shared)
-            ax.set_title(title)
+            ax.set_title(title, fontsize="small" if "\n" in title else None)
             ax.label_outer()
         return self
 
     def _titles(self) -> list[str]:
         titles = ["recording", *(f"draw {i}" for i in range(1, len(self.frames)))]
-        warp_factors = (
-            [None] * len(titles) if self.waveforms is None else self.waveforms.warp_factors
-        )
-        return [
-            title if warp_factor is None else f"{title}: warp {warp_factor:.2f}"
-            for title, warp_factor in zip(titles, warp_factors, strict=True)
-        ]
+        if self.draws is None:
+            return titles
+        rows = self.draws.drop(columns="seed").to_dict("records")
+        lines = [[_line(name, value) for name, value in row.items()] for row in rows]
+        named = zip(titles[1:], lines, strict=True)
+        return [titles[0], *("\n".join(filter(None, [title, *said])) for title, said in named)]
 
     def _repr_html_(self) -> str:
         """Players, which a notebook shows under the picture."""
         if self.waveforms is None:
             return ""
-        sounds = zip(self._titles(), self.waveforms, self.waveforms.sample_rates, strict=True)
+        titles = [html.escape(title).replace("\n", "<br>") for title in self._titles()]
+        sounds = zip(titles, self.waveforms, self.waveforms.sample_rates, strict=True)
         cells = "".join(
             f"<td>{title}<br><audio controls style='width: 14em' src='{as_url(sound, rate)}'>"
             "</audio></td>"
             for title, sound, rate in sounds
         )
         return f"<table><tr>{cells}</tr></table>"
+
+
+def _line(name: str, value: Any) -> str:
+    """Return what was drawn as a line of a title; "" where nothing was."""
+    if isinstance(value, list):
+        shown = ", ".join(f"{start}-{start + width}" for start, width in value) or "none"
+    elif pd.isna(value):
+        return ""
+    elif isinstance(value, str):  # the name of a recording
+        shown = plain(os.path.basename(value))[-LONGEST_NAME:]
+    else:
+        shown = f"{value:.3g}"
+    return f"{name.replace('__', ': ')} {shown}"

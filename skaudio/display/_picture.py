@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
-from skaudio._validation import printable
+from skaudio._validation import counted, printable
 
 
 def import_pyplot() -> Any:
@@ -26,7 +27,12 @@ def one_recording(X: Any, index: int) -> Any:
     single = isinstance(X, (str, bytes, os.PathLike, Mapping)) or hasattr(X, "get_all_samples")
     if single or (isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiu"):
         return [X]
-    return _safe_indexing(X, [index])
+    n = _num_samples(X)
+    if not n:
+        raise ValueError("X holds no recordings: found 0 sample(s), expected at least one.")
+    if not -n <= index < n:
+        raise ValueError(f"index={index}: X holds {counted(n, 'recording')}, counted from 0.")
+    return _safe_indexing(X, [index % n])
 
 
 def plain(value: Any) -> str:

@@ -10,6 +10,9 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.utils import check_array
 
+# Of fewer points UMAP cannot make a graph of neighbours.
+FEWEST_FOR_UMAP = 4
+
 
 def check_rows(embeddings: Any) -> np.ndarray:
     """Return embeddings as a table of finite numbers, or raise an error."""
@@ -42,8 +45,10 @@ def project(rows: np.ndarray, method: Any, random_state: Any) -> tuple[np.ndarra
         return rows, ["Feature 1", "Feature 2"]
     if rows.shape[1] < 2:
         raise ValueError("embeddings of one feature only, expected two or more to make a plane of.")
+    scaled, size = _scaled(rows)
     reducer, name = _reducer(rows, method, random_state)
-    coordinates = np.asarray(reducer.fit_transform(rows))
+    # A transformer of the user's may depend on the scale.
+    coordinates = np.asarray(reducer.fit_transform(scaled if isinstance(method, str) else rows))
     if coordinates.shape != (len(rows), 2):
         raise ValueError(
             f"method={method!r:.100} returns shape {coordinates.shape}, expected {(len(rows), 2)}: "
@@ -55,7 +60,26 @@ def project(rows: np.ndarray, method: Any, random_state: Any) -> tuple[np.ndarra
         labels = [
             f"{label} ({100 * share:.0f} %)" for label, share in zip(labels, shares, strict=True)
         ]
+    if method == "pca":  # in the unit of the features
+        coordinates = coordinates * size
     return coordinates.astype(np.float64), labels
+
+
+def _scaled(rows: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return rows around 0, of 1 at most, and the factor that was taken out of them.
+
+    Rows that are all equal end the process inside of t-SNE, and so do squares that overflow.
+    """
+    largest = max(float(np.abs(rows).max()), np.finfo(float).tiny)
+    centered = rows / largest
+    centered -= centered.mean(axis=0)
+    spread = float(np.abs(centered).max())
+    if spread < 4 * np.finfo(float).eps:
+        raise ValueError(
+            f"embeddings: all {len(rows)} rows are equal, so that there is no plane to lay them "
+            "out in. Are all recordings silent, or does a network map them to one point?"
+        )
+    return centered / spread, largest * spread
 
 
 def _reducer(rows: np.ndarray, method: Any, random_state: Any) -> tuple[Any, str]:
@@ -74,6 +98,11 @@ def _reducer(rows: np.ndarray, method: Any, random_state: Any) -> tuple[Any, str
             raise ImportError(
                 'method="umap" needs umap-learn: pip install "skaudio[umap]"'
             ) from error
+        if len(rows) < FEWEST_FOR_UMAP:
+            raise ValueError(
+                f"method='umap' of {len(rows)} recordings: expected {FEWEST_FOR_UMAP} or more. "
+                "method='pca' takes two."
+            )
         n_neighbors = min(15, len(rows) - 1)
         return UMAP(n_neighbors=n_neighbors, random_state=random_state, n_jobs=1), "UMAP"
     raise ValueError(f"method={method!r}: expected 'pca', 'tsne', 'umap', a transformer or None.")

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import median_filter as median_of
 
+from skaudio._validation import counted
 from skaudio.audio import AudioBatch, clip_rows
 from skaudio.events._event_table import COLUMNS, check_events, natural
 
@@ -273,7 +274,7 @@ def _step(times: np.ndarray, frame_duration: float | None) -> float:
         return float(frame_duration)
     if len(times) < 2:
         raise ValueError(
-            f"frame_times has {len(times)} frames, which do not tell how long one is: pass "
+            f"frame_times has {counted(len(times), 'frame')}: how long one is cannot be told. Pass "
             "frame_duration=."
         )
     return float(times[-1] - times[0]) / (len(times) - 1)

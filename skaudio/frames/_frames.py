@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
-from threading import Lock
 from typing import Any, Self
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
 from sklearn.utils.validation import check_array, validate_data
 
 from skaudio._steps import check_next_step
 from skaudio.audio import forget_table
+from skaudio.frames._frame_stack import FrameStack, as_object_array
+from skaudio.frames._rows_of_samples import LONG, warn_of_waveforms
 
 NAMES_KEY = "skaudio_feature_names"
+# Calls between a transformer's output and the Pipeline that it is a step of, at most.
+STACK_DEPTH = 16
 ENCODE_FIRST = "put an encoder (MFCC, MelSpectrogram...) before this step."
 
 
@@ -54,6 +59,9 @@ def check_frames(
         Naming the recording and what was found in place of frames.
     """
     names = None
+    shape = getattr(X, "shape", None) or (len(X) if hasattr(X, "__len__") else 1,)
+    if shape[0] == 0:
+        raise ValueError("X holds no recordings: found 0 sample(s), expected at least one.")
     if hasattr(X, "iloc") and not _is_numeric_table(X):
         names = names_of(X)
         X = X.iloc[:, 0].tolist() if X.ndim == 2 else X.tolist()
@@ -62,9 +70,9 @@ def check_frames(
             table = check_array(X, dtype=np.float32)
         else:
             table = validate_data(estimator, X, reset=reset, dtype=np.float32)
+            if reset and table.shape[1] >= LONG:
+                warn_of_waveforms(table, advice)
         return [row[:, np.newaxis] for row in table], None
-    if len(X) == 0:
-        raise ValueError("X holds no recordings: found 0 sample(s), expected at least one.")
     called = called or [f"recording {i}" for i in range(len(X))]
     frames = [_check_one(x, name, advice, missing) for x, name in zip(X, called, strict=True)]
     counts = {len(f) for f in frames}
@@ -179,70 +187,12 @@ def _is_sequence_of_arrays(X: Any) -> bool:
     return isinstance(first, (str, bytes)) or (hasattr(first, "__array__") and np.ndim(first) > 0)
 
 
-class FrameStack:
-    """Gathers n arrays ``(n_features, n_frames)``: 3-D if all shapes agree, else of objects.
-
-    Memory for n arrays of the first shape is reserved at once, and arrays of that shape are written
-    there. Reserved memory that is never written takes no space.
-    """
-
-    def __init__(self, n: int, dtype: Any = np.float32):
-        self._n = n
-        self._dtype = dtype
-        self._same: np.ndarray | None = None
-        self._others: dict[int, np.ndarray] = {}
-        self._lock = Lock()
-
-    def place(self, i: int, shape: tuple[int, ...]) -> np.ndarray:
-        """Return an array of this shape, to be filled: it becomes array i. Thread-safe."""
-        place = self._reserved(i, shape)
-        if place is None:
-            place = self._others[i] = np.empty(shape, self._dtype)
-        return place
-
-    def put(self, i: int, array: np.ndarray) -> None:
-        """Store array i: a copy, or the array itself if its shape is not that of the first."""
-        if self._same is not None and array.base is self._same:
-            return  # written in its place already
-        place = self._reserved(i, array.shape)
-        if place is None:
-            self._others[i] = array
-        else:
-            place[...] = array
-            self._others.pop(i, None)
-
-    def gathered(self) -> np.ndarray:
-        """Return all n arrays."""
-        if self._same is None:
-            return np.empty((0, 0, 0), self._dtype)
-        if not self._others:
-            return self._same
-        return as_object_array([self._others.get(i, same) for i, same in enumerate(self._same)])
-
-    def _reserved(self, i: int, shape: tuple[int, ...]) -> np.ndarray | None:
-        with self._lock:
-            if self._same is None:
-                try:
-                    self._same = np.empty((self._n, *shape), self._dtype)
-                except MemoryError:  # one long recording among many short ones
-                    self._same = np.empty((self._n, 0, 0), self._dtype)
-        return self._same[i] if shape == self._same.shape[1:] else None
-
-
 def pack(frames: Iterable[np.ndarray], n: int, dtype: Any = np.float32) -> np.ndarray:
     """Gather n arrays ``(n_features, n_frames)`` as they come: 3-D if all shapes agree."""
     stack = FrameStack(n, dtype)
     for i, item in enumerate(frames):
         stack.put(i, item)
     return stack.gathered()
-
-
-def as_object_array(items: Sequence[Any]) -> np.ndarray:
-    """Return a 1-D object array, whatever shapes the items have."""
-    out = np.empty(len(items), dtype=object)
-    for i, item in enumerate(items):
-        out[i] = item
-    return out
 
 
 class FrameOutputMixin:
@@ -302,8 +252,8 @@ class FrameOutputMixin:
         ``cells`` go into the DataFrame in place of the output's items; ``table`` marks a 2-D output
         that has a column per name.
         """
-        if not table and isinstance(output, np.ndarray):
-            check_next_step(self)
+        if not table and isinstance(output, np.ndarray) and (fit := _running_pipeline()):
+            check_next_step(self, fit)
         container = _get_output_config("transform", self)["dense"]
         if container == "default" or (container == "polars" and not table):
             return output
@@ -319,3 +269,18 @@ class FrameOutputMixin:
         frame = pd.DataFrame({column: pd.Series(items, index=index)})
         frame.attrs[NAMES_KEY] = list(names())
         return frame
+
+
+def _running_pipeline() -> dict[str, Any] | None:
+    """Return the variables of the Pipeline that is being fitted, where one asks for the output.
+
+    scikit-learn tells a transformer nothing of the step that gets its output.
+    """
+    frame = sys._getframe(2)
+    for _ in range(STACK_DEPTH):
+        if frame.f_code is Pipeline._fit.__code__:
+            return frame.f_locals
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+    return None

@@ -48,6 +48,7 @@ def scores_by(y_true: Any, y_pred: Any, groups: Any = None) -> pd.DataFrame:
     y_true, y_pred = column_or_1d(y_true), column_or_1d(y_pred)
     groups = y_true if groups is None else column_or_1d(groups)
     check_consistent_length(y_true, y_pred, groups)
+    _check_not_empty(y_true)
     names, code = np.unique(groups, return_inverse=True)
     counts = np.bincount(code)
     accuracy = np.bincount(code, weights=y_true == y_pred) / counts
@@ -103,6 +104,7 @@ def worst_classified(
     probabilities = np.asarray(y_proba, dtype=float)
     check_count("n", n)
     check_consistent_length(X, y_true, probabilities)
+    _check_not_empty(y_true)
     if probabilities.shape != (len(y_true), len(classes)):
         raise ValueError(
             f"y_proba has shape {probabilities.shape}, expected (n_recordings, n_classes) = "
@@ -127,3 +129,8 @@ def worst_classified(
             "probability_of_predicted": probabilities[order, best[order]],
         }
     )
+
+
+def _check_not_empty(y_true: np.ndarray) -> None:
+    if not len(y_true):
+        raise ValueError("y_true holds no recordings: found 0 sample(s), expected at least one.")

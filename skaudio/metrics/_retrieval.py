@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.metrics import pairwise_distances_chunked
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-from skaudio._validation import check_labels
+from skaudio._validation import check_labels, counted
 
 
 def precision_at_k(X: Any, y: Any, *, k: int = 1, metric: Any = "euclidean") -> float:
@@ -62,8 +62,8 @@ def precision_at_k(X: Any, y: Any, *, k: int = 1, metric: Any = "euclidean") -> 
 
     if not 1 <= k < len(X):
         raise ValueError(
-            f"k={k}: expected 1 or more, and fewer than the {len(X)} recordings: one is no "
-            "neighbour of itself."
+            f"k={k}: expected 1 or more, and fewer than the {counted(len(X), 'recording')}: one is "
+            "no neighbour of itself."
         )
     return _mean_over_queries(X, y, metric, of_row)
 
@@ -181,9 +181,10 @@ def _mean_over_queries(
     classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     n_relevant = counts[codes] - 1
     if not n_relevant.any():
+        found = f"{len(classes)} classes of one recording each" if len(y) > 1 else "one recording"
         raise ValueError(
-            f"y holds {len(classes)} classes of one recording each: there is no neighbour to find. "
-            "Expected two recordings of one class at least."
+            f"y holds {found}: there is no neighbour to find. Expected two recordings of one class "
+            "at least."
         )
 
     def reduce(distances: np.ndarray, start: int) -> np.ndarray:

@@ -101,12 +101,11 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
             The last chunk of a recording may end sooner or later than stated here, with the
             recording; see the user guide.
         """
-        n_chunks = check_length("n_chunks", n_chunks)
         chunking = self._chunking(self._net())
         if chunking.length is None:
             raise ValueError("chunk_duration=None: a recording is one chunk, as long as itself.")
-        starts = np.arange(n_chunks) * chunking.hop
-        return np.stack([starts, starts + chunking.length], axis=1) / self.sample_rate
+        starts = np.arange(check_length("n_chunks", n_chunks))[:, np.newaxis] * chunking.hop
+        return (starts + [0, chunking.length]) / self.sample_rate
 
     def _net(self) -> PretrainedNet:
         """Return ``net_``, or before `fit`, and after a change of parameters, a shared net."""
@@ -147,8 +146,8 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         fast = inference_net(net, self.device, DTYPES[self.precision], fold_batch_norm=fold)
         work = Extraction(fast, self._chunking(net), call, self.batch_size, self.on_error)
         with progress_bar(len(recordings), self.verbose) as progress:
-            for rows, n_samples in work(recordings):
-                yield rows, n_samples
+            for result in work(recordings):
+                yield result
                 progress(1)
 
     def __sklearn_tags__(self) -> Any:
