@@ -139,8 +139,7 @@ class Store:
         if written:
             self._count(hits, misses, written)
         elif hits and os.access(self.own, os.W_OK):
-            # Hits write nothing that is needed: they can be read where the disk is full.
-            with suppress(OSError):
+            with suppress(OSError):  # a full disk: hits write nothing that is needed
                 self._count(hits, misses, written)
 
     def _count(self, hits: int, misses: int, written: int) -> None:
@@ -217,11 +216,9 @@ _next_look: dict[Path, float] = {}
 def _clean_at_times(folder: Path, own: Path) -> None:
     """Remove what killed processes left, in at most a twentieth of the time."""
     began = time.monotonic()
-    if began < _next_look.get(own, began):
-        return
-    _clean(folder, own)
-    now = time.monotonic()
-    _next_look[own] = now + 20 * (now - began)
+    if began >= _next_look.get(own, began):
+        _clean(folder, own)
+        _next_look[own] = time.monotonic() + 20 * (time.monotonic() - began)
 
 
 def _clean(folder: Path, own: Path) -> None:
