@@ -61,8 +61,8 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
         """
         check_target(self, y, groups)
         with fitting(self) as seed:
+            codes = self._encode_labels(y, is_warm(self))
             source = make_source(self, X, y, seed, groups=groups)
-            codes = self._encode_labels(source, y, is_warm(self))
             fit_net(
                 self,
                 source,
@@ -76,7 +76,7 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
             )
         return self
 
-    def _encode_labels(self, source: Any, y: Any, again: bool) -> np.ndarray:
+    def _encode_labels(self, y: Any, again: bool) -> np.ndarray:
         y = _check_y(y, multi_output=False, estimator=self)
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)

@@ -42,8 +42,8 @@ def fit_drawn_pairs(estimator: Any, X: Any, y: Any, groups: Any) -> None:
     check_classification_targets(y)
     names, codes = np.unique(y, return_inverse=True)
     with fitting(estimator) as seed:
-        source = make_source(estimator, X, y, seed, groups=groups)
         check_drawable(codes, "y")
+        source = make_source(estimator, X, y, seed, groups=groups)
         _fit(
             estimator,
             source,
