@@ -1,21 +1,22 @@
-"""Work in threads of this process or in joblib's workers, its progress, and its results."""
+"""Work in threads of this process or in joblib's workers, how many there are, and progress."""
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
-from threading import Lock
+from pathlib import Path
 from typing import Any, TypeVar
 
 import joblib
-import numpy as np
 from joblib.parallel import get_active_backend
 from threadpoolctl import ThreadpoolController
 
@@ -59,24 +60,28 @@ def map_blocks(
     threaded: bool,
     initializer: Callable[[], Any] | None = None,
     place: Any = None,
+    remote: Callable[..., Result] | None = None,
 ) -> Iterator[Result]:
     """Call a function with blocks of a sequence, in joblib's workers or in threads; in order.
 
     Parameters
     ----------
     function : callable
-        In this process it is called with a block, the number of its first item, and ``place``; in
-        joblib's workers, which may not share this process's memory, with a block alone.
+        Called in this process, with a block, the number of its first item, and ``place``.
     items : sequence
     n_jobs : int or None
-        joblib workers. Where these are 1 (None outside of a joblib backend), threads are used.
+        joblib workers. Where these are 1 (None outside of a joblib backend), threads are used; also
+        where the calling thread holds a lock, since the workers may be waiting for it.
     threaded : bool
         False for work that is done by the time that threads have started.
     initializer : callable, optional
         Called once in each thread.
     place : object, optional
+    remote : callable, optional
+        Called in place of ``function`` in joblib's workers, which may not share this process's
+        memory, with a block alone. It is sent there: small, and hashable, as dask wants it.
     """
-    n_jobs = joblib.effective_n_jobs(n_jobs)
+    n_jobs = 1 if holds_lock() else joblib.effective_n_jobs(n_jobs)
     n_workers = n_jobs if n_jobs > 1 else n_threads()
     bounds = block_bounds(len(items), n_workers)
 
@@ -85,14 +90,15 @@ def map_blocks(
 
     if n_jobs > 1:
         # Not every backend returns results one after the other: "multiprocessing" does not.
-        backend, _ = get_active_backend()
-        in_order = getattr(backend, "supports_return_generator", False)
+        in_order = getattr(get_active_backend()[0], "supports_return_generator", False)
         workers = joblib.Parallel(n_jobs=n_jobs, return_as="generator" if in_order else "list")
-        yield from workers(joblib.delayed(function)(items[slice(*bound)]) for bound in bounds)
+        yield from workers(
+            joblib.delayed(remote or function)(items[slice(*bound)]) for bound in bounds
+        )
     elif n_workers == 1 or not threaded:
         yield from map(call, bounds)
     else:
-        with one_thread("blas"), ThreadPoolExecutor(n_workers, initializer=initializer) as pool:
+        with one_blas_thread(), ThreadPoolExecutor(n_workers, initializer=initializer) as pool:
             yield from pool.map(call, bounds)
 
 
@@ -138,10 +144,95 @@ def no_progress(n: int) -> None:
     """Take the number of steps just done, and show nothing."""
 
 
-def one_thread(api: str) -> AbstractContextManager[Any]:
-    """Limit the threads that libraries start by themselves ("blas", "openmp") to one."""
-    limit: AbstractContextManager[Any] = _thread_pools(api).limit(limits=1)
-    return limit
+class _Limits:
+    """The limit on numpy's threads: how many have asked for it, and whether this is a fork."""
+
+    def __init__(self, *, forked: bool = False) -> None:
+        self.lock = threading.Lock()
+        self.count = 0
+        self.blas: Any = None
+        self.forked = forked
+
+
+_own = threading.local()
+_limits = _Limits()
+
+
+def _after_fork() -> None:
+    """Make the lock anew, whose owner may not be in the forked process; use one torch thread.
+
+    OpenMP's other threads have not come along, and to wait for them hangs.
+    """
+    global _limits
+    _limits = _Limits(forked=True)
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "set_num_threads"):
+        torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+@contextmanager
+def holding() -> Iterator[None]:
+    """Say that this thread holds a lock, for which joblib's workers may be waiting.
+
+    It must not wait for them, then: `map_blocks` works in threads of its own.
+    """
+    _own.depth = getattr(_own, "depth", 0) + 1
+    try:
+        yield
+    finally:
+        _own.depth -= 1
+
+
+def holds_lock() -> bool:
+    """Whether this thread must not wait for joblib's workers."""
+    return getattr(_own, "depth", 0) > 0
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let matrix products of numpy run in the calling thread alone.
+
+    The limit is the process's: the first to ask sets it, the last to leave lifts it.
+    """
+    with _limits.lock:
+        if not _limits.count:
+            _limits.blas = _thread_pools("blas").limit(limits=1)
+        _limits.count += 1
+    try:
+        yield
+    finally:
+        with _limits.lock:
+            _limits.count -= 1
+            if not _limits.count:
+                _limits.blas.restore_original_limits()
+
+
+@contextmanager
+def torch_threads(n: int) -> Iterator[None]:
+    """Let torch use at most so many threads for what the calling thread does.
+
+    ``torch.set_num_threads`` would change the other threads' matrix products, whose bits depend on
+    it.
+    """
+    import torch
+
+    before = torch.get_num_threads()  # sets OpenMP's count at torch's first use in a thread
+    n = 1 if _limits.forked else min(n, before)
+    if n == before:
+        yield
+        return
+    set_local = _mkl()
+    with _thread_pools("openmp").limit(limits=n):
+        mkl_before = set_local(n) if set_local else 0
+        try:
+            yield
+        finally:
+            if set_local:
+                set_local(mkl_before)
 
 
 def use_one_torch_thread() -> None:
@@ -149,14 +240,14 @@ def use_one_torch_thread() -> None:
 
     On small chunks two threads gain nothing, and wait for each other wherever something else is
     running: up to a hundred times longer than the work takes.
-
-    OpenMP's thread count belongs to the calling thread. torch sets it at its own first use in a
-    thread, which is therefore provoked before.
     """
     import torch
 
     torch.get_num_threads()
-    one_thread("openmp")
+    _thread_pools("openmp").limit(limits=1)
+    set_local = _mkl()
+    if set_local:
+        set_local(1)
 
 
 @cache  # finding the libraries takes 5 ms
@@ -164,59 +255,13 @@ def _thread_pools(api: str) -> Any:
     return ThreadpoolController().select(user_api=api)
 
 
-class FrameStack:
-    """Gathers n arrays ``(n_features, n_frames)``: 3-D if all shapes agree, else of objects.
+@cache
+def _mkl() -> Any:
+    """Return MKL's function that sets the calling thread's number of threads, if torch has MKL."""
+    import torch
 
-    Memory for n arrays of the first shape is reserved at once, and arrays of that shape are written
-    there. Reserved memory that is never written takes no space.
-    """
-
-    def __init__(self, n: int, dtype: Any = np.float32):
-        self._n = n
-        self._dtype = dtype
-        self._same: np.ndarray | None = None
-        self._others: dict[int, np.ndarray] = {}
-        self._lock = Lock()
-
-    def place(self, i: int, shape: tuple[int, ...]) -> np.ndarray:
-        """Return an array of this shape, to be filled: it becomes array i. Thread-safe."""
-        place = self._reserved(i, shape)
-        if place is None:
-            place = self._others[i] = np.empty(shape, self._dtype)
-        return place
-
-    def put(self, i: int, array: np.ndarray) -> None:
-        """Store array i: a copy, or the array itself if its shape is not that of the first."""
-        if self._same is not None and array.base is self._same:
-            return  # written in its place already
-        place = self._reserved(i, array.shape)
-        if place is None:
-            self._others[i] = array
-        else:
-            place[...] = array
-            self._others.pop(i, None)
-
-    def gathered(self) -> np.ndarray:
-        """Return all n arrays."""
-        if self._same is None:
-            return np.empty((0, 0, 0), self._dtype)
-        if not self._others:
-            return self._same
-        return as_object_array([self._others.get(i, same) for i, same in enumerate(self._same)])
-
-    def _reserved(self, i: int, shape: tuple[int, ...]) -> np.ndarray | None:
-        with self._lock:
-            if self._same is None:
-                try:
-                    self._same = np.empty((self._n, *shape), self._dtype)
-                except MemoryError:  # one long recording among many short ones
-                    self._same = np.empty((self._n, 0, 0), self._dtype)
-        return self._same[i] if shape == self._same.shape[1:] else None
-
-
-def as_object_array(items: Sequence[Any]) -> np.ndarray:
-    """Return a 1-D object array, whatever shapes the items have."""
-    out = np.empty(len(items), dtype=object)
-    for i, item in enumerate(items):
-        out[i] = item
-    return out
+    for name in ("libtorch_cpu.so", "libtorch_cpu.dylib", "torch_cpu.dll"):
+        path = Path(torch.__file__).parent / "lib" / name
+        if path.exists():
+            return getattr(ctypes.CDLL(str(path)), "MKL_Set_Num_Threads_Local", None)
+    return None

@@ -1,45 +1,97 @@
-"""State that belongs to the whole process: torch's random generators, what `torch.load` may build.
+"""State that belongs to the whole process, and is changed here alone.
 
-Networks draw their weights and their dropout from torch's global generators. `seeded` is the only
-way to seed them: it lets one thread at a time draw from them, and restores them afterwards.
-Augmentations draw from generators of their own. `building` extends, for one thread at a time, the
-types that ``torch.load(weights_only=True)`` accepts.
+These are the random generators of torch, numpy and Python (`seeded`, `seeded_globals`), what
+`torch.load` may build (`building`), and warning filters (`muted`); how many threads the libraries
+start is in `skaudio._parallel`. Whatever is changed is as before afterwards, also where several
+threads change it at once. Environment variables are read, never set.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
+import random
 import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
-import torch
+import numpy as np
 
-# Held by the thread that draws from the seeded generators. Re-entrant, so that one `seeded` may be
-# inside another.
-_RANDOM_STATE = threading.RLock()
+from skaudio._parallel import holding
+
+
+class _Locks:
+    """The locks, which a forked process makes anew: their owners are not in it."""
+
+    def __init__(self) -> None:
+        # One for all generators: a function that is called under one of them may want the others.
+        self.generators = threading.RLock()
+        self.loading = threading.RLock()
+
+
+_locks = _Locks()
+
+
+def _after_fork() -> None:
+    global _locks
+    _locks = _Locks()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextlib.contextmanager
 def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
-    """Seed torch's generators of the CPU and of a device, and restore them afterwards."""
+    """Seed torch's generators of the CPU and of a device, and restore them afterwards.
+
+    Networks draw their weights and their dropout from them. One thread at a time does.
+    """
+    import torch
+
     kind = torch.device(device)
-    with _RANDOM_STATE, torch.random.fork_rng([kind] if kind.type == "cuda" else []):
+    devices = [kind] if kind.type == "cuda" else []
+    with _locks.generators, holding(), torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         yield
 
 
-# Held by the thread that has changed the types that torch.load may build, and the warning filters.
-_LOADING = threading.Lock()
+@contextlib.contextmanager
+def seeded_globals(seed: int) -> Iterator[None]:
+    """Seed the generators of ``random`` and ``np.random``, and restore them."""
+    with _locks.generators, holding():
+        state, array_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            random.setstate(state)
+            np.random.set_state(array_state)  # noqa: NPY002
 
 
 @contextlib.contextmanager
 def building(types: list[Any]) -> Iterator[None]:
-    """Let ``torch.load(weights_only=True)`` build more types, without warnings; in one thread.
+    """Let ``torch.load(weights_only=True)`` build more types, in one thread at a time.
 
-    Two threads would take each other's types away.
+    Two threads would take each other's types away. Types that were allowed before stay so.
     """
-    with _LOADING, torch.serialization.safe_globals(types), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of pickle's version, before a file is refused
+    import torch
+
+    with _locks.loading:
+        allowed = torch.serialization.get_safe_globals()
+        with torch.serialization.safe_globals([kind for kind in types if kind not in allowed]):
+            yield
+
+
+@contextlib.contextmanager
+def muted() -> Iterator[None]:
+    """Show no warnings.
+
+    For what is rare: Python's filters belong to the process, and where a thread that is not ours
+    changes them in the meantime, one of the two changes stays.
+    """
+    with _locks.loading, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         yield

@@ -69,7 +69,9 @@ def embed(folder):
     return lambda: CachedTransformer(embedder, folder / str(next(count))).fit(X).transform(X)
 
 
-@pytest.mark.parametrize(("journey", "most"), [(encode, 9), (train, 23), (detect, 20), (embed, 22)])
+@pytest.mark.parametrize(
+    ("journey", "most"), [(encode, 10), (train, 30), (detect, 25), (embed, 23)]
+)
 def test_journeys_cross_few_files(journey, most, tmp_path):
     call = journey(tmp_path)
     call()  # what is made at the first call only is left out

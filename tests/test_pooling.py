@@ -19,6 +19,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from sklearn.utils.validation import check_is_fitted
 
 from skaudio.audio import AudioBatch
+from skaudio.classifiers import GRUClassifier
 from skaudio.encoders import MFCC, STFT, MelSpectrogram, Spectrogram, Waveform
 from skaudio.pooling import FramePooling, FrameUnion
 
@@ -433,3 +434,30 @@ def test_a_spectrogram_pools_too(clips):
     rows = make_pipeline(Spectrogram(), FramePooling(("p50",))).fit_transform(clips)
     assert rows.shape == (3, 257)
     assert np.isfinite(rows).all()
+
+
+class TestTablesOfWaveforms:
+    """Without an encoder, a table of waveforms is sequences of one frame: hardly what is meant."""
+
+    @pytest.mark.parametrize("length", [1600, 16000])
+    @pytest.mark.parametrize("make", [FramePooling, lambda: GRUClassifier(max_epochs=1)])
+    def test_waveforms_warn(self, make, length, make_clip):
+        table = np.stack([make_clip(length / 16000, seed=i) for i in range(4)])
+        with pytest.warns(UserWarning, match=rf"4 sequences of one frame, of {length} features"):
+            make().fit(table, [0, 1, 0, 1])
+
+    def test_noise_of_usual_length_warns(self, rng):
+        with pytest.warns(UserWarning, match=r"Are these waveforms\? Then put an encoder"):
+            FramePooling().fit(rng.normal(size=(4, 8000)))
+
+    @pytest.mark.parametrize(
+        "features",
+        [
+            lambda rng: rng.normal(size=(8, 2048)),  # embeddings
+            lambda rng: rng.normal(size=(8, 4096)).clip(0),
+            lambda rng: rng.normal(size=(8, 999)).cumsum(axis=1),
+            lambda rng: rng.uniform(-60, 0, size=(8, 8192)),  # spectra in decibels
+        ],
+    )
+    def test_features_do_not(self, features, rng):
+        FramePooling().fit(features(rng))

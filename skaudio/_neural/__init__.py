@@ -2,7 +2,8 @@
 
 An estimator asks `make_source` for a source of frames. `fit_net` trains a module on it and sets
 ``net_``, ``history_`` and ``n_iter_``. `predict_rows` and `predict_frames` run that module on
-other recordings. Private; the other packages import from here alone.
+other recordings, whose frames `prediction_frames` makes. Private;
+the other packages import from here alone.
 """
 
 from skaudio._neural.batches import (
@@ -16,22 +17,28 @@ from skaudio._neural.batches import (
     make_source,
     reads_audio,
 )
+from skaudio._neural.block_walk import walk
 from skaudio._neural.checks import check_finite, is_warm
 from skaudio._neural.fit import all_or_nothing, fit_net, fitting
 from skaudio._neural.held_out import Classes
+from skaudio._neural.long_frames import BLOCK_FRAMES, LONG_FRAMES, can_walk, prediction_frames
 from skaudio._neural.portable import LoadsAnywhere
-from skaudio._neural.predict import predict_frames, predict_rows
+from skaudio._neural.predict import RowReader, predict_frames, predict_rows, walk_frames
 
 __all__ = [
+    "BLOCK_FRAMES",
+    "LONG_FRAMES",
     "Classes",
     "FrameSource",
     "LoadsAnywhere",
+    "RowReader",
     "Source",
     "TrainingBatches",
     "TrainingSet",
     "ValidationBatches",
     "all_or_nothing",
     "as_frames",
+    "can_walk",
     "check_finite",
     "encoded_frames",
     "fit_net",
@@ -40,5 +47,8 @@ __all__ = [
     "make_source",
     "predict_frames",
     "predict_rows",
+    "prediction_frames",
     "reads_audio",
+    "walk",
+    "walk_frames",
 ]

@@ -118,8 +118,17 @@ def check_n_features(module: Any, n_features: int) -> None:
         )
 
 
-def check_finite(rows: Iterable[np.ndarray], module: Any, frames: Sequence[np.ndarray]) -> None:
-    """Raise an error if the net returned NaN or infinity for a recording."""
+def check_finite(rows: Iterable[np.ndarray], module: Any, frames: Sequence[Any]) -> None:
+    """Raise an error if the net returned NaN or infinity for a recording.
+
+    Parameters
+    ----------
+    rows : iterable of ndarray
+        What the net returned, for each recording.
+    module : StandardizedNet
+    frames : sequence
+        Of each recording, an array (n_features, n_frames), or what makes those of a long one.
+    """
     # A sum of float32 in float64 is finite unless one of them is not.
     if isinstance(rows, np.ndarray) and np.isfinite(rows.sum(dtype=np.float64)):
         return
@@ -130,11 +139,14 @@ def check_finite(rows: Iterable[np.ndarray], module: Any, frames: Sequence[np.nd
             )
 
 
-def _cause(module: Any, frames: np.ndarray) -> str:
+def _cause(module: Any, frames: Any) -> str:
     lost = not_finite(module)
     if lost:
         return f"Its weights are not finite ({lost[0]}): train it anew, or load other weights."
-    x = torch.from_numpy(frames)[None].to(module.standardize.mean.device)
+    if not isinstance(frames, np.ndarray):
+        opened = frames.open()
+        frames = opened.read(0, opened.n_frames).T
+    x = torch.from_numpy(np.ascontiguousarray(frames))[None].to(module.standardize.mean.device)
     largest = sizes(module, x, torch.tensor([frames.shape[1]], device=x.device))[0]
     return (
         f"Its features, standardised, reach {largest:.3g}; those of usual recordings are some "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,8 @@ from skaudio._neural.checks import (
     not_finite,
     refuse_single_frames,
 )
-from skaudio._neural.held_out import Classes, check_groups, hold_out
+from skaudio._neural.held_out import Classes, hold_out
+from skaudio._neural.work import working_threads
 from skaudio._state import seeded
 from skaudio._validation import check_parameters
 from skaudio.nets import LOUDNESS_WEIGHT, Standardize, StandardizedNet, recording_mean
@@ -124,7 +125,6 @@ def fit_net(
     first_epoch = estimator.n_iter_ if again else 0
     watched = WatchedSource(source)
     index, validation = np.arange(len(targets)), None
-    groups = check_groups(groups)
     if estimator.early_stopping:
         index, validation = hold_out(estimator.validation_fraction, classes, groups, seed)
     training = TrainingSet(watched, targets, index, seed, first_epoch)
@@ -151,12 +151,22 @@ def fit_net(
             iterator_train=batches,
             iterator_valid=validation_batches,
         )
-        train(estimator, net, training, watched)
+        with training_threads(estimator, module, source, index):
+            train(estimator, net, training, watched)
     net.module_.eval()
     estimator.net_ = net
     estimator.history_ = net.history
     estimator.n_iter_ = first_epoch + len(net.history)
     estimator._built_with = built_with(estimator)
+
+
+def training_threads(
+    estimator: Any, module: nn.Module, source: Source, index: np.ndarray
+) -> AbstractContextManager[Any]:
+    """Limit torch's threads by the work of a batch of recordings of median length."""
+    median = index[np.argsort(source.lengths[index], kind="stable")[len(index) // 2]]
+    n_frames = source.clean_frames(np.array([median]))[0].shape[1]
+    return working_threads(module, estimator.batch_size, n_frames)
 
 
 def train(estimator: Any, net: Any, training: TrainingSet, watched: WatchedSource) -> None:

@@ -46,11 +46,11 @@ def hold_out(
     ----------
     fraction : float
     classes : Classes
-    groups : ndarray of int, shape (n_recordings,), or None
+    groups : array-like of shape (n_recordings,), or None
     seed : int
     """
     n = len(classes.members)
-    units = np.arange(n) if groups is None else groups
+    units = np.arange(n) if groups is None else pd.factorize(column_or_1d(groups))[0]
     n_units = int(units.max()) + 1
     # Which classes each unit has: units are whole groups, or recordings.
     has = np.zeros((n_units, len(classes.names)), bool)
@@ -93,15 +93,3 @@ def _why_nothing(classes: Classes, total: np.ndarray, groups: Any, n_units: int)
         f"one with some class ({shown}), which would not be trained on. Pass groups of which "
         f"several have each class, no groups, {advice}"
     )
-
-
-def check_groups(groups: Any) -> np.ndarray | None:
-    """Return groups as numbers from 0, or raise an error for a missing one."""
-    if groups is None:
-        return None
-    codes: np.ndarray = pd.factorize(column_or_1d(groups))[0]
-    if codes.min() < 0:
-        raise ValueError(
-            f"groups[{int(codes.argmin())}] is missing, expected the group of each recording."
-        )
-    return codes

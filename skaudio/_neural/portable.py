@@ -103,8 +103,10 @@ def _make_tensor(
     is_parameter: bool,
     requires_grad: bool,
 ) -> torch.Tensor:
-    # Copied: the array may be read-only, or mapped from a file.
-    tensor = torch.from_numpy(np.array(numbers)).view(dtype).view(shape)
+    tensor = torch.empty(shape, dtype=dtype)
+    if len(numbers):
+        # Copied: the array may be read-only, or mapped from a file.
+        tensor.view(-1).view(torch.uint8).copy_(torch.from_numpy(np.array(numbers)))
     if strides is not None:
         tensor = torch.empty_strided(shape, strides, dtype=dtype).copy_(tensor)
     if is_parameter:

@@ -1,87 +1,233 @@
 """Running a trained module over recordings.
 
-Each sequence is padded to a length that depends on nothing but its own, in batches of one size. Its
-result is therefore bit-equal whatever else is predicted with it.
+The result of a recording is bit-equal whatever else is predicted with it. Recordings that a network
+can walk through, and that are longer than `LONG_FRAMES`, go through it alone and in blocks. The
+others go in batches, whose number of rows, and in most networks whose length, depend on nothing but
+the recording's own length.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from sklearn.utils import gen_batches
 from torch import nn
 
 from skaudio._neural.batches import pad
+from skaudio._neural.block_walk import n_ticks, walk
 from skaudio._neural.checks import check_finite
-from skaudio.nets import StandardizedNet
+from skaudio._neural.long_frames import (
+    BLOCK_FRAMES,
+    LONG_FRAMES,
+    LongFrames,
+    LongRecording,
+    can_walk,
+)
+from skaudio._neural.work import working_threads
+from skaudio._parallel import progress_bar
+from skaudio.nets import STEP, StandardizedNet
 
 # Sequences padded to one length come in batches of one number of rows, because a matrix product may
 # round by its shape; empty rows fill up the last batch. Short sequences come in PREDICT_ROWS rows,
-# longer ones, of which fewer share a length, in fewer: about PREDICT_FRAMES frames, or LONG_ROWS
-# rows if that is more and these are at most LONG_FRAMES frames, for the sake of memory.
+# longer ones, of which fewer share a length, in fewer: about PREDICT_FRAMES frames (with more,
+# empty rows cost more than calls), or LONG_ROWS rows if that is more and these are at most
+# BATCH_FRAMES frames, for the sake of memory.
 PREDICT_ROWS = 32
-PREDICT_FRAMES = 1 << 11
+PREDICT_FRAMES = 768
 LONG_ROWS = 8
-LONG_FRAMES = 1 << 15
+BATCH_FRAMES = 1 << 15
+
+# Networks that round alike however far a batch is padded take sequences of all lengths in batches
+# of PREDICT_ROWS rows; of LONG_ROWS beyond MIXED_LONG frames.
+MIXED_LONG = 1 << 12
+
+Part = np.ndarray | LongRecording
+FrameCall = Callable[[Any, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+
+
+class RowReader:
+    """What to read of a network, one row per sequence: by default, what it returns."""
+
+    # Whether sequences of several lengths may share a batch, where the network allows for it.
+    mixes_lengths = True
+
+    def __init__(self, *, features: bool = False) -> None:
+        self._features = features
+
+    def rows(self, module: Any, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return the rows of a padded batch."""
+        out: torch.Tensor = (module.forward_features if self._features else module)(x, lengths)
+        return out
+
+    def long_row(self, module: Any, frames: Any, device: str) -> np.ndarray:
+        """Return the row of a long recording."""
+
+        def end(net: Any, blocks: Any, length: torch.Tensor) -> np.ndarray:
+            row = (net.embed if self._features else net.classify)(blocks, length)
+            return np.asarray(row[0].float().cpu())
+
+        return walk(module, frames, end, block=BLOCK_FRAMES, device=device)
 
 
 @torch.inference_mode()
 def predict_rows(
-    module: StandardizedNet,
-    frames: Sequence[np.ndarray],
-    device: str,
-    call: Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
+    module: StandardizedNet, parts: Sequence[Part], device: str, reader: Any = None
 ) -> np.ndarray:
-    """Map a trained module over sequences; one row each, in their order."""
-    out: np.ndarray | None = None
-    for positions, x, lengths in _batches(module, frames, device):
-        rows = module(x, lengths) if call is None else call(module, x, lengths)
-        rows = rows[: len(positions)].float().cpu().numpy()
-        if out is None:
-            out = np.empty((len(frames), *rows.shape[1:]), np.float32)
-        out[positions] = rows
-    assert out is not None
-    check_finite(out, module, frames)
+    """Map a trained module over sequences; one row each, in their order.
+
+    Parameters
+    ----------
+    module : StandardizedNet
+    parts : sequence of ndarray or LongRecording
+        What `prediction_frames` returned.
+    device : str
+    reader : RowReader, optional
+        Or an object with its methods.
+    """
+    reader = reader or RowReader()
+    rows: list[Any] = [None] * len(parts)
+    short, long = _by_length(module, parts, LONG_FRAMES)
+    with _threads(module):
+        batches = _batches(module, parts, short, device, reader.mixes_lengths)
+        for positions, call, x, lengths in batches:
+            values = reader.rows(call, x, lengths)[: len(positions)].float().cpu().numpy()
+            for position, row in zip(positions, values, strict=True):
+                rows[position] = row
+        for i in long:
+            rows[i] = reader.long_row(module, _opened(module, parts[i]), device)
+    out = np.stack(rows)
+    check_finite(out, module, parts)
     return out
 
 
 @torch.inference_mode()
 def predict_frames(
     module: StandardizedNet,
-    frames: Sequence[np.ndarray],
+    parts: Sequence[Part],
     device: str,
-    call: Callable[[nn.Module, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]],
+    call: FrameCall,
+    *,
+    long_call: Callable[..., np.ndarray] | None = None,
+    block: int | None = None,
+    verbose: int = 0,
 ) -> list[np.ndarray]:
     """Map a trained module over sequences, frame by frame.
 
     ``call(module, x, lengths)`` returns (n_sequences, n_outputs, n_frames) and their lengths; the
-    result is one float32 array (n_outputs, n_frames) per sequence, in their order.
+    result is one float32 array (n_outputs, n_frames) per sequence, in their order. For sequences
+    longer than `LONG_FRAMES`, or ``block`` where it is given, ``long_call(module, frames, block=,
+    device=, tick=)`` returns that array; by default what ``forward_frames`` returns.
     """
-    out: list[Any] = [None] * len(frames)
-    for positions, x, lengths in _batches(module, frames, device):
-        values, counts = call(module, x, lengths)
-        rows = values.float().cpu().numpy()
-        for position, row, count in zip(positions, rows, counts.tolist(), strict=False):
-            out[position] = np.ascontiguousarray(row[:, :count])
-    check_finite(out, module, frames)
+    out: list[Any] = [None] * len(parts)
+    short, long = _by_length(module, parts, block or LONG_FRAMES)
+    with _threads(module):
+        for positions, _, x, lengths in _batches(module, parts, short, device, False):
+            values, counts = call(module, x, lengths)
+            rows = values.float().cpu().numpy()
+            for position, row, count in zip(positions, rows, counts.tolist(), strict=False):
+                out[position] = np.ascontiguousarray(row[:, :count])
+    block = block or BLOCK_FRAMES
+    for i in long:
+        frames = _opened(module, parts[i])
+        with (
+            _threads(module),
+            progress_bar(n_ticks(module.net, frames.n_frames, block), verbose, "block") as tick,
+        ):
+            out[i] = (long_call or walk_frames)(
+                module, frames, block=block, device=device, tick=tick
+            )
+    check_finite(out, module, parts)
     return out
 
 
-def _batches(
-    module: StandardizedNet, frames: Sequence[np.ndarray], device: str
-) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor]]:
+def _threads(module: StandardizedNet) -> AbstractContextManager[Any]:
+    """Limit torch's threads by the network alone: results must not depend on the recordings."""
+    return working_threads(module, PREDICT_ROWS, PREDICT_FRAMES // PREDICT_ROWS)
+
+
+def walk_frames(module: StandardizedNet, frames: Any, **how: Any) -> np.ndarray:
+    """Return what the network's ``forward_frames`` returns for one long recording."""
+
+    def end(net: Any, blocks: Any, length: torch.Tensor) -> np.ndarray:
+        return np.concatenate([block[0].float().cpu().numpy() for block in blocks], axis=1)
+
+    return walk(module, frames, end, **how)
+
+
+def _by_length(
+    module: StandardizedNet, parts: Sequence[Part], limit: int
+) -> tuple[list[int], list[int]]:
+    """Return the positions of what goes in batches, and of what is walked through."""
     module.eval()
+    walks = can_walk(module.net)
+    is_long = [
+        isinstance(part, LongRecording) or (walks and part.shape[1] > limit) for part in parts
+    ]
+    where = range(len(parts))
+    return [i for i in where if not is_long[i]], [i for i in where if is_long[i]]
+
+
+def _opened(module: StandardizedNet, part: Part) -> Any:
+    frames: Any = part.open() if isinstance(part, LongRecording) else LongFrames(part)
+    _check_width(module, frames.read(0, 1).shape[1])
+    return frames
+
+
+def _check_width(module: StandardizedNet, n_features: int) -> None:
     expected = len(module.standardize.mean)
-    if len(frames[0]) != expected:
+    if n_features != expected:
         raise ValueError(
-            f"X has {len(frames[0])} features per frame, expected the {expected} of fit. Were the "
+            f"X has {n_features} features per frame, expected the {expected} of fit. Were the "
             "recordings encoded differently?"
         )
-    for positions, x, lengths in prediction_batches(frames):
-        yield positions, x.to(device), lengths.to(device)
+
+
+def _batches(
+    module: StandardizedNet, parts: Sequence[Any], where: list[int], device: str, mix: bool
+) -> Iterator[tuple[np.ndarray, Any, torch.Tensor, torch.Tensor]]:
+    """Yield batches of some sequences: their positions, the module to call, x, lengths."""
+    if not where:
+        return
+    _check_width(module, len(parts[where[0]]))
+    index = np.array(where)
+    counts = np.array([parts[i].shape[1] for i in where])
+    if not (mix and getattr(module.net, "any_padding", False)):
+        for positions, n_frames, n_rows in _equal_shapes(index, counts):
+            x, lengths = pad([parts[i] for i in positions], n_frames, n_rows)
+            yield positions, module, x.to(device), lengths.to(device)
+        return
+    # Means over a whole sequence are rounded by its padding: each is subtracted beforehand.
+    alone = module.standardize.inverse_temperature is not None
+    call = _without_standardization(module) if alone else module
+    for positions, n_frames, n_rows in _mixed_lengths(module, index, counts):
+        items = [_standardized(module, parts[i]) if alone else parts[i] for i in positions]
+        x, lengths = pad(items, n_frames, n_rows)
+        yield positions, call, x.to(device), lengths.to(device)
+
+
+def _without_standardization(module: StandardizedNet) -> StandardizedNet:
+    twin = copy.copy(module)
+    twin._modules = {**module._modules, "standardize": Unchanged()}
+    return twin
+
+
+class Unchanged(nn.Module):
+    """Stands where sequences are standardized that have been already."""
+
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+def _standardized(module: StandardizedNet, frames: np.ndarray) -> np.ndarray:
+    like = module.standardize.mean
+    x = torch.from_numpy(np.ascontiguousarray(frames))[None].to(like.device)
+    lengths = torch.tensor([x.shape[-1]], device=like.device)
+    return np.asarray(module.standardize(x, lengths)[0].cpu())
 
 
 def padded_length(n_frames: int) -> int:
@@ -92,19 +238,59 @@ def padded_length(n_frames: int) -> int:
 
 def prediction_rows(n_frames: int) -> int:
     """Return how many sequences padded to this length go into one batch."""
-    at_least = max(min(LONG_FRAMES // n_frames, LONG_ROWS), 1)
+    at_least = max(min(BATCH_FRAMES // n_frames, LONG_ROWS), 1)
     return min(max(PREDICT_FRAMES // n_frames, at_least), PREDICT_ROWS)
 
 
-def prediction_batches(
-    frames: Sequence[np.ndarray],
-) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor]]:
-    """Yield (positions, x, lengths) of batches whose shapes depend on each sequence alone."""
-    lengths = np.array([padded_length(f.shape[1]) for f in frames])
-    for n_frames in np.unique(lengths):
-        bucket = np.flatnonzero(lengths == n_frames)
-        n_rows = prediction_rows(int(n_frames))
-        for part in gen_batches(len(bucket), n_rows):
-            positions = bucket[part]
-            x, counts = pad([frames[i] for i in positions], int(n_frames), n_rows)
-            yield positions, x, counts
+def _equal_shapes(index: np.ndarray, counts: np.ndarray) -> Iterator[tuple[np.ndarray, int, int]]:
+    """Yield (positions, n_frames, n_rows) of batches whose shapes depend on a sequence alone."""
+    lengths = np.array([padded_length(int(n)) for n in counts], dtype=np.int64)
+    for n_frames in map(int, np.unique(lengths)):
+        bucket = index[lengths == n_frames]
+        n_rows = prediction_rows(n_frames)
+        for start in range(0, len(bucket), n_rows):
+            yield bucket[start : start + n_rows], n_frames, n_rows
+
+
+def _mixed_lengths(
+    module: StandardizedNet, index: np.ndarray, counts: np.ndarray
+) -> Iterator[tuple[np.ndarray, int, int]]:
+    """Yield (positions, n_frames, n_rows) of batches of similar lengths, whole steps of frames.
+
+    The longest sequences come first, so that the batch that is not full is the shortest one.
+    """
+    few = rows_round_alike(module)
+    order = np.argsort(-counts, kind="stable")
+    for tier, n_rows in ((counts <= MIXED_LONG, PREDICT_ROWS), (counts > MIXED_LONG, LONG_ROWS)):
+        chosen = order[tier[order]]
+        for start in range(0, len(chosen), n_rows):
+            part = chosen[start : start + n_rows]
+            n_frames = -(-int(counts[part].max()) // STEP) * STEP
+            yield index[part], n_frames, -(-len(part) // LONG_ROWS) * LONG_ROWS if few else n_rows
+
+
+# A network -> number of torch threads -> whether it rounds alike in batches of fewer rows.
+_alike: WeakKeyDictionary[nn.Module, dict[int, bool]] = WeakKeyDictionary()
+
+
+@torch.inference_mode()
+def rows_round_alike(module: StandardizedNet) -> bool:
+    """Whether batches of 8, 16 and 24 rows give the bits of one of 32: tried once per network.
+
+    It is so where the matrix products of the machine sum up in one order whatever the number of
+    rows. Then a batch need not be filled up with empty rows.
+    """
+    known = _alike.setdefault(module.net, {})
+    n_threads = torch.get_num_threads()
+    if n_threads not in known:
+        like = module.standardize.mean
+        rng = np.random.default_rng(0)
+        numbers = rng.standard_normal((PREDICT_ROWS, len(like), 2 * STEP), np.float32)
+        x = torch.from_numpy(numbers).to(like.device)
+        lengths = torch.full((PREDICT_ROWS,), 2 * STEP, device=like.device)
+        expected = module.net(x, lengths)
+        known[n_threads] = all(
+            torch.equal(module.net(x[:n], lengths[:n]), expected[:n])
+            for n in range(LONG_ROWS, PREDICT_ROWS, LONG_ROWS)
+        )
+    return known[n_threads]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numbers
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NoReturn, Protocol, SupportsIndex, overload, runtime_checkable
+from typing import Any, NoReturn, SupportsIndex, overload
 
 import numpy as np
 from scipy import sparse
@@ -19,7 +19,15 @@ from skaudio.audio import _columns, _errors, _tables
 from skaudio.audio._arrays import as_samples, is_bytes, to_array, warn_of_wide_integers
 from skaudio.audio._audio_batch import AudioBatch
 from skaudio.audio._faults import SHOWN, kind_of, listed
-from skaudio.audio._mappings import ClipRow, check_path, from_mapping, from_row, plain
+from skaudio.audio._mappings import (
+    ArrowScalar,
+    AudioDecoder,
+    ClipRow,
+    check_path,
+    from_mapping,
+    from_row,
+    plain,
+)
 from skaudio.audio._recording import Recording
 
 
@@ -86,14 +94,29 @@ def check_recordings(estimator: Any, X: Any, *, reset: bool, finite: bool = True
             warn_of_wide_integers((r.source, r.name) for r in arrays)
     if recordings is None:
         clips = _tables.clips_of(estimator, X, reset=reset, finite=finite)
-        return Recordings(clips, is_array=True, index=X.index if _is_pandas(X) else None)
-    if not recordings:
+        recordings = Recordings(clips, is_array=True, index=X.index if _is_pandas(X) else None)
+    elif not recordings:
         raise ValueError("X holds no recordings: found 0 sample(s), expected at least one.")
-    if recordings.is_array:
+    elif recordings.is_array:
         _tables.check_length(estimator, recordings, reset=reset)
     elif reset:
         forget_table(estimator)
+    # Augmentations work at any rate, and hand their X on in prediction.
+    if estimator is not None and not hasattr(estimator, "augment"):
+        _compare_rates(estimator, recordings, reset=reset)
     return recordings
+
+
+def _compare_rates(estimator: Any, recordings: Recordings, *, reset: bool) -> None:
+    """Warn once if recordings state their rates where those of fit did not, or the other way."""
+    stated = {not isinstance(r.source, np.ndarray) or r.sample_rate is not None for r in recordings}
+    if reset:
+        estimator._stated_rates = stated
+        return
+    known = getattr(estimator, "_stated_rates", None)
+    if known is not None and len(known) == 1 and stated - known:
+        estimator._stated_rates = None
+        _errors.warn(_errors.other_rates(estimator, is_stated=known == {False}))
 
 
 def as_recording(item: Any, position: int) -> Recording:
@@ -257,22 +280,6 @@ def _from_samples(item: Any, name: str) -> Recording:
     if is_bytes(item):  # an encoded file, such as a buffer of Arrow
         return Recording(bytes(item), name)
     return Recording(as_samples(item, name), name)
-
-
-@runtime_checkable
-class ArrowScalar(Protocol):
-    """An item of an array of Arrow; its bytes are no samples."""
-
-    def as_py(self) -> Any:
-        """Return it as an object of Python."""
-
-
-@runtime_checkable
-class AudioDecoder(Protocol):
-    """What torchcodec's decoder of the same name looks like."""
-
-    def get_all_samples(self) -> Any:
-        """Return an object with ``data`` (n_channels, n_times) and ``sample_rate``."""
 
 
 ELEMENTS: tuple[tuple[tuple[type, ...], Callable[[Any, str], Recording]], ...] = (

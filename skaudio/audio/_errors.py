@@ -139,6 +139,23 @@ def strange_rate(name: str, rate: float) -> ValueError:
     )
 
 
+def other_rates(estimator: Any, *, is_stated: bool) -> str:
+    """Say that X states rates and that of fit did not, or the other way round."""
+    rate = getattr(estimator, "sample_rate", None)
+    taken = f"taken to be at {rate:g} Hz" if rate else "taken to be at the encoder's rate"
+    if is_stated:
+        return (
+            "X holds recordings that state their sample rates, and the X of fit held bare arrays, "
+            f"which were {taken}. If they were not, fit again with their rate: "
+            "AudioBatch(arrays, rate)."
+        )
+    return (
+        f"X holds bare arrays, which are {taken}, and the recordings of fit stated their rates. If "
+        "theirs is another one, the result is wrong: pass AudioBatch(arrays, rate), or mappings "
+        "with 'array' and 'sampling_rate'."
+    )
+
+
 def warn(message: str) -> None:
     """Warn at the line that calls this package."""
     level, frame = 1, sys._getframe()

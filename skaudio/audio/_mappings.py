@@ -1,4 +1,4 @@
-"""Recordings that are told by a mapping, or by a row of a table of clips."""
+"""Elements of X that tell of a recording: mappings, rows of a table, objects of other libraries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import numbers
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -27,6 +27,22 @@ class ClipRow(NamedTuple):
     file: Any
     onset: Any
     offset: Any
+
+
+@runtime_checkable
+class ArrowScalar(Protocol):
+    """An item of an array of Arrow; its bytes are no samples."""
+
+    def as_py(self) -> Any:
+        """Return it as an object of Python."""
+
+
+@runtime_checkable
+class AudioDecoder(Protocol):
+    """What torchcodec's decoder of the same name looks like."""
+
+    def get_all_samples(self) -> Any:
+        """Return an object with ``data`` (n_channels, n_times) and ``sample_rate``."""
 
 
 def plain(item: Any) -> Any:

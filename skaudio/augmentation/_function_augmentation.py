@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import random
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
 
+from skaudio._state import seeded_globals
 from skaudio._validation import Constraint, choice, optional, sample_rate
 from skaudio.audio import check_samples, to_float
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation, known
-
-_LOCK = threading.Lock()
-
 
 FUNCTION = Constraint(("callable",), (), ("a function f(waveform, sample_rate)",), callable)
 
@@ -85,7 +79,7 @@ class FunctionAugmentation(WaveformAugmentation):
             if func is None:
                 return waveform
             rate = known(rate, "FunctionAugmentation(func)")
-            with _global_generators(seed % 2**32):
+            with seeded_globals(seed % 2**32):
                 result = np.asarray(func(waveform.copy(), rate))
             if result.ndim != 1:
                 raise ValueError(
@@ -97,17 +91,3 @@ class FunctionAugmentation(WaveformAugmentation):
             return result
 
         return (0, 0), apply  # the function draws for itself
-
-
-@contextmanager
-def _global_generators(seed: int) -> Iterator[None]:
-    """Seed the generators of ``random`` and ``np.random``, and restore them."""
-    with _LOCK:
-        state, array_state = random.getstate(), np.random.get_state()  # noqa: NPY002
-        random.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002
-        try:
-            yield
-        finally:
-            random.setstate(state)
-            np.random.set_state(array_state)  # noqa: NPY002

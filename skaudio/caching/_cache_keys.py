@@ -34,7 +34,7 @@ IGNORED = frozenset(
 # Their own tags do not tell whether they learn; their parts do.
 COMPOSITES = (Pipeline, FeatureUnion, FrameUnion)
 # Changes whenever what is stored, or what keys are made of, changes its meaning.
-FORMAT = 2
+FORMAT = 3
 
 
 def check_stateless(transformer: Any) -> None:
@@ -190,24 +190,33 @@ def _describe(value: Any, where: str) -> Any:
     if isinstance(value, BaseEstimator):
         return _estimator_facts(value, where)
     if isinstance(value, enum.Enum):
-        return str(value)
+        kind = f"{type(value).__module__}.{type(value).__qualname__}"
+        return {"enum": [kind, value.name, _describe(value.value, where)]}
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, (str, os.PathLike)):
-        return {"file": file_hash(value)} if os.path.isfile(value) else str(value)
+        if not os.path.isfile(value):
+            return str(value)
+        # A word may mean something else, and happen to be the name of a file as well.
+        word = isinstance(value, str) and not os.path.isabs(value)
+        return {"file": [value if word else "", file_hash(value)]}
     if isinstance(value, (np.ndarray, np.generic)):
-        return {"array": _array_facts(np.asarray(value))}
+        array = np.asarray(value)
+        if array.dtype.kind == "O":
+            return {"objects": [list(array.shape), _describe(array.ravel().tolist(), where)]}
+        return {"array": _array_facts(array)}
     if isinstance(value, torch.Tensor):
         return {"array": _array_facts(value.detach().cpu().numpy())}
     if isinstance(value, Mapping):
-        items = sorted(value.items(), key=lambda item: str(item[0]))
-        return {"mapping": [[str(k), _describe(v, f"{where}[{k!r}]")] for k, v in items]}
+        items = [[_describe(k, where), _describe(v, f"{where}[{k!r}]")] for k, v in value.items()]
+        return {"mapping": sorted(items, key=lambda item: json.dumps(item[0]))}
     if isinstance(value, (list, tuple)):
-        return [_describe(item, f"{where}[{i}]") for i, item in enumerate(value)]
+        items = [_describe(item, f"{where}[{i}]") for i, item in enumerate(value)]
+        return items if isinstance(value, list) else {"tuple": items}
     if isinstance(value, (set, frozenset)):
         return {"set": sorted(json.dumps(_describe(item, where)) for item in value)}
     if isinstance(value, (bytes, np.dtype, torch.dtype, range, slice, complex)):
-        return repr(value)
+        return {type(value).__name__: repr(value)}
     return _describe_callable(value, where)
 
 
@@ -258,4 +267,4 @@ def _array_facts(array: np.ndarray) -> list[Any]:
     if array.dtype.kind == "O":
         array = np.asarray(array.tolist())
     content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-    return [array.dtype.str, list(array.shape), digest(content.data)]
+    return [str(array.dtype.descr), list(array.shape), digest(content.data)]

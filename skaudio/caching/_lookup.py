@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from skaudio._parallel import no_progress
+from skaudio._parallel import holding, no_progress
 from skaudio.audio import AudioBatch
 from skaudio.caching._result_store import Store
 
@@ -31,8 +31,8 @@ def fetch(
 ) -> list[np.ndarray | None]:
     """Return the result of each key, in order; compute each key that is missing once.
 
-    Locks are held on the results of one batch at a time, and never while waiting for another's, so
-    that processes cannot wait for each other in a circle.
+    Locks are held on the results of one batch at a time, and never while waiting for another's or
+    for joblib's workers, so that nobody waits in a circle.
     """
     positions: dict[str, int] = {}  # of the first recording with a key
     for i, key in enumerate(keys):
@@ -49,7 +49,8 @@ def fetch(
             found: dict[str, np.ndarray | None] = {**_load(store, batch)}
             todo = [key for key in batch if key not in found]
             if todo:
-                computed = compute([positions[key] for key in todo])
+                with holding():  # workers may be waiting for these results: none may be waited for
+                    computed = compute([positions[key] for key in todo])
                 found |= dict(zip(todo, computed, strict=True))
                 computed_now = ((key, found[key]) for key in todo)
                 store.save({key: array for key, array in computed_now if array is not None})

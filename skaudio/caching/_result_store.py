@@ -6,7 +6,7 @@
         state.json                        bytes in all files, and who was counted where
         MFCC-1f0a.../transformer.json     what the key was made of, for people to read
         MFCC-1f0a.../counts.json          found, computed, evicted
-        MFCC-1f0a.../7c/7c41....npy       one result: a .npy file and, after its end, its CRC-32
+        MFCC-1f0a.../7c/7c41....npy       one result: a .npy file, then the CRC-32 of it and its key
 """
 
 from __future__ import annotations
@@ -87,6 +87,7 @@ class Store:
                 f"memory: results cannot be kept in {self.folder} ({error.strerror or error}). "
                 "Expected the name of a folder that is there, or can be made, and be written to."
             ) from error
+        _clean_once(self.folder, self.own)
 
     def path_of(self, key: str) -> Path:
         return self.own / key[:2] / f"{key}.npy"
@@ -100,7 +101,7 @@ class Store:
                 file.readinto(content)
         except OSError:
             return None
-        array = _decode(content)
+        array = _decode(content, key)
         if array is not None:
             with suppress(OSError):
                 os.utime(path)  # the time of last use, which eviction goes by
@@ -128,17 +129,21 @@ class Store:
         """Write results, count them, and make room if there are too many."""
         written = 0
         for key, array in results.items():
-            content = _encode(array)
+            content = _encode(array, key)
             _write(self.path_of(key), content)
             written += len(content)
         self.count(misses=len(results), written=written)
 
     def count(self, *, hits: int = 0, misses: int = 0, written: int = 0) -> None:
         """Add to the counts, which are those of all processes."""
-        if not hits and not written:
-            return
-        if not written and not os.access(self.own, os.W_OK):
-            return  # results to be read, by whoever may
+        if written:
+            self._count(hits, misses, written)
+        elif hits and os.access(self.own, os.W_OK):
+            # Hits write nothing that is needed: they can be read where the disk is full.
+            with suppress(OSError):
+                self._count(hits, misses, written)
+
+    def _count(self, hits: int, misses: int, written: int) -> None:
         with FileLock(self.folder / "state.lock"):
             counts = _read(self.own / "counts.json")
             counts["hits"] = counts.get("hits", 0) + hits
@@ -173,10 +178,12 @@ class Store:
 
     def _evict(self, target: float) -> int:
         """Remove the results that were not used for longest; return the bytes that stay."""
+        for own in self._all():
+            _clean(self.folder, own)
         entries = [
             (status.st_mtime_ns, status.st_size, path, own)
             for own in self._all()
-            for path, status in _entries(own, clean=True)
+            for path, status in _entries(own)
         ]
         total = sum(size for _, size, _, _ in entries)
         gone: dict[Path, int] = {}
@@ -194,36 +201,54 @@ class Store:
         return total
 
 
-def _entries(own: Path, *, clean: bool = False) -> list[tuple[Path, os.stat_result]]:
-    """List the results of a transformer; ``clean`` removes what killed processes left."""
+def _entries(own: Path) -> list[tuple[Path, os.stat_result]]:
+    """List the results of a transformer."""
     found = []
-    for path in own.glob("??/*"):
+    for path in own.glob("??/*.npy"):
         with suppress(OSError):  # gone meanwhile
-            status = path.stat()
-            if path.suffix == ".npy":
-                found.append((path, status))
-            elif clean and path.suffix == ".tmp" and status.st_mtime < time.time() - STALE:
-                path.unlink()
+            found.append((path, path.stat()))
     return found
 
 
-def _encode(array: np.ndarray) -> bytes:
+def _clean(folder: Path, own: Path) -> None:
+    """Remove what killed processes left: parts of files, and locks that nobody holds."""
+    for path in [*folder.glob("*.tmp"), *own.glob("*.tmp"), *own.glob("??/*.[tl]*")]:
+        with suppress(OSError, Timeout):  # gone meanwhile, or held
+            if path.stat().st_mtime > time.time() - STALE:
+                continue
+            if path.suffix == ".tmp":
+                path.unlink()
+            elif path.suffix == ".lock":
+                with file_lock(path, timeout=0):
+                    pass  # removed at the end
+
+
+# Looking through 100 000 results takes some tenths of a second.
+_clean_once = functools.lru_cache(maxsize=256)(_clean)
+
+
+def _encode(array: np.ndarray, key: str) -> bytes:
     stream = io.BytesIO()
     np.lib.format.write_array(stream, np.ascontiguousarray(array), allow_pickle=False)
     content = stream.getvalue()
-    return content + struct.pack("<I", zlib.crc32(content))
+    return content + struct.pack("<I", zlib.crc32(key.encode(), zlib.crc32(content)))
 
 
-def _decode(content: bytearray) -> np.ndarray | None:
-    """Return the array, or None if the bytes are not those that were written."""
+def _decode(content: bytearray, key: str) -> np.ndarray | None:
+    """Return the array, or None if the bytes are not those that were written for the key."""
     if len(content) < 14:
         return None
-    if struct.unpack("<I", content[-4:])[0] != zlib.crc32(memoryview(content)[:-4]):
+    checksum = zlib.crc32(key.encode(), zlib.crc32(memoryview(content)[:-4]))
+    if struct.unpack("<I", content[-4:])[0] != checksum:
         return None
     length = 10 + int.from_bytes(content[8:10], "little")  # version 1.0: two bytes of length
-    shape, fortran, dtype = _parse_header(bytes(content[:length]))
-    array = np.frombuffer(content, dtype, count=int(np.prod(shape)), offset=length)
-    return array.reshape(shape, order="F" if fortran else "C")
+    try:
+        shape, fortran, dtype = _parse_header(bytes(content[:length]))
+        array = np.frombuffer(memoryview(content)[:-4], dtype, offset=length)
+        array = array.reshape(shape, order="F" if fortran else "C")
+    except Exception:  # made by something else: its header may raise nearly anything
+        return None
+    return array if array.ndim and dtype.kind in "fiucb" else None
 
 
 @functools.lru_cache(maxsize=256)
@@ -248,9 +273,12 @@ def _write(path: Path, content: bytes) -> None:
         raise
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, int]:
+    """Return the counts in a file; what is damaged is counted anew."""
     try:
-        content: dict[str, Any] = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
         return {}
-    return content
+    if not isinstance(content, dict):
+        return {}
+    return {name: n for name, n in content.items() if type(n) is int and n >= 0}

@@ -16,12 +16,12 @@ from torch import nn
 from skaudio._neural import (
     Classes,
     LoadsAnywhere,
-    encoded_frames,
     fit_net,
     fitting,
     is_warm,
     make_source,
     predict_rows,
+    prediction_frames,
 )
 from skaudio._validation import check_target
 
@@ -61,8 +61,8 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
         """
         check_target(self, y, groups)
         with fitting(self) as seed:
+            codes = self._encode_labels(y, is_warm(self))
             source = make_source(self, X, y, seed, groups=groups)
-            codes = self._encode_labels(source, y, is_warm(self))
             fit_net(
                 self,
                 source,
@@ -76,7 +76,7 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
             )
         return self
 
-    def _encode_labels(self, source: Any, y: Any, again: bool) -> np.ndarray:
+    def _encode_labels(self, y: Any, again: bool) -> np.ndarray:
         y = _check_y(y, multi_output=False, estimator=self)
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
@@ -150,7 +150,7 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return predict_rows(self.net_.module_, encoded_frames(self, X), self.device)
+        return predict_rows(self.net_.module_, prediction_frames(self, X), self.device)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -93,7 +93,8 @@ default="linear_softmax"
         Hold out a part of the training data, stop when its loss no longer falls, and restore the
         best epoch.
     validation_fraction : float, default=0.1
-        Share of the training data that is held out; whole groups if `fit` gets ``groups``.
+        Share of the training data that is held out; whole groups if `fit` gets ``groups``. Fewer
+        where a class would be held out as a whole.
     n_iter_no_change : int, default=10
         Epochs without improvement before stopping.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -105,7 +106,8 @@ default="linear_softmax"
         Seed of weights, batches, dropout and augmentations, and of pairs where they are drawn. The
         same int and number of torch threads give bit-equal results.
     warm_start : bool, default=False
-        Start from the weights of the previous fit.
+        Start from the weights of the previous fit. Frames, labels and parameters of the net must
+        be the same.
     verbose : int, default=0
         Show a progress bar.
     callbacks : list of skorch callbacks, default=None
@@ -123,11 +125,13 @@ default="linear_softmax"
     thresholds_ : ndarray of shape (n_labels,)
         Only after `tune_thresholds`.
     net_ : skorch.NeuralNet
-        ``net_.module_`` is the torch module, standardisation included.
+        ``net_.module_`` is the torch module, standardisation included. Optimizer, criterion and
+        callbacks are not kept.
     encoder_ : estimator
         The fitted encoder, if there is one.
     history_ : skorch.history.History
-        Losses and times of each epoch.
+        Losses and times of each epoch, and with ``early_stopping`` ``valid_score``, what `score`
+        gives for the part held out.
     n_iter_ : int
         Epochs trained.
     n_features_in_ : int

@@ -59,9 +59,9 @@ class WeakLabelDetector(WeakLabelMixin, ClassifierMixin, LoadsAnywhere):
         """
         check_target(self, y, groups)
         with fitting(self) as seed:
-            source = make_source(self, X, y, seed, groups=groups)
             labels = encode_labels(self, y)
             check_thresholds(self.threshold, labels.names.tolist())
+            source = make_source(self, X, y, seed, groups=groups)
             self._set_labels(labels)
             weights = label_weights(labels, self.class_weight)
             fit_net(
@@ -163,9 +163,10 @@ class WeakLabelDetector(WeakLabelMixin, ClassifierMixin, LoadsAnywhere):
             and ``offset`` in seconds, ``event_label``, and ``score``, the mean probability. The
             times of a clip of a file are those of the file.
         """
+        check_is_fitted(self)
+        self._check_params(self.labels_)
         spans = file_spans(X)
         probabilities, counts = self._frames(X)
-        self._check_params(self.labels_)
         thresholds = getattr(self, "thresholds_", self.threshold)
         tables = []
         for span, values, count in zip(spans, probabilities, counts, strict=True):
@@ -204,14 +205,14 @@ class WeakLabelDetector(WeakLabelMixin, ClassifierMixin, LoadsAnywhere):
         self : estimator
             With ``thresholds_``, which replace ``threshold`` until the next `fit`.
         """
+        check_is_fitted(self)
+        self._check_params(self.labels_)
         spans = file_spans(X)
         names: list[Any] = [span.name for span in spans]
-        check_is_fitted(self)
         events = check_events(events, labels=self.labels_.tolist(), files=names)
         if any(span.is_clip for span in spans):
             events, names = events_of_clips(events, spans), list(range(len(spans)))
         probabilities, counts = self._frames(X)
-        self._check_params(self.labels_)
         ends = {n: self._input_times(c)[-1] for n, c in zip(names, counts, strict=True)}
         check_onsets(events, ends, tolerance=self._input_step())
         self.thresholds_ = best_thresholds(

@@ -126,7 +126,8 @@ def apply_bank(
 
 def _by_numpy(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Matrix product whose bits depend on no thread count; those of torch's (MKL) do."""
-    return torch.from_numpy(x.numpy() @ y.numpy())
+    with np.errstate(over="ignore", invalid="ignore"):  # encoders look at what is not finite
+        return torch.from_numpy(x.numpy() @ y.numpy())
 
 
 def _tensor(array: np.ndarray) -> torch.Tensor:

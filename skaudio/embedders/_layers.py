@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
+from skaudio._neural import BLOCK_FRAMES, RowReader, walk
 from skaudio.nets import recording_copy
 
 # A layer is run on both numbers of frames, to find which axis of its output is time.
@@ -41,33 +43,85 @@ class LayerReader:
         else:
             self._time_axis = self._find_time()
             self.has_frames = self._time_axis is not None
+        self._has_embedding = self._inner is None and hasattr(module.net, "forward_features")
+        # The frames of a layer inside are averaged here, over whole padded batches.
+        self.mixes_lengths = self._has_embedding
 
-    def rows(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def rows(self, module: Any, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return a row per sequence; frames are averaged over those of the sequence."""
-        if self._inner is None and hasattr(self._module.net, "forward_features"):
-            features: torch.Tensor = self._module.forward_features(x, lengths)
+        if self._has_embedding:
+            features: torch.Tensor = module.forward_features(x, lengths)
             return features
         if not self.has_frames:
             return self._read(x, lengths).flatten(1)
-        frames, counts = self.frames(x, lengths)
+        frames, counts = self.frames(module, x, lengths)
         inside = torch.arange(frames.shape[-1], device=counts.device) < counts[:, None]
         return frames.masked_fill(~inside[:, None], 0.0).sum(-1) / counts[:, None]
 
-    def frames(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def frames(
+        self, module: Any, x: torch.Tensor, lengths: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return frames (n_sequences, n_features, n_frames), and their number per sequence."""
         if self._inner is None:
-            frames, counts = self._module.forward_frames(x, lengths)
+            frames, counts = module.forward_frames(x, lengths)
             return frames, counts
         assert self._time_axis is not None
         frames = self._read(x, lengths).movedim(self._time_axis, -1).flatten(1, -2)
         own = [self._count(int(n), x) for n in lengths]
         return frames, torch.tensor(own, device=frames.device)
 
+    def long_row(self, module: Any, frames: Any, device: str) -> np.ndarray:
+        """Return the row of a long recording, walked through in blocks."""
+        if self._has_embedding:
+            return RowReader(features=True).long_row(module, frames, device)
+        return self._walk(frames, block=BLOCK_FRAMES, device=device, mean=True).row()
+
+    def long_frames(self, module: Any, frames: Any, **how: Any) -> np.ndarray:
+        """Return the frames (n_features, n_frames) of a long recording, walked through."""
+        return self._walk(frames, **how).frames()
+
+    def _walk(self, frames: Any, **how: Any) -> Gathered:
+        gathered = Gathered(mean=how.pop("mean", False))
+        if self._inner is None:
+
+            def take(net: Any, blocks: Any, length: torch.Tensor) -> None:
+                for block in blocks:
+                    gathered.add(block[0].float().cpu().numpy())
+
+            walk(self._module, frames, take, **how)
+            return gathered
+        outputs: list[Any] = []
+        like = self._module.standardize.mean[:, None]
+
+        def seen(stage: str, inside: tuple[int, int] | None) -> None:
+            if not outputs:
+                return
+            gathered.begin(stage)
+            out = tensor_of(outputs[-1])[0]
+            outputs.clear()
+            if self._time_axis is None:
+                gathered.only = out.flatten().cpu().numpy()
+                return
+            values = out.movedim(self._time_axis - 1, -1).flatten(0, -2)
+            if inside is not None:  # the block overlaps its neighbours
+                skip, count = (self._count(n, like) if n else 0 for n in inside)
+                values = values[:, skip : skip + count]
+            gathered.add(values.cpu().numpy())
+
+        def finish(net: Any, blocks: Any, length: torch.Tensor) -> None:
+            net.classify(blocks, length)
+
+        module = recording_copy(self._module, self._inner, outputs.append)
+        walk(module, frames, finish, seen=seen, **how)
+        return gathered
+
     @torch.inference_mode()
     def n_features(self, *, frames: bool) -> int:
         """Return the number of features of a row, or of a frame."""
         trial = self._trial(TRIALS[0])
-        return (self.frames(*trial)[0] if frames else self.rows(*trial)).shape[1]
+        if frames:
+            return self.frames(self._module, *trial)[0].shape[1]
+        return self.rows(self._module, *trial).shape[1]
 
     def _read(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Run the network and return the output of the layer in this call."""
@@ -78,10 +132,7 @@ class LayerReader:
             raise ValueError(
                 f"layer={self._layer!r} is not run when the network is: expected one that is."
             )
-        # Recurrent layers return their states as well.
-        last = outputs[-1][0] if isinstance(outputs[-1], tuple) else outputs[-1]
-        frames: torch.Tensor = last.float()
-        return frames
+        return tensor_of(outputs[-1])
 
     @torch.inference_mode()
     def _find_time(self) -> int | None:
@@ -109,6 +160,56 @@ class LayerReader:
         mean = self._module.standardize.mean
         x = mean.new_zeros((1, len(mean), n_frames))
         return x, torch.tensor([n_frames], device=mean.device)
+
+
+def tensor_of(output: Any) -> torch.Tensor:
+    """Return the values that a layer put out; recurrent layers return their states as well."""
+    values: torch.Tensor = (output[0] if isinstance(output, tuple) else output).float()
+    return values
+
+
+class Gathered:
+    """What a layer put out for the blocks of a recording, in the last stage that ran the layer.
+
+    Parameters
+    ----------
+    mean : bool
+        Keep the sum of the frames alone.
+    """
+
+    def __init__(self, *, mean: bool) -> None:
+        self.only: np.ndarray | None = None
+        self._mean = mean
+        self._stage = ""
+        self._start()
+
+    def _start(self) -> None:
+        self._pieces: list[np.ndarray] = []
+        self._sum: Any = 0.0
+        self._count = 0
+
+    def begin(self, stage: str) -> None:
+        """Forget what earlier stages put out."""
+        if stage != self._stage:
+            self._stage = stage
+            self._start()
+
+    def add(self, frames: np.ndarray) -> None:
+        """Add frames (n_features, n_frames)."""
+        if self._mean:
+            self._sum = self._sum + frames.sum(axis=1, dtype=np.float64)
+            self._count += frames.shape[1]
+        else:
+            self._pieces.append(frames)
+
+    def row(self) -> np.ndarray:
+        if self.only is not None:
+            return self.only
+        mean: np.ndarray = (self._sum / self._count).astype(np.float32)
+        return mean
+
+    def frames(self) -> np.ndarray:
+        return np.concatenate(self._pieces, axis=1)
 
 
 def find_layer(net: nn.Module, layer: str) -> nn.Module | None:

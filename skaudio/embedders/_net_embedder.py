@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from skaudio._neural import all_or_nothing, encoded_frames, predict_frames, predict_rows
+from skaudio._neural import all_or_nothing, predict_frames, predict_rows, prediction_frames
 from skaudio._steps import last_step, pin_output, steps_of, transform_plainly
 from skaudio._validation import TEXT, Checked, check_parameters, flag
 from skaudio.embedders._layers import LayerReader
@@ -166,18 +166,16 @@ class NetEmbedder(
         reader, inputs = self._reader(), X
         for step in before:
             inputs = transform_plainly(step, inputs)
-        frames = encoded_frames(net, inputs)
+        parts, module = prediction_frames(net, inputs), net.net_.module_
         if self.frames:
             sequences = predict_frames(
-                net.net_.module_, frames, net.device, lambda _, x, n: reader.frames(x, n)
+                module, parts, net.device, reader.frames, long_call=reader.long_frames
             )
             if self.unit_norm:
                 sequences = [_unit(sequence, axis=0) for sequence in sequences]
             out = pack(sequences, len(sequences))
         else:
-            out = predict_rows(
-                net.net_.module_, frames, net.device, lambda _, x, n: reader.rows(x, n)
-            )
+            out = predict_rows(module, parts, net.device, reader)
             if self.unit_norm:
                 out = _unit(out, axis=1)
         index = X.index if hasattr(X, "iloc") else getattr(X, "labels", None)

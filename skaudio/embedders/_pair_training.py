@@ -42,8 +42,8 @@ def fit_drawn_pairs(estimator: Any, X: Any, y: Any, groups: Any) -> None:
     check_classification_targets(y)
     names, codes = np.unique(y, return_inverse=True)
     with fitting(estimator) as seed:
-        source = make_source(estimator, X, y, seed, groups=groups)
         check_drawable(codes, "y")
+        source = make_source(estimator, X, y, seed, groups=groups)
         _fit(
             estimator,
             source,
@@ -59,6 +59,7 @@ def fit_drawn_pairs(estimator: Any, X: Any, y: Any, groups: Any) -> None:
 def fit_given_pairs(estimator: Any, left: Any, right: Any, same: Any, groups: Any) -> None:
     """Train on the same pairs in each epoch."""
     same = check_pair_labels(left, right, same)
+    check_target(estimator, same, groups)
     check_consistent_length(same, groups)
     if same.all() or not same.any():
         kind = "two classes (False)" if same.all() else "one class (True)"

@@ -103,11 +103,13 @@ class DrawnPairBatches:
         class if that is more.
     """
 
+    part = "y, without the part that early_stopping holds out,"
+
     def __init__(self, dataset: TrainingSet, batch_size: int, n_pairs: int | None = None) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
         codes = dataset.targets[dataset.index]
-        check_drawable(codes, "y, without or in the part held out,")
+        check_drawable(codes, self.part)
         if n_pairs is None:
             n_pairs = max(len(dataset), 2 * len(np.unique(codes)))
         self.n_pairs = n_pairs + n_pairs % 2
@@ -132,6 +134,8 @@ class DrawnPairBatches:
 
 class DrawnPairValidation(DrawnPairBatches):
     """Iterate over clean batches of pairs, the same in every pass."""
+
+    part = "the part of y that early_stopping holds out"
 
     def __iter__(self) -> Iterator[Any]:
         yield from ValidationBatches(self._drawn(0), self.batch_size)

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skaudio import nets
-from skaudio._neural import LoadsAnywhere, encoded_frames, predict_rows
+from skaudio._neural import LoadsAnywhere, predict_rows, prediction_frames
 from skaudio._validation import POSITIVE, Constraint, choice, count
 from skaudio.embedders._pair_training import fit_drawn_pairs, fit_given_pairs
 from skaudio.embedders._pair_verification import PairVerifier
@@ -76,7 +76,8 @@ class SiameseEmbedder(
         Hold out a part of the training data, stop when its loss no longer falls, and restore the
         best epoch.
     validation_fraction : float, default=0.1
-        Share of the training data that is held out; whole groups if `fit` gets ``groups``.
+        Share of the training data that is held out; whole groups if `fit` gets ``groups``. Fewer
+        where a class would be held out as a whole.
     n_iter_no_change : int, default=10
         Epochs without improvement before stopping.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -88,7 +89,8 @@ class SiameseEmbedder(
         Seed of weights, batches, dropout and augmentations, and of pairs where they are drawn. The
         same int and number of torch threads give bit-equal results.
     warm_start : bool, default=False
-        Start from the weights of the previous fit.
+        Start from the weights of the previous fit. Frames, labels and parameters of the net must
+        be the same.
     verbose : int, default=0
         Show a progress bar.
     callbacks : list of skorch callbacks, default=None
@@ -103,11 +105,13 @@ class SiameseEmbedder(
         Pairs at this distance or a smaller one are predicted to be of one class. Half the margin
         until `calibrate_threshold` is called.
     net_ : skorch.NeuralNet
-        ``net_.module_`` is the torch module, standardisation included.
+        ``net_.module_`` is the torch module, standardisation included. Optimizer, criterion and
+        callbacks are not kept.
     encoder_ : estimator
         The fitted encoder, if there is one.
     history_ : skorch.history.History
-        Losses and times of each epoch.
+        Losses and times of each epoch, and with ``early_stopping`` ``valid_score``, one minus the
+        equal error rate of the pairs held out.
     n_iter_ : int
         Epochs trained.
     n_features_in_ : int
@@ -271,7 +275,7 @@ class SiameseEmbedder(
     def _rows(self, X: Any) -> np.ndarray:
         """Return embeddings as an array, whatever `set_output` asks for."""
         check_is_fitted(self)
-        rows = predict_rows(self.net_.module_, encoded_frames(self, X), self.device)
+        rows = predict_rows(self.net_.module_, prediction_frames(self, X), self.device)
         if self.unit_norm:
             rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
         return rows

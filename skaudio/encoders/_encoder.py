@@ -102,6 +102,7 @@ class Encoder(TransformBatchesMixin, FrameOutputMixin, TransformerMixin, BaseEst
             partial(encode_block, self, analysis),
             recordings,
             progress,
+            remote=partial(encode_remotely, self),
             threaded=analysis.uses_torch or not is_quick(recordings, self.sample_rate),
             initializer=use_one_torch_thread if analysis.uses_torch else None,
             place=stack.place,
@@ -118,6 +119,7 @@ class Encoder(TransformBatchesMixin, FrameOutputMixin, TransformerMixin, BaseEst
         function: Callable[..., list[Any]],
         recordings: Recordings,
         progress: Callable[[int], Any],
+        remote: Callable[..., list[Any]] | None = None,
         **how: Any,
     ) -> Iterator[np.ndarray | str]:
         """Yield results of a function of blocks, or reasons why recordings cannot be read."""
@@ -125,8 +127,9 @@ class Encoder(TransformBatchesMixin, FrameOutputMixin, TransformerMixin, BaseEst
         reasons: list[str] = []
         if self.on_error == "nan":
             function = partial(each_or_reason, function)
+            remote = remote and partial(each_or_reason, remote)
         try:
-            for block in map_blocks(function, recordings, n_jobs=self.n_jobs, **how):
+            for block in map_blocks(function, recordings, n_jobs=self.n_jobs, remote=remote, **how):
                 reasons += [result for result in block if isinstance(result, str)]
                 yield from block
                 n_done += len(block)
@@ -153,17 +156,19 @@ class Encoder(TransformBatchesMixin, FrameOutputMixin, TransformerMixin, BaseEst
 
     def _prepare(self) -> Any:
         """Check the parameters, warn of what they cannot do, and return what to compute."""
+        analysis = self._make_analysis()
+        if analysis is not None and analysis.warning:
+            warnings.warn(analysis.warning, stacklevel=3)
+        return analysis
+
+    def _make_analysis(self) -> Any:
         kind: Any = type(self)
         values = tuple([getattr(self, name) for name in _parameter_names(kind)])
         try:
             hash(values)
         except TypeError:  # a window given as an array
-            analysis = self._checked_analysis()
-        else:
-            analysis = _remembered_analysis(kind, *values)
-        if analysis is not None and analysis.warning:
-            warnings.warn(analysis.warning, stacklevel=3)
-        return analysis
+            return self._checked_analysis()
+        return _remembered_analysis(kind, *values)
 
     def _checked_analysis(self) -> Analysis | None:
         check_parameters(self)
@@ -229,6 +234,14 @@ def encode_block(
             check_overflow(encoded[i], waveforms[i], name)
         frames += encoded
     return frames
+
+
+def encode_remotely(encoder: Any, recordings: Sequence[Recording]) -> list[np.ndarray]:
+    """Return the frames of some recordings, in one of joblib's workers.
+
+    The encoder is all that is sent there: tables are made on the spot, and kept.
+    """
+    return encode_block(encoder, encoder._make_analysis(), recordings)
 
 
 def _read_some(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from skaudio.audio import Recording, stream
+from skaudio.audio import Recording, check_overflow, stream
 from skaudio.dsp import Analysis, Framing
 
 # Samples that are read at once, at the recording's rate.
@@ -45,7 +45,10 @@ class LongEncoding:
         warp_factor = analysis.check_warp(self.recording.warp_factor, self.recording.name)
         for signal in _cut(self._waveforms(), analysis.framing, self.recording.name):
             frames = plain.encode(signal, warp_factor)
-            self.peak = max(self.peak, float(frames.max()))
+            peak = float(frames.max())
+            if not math.isfinite(peak):
+                check_overflow(frames, signal, self.recording.name)
+            self.peak = max(self.peak, peak)
             yield frames
 
     @property

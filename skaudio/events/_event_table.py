@@ -79,8 +79,8 @@ def sorted_events(
         cause = "Files are called as in X: by their whole paths, or by position."
         _check_known(table, "file", list(files), cause)
     order = {name: i for i, name in enumerate(files)}
-    keys = table["file"].map(order).astype(float)
-    in_order = np.lexsort([table["offset"], table["onset"], keys.fillna(np.inf)])
+    places = [order.get(name, len(order)) for name in table["file"]]
+    in_order = np.lexsort([table["offset"], table["onset"], places])
     return table.iloc[in_order]
 
 
@@ -147,8 +147,7 @@ def _as_table(events: Any) -> pd.DataFrame:
     elif isinstance(events, (str, bytes)):
         raise TypeError(f"events={events!r}: expected a table; read_events(path) reads a file.")
     else:
-        # Not at once by type: pandas would make the name 1 the number 1.0 where another is missing.
-        table = pd.DataFrame(list(events), dtype=object).apply(_natural)
+        table = natural(pd.DataFrame(list(events), dtype=object))
         if not len(table):
             table = pd.DataFrame(columns=COLUMNS)
     if "file" not in table and "filename" in table:
@@ -164,9 +163,19 @@ def _as_table(events: Any) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
+def natural(table: pd.DataFrame) -> pd.DataFrame:
+    """Give columns of objects their types, but those where a value would change or be lost.
+
+    pandas makes the name 1 the number 1.0 where another one is missing.
+    """
+    return pd.DataFrame({name: _natural(table[name]) for name in table}, index=table.index)
+
+
 def _natural(column: pd.Series) -> pd.Series:
-    """Give a column of objects its type, unless that would change a value."""
-    typed = column.infer_objects()
+    try:
+        typed = column.infer_objects()
+    except UnicodeEncodeError:  # the name of a file that is not UTF-8: pyarrow's text is
+        return column
     return column if typed.dtype.kind == "f" and column.map(type).eq(int).any() else typed
 
 
@@ -180,8 +189,10 @@ def _without_float_positions(column: pd.Series) -> pd.Series:
 
 def _event_groups(table: pd.DataFrame) -> Any:
     """Return the number of each row's pair of file and label; a missing file is a file."""
-    groups = table.groupby(["file", "event_label"], sort=False, dropna=False)
-    return groups.ngroup()
+    numbers: dict[Any, int] = {}
+    files = table["file"].astype(object).where(table["file"].notna(), None)
+    pairs = zip(files, table["event_label"], strict=True)
+    return np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs], dtype=int)
 
 
 def _as_seconds(table: pd.DataFrame, name: str) -> pd.Series:
@@ -225,7 +236,8 @@ def _check_times(table: pd.DataFrame) -> None:
 
 
 def _check_known(table: pd.DataFrame, column: str, known: list[Any], cause: str) -> None:
-    if (i := _first(~table[column].isin(known))) is not None:
+    allowed = set(known)
+    if (i := _first([name not in allowed for name in table[column]])) is not None:
         some = ", ".join(map(repr, known[:8])) + (", ..." if len(known) > 8 else "")
         raise ValueError(
             f"{_row(table, i)} has {column}={_plain(table[column].iloc[i])!r}, expected one of "

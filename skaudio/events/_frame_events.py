@@ -13,7 +13,7 @@ from scipy.ndimage import median_filter as median_of
 
 from skaudio._validation import counted
 from skaudio.audio import AudioBatch, clip_rows
-from skaudio.events._event_table import COLUMNS, check_events
+from skaudio.events._event_table import COLUMNS, check_events, natural
 
 # Tolerance in frames, for durations in seconds that are compared with numbers of frames.
 ROUNDING = 1e-6
@@ -106,8 +106,8 @@ def frames_to_events(
 
 
 def _table(rows: list[Any]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=[*COLUMNS, "score"])
-    return table.astype({"onset": float, "offset": float, "score": float})
+    table = pd.DataFrame(rows, columns=[*COLUMNS, "score"], dtype=object)
+    return natural(table).astype({"onset": float, "offset": float, "score": float})
 
 
 def events_to_frames(events: Any, frame_times: Any, labels: Sequence[Any]) -> np.ndarray:

@@ -17,7 +17,7 @@ FrameOutputMixin
 """
 
 # Names that are imported as themselves are for the other packages: no part of the public interface.
-from skaudio._parallel import FrameStack, as_object_array
+from skaudio.frames._frame_stack import FrameStack, as_object_array
 from skaudio.frames._frames import FrameOutputMixin, check_frames, pack, validate_frames
 from skaudio.frames._frames import is_missing as is_missing
 from skaudio.frames._frames import names_of as names_of

@@ -11,9 +11,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
 from sklearn.utils.validation import check_array, validate_data
 
-from skaudio._parallel import FrameStack, as_object_array
 from skaudio._steps import check_next_step
 from skaudio.audio import forget_table
+from skaudio.frames._frame_stack import FrameStack, as_object_array
+from skaudio.frames._rows_of_samples import LONG, warn_of_waveforms
 
 NAMES_KEY = "skaudio_feature_names"
 # Calls between a transformer's output and the Pipeline that it is a step of, at most.
@@ -69,6 +70,8 @@ def check_frames(
             table = check_array(X, dtype=np.float32)
         else:
             table = validate_data(estimator, X, reset=reset, dtype=np.float32)
+            if reset and table.shape[1] >= LONG:
+                warn_of_waveforms(table, advice)
         return [row[:, np.newaxis] for row in table], None
     called = called or [f"recording {i}" for i in range(len(X))]
     frames = [_check_one(x, name, advice, missing) for x, name in zip(X, called, strict=True)]

@@ -37,10 +37,13 @@ from skaudio.nets._sequence_layers import (
     LOUDNESS_WEIGHT,
     Standardize,
     StandardizedNet,
-    TimePooling,
     recording_mean,
 )
+from skaudio.nets._sequence_layers import (
+    STEP as STEP,
+)
 from skaudio.nets._statistics_pooling import StatisticsPooling
+from skaudio.nets._time_pooling import TimePooling
 
 __all__ = [
     "CRNN",

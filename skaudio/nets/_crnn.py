@@ -12,11 +12,13 @@ from torch import nn
 
 from skaudio.nets._sequence_layers import (
     convolution_blocks,
+    convolution_reach,
     recurrent_layers,
     run_convolution_blocks,
     run_recurrent_layers,
     time_mask,
 )
+from skaudio.nets._time_pooling import Frames
 
 WEAK_POOLINGS = ("mean", "max", "linear_softmax", "exp_softmax", "attention")
 
@@ -73,7 +75,8 @@ class CRNN(nn.Module):
         )
         self.strides = time_strides(frame_stride, len(channels))
         self.frame_stride = frame_stride
-        self.kernel_size = kernel_size
+        # How many frames to either side `forward_local` sees, rounded up to whole strides.
+        self.reach = convolution_reach(self.strides, kernel_size)
         width = hidden_size * (2 if bidirectional else 1)
         inputs = [self.local_size, *[width] * (n_layers - 1)][:n_layers]
         self.forwards, self.backwards = recurrent_layers(inputs, hidden_size, bidirectional)
@@ -81,15 +84,6 @@ class CRNN(nn.Module):
         self.pooling = WeakPooling(pooling)
         n_scores = self.pooling.n_scores(n_classes)
         self.head = nn.Linear(width if n_layers else self.local_size, n_scores)
-
-    @property
-    def reach(self) -> int:
-        """How many frames to either side `forward_local` sees, rounded up to whole strides."""
-        frames, step = 0, 1
-        for stride in self.strides:
-            frames += self.kernel_size // 2 * step
-            step *= stride
-        return -(-frames // self.frame_stride) * self.frame_stride
 
     def forward_local(
         self, x: torch.Tensor, lengths: torch.Tensor
@@ -116,6 +110,13 @@ class CRNN(nn.Module):
         """Return scores (n_sequences, n_scores, n_frames) of frames (..., n_frames, width)."""
         scores: torch.Tensor = self.head(self.dropout(frames))
         return scores.transpose(1, 2)
+
+    def classify(self, frames: Frames, lengths: torch.Tensor) -> torch.Tensor:
+        """Return probabilities of what `forward_frames` returns, or of its blocks."""
+        if not isinstance(frames, torch.Tensor):  # scores are few, and pooled as one
+            frames = torch.cat(list(frames), dim=-1)
+        pooled: torch.Tensor = self.pooling(frames, lengths)
+        return pooled
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return probabilities (n_sequences, n_classes) of padded frames."""
@@ -230,4 +231,7 @@ class WeakLabelLoss(nn.Module):
             weights = (targets * present).sum(1, keepdim=True).expand_as(targets)
         else:
             weights = absent + targets * (present - absent)
-        return nn.functional.binary_cross_entropy(probabilities, targets, weights)
+        # torch refuses NaN here, on a GPU by ending the process: NaN gives NaN in the last term.
+        known = probabilities.nan_to_num(0.5)
+        loss = nn.functional.binary_cross_entropy(known, targets, weights)
+        return loss + 0.0 * probabilities.sum()

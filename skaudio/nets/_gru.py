@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from skaudio.nets._sequence_layers import TimePooling, recurrent_layers, run_recurrent_layers
+from skaudio.nets._sequence_layers import recurrent_layers, run_recurrent_layers
+from skaudio.nets._time_pooling import Frames, TimePooling
 
 
 class GRU(nn.Module):
@@ -48,19 +49,45 @@ class GRU(nn.Module):
         self.embedding_size = self.pooling.out_features
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.embedding_size, n_outputs))
 
+    # Recurrent layers alone: nothing is read from neighbouring frames.
+    frame_stride = 1
+    reach = 0
+
+    @property
+    def any_padding(self) -> bool:
+        """Whether evaluation rounds alike however far a batch is padded.
+
+        The scores of "attention" are one product for all frames.
+        """
+        return self.pooling.pooling != "attention"
+
+    def forward_local(
+        self, x: torch.Tensor, lengths: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the frames as the recurrent layers take them, and their counts."""
+        return self.input_dropout(x).transpose(1, 2), lengths
+
     def forward_frames(
         self, x: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return frames (n_sequences, width, n_frames) and their counts."""
-        x = self.input_dropout(x).transpose(1, 2)
+        x, lengths = self.forward_local(x, lengths)
         x = run_recurrent_layers(x, lengths, self.forwards, self.backwards, self.dropout)
         return x.transpose(1, 2), lengths
 
-    def forward_features(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return embeddings (n_sequences, embedding_size)."""
-        frames, lengths = self.forward_frames(x, lengths)
+    def embed(self, frames: Frames, lengths: torch.Tensor) -> torch.Tensor:
+        """Return embeddings of what `forward_frames` returns, or of its blocks."""
         pooled: torch.Tensor = self.pooling(frames, lengths)
         return pooled
+
+    def classify(self, frames: Frames, lengths: torch.Tensor) -> torch.Tensor:
+        """Return logits of what `forward_frames` returns, or of its blocks."""
+        logits: torch.Tensor = self.head(self.embed(frames, lengths))
+        return logits
+
+    def forward_features(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return embeddings (n_sequences, embedding_size)."""
+        return self.embed(*self.forward_frames(x, lengths))
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return logits (n_sequences, n_outputs) of frames (n_sequences, n_features, n_frames)."""

@@ -7,7 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from skaudio.nets._sequence_layers import TimePooling, convolution_blocks, run_convolution_blocks
+from skaudio.nets._sequence_layers import (
+    convolution_blocks,
+    convolution_reach,
+    run_convolution_blocks,
+)
+from skaudio.nets._time_pooling import Frames, TimePooling
 
 
 class LeNet(nn.Module):
@@ -44,6 +49,9 @@ class LeNet(nn.Module):
     ):
         super().__init__()
         self.convolutions, self.norms, size = convolution_blocks(n_features, channels, kernel_size)
+        self.strides = [2] * len(self.convolutions)
+        self.frame_stride = 2 ** len(self.convolutions)
+        self.reach = convolution_reach(self.strides, kernel_size)
         self.pooling = TimePooling(size, pooling)
         self.embedding = nn.Sequential(
             nn.Dropout(dropout), nn.Linear(self.pooling.out_features, embedding_size), nn.ReLU()
@@ -54,14 +62,29 @@ class LeNet(nn.Module):
         self, x: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return frames (n_sequences, n_channels * height, n_frames') and their counts."""
-        strides = [2] * len(self.convolutions)
-        return run_convolution_blocks(x, lengths, self.convolutions, self.norms, strides)
+        return run_convolution_blocks(x, lengths, self.convolutions, self.norms, self.strides)
+
+    def forward_local(
+        self, x: torch.Tensor, lengths: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return frames (n_sequences, n_frames', n_channels * height) and their counts."""
+        frames, lengths = self.forward_frames(x, lengths)
+        return frames.transpose(1, 2), lengths
+
+    def embed(self, frames: Frames, lengths: torch.Tensor) -> torch.Tensor:
+        """Return embeddings of what `forward_frames` returns, or of its blocks."""
+        embedding: torch.Tensor = self.embedding(self.pooling(frames, lengths).float())
+        return embedding
+
+    def classify(self, frames: Frames, lengths: torch.Tensor) -> torch.Tensor:
+        """Return logits of what `forward_frames` returns, or of its blocks."""
+        logits: torch.Tensor = self.head(self.embed(frames, lengths))
+        return logits
 
     def forward_features(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return embeddings (n_sequences, embedding_size)."""
         frames, lengths = self.forward_frames(x, lengths)
-        embedding: torch.Tensor = self.embedding(self.pooling(frames.float(), lengths))
-        return embedding
+        return self.embed(frames.float(), lengths)
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return logits (n_sequences, n_outputs) of frames (n_sequences, n_features, n_frames)."""

@@ -8,9 +8,7 @@ from typing import Any
 from torch import nn
 
 
-def recording_copy(
-    module: nn.Module, layer: nn.Module, record: Callable[[Any], object]
-) -> nn.Module:
+def recording_copy(module: nn.Module, layer: nn.Module, record: Callable[[Any], object]) -> Any:
     """Return a copy of a module that passes each output of one of its layers to ``record``.
 
     Only the layer and the modules that contain it are copied. Weights are shared with the original,

@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from torch import nn
 
-POOLINGS = ("mean", "max", "mean_max", "last", "attention")
+# Frames that recurrent layers take in one call in evaluation. All calls then have one shape, and
+# what they return for a frame does not depend on how far a batch is padded behind it.
+STEP = 8
 
 # How much more a frame counts that is one standard deviation louder, as a natural logarithm.
 LOUDNESS_WEIGHT = 1.25
@@ -53,14 +55,14 @@ def recording_mean(
     x : tensor of shape (n_sequences, n_features, n_frames)
     mask : boolean tensor of shape (n_sequences, n_frames)
         Which frames count.
-    inverse_temperature : float
+    inverse_temperature : float or tensor of shape ()
         0 gives the plain mean.
 
     Returns
     -------
     mean : tensor of shape (n_sequences, n_features, 1)
     """
-    level = (inverse_temperature * x.mean(1)).masked_fill(~mask, float("-inf"))
+    level = (x.mean(1) * inverse_temperature).masked_fill(~mask, float("-inf"))
     weights = level.softmax(-1)[:, None]
     return (x.masked_fill(~mask[:, None], 0.0) * weights).sum(-1, keepdim=True)
 
@@ -86,12 +88,9 @@ class Standardize(nn.Module):
         self, mean: torch.Tensor, std: torch.Tensor, *, inverse_temperature: float | None = None
     ):
         super().__init__()
-        # A buffer, so that weights loaded into another net bring it. Where the recording's mean
-        # stays, there is none, and the names of the weights differ.
-        self.register_buffer(
-            "inverse_temperature",
-            None if inverse_temperature is None else torch.tensor(float(inverse_temperature)),
-        )
+        as_tensor = None if inverse_temperature is None else torch.tensor(inverse_temperature)
+        # Part of the state dict, which does not have the name where it is None.
+        self.register_buffer("inverse_temperature", as_tensor)
         self.register_buffer("mean", mean)
         self.register_buffer("scale", 1.0 / torch.where(std > 1e-6, std, torch.ones_like(std)))
 
@@ -202,6 +201,15 @@ def convolution_blocks(
     return convolutions, norms, sizes[-1] * -(-n_features // (1 << len(channels)))
 
 
+def convolution_reach(strides: Sequence[int], kernel_size: int) -> int:
+    """Return how many frames to either side blocks of such strides see."""
+    frames, step = 0, 1
+    for stride in strides:
+        frames += kernel_size // 2 * step
+        step *= stride
+    return -(-frames // step) * step
+
+
 def run_convolution_blocks(
     x: torch.Tensor,
     lengths: torch.Tensor,
@@ -231,13 +239,30 @@ def _ones_inside(lengths: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     return time_mask(lengths, x.shape[-1])[:, None, None].to(x.dtype)
 
 
+class SteppedGRU(nn.GRU):
+    """A GRU layer (Cho et al. 2014) that in evaluation takes `STEP` frames at a time."""
+
+    def forward(  # type: ignore[override]
+        self, x: torch.Tensor, state: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        if self.training or x.shape[1] <= STEP:
+            out, state = super().forward(x, state)
+            return out, state
+        pieces = []
+        for piece in torch.split(x, STEP, dim=1):
+            out, state = super().forward(piece, state)
+            pieces.append(out)
+        assert state is not None
+        return torch.cat(pieces, dim=1), state
+
+
 def recurrent_layers(
     n_inputs: Sequence[int], hidden_size: int, bidirectional: bool
 ) -> tuple[nn.ModuleList, nn.ModuleList]:
-    """Return GRU layers (Cho et al. 2014), forward and backward, for `run_recurrent_layers`."""
+    """Return GRU layers, forward and backward, for `run_recurrent_layers`."""
 
     def layers(sizes: Sequence[int]) -> nn.ModuleList:
-        return nn.ModuleList(nn.GRU(size, hidden_size, batch_first=True) for size in sizes)
+        return nn.ModuleList(SteppedGRU(size, hidden_size, batch_first=True) for size in sizes)
 
     return layers(n_inputs), layers(n_inputs if bidirectional else [])
 
@@ -263,43 +288,3 @@ def run_recurrent_layers(
             out = torch.cat([out, flip_in_length(back, lengths)], dim=-1)
         x = out
     return x
-
-
-class TimePooling(nn.Module):
-    """Pool frames (n_sequences, n_features, n_frames) over their valid part.
-
-    Parameters
-    ----------
-    n_features : int
-    pooling : {"mean", "max", "mean_max", "last", "attention"}
-        "mean_max" sets both side by side; "attention" weights frames by a learned score.
-    """
-
-    def __init__(self, n_features: int, pooling: str = "mean"):
-        super().__init__()
-        if pooling not in POOLINGS:
-            raise ValueError(f"pooling={pooling!r}: expected one of {', '.join(POOLINGS)}.")
-        self.pooling = pooling
-        self.out_features = 2 * n_features if pooling == "mean_max" else n_features
-        if pooling == "attention":
-            self.score = nn.Sequential(
-                nn.Linear(n_features, n_features), nn.Tanh(), nn.Linear(n_features, 1)
-            )
-
-    def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        mask = time_mask(lengths, frames.shape[-1])[:, None]
-        if self.pooling == "last":
-            last = (lengths - 1)[:, None, None].expand(-1, frames.shape[1], 1)
-            return frames.gather(2, last)[..., 0]
-        if self.pooling == "attention":
-            scores: torch.Tensor = self.score(frames.transpose(1, 2)).transpose(1, 2)
-            weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
-            return (frames.masked_fill(~mask, 0.0) * weights).sum(-1)
-        if self.pooling == "max":
-            return _max(frames, mask)
-        mean = frames.masked_fill(~mask, 0.0).sum(-1) / lengths[:, None]
-        return mean if self.pooling == "mean" else torch.cat([mean, _max(frames, mask)], dim=1)
-
-
-def _max(frames: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    return frames.masked_fill(~mask, float("-inf")).amax(-1)

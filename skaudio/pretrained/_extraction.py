@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from skaudio._parallel import map_ahead, n_threads, one_thread, use_one_torch_thread
+from skaudio._parallel import map_ahead, n_threads, one_blas_thread, use_one_torch_thread
 from skaudio.audio import READING_ERRORS, Recording, check_overflow, raise_all, warn_of_nan
 from skaudio.pretrained._pretrained_net import PretrainedNet
 
@@ -171,7 +171,7 @@ class Extraction:
     ) -> Iterator[tuple[list[np.ndarray], int | str]]:
         workers = n_threads()
         threads = ThreadPoolExecutor(workers, initializer=use_one_torch_thread)
-        with one_thread("blas"), threads as pool:
+        with one_blas_thread(), threads as pool:
             gathered: list[list[np.ndarray]] = []
             lengths: list[int | str] = []
             analyse = self._try if self.on_error == "nan" else self.analyse

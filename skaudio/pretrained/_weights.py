@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import zipfile
 from collections.abc import Callable, Mapping
@@ -11,7 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from skaudio._state import building
+from skaudio._state import building, muted
+
+# What torch.save writes.
+TORCH_PROTOCOL = 2
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 # What torch writes since 1.6 is a zip archive; a pickle before.
@@ -113,10 +117,28 @@ def _is_npz(path: Path) -> bool:
         return False
 
 
+def _protocol(path: Path) -> int:
+    """Return the protocol of the first pickle in a file of torch's; -1 if there is none."""
+    with contextlib.ExitStack() as stack:
+        file: Any = stack.enter_context(path.open("rb"))
+        if zipfile.is_zipfile(file):
+            archive = stack.enter_context(zipfile.ZipFile(file))
+            names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+            if not names:
+                return -1
+            file = stack.enter_context(archive.open(names[0]))
+        else:
+            file.seek(0)
+        head = file.read(2)
+    return int(head[1]) if len(head) == 2 and head[:1] == pickle.PROTO else -1
+
+
 def _read_torch(path: Path) -> dict[str, torch.Tensor]:
     try:
         _check_zip(path)
-        with building(NUMBERS):
+        # torch warns of other protocols than its own, before it refuses a file or reads it.
+        quiet = contextlib.nullcontext() if _protocol(path) == TORCH_PROTOCOL else muted()
+        with building(NUMBERS), quiet:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         reason = str(error).partition("Unsupported ")[2].partition("\n")[0].partition(" was ")[0]

@@ -1,5 +1,6 @@
 """Keys: equal for what gives the same numbers, different for what may give others."""
 
+import enum
 import importlib
 import json
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 import cloudpickle
 import numpy as np
 import pytest
+import torch
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer
@@ -29,6 +31,10 @@ def key_of(item):
 
 def facts_of(transformer):
     return json.dumps(transformer_facts(transformer), sort_keys=True)
+
+
+class Color(enum.Enum):
+    RED = 1
 
 
 class Decoder:
@@ -223,6 +229,39 @@ class TestTransformers:
         assert facts_of(Scaled(tmp_path / "copy.pt")) == before
         weights.write_bytes(b"two!")
         assert facts_of(Scaled(weights)) != before
+
+    def test_two_values_never_share_a_key(self, tmp_path, monkeypatch):
+        """Whatever files lie in the working folder, and however alike two values are written."""
+        monkeypatch.chdir(tmp_path)
+        values = [
+            *("hann", "hamming", "1", 1, 1.0, True, None, "None", "True", "", b"", "b''"),
+            *(
+                [1, 2],
+                (1, 2),
+                {1: 2},
+                {"1": 2},
+                {1, 2},
+                range(2),
+                "range(0, 2)",
+                slice(2),
+                2j,
+                "2j",
+            ),
+            *(np.dtype("f4"), "float32", torch.float32, "torch.float32", Color.RED, "Color.RED"),
+            *(np.zeros(2), np.zeros((2, 1)), np.array([1, "a"], object), np.array(["1", "a"])),
+            np.array([1, "1"], object),
+            *(np.zeros(2, [("a", "f4"), ("b", "f4")]), np.zeros(2, [("b", "f4"), ("a", "f4")])),
+            *({"file": ["", "x"]}, ["file"], {"tuple": [1, 2]}, [], (), {}, set()),
+        ]
+        facts = [facts_of(Scaled(value)) for value in values]
+        assert len(set(facts)) == len(values)
+        for name in values:
+            if isinstance(name, str) and name:
+                (tmp_path / name).write_bytes(b"same")
+        beside = [facts_of(Scaled(value)) for value in values]
+        assert len({*beside, *facts}) == len(values) + sum(
+            a != b for a, b in zip(facts, beside, strict=True)
+        )
 
     @pytest.mark.slow
     def test_other_process(self, tmp_path):

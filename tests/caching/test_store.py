@@ -1,16 +1,23 @@
 """Files: whole or not there, within bounds, whoever writes beside."""
 
+import errno
+import io
 import os
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
+from skaudio.caching import CachedTransformer, _result_store
 from skaudio.caching._cache_keys import digest
 from skaudio.caching._lookup import fetch
 from skaudio.caching._result_store import STALE, Store
+from skaudio.encoders import MFCC
 
 ROW = np.arange(6, dtype=np.float32)
 
@@ -247,3 +254,101 @@ def test_reading_where_writing_is_forbidden(store, monkeypatch):
 
 def test_facts_are_there_to_read(store):
     assert Path(store.own, "transformer.json").read_text() == "{}"
+
+
+class TestWhatElseLiesThere:
+    """Anything may happen to a folder between two runs; hits need nothing but the results."""
+
+    X: ClassVar = [np.zeros(4000, np.float32), np.ones(4000, np.float32)]
+
+    @pytest.fixture
+    def cached(self, tmp_path):
+        cached = CachedTransformer(MFCC(), tmp_path)
+        cached.expected = np.asarray(cached.transform(self.X))
+        return cached
+
+    def same(self, cached):
+        np.testing.assert_array_equal(cached.transform(self.X), cached.expected)
+
+    @pytest.mark.parametrize("name", ["skaudio/*/counts.json", "skaudio/state.json"])
+    @pytest.mark.parametrize(
+        "content",
+        [
+            *("[]", "null", "3", '"x"', "{", "", "[" * 100_000, "\xff"),
+            *('{"hits": null}', '{"hits": "1"}', '{"hits": -1}', '{"hits": true}', '{"bytes": []}'),
+        ],
+        ids=lambda content: content[:12],
+    )
+    def test_damaged_side_files(self, cached, tmp_path, name, content):
+        (path,) = tmp_path.glob(name)
+        path.write_text(content)
+        self.same(cached)
+        next(tmp_path.glob("skaudio/*/*/*.npy")).unlink()
+        path.write_text(content)
+        self.same(cached)
+        assert cached.cache_info().misses <= 3
+        assert all(type(n) is int for n in cached.cache_info()[:5])
+
+    @pytest.mark.parametrize(
+        "array",
+        [
+            np.array(3.0),
+            np.array(["text"]),
+            np.array([("a", 1)], dtype=[("a", "U1"), ("b", "i4")]),
+            np.array(["2026-01-01"], dtype="M8[D]"),
+            b"y" * 500,
+            b"\x93NUMPY\x01\x00\x10\x00{'descr': '|O', " + bytes(100),
+            b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 100_000,
+            b"",
+            b"\x93NUMPY\x09\x00",
+        ],
+        ids=repr,
+    )
+    def test_right_checksum_and_wrong_kind(self, cached, tmp_path, array):
+        for path in tmp_path.glob("skaudio/*/*/*.npy"):
+            raw = array
+            if not isinstance(array, bytes):
+                stream = io.BytesIO()
+                np.save(stream, array, allow_pickle=False)
+                raw = stream.getvalue()
+            for key in ("", path.stem):  # without the key, as another version would
+                checksum = zlib.crc32(raw + key.encode())
+                path.write_bytes(raw + checksum.to_bytes(4, "little"))
+                self.same(cached)
+
+    def test_results_under_each_others_names(self, cached, tmp_path):
+        one, two = tmp_path.glob("skaudio/*/*/*.npy")
+        contents = one.read_bytes(), two.read_bytes()
+        one.write_bytes(contents[1])
+        two.write_bytes(contents[0])
+        self.same(cached)
+
+    def test_hits_where_nothing_can_be_written(self, cached, monkeypatch):
+        """A full disk takes no lock and no count either."""
+
+        def fail(*args, **kwargs):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        for name in ("_write", "FileLock", "file_lock"):
+            monkeypatch.setattr(_result_store, name, fail)
+        self.same(cached)
+        with pytest.raises(OSError, match="No space left"):
+            cached.transform([np.full(4000, 0.5, np.float32)])
+
+    def test_what_killed_processes_left_goes_at_the_next_miss(self, cached, tmp_path):
+        (own,) = tmp_path.glob("skaudio/MFCC-*")
+        folders = [own.parent, own, next(own.glob("??"))]
+        left = [folder / "tmpkilled.tmp" for folder in folders] + [folders[-1] / "abc.lock"]
+        held = folders[-1] / "held.lock"
+        young = folders[-1] / "young.tmp"
+        for path in [*left, young, held]:
+            path.write_bytes(b"x")
+            if path != young:
+                os.utime(path, (time.time() - STALE - 9,) * 2)
+        with FileLock(held):
+            os.utime(held, (time.time() - STALE - 9,) * 2)
+            _result_store._clean_once.cache_clear()
+            cached.transform([np.full(4000, 0.5, np.float32)])
+            assert not any(path.exists() for path in left)
+            assert held.exists()
+            assert young.exists()

@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
 
+from skaudio._neural import long_frames
 from skaudio.augmentation import Noise
 from skaudio.detectors import EventDetector
-from skaudio.detectors import _frame_scores as scores_module
 from skaudio.encoders import MFCC, MelSpectrogram
 from skaudio.pooling import FrameUnion
 
 from .conftest import RATE, SMALL, make_tones, weak
+
+# Trained on arrays, used on files.
+pytestmark = pytest.mark.filterwarnings("ignore:X holds recordings that state:UserWarning")
 
 # Blocks of 50 frames round matrix products differently; nothing else does.
 TOLERANCE = 1e-5
@@ -78,13 +81,13 @@ def test_only_long_recordings_are_read_in_blocks(tones, monkeypatch):
     X, events = tones[0][:12], tones[1]
     detector = EventDetector(**{**SMALL, "max_epochs": 1}).fit(X, weak(events, len(X)))
     seen = []
-    real = scores_module.frames_on_disk
+    real = long_frames.LongRecording
 
     def spy(encoder, recording):
         seen.append(recording.name)
         return real(encoder, recording)
 
-    monkeypatch.setattr(scores_module, "frames_on_disk", spy)
+    monkeypatch.setattr(long_frames, "LongRecording", spy)
     short, long = X[0], np.concatenate(X[:3])
     detector.set_params(block_duration=2.5)
     detector.predict_frames([short, long, short])

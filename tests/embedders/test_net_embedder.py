@@ -187,7 +187,7 @@ def test_a_layer_that_is_run_twice_is_read_the_last_time():
     net = Twice(3, 2)
     module = StandardizedNet(Standardize(torch.zeros(3), torch.ones(3)), net)
     x, lengths = torch.randn(4, 3, 10), torch.full((4,), 10)
-    rows = LayerReader(module, "first").rows(x, lengths)
+    rows = LayerReader(module, "first").rows(module, x, lengths)
     torch.testing.assert_close(rows, net.first(2 * x.mean(-1)))
 
 
@@ -287,6 +287,7 @@ def test_groups_reach_the_estimator(voices, frames):
     assert all(np.array_equal(groups, speakers) for groups in seen)
 
 
+@pytest.mark.filterwarnings("ignore:X holds:UserWarning")  # rates are stated at times
 def test_other_estimators_and_recordings(voices):
     X, speakers, words = voices
     encoder = make_pipeline(Noise(), MelSpectrogram(n_mels=12))

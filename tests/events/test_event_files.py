@@ -58,7 +58,7 @@ def test_written_events_come_back(tmp_path, name):
 def is_refused(rows, path):
     """Write a table; return whether that is an error that names the file."""
     try:
-        write_events(table(*rows), path)
+        write_events([dict(zip(COLUMNS, row, strict=True)) for row in rows], path)
     except ValueError as error:
         return str(path) in str(error)
     return False

@@ -208,9 +208,10 @@ def test_scorer_takes_the_events_of_its_fold():
 
 
 def test_events_without_a_file_and_names_that_were_read_as_text_are_scored():
-    dog = {"onset": 0.0, "offset": 1.0, "event_label": "dog"}
-    found = [{"file": None, **dog}, {"file": 3, **dog, "event_label": 7}]
-    true = [{"file": np.nan, **dog}, {"file": "3", **dog, "event_label": "7"}]
-    for labels in (None, ["dog", 7]):
+    times = {"onset": 0.0, "offset": 1.0}
+    found = [{"file": None, **times, "event_label": 8}, {"file": 3, **times, "event_label": 7}]
+    true = [{"file": np.nan, **times, "event_label": "8"}]
+    true.append({"file": "3", **times, "event_label": "7"})
+    for labels in (None, [8, 7]):
         table = event_based_scores(true, found, labels=labels)
         assert table.loc["micro", ["f1", "n_true"]].tolist() == [1.0, 2]

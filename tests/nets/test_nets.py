@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from skaudio.nets import GRU, LeNet, Standardize, TimePooling, recording_mean
-from skaudio.nets._sequence_layers import POOLINGS, MaskedBatchNorm, flip_in_length, time_mask
+from skaudio.nets._sequence_layers import MaskedBatchNorm, flip_in_length, time_mask
+from skaudio.nets._time_pooling import POOLINGS
 
 LENGTHS = [1, 2, 7, 16, 31]
 N_FEATURES = 13

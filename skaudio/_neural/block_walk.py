@@ -1,0 +1,216 @@
+"""A network over one long recording, block by block, with the numbers of the whole.
+
+Memory holds one block. The convolutions see enough frames of the neighbouring blocks; the recurrent
+layers hand their state from block to block, the backward ones from the end of the recording to its
+beginning; what one recurrent layer returns is kept on disk for the next; poolings over time are
+gathered on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+
+from skaudio._neural.long_frames import FrameFile
+from skaudio._parallel import no_progress
+from skaudio.nets import Standardize, StandardizedNet
+
+Result = TypeVar("Result")
+# (net, blocks of (1, n_outputs, n_frames), their number of frames) -> result.
+End = Callable[[Any, Iterable[torch.Tensor], torch.Tensor], Result]
+# Told the stage after each block of it. In the first stage: how many frames of the block belong to
+# the one before it, and how many are its own.
+Seen = Callable[[str, "tuple[int, int] | None"], Any]
+
+
+class ReadableFrames(Protocol):
+    """Frames of a recording that are read in pieces."""
+
+    n_frames: int
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Return frames (stop - start, n_features)."""
+
+
+def n_ticks(net: Any, n_frames: int, block: int) -> int:
+    """Return how often a walk calls ``tick``."""
+    n_stages = 2 + len(_layers(net, "forwards")) + len(_layers(net, "backwards"))
+    return n_stages * -(-n_frames // _whole_strides(net, block))
+
+
+@torch.inference_mode()
+def walk(
+    module: StandardizedNet,
+    frames: ReadableFrames,
+    end: End[Result],
+    *,
+    block: int,
+    device: str,
+    tick: Callable[[int], Any] = no_progress,
+    seen: Seen | None = None,
+) -> Result:
+    """Run a network over a long recording.
+
+    Parameters
+    ----------
+    module : StandardizedNet of a network that `can_walk`
+    frames : ReadableFrames
+    end : callable
+        Makes the result of the last frames, which it gets as an iterator over blocks.
+    block : int
+        Frames to work on at a time.
+    device : str
+    tick : callable
+        Called with 1 after each block of each stage: the convolutions, each direction of each
+        recurrent layer, the end.
+    seen : callable, optional
+        Told the stage after each block, as for the outputs of a layer that is being recorded.
+    """
+    net: Any = module.net
+    seen = seen or _ignore
+    block = _whole_strides(net, block)
+    step = block // net.frame_stride
+    local = _run_local(module, frames, block, device, tick, seen)
+    forwards, backwards = _layers(net, "forwards"), _layers(net, "backwards")
+    n_frames = -(-frames.n_frames // net.frame_stride)
+    if not len(forwards):
+        blocks: Iterator[torch.Tensor] = local
+    else:
+        inputs = [_on_disk(local)]
+        for i, layer in enumerate(forwards):
+            # The forward direction alone, which has the order of the frames.
+            before = [net.dropout] if i or hasattr(net, "score") else []
+            directions = [(layer, False)]
+            if len(backwards):
+                directions.append((backwards[i], True))
+            outputs = []
+            for one, backward in directions:
+                stage = f"recurrent {i} {backward}"
+                told = (lambda name: lambda: seen(name, None))(stage)
+                read = [] if backward else before
+                outputs.append(
+                    _run_recurrent(one, inputs, step, device, read, backward, tick, told)
+                )
+            inputs = outputs
+        blocks = (_read(inputs, *bounds, device) for bounds in _blocks(n_frames, step))
+    result = end(net, _finished(net, blocks, tick, seen), torch.tensor([n_frames], device=device))
+    seen("result", None)
+    return result
+
+
+def _ignore(stage: str, inside: tuple[int, int] | None) -> None:
+    """Take what `walk` tells, and do nothing."""
+
+
+def _layers(net: Any, name: str) -> Any:
+    return getattr(net, name, ())
+
+
+def _whole_strides(net: Any, block: int) -> int:
+    """Return a number of frames near ``block`` that is a whole number of strides."""
+    stride = int(net.frame_stride)
+    return max(block // stride, 1) * stride
+
+
+def _blocks(n: int, step: int) -> Iterator[tuple[int, int]]:
+    return ((start, min(start + step, n)) for start in range(0, n, step))
+
+
+def _finished(
+    net: Any, blocks: Iterable[torch.Tensor], tick: Callable[[int], Any], seen: Seen
+) -> Iterator[torch.Tensor]:
+    """Yield what ``forward_frames`` returns, from blocks (1, n_frames, width)."""
+    finish = getattr(net, "score", lambda x: x.transpose(1, 2))
+    for block in blocks:
+        yield finish(block)
+        seen("end", None)
+        tick(1)
+
+
+def _run_local(
+    module: StandardizedNet,
+    frames: ReadableFrames,
+    block: int,
+    device: str,
+    tick: Callable[[int], Any],
+    seen: Seen,
+) -> Iterator[torch.Tensor]:
+    """Run the standardization and the convolutions, which see ``net.reach`` frames each way."""
+    net: Any = module.net
+    standardize = module.standardize
+    means = recording_means(standardize, frames, block)
+    for start, stop in _blocks(frames.n_frames, block):
+        first, last = max(start - net.reach, 0), min(stop + net.reach, frames.n_frames)
+        x = torch.from_numpy(frames.read(first, last) - means).T[None].to(device)
+        x = (x - standardize.mean[:, None]) * standardize.scale[:, None]
+        local = net.forward_local(x, torch.tensor([x.shape[-1]], device=device))[0]
+        skip = (start - first) // net.frame_stride
+        count = -(-(stop - start) // net.frame_stride)
+        seen("local", (start - first, stop - start))
+        yield local[:, skip : skip + count].float()
+        tick(1)
+
+
+def recording_means(standardize: Standardize, frames: ReadableFrames, block: int) -> np.ndarray:
+    """Return the mean of each feature over the recording, as `skaudio.nets.recording_mean` does.
+
+    0 if it is not to be subtracted.
+    """
+    n_features = len(standardize.mean)
+    if standardize.inverse_temperature is None:
+        return np.zeros(n_features, np.float32)
+    inverse_temperature = float(standardize.inverse_temperature)
+    highest, total, weight = -np.inf, np.zeros(n_features), 0.0
+    for start, stop in _blocks(frames.n_frames, block):
+        rows = frames.read(start, stop).astype(np.float64)
+        level = inverse_temperature * rows.mean(axis=1)
+        top = max(highest, float(level.max()))
+        weights = np.exp(level - top)
+        fade = np.exp(highest - top)
+        total, weight = total * fade + weights @ rows, weight * fade + weights.sum()
+        highest = top
+    return (total / weight).astype(np.float32)
+
+
+def _on_disk(blocks: Iterable[torch.Tensor]) -> FrameFile:
+    """Write blocks (1, n_frames, width) one after the other."""
+    file = None
+    for block in blocks:
+        file = file or FrameFile(block.shape[-1])
+        file.write(file.n_frames, block[0].cpu().numpy())
+    assert file is not None
+    return file
+
+
+def _run_recurrent(
+    layer: Any,
+    inputs: list[FrameFile],
+    step: int,
+    device: str,
+    before: list[Any],
+    backward: bool,
+    tick: Callable[[int], Any],
+    told: Callable[[], Any],
+) -> FrameFile:
+    """Run one direction of a recurrent layer, handing its state from block to block."""
+    out = FrameFile(layer.hidden_size)
+    state = None
+    blocks = list(_blocks(inputs[0].n_frames, step))
+    for start, stop in reversed(blocks) if backward else blocks:
+        x = _read(inputs, start, stop, device)
+        for part in before:  # changes nothing in evaluation; its output may be asked for
+            x = part(x)
+        y, state = layer(x.flip(1) if backward else x, state)
+        y = y.flip(1) if backward else y
+        out.write(start, y[0].cpu().numpy())
+        told()
+        tick(1)
+    return out
+
+
+def _read(files: list[FrameFile], start: int, stop: int, device: str) -> torch.Tensor:
+    rows = np.concatenate([file.read(start, stop) for file in files], axis=1)
+    return torch.from_numpy(rows)[None].to(device)

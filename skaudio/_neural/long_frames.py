@@ -1,0 +1,183 @@
+"""Frames of recordings for prediction: at once where these are short, from files where long.
+
+A long recording is decoded and encoded piece by piece; its frames go to a temporary file.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from skaudio._neural.batches import as_frames, encoded_frames, reads_audio
+from skaudio._steps import is_augmentation, steps_of
+from skaudio.audio import Recording, check_recordings, seconds_of
+from skaudio.encoders import LongEncoding, can_stream
+
+# Recordings of more frames are walked through, so many frames at a time.
+LONG_FRAMES = 1 << 14
+BLOCK_FRAMES = 1 << 12
+
+# What a network has that can be walked through: see `skaudio.nets.CRNN`.
+PARTS = ("forward_local", "reach", "frame_stride", "classify")
+
+
+class LongFrames:
+    """Frames of one recording that are read in pieces; here, of an array (n_features, n_frames).
+
+    Attributes
+    ----------
+    n_frames : int
+    """
+
+    def __init__(self, frames: np.ndarray) -> None:
+        self._frames = frames
+        self.n_frames = frames.shape[1]
+
+    def open(self) -> LongFrames:
+        """Return frames that can be read."""
+        return self
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Return frames (stop - start, n_features), float32."""
+        piece = np.asarray(self._frames[:, start:stop], np.float32)
+        return np.ascontiguousarray(piece.T)
+
+
+class LongRecording:
+    """A recording whose frames are made when they are needed, in a file as large as they are.
+
+    Attributes
+    ----------
+    n_frames : int
+        Known once it has been opened.
+    """
+
+    n_frames: int
+
+    def __init__(self, encoder: Any, recording: Recording) -> None:
+        self._encoder = encoder
+        self._recording = recording
+
+    def open(self) -> EncodedFrames:
+        """Encode the recording; the file lives as long as what is returned."""
+        frames = EncodedFrames(LongEncoding(self._encoder, self._recording))
+        self.n_frames = frames.n_frames
+        return frames
+
+
+class EncodedFrames:
+    """A recording encoded into a file, read in pieces like `LongFrames`."""
+
+    def __init__(self, encoding: LongEncoding) -> None:
+        self._encoding = encoding
+        self._file = FrameFile(encoding.n_rows)
+        for piece in encoding.pieces():
+            self._file.write(self._file.n_frames, piece.T)
+        self.n_frames = self._file.n_frames
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Return frames (stop - start, n_features), float32."""
+        return self._encoding.finish(np.ascontiguousarray(self._file.read(start, stop).T)).T
+
+
+class FrameFile:
+    """Rows of float32 in a temporary file that is removed with the object.
+
+    Read and written by calls, not mapped: mapped pages would count as memory of the process.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.n_frames = 0
+        self._width = width
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115
+
+    def write(self, start: int, rows: np.ndarray) -> None:
+        """Write rows (n, width) from row number ``start`` on."""
+        try:
+            self._file.seek(4 * self._width * start)
+            self._file.write(np.ascontiguousarray(rows, dtype=np.float32).tobytes())
+            self._file.flush()
+        except OSError as error:
+            raise OSError(
+                f"{4 * self._width * (start + len(rows))} bytes of frames of a long recording do "
+                f"not fit into the temporary folder {tempfile.gettempdir()} ({error.strerror}). "
+                "Free some space, or set TMPDIR to another folder."
+            ) from error
+        self.n_frames = max(self.n_frames, start + len(rows))
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        self._file.seek(4 * self._width * start)
+        content = self._file.read(4 * self._width * (stop - start))
+        return np.frombuffer(content, np.float32).reshape(-1, self._width).copy()
+
+    def __del__(self) -> None:
+        self._file.close()
+
+
+def prediction_frames(
+    estimator: Any, X: Any, *, seconds: float | None = None
+) -> list[np.ndarray | LongRecording]:
+    """Return the frames of X on the clean path; of long recordings, what makes them later.
+
+    Parameters
+    ----------
+    estimator : neural estimator
+    X : sequence of recordings, or of frames where ``encoder=None``
+    seconds : float, optional
+        Recordings that last longer are long, if their encoder can stream and the network can be
+        walked through; by default those of more than `LONG_FRAMES` frames.
+    """
+    encoder = _only_encoder(estimator.encoder_) if reads_audio(estimator) else None
+    if encoder is None or not can_walk(estimator.net_.module_.net):
+        return list(encoded_frames(estimator, X))
+    if seconds is None:
+        first, second = encoder.frame_times(2)
+        seconds = LONG_FRAMES * float(second - first)
+    parts: list[Any] = list(check_recordings(estimator, X, reset=False))
+    long = [_lasts_longer(encoder, part, seconds) for part in parts]
+    short = [i for i, is_long in enumerate(long) if not is_long]
+    encoded = _encode(estimator, [parts[i] for i in short]) if short else iter(())
+    return [
+        LongRecording(encoder, part) if is_long else next(encoded)
+        for part, is_long in zip(parts, long, strict=True)
+    ]
+
+
+def _encode(estimator: Any, recordings: list[Recording]) -> Iterator[np.ndarray]:
+    return iter(as_frames(estimator.encoder_.transform(recordings), recordings))
+
+
+def _only_encoder(encoder: Any) -> Any:
+    """Return the step that makes the frames, if it can stream and no other acts in prediction."""
+    steps = [step for step in steps_of(encoder) if not is_augmentation(step)]
+    return steps[0] if len(steps) == 1 and can_stream(steps[0]) else None
+
+
+def _lasts_longer(encoder: Any, recording: Recording, limit: float) -> bool:
+    """Whether a recording can be streamed, and the encoder takes more than so many seconds."""
+    seconds = seconds_of(recording, encoder.sample_rate)
+    if seconds is None:
+        return False
+    seconds -= encoder.offset
+    if encoder.duration is not None:
+        seconds = min(seconds, encoder.duration)
+    return bool(seconds > limit)
+
+
+def can_walk(net: Any) -> bool:
+    """Whether a network has the parts that blocks of a long recording go through.
+
+    A subclass that computes something else in its ``forward`` does not have them.
+    """
+
+    def depth(name: str) -> int:
+        kinds = enumerate(type(net).__mro__)
+        return next((i for i, kind in kinds if name in vars(kind)), len(type(net).__mro__))
+
+    methods = ("forward", "forward_features", "forward_frames")
+    return all(hasattr(net, part) for part in PARTS) and all(
+        depth(method) >= depth("classify") for method in methods
+    )
