@@ -38,11 +38,12 @@ from skaudio.nets import STEP, StandardizedNet
 # BATCH_FRAMES frames, for the sake of memory.
 PREDICT_ROWS = 32
 PREDICT_FRAMES = 768
-LONG_ROWS = 8
+LONG_ROWS = 4
 BATCH_FRAMES = 1 << 15
 
 # Networks that round alike however far a batch is padded take sequences of all lengths in batches
-# of PREDICT_ROWS rows; of LONG_ROWS beyond MIXED_LONG frames.
+# of PREDICT_ROWS rows; of MIXED_ROWS beyond MIXED_LONG frames.
+MIXED_ROWS = 8
 MIXED_LONG = 1 << 12
 
 Part = np.ndarray | LongRecording
@@ -260,12 +261,12 @@ def _mixed_lengths(
     """
     few = rows_round_alike(module)
     order = np.argsort(-counts, kind="stable")
-    for tier, n_rows in ((counts <= MIXED_LONG, PREDICT_ROWS), (counts > MIXED_LONG, LONG_ROWS)):
+    for tier, n_rows in ((counts <= MIXED_LONG, PREDICT_ROWS), (counts > MIXED_LONG, MIXED_ROWS)):
         chosen = order[tier[order]]
         for start in range(0, len(chosen), n_rows):
             part = chosen[start : start + n_rows]
             n_frames = -(-int(counts[part].max()) // STEP) * STEP
-            yield index[part], n_frames, -(-len(part) // LONG_ROWS) * LONG_ROWS if few else n_rows
+            yield index[part], n_frames, -(-len(part) // MIXED_ROWS) * MIXED_ROWS if few else n_rows
 
 
 # A network -> number of torch threads -> whether it rounds alike in batches of fewer rows.
@@ -290,6 +291,6 @@ def rows_round_alike(module: StandardizedNet) -> bool:
         expected = module.net(x, lengths)
         known[n_threads] = all(
             torch.equal(module.net(x[:n], lengths[:n]), expected[:n])
-            for n in range(LONG_ROWS, PREDICT_ROWS, LONG_ROWS)
+            for n in range(MIXED_ROWS, PREDICT_ROWS, MIXED_ROWS)
         )
     return known[n_threads]
