@@ -111,8 +111,9 @@ def _open_parts(content: Content, source: str | bytes, is_part: bool) -> list[Pa
     try:
         return _open_links(content, links)
     except sf.LibsndfileError as error:
-        is_other = _ffmpeg.container_of(content.part(0, HEAD)) is not None
-        start = None if is_other else _mpeg.find_mpeg(content)
+        # Tags that are longer than they say, and padding, are in front of many an MP3.
+        is_tagged = content.part(0, 4).startswith((b"ID3", bytes(4)))
+        start = _mpeg.find_mpeg(content) if is_tagged else None
         if error.code != UNRECOGNISED or start is None:
             raise
         return _open_links(content, _mpeg.mpeg_links(content, start, content.size))
