@@ -255,7 +255,7 @@ def make_stopping(name):
 def test_labels_are_checked_before_anything_is_decoded(name):
     X = [f"not_there_{i}.wav" for i in range(4)]
     for labels in ([1.5, 2.5, 3.25, 1.0], ["a", "a", "b", None], ["a", "a", 1, 2]):
-        with pytest.raises((ValueError, TypeError), match="label|NaN|y contains|y\\["):
+        with pytest.raises((ValueError, TypeError), match=r"label|NaN|y contains|y\["):
             make(name, "recordings").fit(X, labels)
 
 

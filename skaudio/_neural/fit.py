@@ -30,7 +30,7 @@ from skaudio._neural.checks import (
     refuse_single_frames,
 )
 from skaudio._neural.held_out import Classes, hold_out
-from skaudio._neural.work import working_threads
+from skaudio._parallel import working_threads
 from skaudio._state import seeded
 from skaudio._validation import check_parameters
 from skaudio.nets import LOUDNESS_WEIGHT, Standardize, StandardizedNet, recording_mean
@@ -53,6 +53,10 @@ def fitting(estimator: Any) -> Iterator[int]:
     """Check the parameters and give the seed of a `fit`, which is `all_or_nothing`."""
     with all_or_nothing(estimator):
         check_parameters(estimator)
+        if estimator.net_params:
+            from skaudio._neural.training_net import check_net_params  # imports skorch
+
+            check_net_params(estimator)
         if is_warm(estimator):
             check_same_net(estimator)
         yield int(check_random_state(estimator.random_state).randint(2**31 - 1))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -216,3 +218,38 @@ def make_net(
 
 def _silent(*args: Any) -> None:
     """Take skorch's messages and show none: the progress bar and the history tell the same."""
+
+
+def check_net_params(estimator: Any) -> None:
+    """Raise an error that names a key of ``net_params`` that no part of the net has."""
+    given = estimator.net_params or {}
+    parts = {
+        "optimizer": given.get("optimizer", torch.optim.AdamW),
+        "criterion": given.get("criterion"),
+        "iterator_train": given.get("iterator_train"),
+        "iterator_valid": given.get("iterator_valid"),
+    }
+    own = [name for name in inspect.signature(NeuralNet.__init__).parameters if name != "self"]
+    known = [name for name in own if name not in ("module", "kwargs")]
+    for key in given:
+        name, _, inner = key.partition("__")
+        if name not in known:
+            raise ValueError(
+                f"net_params={key!r}: skorch.NeuralNet has no such parameter.{_hint(name, known)}"
+            )
+        part = parts.get(name)
+        if not inner or not isinstance(part, type) or inner == "param_groups":
+            continue
+        parameters = inspect.signature(part).parameters
+        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            continue
+        if inner.partition("__")[0] not in parameters and not inner.startswith("param_groups"):
+            raise ValueError(
+                f"net_params={key!r}: {part.__name__} has no parameter {inner!r}."
+                f"{_hint(inner, list(parameters))}"
+            )
+
+
+def _hint(name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, 1)
+    return f" Did you mean {near[0]!r}?" if near else f" Expected one of {', '.join(known)}."
