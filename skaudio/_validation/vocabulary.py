@@ -229,6 +229,9 @@ def check_target(estimator: Any, y: Any, groups: Any = None, *, advice: str = ""
         raise ValueError(
             f"{name} requires y to be passed, but the target y is None.{advice and ' ' + advice}"
         )
+    shape = getattr(y, "shape", None) or (len(y) if hasattr(y, "__len__") else 1,)
+    if shape[0] == 0:
+        raise ValueError("y holds no labels: found 0 sample(s), expected at least one.")
     for name, labels in (("y", y), ("groups", groups)):
         dtype = getattr(labels, "dtype", None)
         # Labels of these types are all there, and of one type.
