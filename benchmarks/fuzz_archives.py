@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from skaudio._files.archive import unpack
+from skaudio._files.archive import _unpack
 
 MAX_BYTES, MAX_FILES = 100_000, 20
 
@@ -99,7 +99,7 @@ def run(n_runs: int, seed: int = 0) -> dict[str, Counter[str]]:
 def outcome(path: Path, folder: Path) -> str:
     """Unpack, and return what has come of it."""
     try:
-        unpack(path, folder, MAX_BYTES, MAX_FILES)
+        _unpack(path, folder, MAX_BYTES, MAX_FILES)
     except ValueError as error:
         return "refused" if str(path) in str(error) else "unnamed!"
     except BaseException as error:

@@ -20,8 +20,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from skaudio._files import RemoteFile, fetch_file, fetch_zip, transfer
-from skaudio._files.archive import unpack
+from skaudio._files import fetch_file, fetch_zip, transfer
+from skaudio._files.archive import _unpack
 
 CONTENT = b"PK\x03\x04" + np.random.default_rng(0).bytes(299_996)
 SHA256 = "sha256:" + hashlib.sha256(CONTENT).hexdigest()
@@ -143,7 +143,7 @@ def path(tmp_path):
 
 
 def fetch(server, path, known_hash=SHA256, size=300_000):
-    fetch_file(RemoteFile(server.url, known_hash, size), path, by_hand=BY_HAND, verbose=0)
+    fetch_file(server.url, path, known_hash=known_hash, size=size, by_hand=BY_HAND, verbose=0)
 
 
 def files(path):
@@ -158,7 +158,7 @@ def test_whole_file(server, path, capsys):
 
 
 def test_progress_bar(server, path, capsys):
-    fetch_file(RemoteFile(server.url, SHA256, len(CONTENT)), path, by_hand=BY_HAND)
+    fetch_file(server.url, path, known_hash=SHA256, size=len(CONTENT), by_hand=BY_HAND)
     output = capsys.readouterr()
     assert output.out == f"Downloading {server.url}\n"
     assert "100%" in output.err
@@ -346,7 +346,7 @@ class TestBrokenConnections:
         # The discard port: nobody listens there.
         url = "http://127.0.0.1:9/net.pt"
         with pytest.raises(ConnectionError, match=rf"{url} could not be .*{BY_HAND}"):
-            fetch_file(RemoteFile(url), path, by_hand=BY_HAND, verbose=0)
+            fetch_file(url, path, known_hash=None, size=None, by_hand=BY_HAND, verbose=0)
         assert files(path) == []
 
 
@@ -404,10 +404,10 @@ class TestWrongFiles:
 class TestLyingServers:
     """What comes in place of a file of unknown hash and size is found out, or refused."""
 
-    def refused(self, server, path, message, *, kind=ConnectionError, source=None):
-        source = source or RemoteFile(server.url, max_size=1_000_000)
+    def refused(self, server, path, message, *, kind=ConnectionError, **facts):
+        facts = {"known_hash": None, "size": None, "max_size": 1_000_000, **facts}
         with pytest.raises(kind, match=message):
-            fetch_file(source, path, by_hand=BY_HAND, verbose=0)
+            fetch_file(server.url, path, by_hand=BY_HAND, verbose=0, **facts)
         assert files(path) == []
 
     def test_page_to_log_in(self, server, path):
@@ -427,15 +427,14 @@ class TestLyingServers:
     def test_other_length_is_announced(self, server, path, announced):
         server.headers = {"Content-Length": str(announced)}
         server.states_length = False
-        source = RemoteFile(server.url, SHA256, len(CONTENT))
-        self.refused(server, path, "not the expected file", kind=ValueError, source=source)
+        facts = {"known_hash": SHA256, "size": len(CONTENT)}
+        self.refused(server, path, "not the expected file", kind=ValueError, **facts)
 
     @pytest.mark.parametrize("announces", [True, False])
     def test_more_than_the_entry_allows(self, server, path, announces):
         server.states_length = announces
-        source = RemoteFile(server.url, max_size=299_999)
         message = "it has more than 299999 bytes"
-        self.refused(server, path, message, kind=ValueError, source=source)
+        self.refused(server, path, message, kind=ValueError, max_size=299_999)
 
     def test_compressed(self, server, path):
         server.headers = {"Content-Encoding": "gzip"}
@@ -477,7 +476,13 @@ class TestLyingServers:
         server.redirect = other
         self.refused(server, path, r"redirects to http://localhost, expected http://127\.0\.0\.1")
         fetch_file(
-            RemoteFile(server.url, SHA256, hosts=("localhost",)), path, by_hand="", verbose=0
+            server.url,
+            path,
+            known_hash=SHA256,
+            size=None,
+            by_hand="",
+            verbose=0,
+            hosts=("localhost",),
         )
         path.unlink()
         server.redirect = "/moved.pt"
@@ -519,8 +524,9 @@ class TestArchives:
 
     def fetch(self, server, folder, check=lambda folder: None):
         fetch_zip(
-            RemoteFile(server.url, max_size=100_000),
+            server.url,
             folder,
+            max_size=100_000,
             max_files=6,
             missing_from=folder,
             allowed=True,
@@ -608,7 +614,7 @@ class TestArchives:
         raw = stream.getvalue().replace(announced, (100).to_bytes(4, "little"))
         (tmp_path / "a.zip").write_bytes(raw)
         with pytest.raises(ValueError, match=r"a\.zip cannot be unpacked"):
-            unpack(tmp_path / "a.zip", tmp_path / "x", 1000, 10)
+            _unpack(tmp_path / "a.zip", tmp_path / "x", 1000, 10)
         assert sum(p.stat().st_size for p in tmp_path.rglob("top/*")) <= 100
 
     @pytest.mark.filterwarnings("ignore:no reference hash")

@@ -6,11 +6,9 @@ Private; the other packages import from here alone.
 from skaudio._files.archive import fetch_zip
 from skaudio._files.download import fetch_file
 from skaudio._files.local import FileState, file_hash, file_lock, file_state, get_data_home
-from skaudio._files.transfer import RemoteFile
 
 __all__ = [
     "FileState",
-    "RemoteFile",
     "fetch_file",
     "fetch_zip",
     "file_hash",

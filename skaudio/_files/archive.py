@@ -17,16 +17,18 @@ from skaudio._files.transfer import RemoteFile
 
 
 def fetch_zip(
-    source: RemoteFile,
+    url: str,
     folder: Path,
     *,
-    max_files: int,
     missing_from: Path,
     allowed: bool,
     licence: str,
     check: Callable[[Path], None],
     by_hand: str,
     verbose: int,
+    max_size: int | None = None,
+    max_files: int | None = None,
+    hosts: tuple[str, ...] = (),
 ) -> None:
     """Download a zip archive and make the content of its one top folder the new ``folder``.
 
@@ -36,13 +38,11 @@ def fetch_zip(
 
     Parameters
     ----------
-    source : RemoteFile
-        Of the archive. Its ``max_size`` bounds what it unpacks to as well.
+    url : str
+        Address of the archive.
     folder : Path
         What to make. If it exists, only what it lacks is moved into it; an empty folder counts
         as lacking.
-    max_files : int
-        How many files and folders the archive may hold.
     missing_from : Path
         Where no recordings were found, for the message if no download is allowed.
     allowed : bool
@@ -55,6 +55,10 @@ def fetch_zip(
         Advice for a machine that is offline, part of the error message.
     verbose : bool
         Print the licence, a progress bar, and the size and sha256 of the archive.
+    max_size, max_files : int or None
+        What the archive may have and unpack to, in bytes, and how many files and folders.
+    hosts : tuple of str
+        To which else the server may redirect.
 
     Raises
     ------
@@ -79,23 +83,24 @@ def fetch_zip(
         prefix = f".{folder.name}.unpacking-"
         for left in folder.parent.glob(f"{prefix}*"):  # by a process that was killed
             shutil.rmtree(left, ignore_errors=True)
+        source = RemoteFile(url, max_size=max_size, hosts=hosts)
         download_file(source, archive, by_hand=by_hand, verbose=verbose)
         sha256 = file_hash(archive)
         if verbose:
             print(f"{archive.stat().st_size} bytes, sha256 {sha256}")
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=prefix) as temporary:
             try:
-                unpacked = unpack(archive, Path(temporary), source.max_size, max_files)
+                unpacked = _unpack(archive, Path(temporary), max_size, max_files)
                 check(unpacked)
             except ValueError as error:
                 archive.unlink()
                 raise ValueError(
-                    f"{source.url}: not the expected archive (sha256 {sha256}): {error}. {by_hand}"
+                    f"{url}: not the expected archive (sha256 {sha256}): {error}. {by_hand}"
                 ) from error
             archive.unlink()
             _install(unpacked, folder)
     warnings.warn(
-        f"no reference hash is known for {source.url} (sha256 {sha256}): only the content of the"
+        f"no reference hash is known for {url} (sha256 {sha256}): only the content of the"
         " archive was checked",
         stacklevel=4,
     )
@@ -111,7 +116,9 @@ def _is_complete(folder: Path, check: Callable[[Path], None]) -> bool:
     return True
 
 
-def unpack(archive: Path, folder: Path, max_bytes: int | None, max_files: int | None) -> Path:
+def _unpack(
+    archive: Path, folder: Path, max_bytes: int | None = None, max_files: int | None = None
+) -> Path:
     """Unpack a zip archive; return the one folder at its top.
 
     Parameters
@@ -128,14 +135,14 @@ def unpack(archive: Path, folder: Path, max_bytes: int | None, max_files: int | 
         If the disk is full.
     """
     try:
-        return _unpack(archive, folder, max_bytes, max_files)
+        return _extract(archive, folder, max_bytes, max_files)
     except Exception as error:  # a damaged archive raises nearly anything
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise ValueError(f"{archive} cannot be unpacked ({error or repr(error)})") from error
 
 
-def _unpack(archive: Path, folder: Path, max_bytes: int | None, max_files: int | None) -> Path:
+def _extract(archive: Path, folder: Path, max_bytes: int | None, max_files: int | None) -> Path:
     with zipfile.ZipFile(archive) as contents:
         # An entry gives no more bytes than are announced here.
         n_files, n_bytes = len(contents.infolist()), sum(i.file_size for i in contents.infolist())

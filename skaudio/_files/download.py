@@ -7,19 +7,31 @@ import warnings
 from contextlib import ExitStack
 from pathlib import Path
 
-from tqdm.auto import tqdm
-
 from skaudio._files.local import file_hash, file_lock
 from skaudio._files.transfer import OtherFileError, RemoteFile, StoppedError, Transfer
 
 
-def fetch_file(source: RemoteFile, path: Path, *, by_hand: str, verbose: int = 1) -> None:
-    """Download a file as `download_file` does; warn where no reference hash is known."""
+def fetch_file(
+    url: str,
+    path: Path,
+    *,
+    known_hash: str | None,
+    size: int | None,
+    by_hand: str,
+    verbose: int = 1,
+    max_size: int | None = None,
+    hosts: tuple[str, ...] = (),
+) -> None:
+    """Download a file as `download_file` does; warn where no reference hash is known.
+
+    ``url``, ``known_hash``, ``size``, ``max_size`` and ``hosts`` are those of a `RemoteFile`.
+    """
+    source = RemoteFile(url, known_hash, size, max_size, hosts)
     download_file(source, path, by_hand=by_hand, verbose=verbose)
-    if source.known_hash is None:
-        checked = "its size was" if source.size is not None else "its length as announced was"
+    if known_hash is None:
+        checked = "its size was" if size is not None else "its length as announced was"
         warnings.warn(
-            f"no reference hash is known for {source.url}: {checked} checked, its hash is "
+            f"no reference hash is known for {url}: {checked} checked, its hash is "
             f"sha256:{file_hash(path)}",
             stacklevel=3,
         )
@@ -76,6 +88,8 @@ def download_file(source: RemoteFile, path: Path, *, by_hand: str, verbose: int)
         if verbose:
             print(f"Downloading {url}")
         try:
+            from tqdm.auto import tqdm  # slow to import, and whoever reads local files needs none
+
             with file:
                 bar = held.enter_context(
                     tqdm(unit="B", unit_scale=True, total=source.size, disable=not verbose)

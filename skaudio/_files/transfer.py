@@ -52,7 +52,7 @@ class RemoteFile:
     size : int or None
         In bytes.
     max_size : int or None
-        Where the size is not known: the most that it may be; of an archive, unpacked too.
+        Where the size is not known: the most that it may be.
     hosts : tuple of str
         To which else the server may redirect, their subdomains included.
     """

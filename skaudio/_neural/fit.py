@@ -30,7 +30,7 @@ from skaudio._neural.checks import (
     refuse_single_frames,
 )
 from skaudio._neural.held_out import Classes, hold_out
-from skaudio._neural.work import working_threads
+from skaudio._parallel import working_threads
 from skaudio._state import seeded
 from skaudio._validation import check_parameters
 from skaudio.nets import LOUDNESS_WEIGHT, Standardize, StandardizedNet, recording_mean

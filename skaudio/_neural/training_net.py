@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -22,8 +22,9 @@ from skaudio._neural.portable import portable_copies, present_device
 
 # What skorch records of each batch, of which the epoch's mean is kept.
 OF_BATCHES = ("train_loss", "train_batch_size", "valid_loss", "valid_batch_size")
-# What `fit` needs and nothing after it.
+# What `fit` needs and nothing after it, and what stands there then.
 LEFTOVERS = ("optimizer_", "criterion_")
+EMPTY = {"callbacks": None, "callbacks_": (), "train_split": None}
 PLAIN = (bool, int, float, str, type(None), np.generic)
 
 
@@ -55,7 +56,7 @@ class TrainingNet(NeuralNet):  # type: ignore[misc]
     need no device; they are loaded onto the net's device, or the CPU where that is missing.
     """
 
-    callbacks_: list[tuple[str, Any]]
+    callbacks_: Sequence[tuple[str, Any]]
     criterion: Any
     device: Any
 
@@ -87,20 +88,22 @@ class TrainingNet(NeuralNet):  # type: ignore[misc]
             for name in [n for n, value in state.items() if n.endswith("_")]:
                 if not isinstance(state[name], PLAIN):
                     del state[name]
-        for name in LEFTOVERS:
-            self.__dict__.pop(name)
-        self.callbacks_ = []
-        self.callbacks = None
-        self.criterion = type(self.criterion)
-        self.train_split = None
+        state = self._without_leftovers()
+        self.__dict__.clear()
+        self.__dict__.update(state)
         for row in self.history:
             for key, value in row.items():
                 row[key] = value.item() if isinstance(value, np.generic) else value
             own = [{k: b[k] for k in b if k not in OF_BATCHES} for b in row["batches"]]
             row["batches"] = own if any(own) else []
 
+    def _without_leftovers(self) -> dict[str, Any]:
+        state = {key: value for key, value in vars(self).items() if key not in LEFTOVERS}
+        kind = self.criterion if isinstance(self.criterion, type) else type(self.criterion)
+        return {**state, **EMPTY, "criterion": kind}
+
     def __getstate__(self) -> dict[str, Any]:
-        state = vars(self)
+        state = self._without_leftovers()  # callbacks may pickle a net while it is trained
         return {**state, **portable_copies({key: state[key] for key in ("module", "module_")})}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -25,9 +25,10 @@ from skaudio.audio._faults import find_errors as find_errors
 from skaudio.audio._faults import listed as listed
 from skaudio.audio._faults import raise_all as raise_all
 from skaudio.audio._faults import warn_of_nan as warn_of_nan
+from skaudio.audio._reader import to_float as to_float
 from skaudio.audio._recording import Recording
 from skaudio.audio._recording import check_samples as check_samples
-from skaudio.audio._recording import to_float as to_float
+from skaudio.audio._recording import open_blocks as open_blocks
 from skaudio.audio._stream import read_through as read_through
 from skaudio.audio._stream import seconds_of as seconds_of
 from skaudio.audio._stream import stream as stream

@@ -16,6 +16,8 @@ LIKELY_CHANNELS = 8
 
 def as_samples(item: Any, name: str) -> np.ndarray:
     """Return an array of real numbers, of one or more channels."""
+    if type(item) is np.ndarray and item.ndim == 1 and item.dtype.kind in "fiu":
+        return item
     if isinstance(item, tuple) and len(item) == 2 and sorted(map(np.ndim, item))[0] == 0:
         raise ValueError(
             f"{name} is a pair, (waveform, sample_rate)? Expected the waveform alone, or a "

@@ -87,7 +87,7 @@ class Store:
                 f"memory: results cannot be kept in {self.folder} ({error.strerror or error}). "
                 "Expected the name of a folder that is there, or can be made, and be written to."
             ) from error
-        _clean_once(self.folder, self.own)
+        _clean_at_times(self.folder, self.own)
 
     def path_of(self, key: str) -> Path:
         return self.own / key[:2] / f"{key}.npy"
@@ -139,8 +139,7 @@ class Store:
         if written:
             self._count(hits, misses, written)
         elif hits and os.access(self.own, os.W_OK):
-            # Hits write nothing that is needed: they can be read where the disk is full.
-            with suppress(OSError):
+            with suppress(OSError):  # a full disk: hits write nothing that is needed
                 self._count(hits, misses, written)
 
     def _count(self, hits: int, misses: int, written: int) -> None:
@@ -210,21 +209,37 @@ def _entries(own: Path) -> list[tuple[Path, os.stat_result]]:
     return found
 
 
+# When a transformer's folder may be looked through again.
+_next_look: dict[Path, float] = {}
+
+
+def _clean_at_times(folder: Path, own: Path) -> None:
+    """Remove what killed processes left, in at most a twentieth of the time."""
+    began = time.monotonic()
+    if began >= _next_look.get(own, began):
+        _clean(folder, own)
+        _next_look[own] = time.monotonic() + 20 * (time.monotonic() - began)
+
+
 def _clean(folder: Path, own: Path) -> None:
     """Remove what killed processes left: parts of files, and locks that nobody holds."""
-    for path in [*folder.glob("*.tmp"), *own.glob("*.tmp"), *own.glob("??/*.[tl]*")]:
+    for path in [*_left_in(folder), *_left_in(own), *_left_in(*own.glob("??"))]:
         with suppress(OSError, Timeout):  # gone meanwhile, or held
             if path.stat().st_mtime > time.time() - STALE:
                 continue
             if path.suffix == ".tmp":
                 path.unlink()
-            elif path.suffix == ".lock":
+            elif path.parent.parent == own:  # the locks of results
                 with file_lock(path, timeout=0):
                     pass  # removed at the end
 
 
-# Looking through 100 000 results takes some tenths of a second.
-_clean_once = functools.lru_cache(maxsize=256)(_clean)
+def _left_in(*folders: Path) -> Iterator[Path]:
+    for folder in folders:
+        with suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.endswith((".tmp", ".lock")):
+                    yield Path(entry.path)
 
 
 def _encode(array: np.ndarray, key: str) -> bytes:

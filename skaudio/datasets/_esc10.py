@@ -9,16 +9,12 @@ from typing import Any
 
 from sklearn.utils import Bunch
 
-from skaudio._files import RemoteFile, get_data_home
+from skaudio._files import get_data_home
 from skaudio.datasets._bunch import make_bunch, read_description
 from skaudio.datasets._find_or_fetch import find_or_fetch
 
 _COMMIT = "553c8f1743b9dba6b282e1323c3ca8fa76923448"
-_SOURCE = RemoteFile(
-    f"https://github.com/karolpiczak/ESC-10/archive/{_COMMIT}.zip",
-    max_size=200 << 20,
-    hosts=("codeload.github.com",),
-)
+_URL = f"https://github.com/karolpiczak/ESC-10/archive/{_COMMIT}.zip"
 _N_RECORDINGS, _N_CLASSES = 400, 10
 _FOLDER_NAME = re.compile(r"(?P<number>[0-9]{3}) - (?P<label>.+)")
 _FILE_NAME = re.compile(r"(?P<fold>[0-9])-(?P<clip_id>[0-9]+)-(?P<take>[A-Z])\.ogg")
@@ -118,8 +114,9 @@ def fetch_esc10(
     folder = get_data_home(data_home) / "esc10"
     rows = find_or_fetch(
         lambda: _find_recordings(folder),
-        _SOURCE,
+        _URL,
         folder,
+        max_size=200 << 20,
         max_files=2_000,
         within=folder,
         expected="recording in a folder named such as 001 - Dog bark",

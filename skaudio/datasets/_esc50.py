@@ -9,15 +9,11 @@ from typing import Any
 
 from sklearn.utils import Bunch
 
-from skaudio._files import RemoteFile, get_data_home
+from skaudio._files import get_data_home
 from skaudio.datasets._bunch import make_bunch, read_description
 from skaudio.datasets._find_or_fetch import find_or_fetch
 
-_SOURCE = RemoteFile(
-    "https://github.com/karolpiczak/ESC-50/archive/refs/heads/master.zip",
-    max_size=2 << 30,
-    hosts=("codeload.github.com",),
-)
+_URL = "https://github.com/karolpiczak/ESC-50/archive/refs/heads/master.zip"
 _N_RECORDINGS, _N_CLASSES = 2000, 50
 _COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
 _LICENCE = (
@@ -119,8 +115,9 @@ def fetch_esc50(
     table = folder / "meta" / "esc50.csv"
     names, rows = find_or_fetch(
         lambda: _find_recordings(folder),
-        _SOURCE,
+        _URL,
         folder,
+        max_size=2 << 30,
         max_files=10_000,
         within=folder,
         expected=f"recordings listed in {table}",

@@ -6,14 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from skaudio._files import RemoteFile, fetch_zip
+from skaudio._files import fetch_zip
+
+# All are archives of GitHub's repositories.
+HOSTS = ("codeload.github.com",)
 
 
 def find_or_fetch(
     find: Callable[[], Any],
-    source: RemoteFile,
+    url: str,
     folder: Path,
     *,
+    max_size: int,
     max_files: int,
     within: Path,
     expected: str,
@@ -29,7 +33,7 @@ def find_or_fetch(
     ----------
     find : callable
         Returns the recordings that are there, or something empty.
-    source, folder, max_files, allowed, licence, check, verbose
+    url, folder, max_size, max_files, allowed, licence, check, verbose
         As `fetch_zip` takes them.
     within : Path
         Where the recordings belong. If there are other files only, that is an error.
@@ -46,15 +50,17 @@ def find_or_fetch(
             f"{within} holds files, but no {expected}: empty it, or name another data_home"
         )
     fetch_zip(
-        source,
+        url,
         folder,
+        max_size=max_size,
         max_files=max_files,
+        hosts=HOSTS,
         missing_from=within,
         allowed=allowed,
         licence=licence,
         check=check,
         by_hand=(
-            f"To put the recordings there by hand, download {source.url} elsewhere and unpack it "
+            f"To put the recordings there by hand, download {url} elsewhere and unpack it "
             f"so that {example} exists, or name another data_home"
         ),
         verbose=verbose,

@@ -9,15 +9,11 @@ from typing import Any
 
 from sklearn.utils import Bunch
 
-from skaudio._files import RemoteFile, get_data_home
+from skaudio._files import get_data_home
 from skaudio.datasets._bunch import DIGIT_NAMES, make_bunch, read_description
 from skaudio.datasets._find_or_fetch import find_or_fetch
 
-_SOURCE = RemoteFile(
-    "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip",
-    max_size=200 << 20,
-    hosts=("codeload.github.com",),
-)
+_URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip"
 # The tag holds 3000; the check is against pages and fragments taken for the archive.
 _FEWEST_RECORDINGS = 2000
 _FILE_NAME = re.compile(r"(?P<digit>[0-9])_(?P<speaker>[^_]+)_(?P<index>[0-9]+)\.wav")
@@ -119,8 +115,9 @@ def fetch_fsdd(
     recordings = folder / "recordings"
     rows = find_or_fetch(
         lambda: _find_recordings(recordings),
-        _SOURCE,
+        _URL,
         folder,
+        max_size=200 << 20,
         max_files=10_000,
         within=recordings,
         expected="recording named such as 0_george_0.wav",

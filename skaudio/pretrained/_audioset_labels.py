@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from skaudio._files import FileState, RemoteFile, fetch_file, file_state, get_data_home
+from skaudio._files import FileState, fetch_file, file_state, get_data_home
 
 # Classes of AudioSet that YAMNet does without; the others it has in the same order.
 NOT_IN_YAMNET = frozenset(
@@ -57,7 +57,9 @@ def load_ontology(data_home: Any = None) -> list[dict[str, Any]]:
         )
         print(f"Ontology of AudioSet: licence {ONTOLOGY_LICENCE}")
         # 342 780 bytes in 2023.
-        fetch_file(RemoteFile(ONTOLOGY_URL, max_size=10 << 20), path, by_hand=by_hand)
+        fetch_file(
+            ONTOLOGY_URL, path, known_hash=None, size=None, max_size=10 << 20, by_hand=by_hand
+        )
     return _read_ontology(file_state(path))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from skaudio._files import RemoteFile, fetch_file, file_hash, file_state, get_data_home
+from skaudio._files import fetch_file, file_hash, file_state, get_data_home
 from skaudio._state import seeded
 from skaudio.pretrained._efficientat import EfficientAT
 from skaudio.pretrained._panns_cnn14 import Cnn14, Cnn14DecisionLevelMax
@@ -50,10 +50,9 @@ class WeightsFile:
     known_hash: str | None = None
 
     @property
-    def source(self) -> RemoteFile:
-        """Where to download it: GitHub keeps the files of releases on hosts of its own."""
-        hosts = ("githubusercontent.com",) if "://github.com/" in self.url else ()
-        return RemoteFile(self.url, self.known_hash, self.size, LARGEST_FILE, hosts)
+    def hosts(self) -> tuple[str, ...]:
+        """Where else it may come from: GitHub keeps the files of releases on other hosts."""
+        return ("githubusercontent.com",) if "://github.com/" in self.url else ()
 
 
 @dataclass(frozen=True)
@@ -186,7 +185,15 @@ def find_file(name: str, model: Model, file: WeightsFile, folder: Path) -> Path:
             f"({stated}), or pass weights=path"
         )
         print(f"Weights of {name}: licence {model.licence}")
-        fetch_file(file.source, path, by_hand=by_hand)
+        fetch_file(
+            file.url,
+            path,
+            known_hash=file.known_hash,
+            size=file.size,
+            by_hand=by_hand,
+            max_size=LARGEST_FILE,
+            hosts=file.hosts,
+        )
         return path
     wrong = ""
     kind, _, expected = (file.known_hash or "").partition(":")

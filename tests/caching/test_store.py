@@ -347,7 +347,7 @@ class TestWhatElseLiesThere:
                 os.utime(path, (time.time() - STALE - 9,) * 2)
         with FileLock(held):
             os.utime(held, (time.time() - STALE - 9,) * 2)
-            _result_store._clean_once.cache_clear()
+            _result_store._next_look.clear()
             cached.transform([np.full(4000, 0.5, np.float32)])
             assert not any(path.exists() for path in left)
             assert held.exists()

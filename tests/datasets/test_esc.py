@@ -17,7 +17,6 @@ import pytest
 import soundfile as sf
 from sklearn.model_selection import LeaveOneGroupOut
 
-from skaudio._files import RemoteFile
 from skaudio.datasets import _esc10, _esc50, fetch_esc10, fetch_esc50
 
 CLASSES = ["Dog bark", "Rain", "Sea waves", "Baby cry", "Clock tick", "Person sneeze"]
@@ -73,9 +72,7 @@ def serve(tmp_path, monkeypatch) -> Iterator[Callable[[dict[str, bytes]], Path]]
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     for _, module, _ in SETS.values():
-        monkeypatch.setattr(
-            module, "_SOURCE", RemoteFile(f"http://127.0.0.1:{server.server_port}/esc.zip")
-        )
+        monkeypatch.setattr(module, "_URL", f"http://127.0.0.1:{server.server_port}/esc.zip")
 
     def make(files: dict[str, bytes]) -> Path:
         with zipfile.ZipFile(root / "esc.zip", "w") as archive:
@@ -212,7 +209,7 @@ def test_archive_with_other_content_leaves_nothing_behind(name, files, message, 
 @both
 def test_offline(name, home, monkeypatch):
     fetch, module, _ = SETS[name]
-    monkeypatch.setattr(module, "_SOURCE", RemoteFile("http://127.0.0.1:9/esc.zip"))
+    monkeypatch.setattr(module, "_URL", "http://127.0.0.1:9/esc.zip")
     with pytest.raises(ConnectionError, match=r"esc\.zip could not be.*by hand"):
         fetch(data_home=home, verbose=0)
     assert list(home.iterdir()) == []

@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 import soundfile as sf
 
-from skaudio._files import RemoteFile
 from skaudio.datasets import _fsdd, fetch_fsdd, get_data_home
 
 TOP = "free-spoken-digit-dataset-1.0.10"
@@ -51,9 +50,7 @@ def serve(tmp_path, monkeypatch) -> Iterator[Callable[..., Path]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
-    monkeypatch.setattr(
-        _fsdd, "_SOURCE", RemoteFile(f"http://127.0.0.1:{server.server_port}/fsdd.zip")
-    )
+    monkeypatch.setattr(_fsdd, "_URL", f"http://127.0.0.1:{server.server_port}/fsdd.zip")
 
     def make(files: list[str]) -> Path:
         content = wav_bytes()
@@ -218,7 +215,7 @@ class TestDownload:
 
     def test_offline(self, home, monkeypatch):
         # The discard port: nobody listens there.
-        monkeypatch.setattr(_fsdd, "_SOURCE", RemoteFile("http://127.0.0.1:9/fsdd.zip"))
+        monkeypatch.setattr(_fsdd, "_URL", "http://127.0.0.1:9/fsdd.zip")
         message = (
             rf"127\.0\.0\.1:9/fsdd\.zip could not be.*unpack it so that {re.escape(str(home))}"
         )

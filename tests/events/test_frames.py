@@ -108,7 +108,7 @@ def test_bad_parameters(params, message):
 def test_bad_shapes():
     with pytest.raises(ValueError, match=r"shape \(3, 2\), expected \(n_labels, n_frames\)"):
         frames_to_events(np.zeros((3, 2)), [0, 1, 2], ["cat", "dog"])
-    with pytest.raises(ValueError, match="pass frame_duration="):
+    with pytest.raises(ValueError, match="Pass frame_duration="):
         frames_to_events(np.zeros((1, 1)), [0], ["cat"])
     two = frames_to_events(np.ones((1, 2)), [0, 1], ["cat"])
     two = [{**row, "file": i} for i in range(2) for row in two.to_dict("records")]
