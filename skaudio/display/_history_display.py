@@ -55,7 +55,7 @@ class HistoryDisplay:
     ... )
     >>> display = HistoryDisplay.from_estimator(gru.fit(X[y < 2], y[y < 2]))
     >>> sorted(display.lines_)
-    ['train_loss', 'valid_loss']
+    ['train_loss', 'valid_loss', 'valid_score']
     """
 
     def __init__(self, history: Any) -> None:
