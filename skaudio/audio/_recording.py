@@ -15,9 +15,9 @@ import soxr
 
 from skaudio._validation import check_sample_rate, counted
 from skaudio.audio import _errors
-from skaudio.audio._arrays import channels_first, check_overflow
+from skaudio.audio._arrays import bounds, channels_first, check_overflow, cut
 from skaudio.audio._clips import item_of, part_of
-from skaudio.audio._reader import Opened, bounds, check_rate, cut, open_encoded
+from skaudio.audio._reader import Opened, check_rate, open_encoded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
