@@ -22,7 +22,7 @@ from skaudio.audio._reader import Opened, check_rate, open_encoded
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
-    """A recording that has not been decoded yet; or ``duration`` seconds of it, from ``start``.
+    """A recording, or a clip of one, that has not been decoded yet.
 
     Attributes
     ----------
@@ -36,6 +36,10 @@ class Recording:
         In Hz where the container states it (mappings, AudioBatch); files carry theirs inside.
     warp_factor : float or None
         Vocal-tract warp factor marked by the VTLP augmentation.
+    start : float
+        Where the clip begins in the source, in seconds.
+    duration : float or None
+        Of the clip, in seconds; None is up to the end of the source.
     """
 
     source: Any
