@@ -160,7 +160,8 @@ def _frame_bytes(head: bytes, layout: Chunked) -> int:
         return 0
     # 24 bits in 4 bytes, and 8 in 2, are unusual and possible.
     width, rest = divmod(align, max(channels, 1))
-    if rest or width not in (1, 2, 3, 4, 8) or not bits <= 8 * width <= 2 * bits:
+    is_odd = width not in (1, 2, 3, 4, 8) and bits <= 32
+    if rest or is_odd or not bits <= 8 * width <= 2 * bits:
         found = f"{channels} channels of {bits} bits do not take {align} bytes"
         raise Damaged(layout.kind, found)
     return int(align)
