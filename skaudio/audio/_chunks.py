@@ -159,7 +159,9 @@ def _frame_bytes(head: bytes, layout: Chunked) -> int:
     if not is_pcm:
         return 0
     # 24 bits in 4 bytes, and 8 in 2, are unusual and possible.
-    if not bits * channels <= 8 * align <= 2 * bits * channels:
+    width, rest = divmod(align, max(channels, 1))
+    is_odd = width not in (1, 2, 3, 4, 8) and bits <= 32
+    if rest or is_odd or not bits <= 8 * width <= 2 * bits:
         found = f"{channels} channels of {bits} bits do not take {align} bytes"
         raise Damaged(layout.kind, found)
     return int(align)
@@ -237,8 +239,10 @@ class _ChunkedFile:
         """Whether here begins what may follow samples: chunks, padding, the end or another file."""
         content, layout = self.content, self.layout
         rest = content.size - at
-        if rest < layout.head or at == self.stop:
+        if rest < layout.align or at == self.stop:
             return True
+        if rest < layout.head:
+            return not any(content.part(at, content.size))
         if layout_of(content.part(at, at + 40)) is layout:
             return True
         if rest <= MOST_PADDING and not any(content.part(at, content.size)):
