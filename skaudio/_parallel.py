@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -265,3 +265,30 @@ def _mkl() -> Any:
         if path.exists():
             return getattr(ctypes.CDLL(str(path)), "MKL_Set_Num_Threads_Local", None)
     return None
+
+
+# Multiplications per batch, from which on a network is worth several of torch's threads. With
+# fewer, a second one gains little on a quiet machine, and on a busy one, where threads wait for
+# each other, costs up to thirty times the work: docs/benchmarks.md.
+WORTH_THREADS = 1 << 27
+
+
+def working_threads(module: Any, n_rows: int, n_frames: int) -> AbstractContextManager[Any]:
+    """Let torch use one thread for small work, and as many as it would for large.
+
+    By a fixed rule, never by timing: results are bit-equal at one number of threads only. The work
+    is the number of parameters, times the frames of a batch; where there are recurrent layers,
+    which go from frame to frame, times its rows.
+
+    Parameters
+    ----------
+    module : torch module
+    n_rows, n_frames : int
+        Of a batch.
+    """
+    from torch import nn
+
+    n_parameters = sum(parameter.numel() for parameter in module.parameters())
+    recurs = any(isinstance(part, nn.RNNBase) for part in module.modules())
+    work = n_parameters * n_rows * (1 if recurs else n_frames)
+    return torch_threads(1 if work < WORTH_THREADS else n_threads())

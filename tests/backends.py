@@ -2,10 +2,9 @@
 
     python tests/backends.py BACKEND FOLDER
 
-Run as a program, so that one that hangs can be ended, and so that processes find it as
-``__main__``.
-Everything is compared, bit for bit, with what it gives one after the other. Before the first
-worker starts, torch has used two threads: a forked process that waits for them would hang.
+Run as a program, so that one that hangs can be ended. Everything is compared, bit for bit, with
+what it gives one after the other. Before the first worker starts, torch has used two threads: a
+forked process that waits for them would hang.
 """
 
 import os

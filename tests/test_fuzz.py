@@ -10,7 +10,7 @@ import pytest
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
-@pytest.mark.parametrize("script", ["fuzz_archives", "fuzz_weights"])
+@pytest.mark.parametrize("script", ["fuzz_archives", "fuzz_weights", "fuzz_recordings"])
 def test_every_damage_is_told_by_name(script, monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
     counts = importlib.import_module(script).run(240, seed=1)

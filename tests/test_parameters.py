@@ -213,6 +213,24 @@ def test_a_device_that_is_not_there():
         MFCC(device="xpu:3").fit(UNREADABLE)
 
 
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("optimiser", r"skorch\.NeuralNet has no such parameter\. Did you mean 'optimizer'\?"),
+        ("batch_sise", r"skorch\.NeuralNet has no such parameter\. Did you mean 'batch_size'\?"),
+        (
+            "module__n_layers",
+            r"skorch\.NeuralNet has no such parameter\. Expected one of crit",
+        ),
+        ("optimizer__weight_decy", r"AdamW has no parameter .*Did you mean 'weight_decay'\?"),
+    ],
+)
+@pytest.mark.parametrize("name", [n for n in ESTIMATORS if "net_params" in vars(build(n))])
+def test_a_key_of_net_params_that_nothing_has(name, key, said):
+    with pytest.raises(ValueError, match=rf"^net_params='{key}': {said}"):
+        build(name).set_params(net_params={key: 1}).fit(UNREADABLE, LABELS)
+
+
 def test_described_alike():
     """A parameter of one name is described in the same words wherever it occurs."""
     found: dict[str, dict[str, list[str]]] = {}

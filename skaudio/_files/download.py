@@ -7,8 +7,6 @@ import warnings
 from contextlib import ExitStack
 from pathlib import Path
 
-from tqdm.auto import tqdm
-
 from skaudio._files.local import file_hash, file_lock
 from skaudio._files.transfer import OtherFileError, RemoteFile, StoppedError, Transfer
 
@@ -90,6 +88,8 @@ def download_file(source: RemoteFile, path: Path, *, by_hand: str, verbose: int)
         if verbose:
             print(f"Downloading {url}")
         try:
+            from tqdm.auto import tqdm  # slow to import, and whoever reads local files needs none
+
             with file:
                 bar = held.enter_context(
                     tqdm(unit="B", unit_scale=True, total=source.size, disable=not verbose)

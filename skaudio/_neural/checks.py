@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from skaudio._steps import frame_maker, last_step
+from skaudio._steps import is_augmentation, parts_of, steps_of
 
 # A recording is named as the cause where a feature of it, standardised, is this many times as large
 # as the largest one of the median recording.
 OUTLYING = 1e3
+# Parameters of encoders that frames do not depend on, or up to rounding.
+HOW = ("n_jobs", "device", "verbose", "batch_size", "memory", "precision")
 
 
 def is_warm(estimator: Any) -> bool:
@@ -37,13 +39,11 @@ def refuse_rows(encoded: Any) -> None:
         )
 
 
-def refuse_single_frames(standardize: str, parameter: Any) -> None:
+def refuse_single_frames(standardize: str) -> None:
     """Raise the error for recordings of one frame each, whose mean is to be subtracted."""
-    given = f"standardize={parameter!r}"
-    meaning = "" if parameter == standardize else f", which is {standardize!r} with an encoder,"
     raise ValueError(
-        f"{given}{meaning} subtracts each recording's mean over time, and each recording has one "
-        "frame alone: zeros are left, from which nothing is learned. Pass "
+        f"standardize={standardize!r} subtracts each recording's mean over time, and each "
+        "recording has one frame alone: zeros are left, from which nothing is learned. Pass "
         "standardize='global', or frames over time."
     )
 
@@ -76,35 +76,32 @@ def _frozen(value: Any) -> Any:
 
 
 def check_same_frames(before: Any, now: Any) -> None:
-    """With ``warm_start``, raise an error if an encoder makes other frames than that of before."""
-    for what, first, second in zip(
-        ("features", "seconds from frame to frame"),
-        _frame_facts(before),
-        _frame_facts(now),
-        strict=True,
-    ):
-        if first is not None and second is not None and first != second:
+    """With ``warm_start``, raise an error if an encoder makes other frames than that of before.
+
+    Augmentations may differ, and what only says how to compute.
+    """
+    if before is None or now is None:  # the number of features is all that is known
+        return
+    first, second = _frame_facts(before), _frame_facts(now)
+    for place in (*second, *first):
+        if first.get(place) != second.get(place):
             raise ValueError(
-                f"warm_start: the encoder's frames have {what} {_shown(second)}, expected the "
-                f"{_shown(first)} of the first fit, whose net is trained further. Pass that "
-                "encoder, or warm_start=False for a new net."
+                f"warm_start: encoder {place}={second.get(place)!r:.200}, expected the "
+                f"{first.get(place)!r:.200} of the first fit, whose net is trained further. Pass "
+                "that encoder, or warm_start=False for a new net."
             )
 
 
-def _frame_facts(encoder: Any) -> tuple[Any, Any]:
-    maker = frame_maker(encoder)
-    if maker is None:
-        return None, None
-    first, second = maker.frame_times(2)
-    is_last = last_step(encoder) is maker
-    names = list(maker.get_feature_names_out()) if is_last else None
-    return names, round(float(second - first), 9)
-
-
-def _shown(fact: Any) -> str:
-    if isinstance(fact, list):
-        return f"{len(fact)} ({fact[0]!r} to {fact[-1]!r})"
-    return f"{fact:g}"
+def _frame_facts(encoder: Any) -> dict[str, Any]:
+    """Return the classes and plain parameters that the frames of an encoder depend on."""
+    steps = [step for step in steps_of(encoder) if not is_augmentation(step)]
+    facts: dict[str, Any] = {"steps": tuple(type(step).__name__ for step in steps)}
+    for step in steps:
+        for place, value in parts_of(step, type(step).__name__, ignored=HOW):
+            frozen = _frozen(value)
+            if isinstance(frozen, (bool, int, float, str, tuple, type(None), type)):
+                facts[place] = frozen
+    return facts
 
 
 def check_n_features(module: Any, n_features: int) -> None:

@@ -30,7 +30,7 @@ from skaudio._neural.checks import (
     refuse_single_frames,
 )
 from skaudio._neural.held_out import Classes, hold_out
-from skaudio._neural.work import working_threads
+from skaudio._parallel import working_threads
 from skaudio._state import seeded
 from skaudio._validation import check_parameters
 from skaudio.nets import LOUDNESS_WEIGHT, Standardize, StandardizedNet, recording_mean
@@ -53,6 +53,10 @@ def fitting(estimator: Any) -> Iterator[int]:
     """Check the parameters and give the seed of a `fit`, which is `all_or_nothing`."""
     with all_or_nothing(estimator):
         check_parameters(estimator)
+        if estimator.net_params:
+            from skaudio._neural.training_net import check_net_params  # imports skorch
+
+            check_net_params(estimator)
         if is_warm(estimator):
             check_same_net(estimator)
         yield int(check_random_state(estimator.random_state).randint(2**31 - 1))
@@ -218,11 +222,13 @@ def standardization(
     standardize = estimator.standardize
     if standardize == "auto":
         standardize = "both" if reads_audio(estimator) else "global"
+    n_frames = (f.shape[1] for part in (index[:1], index) for f in _clean(source, part))
+    if standardize in ("recording", "both") and all(n == 1 for n in n_frames):
+        if estimator.standardize != "auto":
+            refuse_single_frames(standardize)
+        standardize = "global"
     # Every walk over the clean frames encodes them anew: only those whose result is used.
     inverse_temperature = 0.0 if standardize in ("recording", "both") else None
-    n_frames = (f.shape[1] for part in (index[:1], index) for f in _clean(source, part))
-    if inverse_temperature is not None and all(n == 1 for n in n_frames):
-        refuse_single_frames(standardize, estimator.standardize)
     if inverse_temperature is not None and loudness_weight:
         _, deviation = _statistics(f.mean(axis=0, keepdims=True) for f in _clean(source, index))
         inverse_temperature = loudness_weight / float(deviation[0]) if deviation[0] > 1e-6 else 0.0

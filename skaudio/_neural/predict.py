@@ -28,8 +28,7 @@ from skaudio._neural.long_frames import (
     LongRecording,
     can_walk,
 )
-from skaudio._neural.work import working_threads
-from skaudio._parallel import progress_bar
+from skaudio._parallel import progress_bar, working_threads
 from skaudio.nets import STEP, StandardizedNet
 
 # Sequences padded to one length come in batches of one number of rows, because a matrix product may

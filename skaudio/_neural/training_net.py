@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -20,8 +22,9 @@ from skaudio._neural.portable import portable_copies, present_device
 
 # What skorch records of each batch, of which the epoch's mean is kept.
 OF_BATCHES = ("train_loss", "train_batch_size", "valid_loss", "valid_batch_size")
-# What `fit` needs and nothing after it.
+# What `fit` needs and nothing after it, and what stands there then.
 LEFTOVERS = ("optimizer_", "criterion_")
+EMPTY = {"callbacks": None, "callbacks_": (), "train_split": None}
 PLAIN = (bool, int, float, str, type(None), np.generic)
 
 
@@ -53,7 +56,7 @@ class TrainingNet(NeuralNet):  # type: ignore[misc]
     need no device; they are loaded onto the net's device, or the CPU where that is missing.
     """
 
-    callbacks_: list[tuple[str, Any]]
+    callbacks_: Sequence[tuple[str, Any]]
     criterion: Any
     device: Any
 
@@ -85,20 +88,22 @@ class TrainingNet(NeuralNet):  # type: ignore[misc]
             for name in [n for n, value in state.items() if n.endswith("_")]:
                 if not isinstance(state[name], PLAIN):
                     del state[name]
-        for name in LEFTOVERS:
-            self.__dict__.pop(name)
-        self.callbacks_ = []
-        self.callbacks = None
-        self.criterion = type(self.criterion)
-        self.train_split = None
+        state = self._without_leftovers()
+        self.__dict__.clear()
+        self.__dict__.update(state)
         for row in self.history:
             for key, value in row.items():
                 row[key] = value.item() if isinstance(value, np.generic) else value
             own = [{k: b[k] for k in b if k not in OF_BATCHES} for b in row["batches"]]
             row["batches"] = own if any(own) else []
 
+    def _without_leftovers(self) -> dict[str, Any]:
+        state = {key: value for key, value in vars(self).items() if key not in LEFTOVERS}
+        kind = self.criterion if isinstance(self.criterion, type) else type(self.criterion)
+        return {**state, **EMPTY, "criterion": kind}
+
     def __getstate__(self) -> dict[str, Any]:
-        state = vars(self)
+        state = self._without_leftovers()  # callbacks may pickle a net while it is trained
         return {**state, **portable_copies({key: state[key] for key in ("module", "module_")})}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -213,3 +218,38 @@ def make_net(
 
 def _silent(*args: Any) -> None:
     """Take skorch's messages and show none: the progress bar and the history tell the same."""
+
+
+def check_net_params(estimator: Any) -> None:
+    """Raise an error that names a key of ``net_params`` that no part of the net has."""
+    given = estimator.net_params or {}
+    parts = {
+        "optimizer": given.get("optimizer", torch.optim.AdamW),
+        "criterion": given.get("criterion"),
+        "iterator_train": given.get("iterator_train"),
+        "iterator_valid": given.get("iterator_valid"),
+    }
+    own = [name for name in inspect.signature(NeuralNet.__init__).parameters if name != "self"]
+    known = [name for name in own if name not in ("module", "kwargs")]
+    for key in given:
+        name, _, inner = key.partition("__")
+        if name not in known:
+            raise ValueError(
+                f"net_params={key!r}: skorch.NeuralNet has no such parameter.{_hint(name, known)}"
+            )
+        part = parts.get(name)
+        if not inner or not isinstance(part, type) or inner == "param_groups":
+            continue
+        parameters = inspect.signature(part).parameters
+        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            continue
+        if inner.partition("__")[0] not in parameters and not inner.startswith("param_groups"):
+            raise ValueError(
+                f"net_params={key!r}: {part.__name__} has no parameter {inner!r}."
+                f"{_hint(inner, list(parameters))}"
+            )
+
+
+def _hint(name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, 1)
+    return f" Did you mean {near[0]!r}?" if near else f" Expected one of {', '.join(known)}."

@@ -10,9 +10,9 @@ import numpy as np
 
 from skaudio._parallel import map_in_threads
 from skaudio._validation import check_sample_rate, counted
-from skaudio.audio._arrays import as_samples, warn_of_wide_integers
+from skaudio.audio._arrays import as_samples, to_float, warn_of_wide_integers
 from skaudio.audio._faults import READING_ERRORS, raise_all
-from skaudio.audio._recording import Recording, to_float
+from skaudio.audio._recording import Recording
 
 
 class AudioBatch(Sequence[np.ndarray]):
@@ -66,10 +66,10 @@ class AudioBatch(Sequence[np.ndarray]):
         labels: Sequence[Any] | None = None,
         warp_factors: Sequence[float | None] | None = None,
     ):
-        samples = [_samples_of(w, f"Waveform {i}") for i, w in enumerate(waveforms)]
-        if any(w.dtype.kind in "iu" for w in samples):
-            warn_of_wide_integers((w, f"Waveform {i}") for i, w in enumerate(samples))
-        self._waveforms = tuple(_frozen(w, i) for i, w in enumerate(samples))
+        integers: list[tuple[np.ndarray, str]] = []
+        self._waveforms = tuple(_frozen(w, i, integers) for i, w in enumerate(waveforms))
+        if integers:
+            warn_of_wide_integers(integers)
         n = len(self._waveforms)
         given: Any = sample_rate
         rates = [given] * n if given is None or np.ndim(given) == 0 else list(given)
@@ -174,7 +174,7 @@ class AudioBatch(Sequence[np.ndarray]):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)  # pickle makes arrays writable
-        self._waveforms = tuple(_frozen(w, i) for i, w in enumerate(self._waveforms))
+        self._waveforms = tuple(_frozen(w, i, []) for i, w in enumerate(self._waveforms))
 
     def __repr__(self) -> str:
         if not self._waveforms:
@@ -217,24 +217,25 @@ def read_batch(
     )
 
 
-def _samples_of(waveform: Any, name: str) -> np.ndarray:
-    plain = isinstance(waveform, np.ndarray) and not isinstance(waveform, np.ma.MaskedArray)
-    if plain and waveform.dtype.kind == "f":
-        return np.asarray(waveform)
-    if isinstance(waveform, (str, bytes, os.PathLike, Mapping)):
-        raise TypeError(
-            f"{name} is a {type(waveform).__name__}, expected samples: an AudioBatch holds decoded "
-            "recordings, which Waveform().fit_transform(X) returns."
-        )
-    return as_samples(waveform, name)
-
-
-def _frozen(samples: np.ndarray, position: int) -> np.ndarray:
+def _frozen(waveform: Any, position: int, integers: list[tuple[np.ndarray, str]]) -> np.ndarray:
+    """Return a view of samples as float32; those that were integers are added to a list."""
+    samples: np.ndarray = waveform
+    if type(waveform) is not np.ndarray or waveform.dtype is not AudioBatch.dtype:
+        name = f"Waveform {position}"
+        if isinstance(waveform, (str, bytes, os.PathLike, Mapping)):
+            raise TypeError(
+                f"{name} is a {type(waveform).__name__}, expected samples: an AudioBatch holds "
+                "decoded recordings, which Waveform().fit_transform(X) returns."
+            )
+        samples = as_samples(waveform, name)
+        if samples.dtype.kind != "f":
+            integers.append((samples, name))
+        samples = to_float(samples, name)
     if samples.ndim != 1:
         raise ValueError(
             f"Waveform {position} has shape {samples.shape}, expected (n_times,): an AudioBatch "
             "holds mono recordings."
         )
-    view = to_float(samples, f"Waveform {position}").view()
+    view = samples.view()
     view.flags.writeable = False
     return view

@@ -89,9 +89,9 @@ def check_recordings(estimator: Any, X: Any, *, reset: bool, finite: bool = True
         recordings: Recordings | None = X
     else:
         recordings = next(read(X) for fits, read in CONTAINERS if fits(X))
-        arrays = [r for r in recordings or () if isinstance(r.source, np.ndarray)]
-        if any(r.source.dtype.kind in "iu" for r in arrays):
-            warn_of_wide_integers((r.source, r.name) for r in arrays)
+        integers = [r for r in recordings or () if _are_integers(r.source)]
+        if integers:
+            warn_of_wide_integers((r.source, r.name) for r in integers)
     if recordings is None:
         clips = _tables.clips_of(estimator, X, reset=reset, finite=finite)
         recordings = Recordings(clips, is_array=True, index=X.index if _is_pandas(X) else None)
@@ -107,14 +107,19 @@ def check_recordings(estimator: Any, X: Any, *, reset: bool, finite: bool = True
     return recordings
 
 
+def _are_integers(source: Any) -> bool:
+    return isinstance(source, np.ndarray) and source.dtype.kind in "iu"
+
+
 def _compare_rates(estimator: Any, recordings: Recordings, *, reset: bool) -> None:
     """Warn once if recordings state their rates where those of fit did not, or the other way."""
-    stated = {not isinstance(r.source, np.ndarray) or r.sample_rate is not None for r in recordings}
+    known = None if reset else getattr(estimator, "_stated_rates", None)
+    if not reset and (known is None or len(known) > 1):
+        return
+    stated = {r.sample_rate is not None or not isinstance(r.source, np.ndarray) for r in recordings}
     if reset:
         estimator._stated_rates = stated
-        return
-    known = getattr(estimator, "_stated_rates", None)
-    if known is not None and len(known) == 1 and stated - known:
+    elif known is not None and stated != known:
         estimator._stated_rates = None
         _errors.warn(_errors.other_rates(estimator, is_stated=known == {False}))
 

@@ -5,72 +5,111 @@ PyAV decodes what phones and cameras record: AAC in MP4, 3GP, WebM and others.
 
 from __future__ import annotations
 
-import io
 import itertools
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile as sf
 
 from skaudio.audio import _errors
+from skaudio.audio._content import HEAD, Content, Damaged
 
 # Decoding starts this much before the asked part, in seconds: lossy codecs carry state over. Opus
 # needs the most. What never converges is noise that a codec draws itself (AAC at low bit rates).
 PREROLL = 0.5
 
-# How much less than a WebM header announces may be decoded, in seconds.
-SLACK = 0.5
+# How much less than a header announces may be decoded, in seconds.
+SLACK = dict.fromkeys(("matroska", "asf", "flv", "avi", "mov"), 0.2)
+SLACK.update(dict.fromkeys(("wv", "ape", "tta"), 0.001))
+
+ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+MATROSKA_SEGMENT = bytes.fromhex("18538067")
 
 # Frames of these codecs vary, but begin at multiples of so many samples.
 GRID = {"opus": 120, "vorbis": 64}
 
 
-def container_of(head: bytes) -> str | None:
-    """Name the container format whose signature the first bytes bear, or None."""
+# What a file begins with: its name in messages, and FFmpeg's. Nothing else is handed to FFmpeg, and
+# it does not choose for itself: among what it knows are lists of addresses, which it opens.
+SIGNATURES = {
+    b"\x1aE\xdf\xa3": ("WebM/Matroska", "matroska"),
+    b"#!AMR": ("AMR", "amr"),
+    b"0&\xb2u": ("WMA/ASF", "asf"),
+    b"FLV": ("Flash video", "flv"),
+    b"\x00\x00\x01\xba": ("MPEG video", "mpeg"),
+    b"wvpk": ("WavPack", "wv"),
+    b"MAC ": ("Monkey's Audio", "ape"),
+    b"TTA1": ("True Audio", "tta"),
+    b".RMF": ("RealMedia", "rm"),
+    b"MPCK": ("Musepack", "mpc8"),
+    b"MP+": ("Musepack", "mpc"),
+    b"\x7f\xfe\x80\x01": ("DTS", "dts"),
+}
+# Containers that libsndfile opens, unless the codec is none of its own.
+NATIVE = {"RIFF": "wav", "RF64": "wav", "riff": "w64", "FORM": "aiff", "caff": "caf", ".snd": "au"}
+# What libsndfile says of a container or a codec that it does not know: "not recognised",
+# "unsupported encoding", "unimplemented format", "malformed fmt chunk".
+UNKNOWN_TO_LIBSNDFILE = (1, 4, 18, 64)
+FOREIGN_IN_OGG = {
+    b"\x7fFLAC": "FLAC",
+    b"Speex   ": "Speex",
+    b"\x80theora": "Theora",
+    b"fishead": "a skeleton",
+}
+
+
+def container_of(head: bytes) -> tuple[str, str] | None:
+    """Name the container, for messages and for FFmpeg, whose signature the first bytes bear."""
     if head[4:8] == b"ftyp":
         brand = head[8:12].decode("latin-1").strip()
         if brand.startswith("3g"):
-            return "3GP"
-        return "M4A (AAC in MP4)" if brand.startswith("M4") else "MP4/M4A"
+            return "3GP", "mov"
+        return "M4A (AAC in MP4)" if brand.startswith("M4") else "MP4/M4A", "mov"
     if head[4:8] in (b"moov", b"mdat", b"wide", b"free"):
-        return "QuickTime"
+        return "QuickTime", "mov"
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return "AVI"
-    signatures = {
-        b"\x1aE\xdf\xa3": "WebM/Matroska",
-        b"#!AMR": "AMR",
-        b"0&\xb2u": "WMA/ASF",
-        b"FLV": "Flash video",
-        b"\x00\x00\x01\xba": "MPEG video",
-        b"wvpk": "WavPack",
-        b"MAC ": "Monkey's Audio",
-    }
-    for signature, container in signatures.items():
+        return "AVI", "avi"
+    for signature, names in SIGNATURES.items():
         if head.startswith(signature):
-            return container
+            return names
+    if head[:2] == b"\x0bw" and len(head) > 5:
+        return ("E-AC-3", "eac3") if head[5] >> 3 > 10 else ("AC-3", "ac3")
     if len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
-        return "AAC (ADTS)"
+        return "AAC (ADTS)", "aac"
+    if len(head) > 188 and head[0] == head[188] == 0x47:
+        return "MPEG transport stream", "mpegts"
     return None
 
 
+def _foreign_codec(head: bytes, error: sf.LibsndfileError) -> tuple[str, str] | None:
+    """Name a container of libsndfile's that holds what libsndfile does not decode."""
+    if head.startswith(b"OggS"):
+        for mark, codec in FOREIGN_IN_OGG.items():
+            if mark in head:
+                return f"Ogg with {codec}", "ogg"
+    names = NATIVE.get(head[:4].decode("latin-1"))
+    if names is None or error.code not in UNKNOWN_TO_LIBSNDFILE:
+        return None
+    return f"{names.upper()} with another codec", names
+
+
 def decode(
-    source: str | bytes,
+    content: Content,
     name: str,
-    error: OSError | sf.LibsndfileError,
+    error: sf.LibsndfileError,
     offset: float,
     duration: float | None,
-) -> tuple[np.ndarray, int, int]:
+) -> tuple[np.ndarray, int, dict[str, Any]]:
     """Decode a part of the first audio stream of what libsndfile did not open.
 
     Parameters
     ----------
-    source : str or bytes
+    content : Content
     name : str
         What messages call it.
-    error : OSError or LibsndfileError
+    error : LibsndfileError
         What opening raised.
     offset, duration : float
         Part to decode, in seconds.
@@ -81,17 +120,20 @@ def decode(
         The asked part, as far as there is one, and often more on both sides of it.
     first : int
         Which sample of the recording the first one is.
-    sample_rate : int
+    header : dict
+        What the file states: container, codec, sample_rate, channels.
     """
-    head = _head(source, name)
-    if isinstance(error, OSError):
-        raise _errors.not_readable(str(source), name, error) from error
-    if error.code != 1:  # recognised; what libsndfile says of a stub is no help
+    head = content.part(0, HEAD)
+    names = container_of(head) or _foreign_codec(head, error)
+    if names is None and error.code != 1:  # recognised; what libsndfile says of a stub is no help
         found = "it begins like an audio file, but does not go on like one"
-        raise _errors.truncated(name, "header", found) from error
-    container = container_of(head)
-    if container is None:
-        raise _errors.not_audio(head, name) from error
+        raise Damaged("header", found) from error
+    if names is None:
+        raise _errors.not_audio(head[:16], name) from error
+    container, demuxer = names
+    announced = _size_of(head, demuxer)
+    if announced is not None and announced > content.size:
+        raise Damaged(container, f"{announced} bytes announced, {content.size} present")
     try:
         import av
     except ImportError as missing:
@@ -102,55 +144,68 @@ def decode(
 
     try:
         for seek in (True, False):
-            with av.open(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
+            # A name would be taken for an address; titles that are not UTF-8 do not matter.
+            with (
+                content.file() as bytes_of,
+                av.open(bytes_of, format=demuxer, metadata_errors="replace") as file,
+            ):
                 if not file.streams.audio:
                     raise ValueError(f"{name} ({container}) has no audio stream.")
                 decoded = _decode_stream(av, file, name, container, offset, duration, seek)
             if decoded is not None:
                 break
+    except (av.DecoderNotFoundError, av.PatchWelcomeError) as failure:
+        raise ValueError(
+            f"{name} ({container}) is of a codec that neither libsndfile nor FFmpeg decodes here. "
+            "Convert it to WAV, FLAC or MP3."
+        ) from failure
     except av.FFmpegError as failure:
-        raise _damaged(name, container, str(failure.strerror)) from failure
+        raise Damaged(container, str(failure.strerror)) from failure
     assert decoded is not None
     return decoded
 
 
-def _head(source: str | bytes, name: str) -> bytes:
-    """Return the first bytes of a file, by which its format is recognised."""
-    try:
-        with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
-            head = file.read(16)
-    except OSError as error:
-        raise _errors.not_readable(str(source), name, error) from error
-    if not head:
-        raise ValueError(f"{name} is empty: 0 bytes. A failed download or copy is the usual cause.")
-    return head
-
-
-def _damaged(name: str, container: str, found: str) -> ValueError:
-    return ValueError(
-        f"{name} ({container}) is truncated or damaged: {found}. Copy or download it again, or "
-        "repair it by re-encoding what is there."
-    )
+def _size_of(head: bytes, demuxer: str) -> int | None:
+    """Return how many bytes a header says that the file has; None if it does not."""
+    if demuxer == "avi":
+        return int.from_bytes(head[4:8], "little") + 8
+    if demuxer == "asf":
+        at = head.find(ASF_PROPERTIES)
+        is_live = at < 0 or head[at + 88 : at + 89] != b"\x02"
+        return None if is_live else int.from_bytes(head[at + 40 : at + 48], "little")
+    if demuxer == "matroska" and (at := head.find(MATROSKA_SEGMENT) + 4) >= 4:
+        width = 9 - head[at].bit_length()
+        largest = (1 << 7 * width) - 1
+        size = int.from_bytes(head[at : at + width]) & largest
+        return None if size == largest else at + width + size
+    return None
 
 
 def _decode_stream(
     av: Any, file: Any, name: str, container: str, offset: float, duration: float | None, seek: bool
-) -> tuple[np.ndarray, int, int] | None:
+) -> tuple[np.ndarray, int, dict[str, Any]] | None:
     """Decode the asked part, or return None if seeking went past its beginning."""
     stream = file.streams.audio[0]
     stream.thread_type = "NONE"  # threads are the caller's: one per block of recordings
-    frames = file.decode(stream)
+    packets = _Packets(file, stream, container)
+    frames = packets.frames()
     first = next(frames, None)
     if first is None:
         raise ValueError(f"{name} is empty: its audio stream holds 0 samples.")
     rate = first.sample_rate
+    header = {
+        "container": file.format.name.partition(",")[0].upper(),
+        "codec": stream.codec_context.name.upper(),
+        "sample_rate": rate,
+        "channels": first.layout.nb_channels,
+    }
     start = round(offset * rate)
     stop = math.inf if duration is None else start + max(round(duration * rate), 1)
     position = 0  # of the first sample in hand, counted from the beginning of the stream
     frames = itertools.chain([first], frames)
     lead = PREROLL + first.samples / rate
     if seek and offset > 2 * lead and first.pts is not None:
-        frames = _frames_from(file, stream, first, offset - lead)
+        frames = packets.frames_from(first, offset - lead)
         here = next(frames, None)
         if here is None or here.pts is None:
             return None
@@ -162,6 +217,8 @@ def _decode_stream(
     parts: list[np.ndarray] = []
     total = 0
     for frame in frames:
+        if frame.sample_rate != rate or frame.layout.nb_channels != first.layout.nb_channels:
+            raise Damaged(container, "sample rate or channels change on the way")
         for converted in to_float.resample(frame):
             block = converted.to_ndarray()
             parts.append(block)
@@ -169,27 +226,53 @@ def _decode_stream(
         if position + total >= stop:
             break
     else:
-        _check_is_whole(file, name, container, (position + total) / rate)
+        packets.check_end((position + total) / rate)
     samples = np.concatenate(parts, axis=1) if parts else np.empty((1, 0), np.float32)
-    return samples, position, rate
+    return samples, position, header
 
 
-def _check_is_whole(file: Any, name: str, container: str, seconds: float) -> None:
-    """Compare what was decoded with the duration in a header; FFmpeg takes a cut WebM for whole."""
-    if "matroska" not in file.format.name or len(file.streams) > 1 or file.duration is None:
-        return
-    announced = file.duration / 1e6  # of the longest stream, padding included
-    if seconds < announced - SLACK:
-        raise _damaged(name, container, f"{announced:g} s announced, {seconds:g} s present")
+class _Packets:
+    """The packets of an audio stream, counted."""
 
+    def __init__(self, file: Any, stream: Any, container: str):
+        self.file, self.stream, self.container = file, stream, container
+        self.n_packets = 0
 
-def _frames_from(file: Any, stream: Any, first: Any, seconds: float) -> Iterator[Any]:
-    """Yield the frames from some seconds after the first one; an index may lead to earlier ones."""
-    target = first.pts + int(seconds / stream.time_base)
-    file.seek(target, stream=stream)
-    for packet in file.demux(stream):
-        if packet.pts is None or packet.pts >= target:
+    def frames(self) -> Iterator[Any]:
+        """Decode from the beginning."""
+        for packet in self.file.demux(self.stream):
+            if packet.is_corrupt:
+                raise Damaged(self.container, "a packet is cut")
+            self.n_packets += packet.size > 0
             yield from packet.decode()
+
+    def frames_from(self, first: Any, seconds: float) -> Iterator[Any]:
+        """Decode from some seconds after the first frame; an index may lead to earlier ones."""
+        self.n_packets = -1
+        target = first.pts + int(seconds / self.stream.time_base)
+        self.file.seek(target, stream=self.stream)
+        for packet in self.file.demux(self.stream):
+            if packet.pts is None or packet.pts >= target:
+                yield from packet.decode()
+
+    def check_end(self, seconds: float) -> None:
+        """Compare what was decoded with the header; FFmpeg takes a cut file for a whole one."""
+        kind = self.file.format.name.partition(",")[0]
+        announced = self.stream.frames
+        if kind == "mov" and 0 <= self.n_packets < announced:
+            found = f"{announced} packets announced, {self.n_packets} present"
+            raise Damaged(self.container, found)
+        longest = [stream for stream in self.file.streams if stream.type in ("audio", "video")]
+        if kind not in SLACK or (kind == "matroska" and len(longest) > 1):
+            return
+        duration = None
+        if self.stream.duration is not None:
+            duration = float(self.stream.duration * self.stream.time_base)
+        elif self.file.duration is not None:
+            duration = self.file.duration / 1e6  # of the longest stream, padding included
+        if duration is not None and seconds < duration - SLACK[kind]:
+            found = f"{duration:g} s announced, {seconds:g} s present"
+            raise Damaged(self.container, found)
 
 
 def _position(frame: Any, first: Any, stream: Any) -> int:

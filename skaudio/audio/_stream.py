@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import soundfile as sf
 import soxr
 
 from skaudio.audio._arrays import check_overflow
+from skaudio.audio._reader import seconds_in
 from skaudio.audio._recording import (
     Recording,
     blocks,
     check_samples,
     is_surely_finite,
-    open_file,
     to_mono,
 )
 
@@ -33,11 +32,10 @@ def seconds_of(recording: Recording, sample_rate: float) -> float | None:
     elif not isinstance(source, (str, bytes)):
         return None
     else:
-        try:
-            with open_file(source) as file:
-                seconds = float(file.frames / file.samplerate)
-        except (sf.LibsndfileError, OSError):
-            return None  # for PyAV, or for nobody: whoever decodes it says why
+        found = seconds_in(source)
+        if found is None:
+            return None
+        seconds = found
     seconds -= recording.start
     return seconds if recording.duration is None else min(seconds, recording.duration)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile as sf
 
 from skaudio._files import FileState, file_state
 from skaudio._validation import is_number
 from skaudio.audio import AUDIO_EXTENSIONS, AudioBatch, Recording, as_recording, check_recordings
+from skaudio.audio import seconds_of as decoded_seconds
 
 # The rate at which recordings without one meet; any will do, as nothing is resampled then.
 NOMINAL_RATE = 16000
@@ -105,9 +105,10 @@ def seconds_of(source: Recording, rate: float) -> float:
 
 @lru_cache(maxsize=65536)
 def _file_seconds(state: FileState, name: str) -> float:
-    try:
-        return float(sf.info(state.path).duration)
-    except sf.LibsndfileError:
-        waveform, rate = Recording(state.path, name).read()
+    recording = Recording(state.path, name)
+    seconds = decoded_seconds(recording, NOMINAL_RATE)
+    if seconds is None:
+        waveform, rate = recording.read()
         assert rate is not None
         return len(waveform) / rate
+    return seconds

@@ -245,4 +245,4 @@ def draws_of(step: Any, X: Any, seeds: np.ndarray) -> Any:
 def _as_table(rows: list[dict[str, Any]]) -> Any:
     import pandas as pd  # slow to import, and drawing does without
 
-    return pd.DataFrame(rows).convert_dtypes(convert_floating=False) if rows else pd.DataFrame()
+    return pd.DataFrame(rows)

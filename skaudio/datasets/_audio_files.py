@@ -83,10 +83,10 @@ def load_audio_files(
         The classes to load, other sub-folders or labels being ignored; None loads all.
     allowed_extensions : iterable of str, default=None
         File name extensions of recordings, such as ``[".wav"]``; upper and lower case are the
-        same. None takes those that can be decoded with what is installed: .aif .aifc .aiff .au
-        .caf .flac .mp2 .mp3 .mpga .oga .ogg .opus .rf64 .snd .sph .w64 .wav .wave and, with the
-        extra ``ffmpeg``, .3gp .aac .amr .ape .avi .flv .m4a .m4v .mka .mkv .mov .mp4 .mpeg .mpg
-        .webm .wma .wmv .wv.
+        same. None takes those that can be decoded with what is installed: .8svx .aif .aifc
+        .aiff .au .avr .caf .flac .mp2 .mp3 .mpga .oga .ogg .opus .rf64 .snd .sph .voc .w64 .wav
+        .wave and, with the extra ``ffmpeg``, .3gp .aac .ac3 .amr .ape .avi .eac3 .flv .m4a .m4v
+        .mka .mkv .mov .mp4 .mpeg .mpg .spx .tta .webm .wma .wmv .wv.
     on_error : {"raise", "skip"}, default="raise"
         "raise" opens no file: one that is damaged is an error where it is decoded. "skip" decodes
         every file, leaves out those that cannot be read to their end, and warns of them once.

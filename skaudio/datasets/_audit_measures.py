@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -11,11 +12,12 @@ from typing import Any
 import numpy as np
 from scipy import fft
 
-from skaudio.audio import Recording
-from skaudio.datasets._audit_reading import open_recording
+from skaudio.audio import Recording, open_blocks
 
 # The window is long, and the hop short beside it, so that a copy whose frames begin half a hop
 # later has nearly the same spectra.
+# Samples per channel that are in memory at a time.
+BLOCK = 1 << 17
 WINDOW = 0.128  # seconds
 HOP = 0.016
 LOWEST = -120.0  # dBFS; what lies below counts as that
@@ -57,13 +59,14 @@ def measure(recording: Recording) -> Measures:
     """
     row: dict[str, Any] = {"path": recording.path, "readable": True, "reason": None}
     try:
-        header, rate, blocks = open_recording(recording)
-        row.update(header)
-        meter = Meter(rate)
-        for block in blocks:
+        opened = open_blocks(recording, None, 0.0, None, BLOCK)
+        assert opened.rate is not None  # of samples, it was asked for
+        row.update(opened.header, bits=_bits(opened.header["codec"]))
+        meter = Meter(opened.rate)
+        for block in opened.blocks:
             meter.add(block)
         if not meter.n_times or not math.isfinite(meter.power):
-            recording.read(rate)  # says which sample is wrong
+            recording.read(opened.rate)  # says which sample is wrong
             raise ValueError("the samples are too large to be squared")
         row.update(meter.numbers())
     # Whatever a decoder raises is what the audit is to report.
@@ -72,6 +75,12 @@ def measure(recording: Recording) -> Measures:
         row.update(readable=False, reason=reason)
         return Measures(row)
     return Measures(row, meter.digest(), meter.fingerprint())
+
+
+def _bits(codec: str) -> int | None:
+    """Return how many bits a sample takes, where the codec of a file has a number of them."""
+    found = re.search(r"_[SU]?(\d+)$", codec)
+    return int(found[1]) if found else {"FLOAT": 32, "DOUBLE": 64, "ULAW": 8, "ALAW": 8}.get(codec)
 
 
 class Meter:

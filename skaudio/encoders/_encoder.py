@@ -98,31 +98,38 @@ class Encoder(TransformBatchesMixin, FrameOutputMixin, TransformerMixin, BaseEst
     def _encode(self, recordings: Recordings, analysis: Any, progress: Callable[[int], Any]) -> Any:
         """Return the output for some recordings; ``progress`` is told how many more are done."""
         stack = FrameStack(len(recordings), analysis.dtype)
-        results = self._results(
+
+        def put(i: int, frames: np.ndarray | str) -> None:
+            if isinstance(frames, str):
+                shape = analysis.n_features, analysis.target_frames or 1
+                frames = np.full(shape, np.nan, analysis.dtype)
+            stack.put(i, frames)
+
+        self._run(
             partial(encode_block, self, analysis),
             recordings,
             progress,
+            put,
             remote=partial(encode_remotely, self),
             threaded=analysis.uses_torch or not is_quick(recordings, self.sample_rate),
             initializer=use_one_torch_thread if analysis.uses_torch else None,
             place=stack.place,
         )
-        for i, frames in enumerate(results):
-            if isinstance(frames, str):
-                shape = analysis.n_features, analysis.target_frames or 1
-                frames = np.full(shape, np.nan, analysis.dtype)
-            stack.put(i, frames)
         return self._wrap(stack.gathered(), recordings.index, self.get_feature_names_out)
 
-    def _results(
+    def _run(
         self,
         function: Callable[..., list[Any]],
         recordings: Recordings,
         progress: Callable[[int], Any],
+        put: Callable[[int, Any], Any],
         remote: Callable[..., list[Any]] | None = None,
         **how: Any,
-    ) -> Iterator[np.ndarray | str]:
-        """Yield results of a function of blocks, or reasons why recordings cannot be read."""
+    ) -> None:
+        """Call ``put(i, result)`` with the results of a function of blocks of recordings.
+
+        With ``on_error="nan"``, the result is the reason, a str, where one cannot be read.
+        """
         n_done = 0
         reasons: list[str] = []
         if self.on_error == "nan":
@@ -130,8 +137,10 @@ class Encoder(TransformBatchesMixin, FrameOutputMixin, TransformerMixin, BaseEst
             remote = remote and partial(each_or_reason, remote)
         try:
             for block in map_blocks(function, recordings, n_jobs=self.n_jobs, remote=remote, **how):
-                reasons += [result for result in block if isinstance(result, str)]
-                yield from block
+                for i, result in enumerate(block, n_done):
+                    put(i, result)
+                if self.on_error == "nan":
+                    reasons += [result for result in block if isinstance(result, str)]
                 n_done += len(block)
                 progress(len(block))
         except READING_ERRORS as error:
@@ -236,7 +245,9 @@ def encode_block(
     return frames
 
 
-def encode_remotely(encoder: Any, recordings: Sequence[Recording]) -> list[np.ndarray]:
+def encode_remotely(
+    encoder: Any, recordings: Sequence[Recording], first: int = 0, place: Any = None
+) -> list[np.ndarray]:
     """Return the frames of some recordings, in one of joblib's workers.
 
     The encoder is all that is sent there: tables are made on the spot, and kept.

@@ -97,10 +97,12 @@ class Waveform(Encoder):
         return super().transform(X)
 
     def _encode(self, recordings: Recordings, analysis: Any, progress: Callable[[int], Any]) -> Any:
-        read = self._results(
+        read: list[Any] = [None] * len(recordings)
+        self._run(
             partial(_read_block, self),
             recordings,
             progress,
+            read.__setitem__,
             threaded=not is_quick(recordings, self.sample_rate),
         )
         n_times = self._n_times(recordings[0].source.size) if recordings.is_array else 1

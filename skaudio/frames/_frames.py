@@ -122,8 +122,9 @@ def validate_frames(estimator: Any, X: Any, *, reset: bool) -> list[np.ndarray]:
 
 
 def is_missing(frames: np.ndarray) -> bool:
-    """Whether frames, or a row, stand for a recording that could not be read."""
-    return bool(np.isnan(frames.flat[0]) and np.isnan(frames).all())
+    """Whether frames stand for a recording that could not be read: all are NaN."""
+    first = frames[0, 0]
+    return bool(first != first and np.isnan(frames).all())
 
 
 def names_of(X: Any) -> list[str] | None:

@@ -63,7 +63,7 @@ def recording_mean(
     mean : tensor of shape (n_sequences, n_features, 1)
     """
     level = (x.mean(1) * inverse_temperature).masked_fill(~mask, float("-inf"))
-    weights = level.softmax(-1)[:, None]
+    weights: torch.Tensor = level.softmax(-1)[:, None]
     return (x.masked_fill(~mask[:, None], 0.0) * weights).sum(-1, keepdim=True)
 
 

@@ -172,8 +172,10 @@ def test_a_clip_late_in_a_file_is_sought(kind, tmp_path):
     found = Waveform(sample_rate=rate).fit_transform([clip])[0]
     np.testing.assert_allclose(found, whole[25 * rate : 26 * rate], atol=1e-4)
     from skaudio.audio import _ffmpeg
+    from skaudio.audio._content import Content
 
-    samples, first, _ = _ffmpeg.decode(path, "a", _not_opened(path), 25.0, 1.0)
+    with Content(path) as content:
+        samples, first, _ = _ffmpeg.decode(content, "a", _not_opened(path), 25.0, 1.0)
     assert first > 20 * rate
     assert samples.shape[1] < 5 * rate
 

@@ -126,8 +126,10 @@ def test_looking_stops_after_ten(read, monkeypatch):
     from skaudio.audio import _recording
 
     opened = []
-    plain = _recording.open_file
-    monkeypatch.setattr(_recording, "open_file", lambda s: opened.append(s) or plain(s))
+    plain = _recording.open_encoded
+    monkeypatch.setattr(
+        _recording, "open_encoded", lambda s, *part: opened.append(s) or plain(s, *part)
+    )
     paths = [f"/nowhere/{i}.wav" for i in range(1000)]
     with pytest.raises(ValueError, match=r"^At least 10 of 1000 recordings") as caught:
         read(paths)

@@ -83,8 +83,10 @@ def test_bad_recordings(tmp_path, make_clip, write_audio):
         joined(path, 16000, block=1000)
     path = write_audio(tmp_path / "a.ogg", make_clip(1.0))
     content = (tmp_path / "a.ogg").read_bytes()
-    (tmp_path / "a.ogg").write_bytes(content[:-500])  # libsndfile counts no samples without an end
-    assert seconds_of(recording(path), 16000) == 0.0
+    (tmp_path / "a.ogg").write_bytes(content[:-500])
+    assert seconds_of(recording(path), 16000) is None
+    with pytest.raises(ValueError, match=r"a\.ogg'\) is truncated or damaged"):
+        joined(path, 16000, block=1000)
 
 
 @pytest.mark.parametrize("offset", [4.9, 4.99, 5.0])

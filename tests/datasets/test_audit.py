@@ -142,7 +142,7 @@ class TestMeasures:
         samples = np.stack([noise(0, 3.0), noise(1, 3.0)])
         X = [encoded(samples), encoded(samples[:, 100:], subtype="FLOAT")]
         whole = audit_recordings(X)
-        monkeypatch.setattr("skaudio.datasets._audit_reading.BLOCK", 5000)
+        monkeypatch.setattr("skaudio.datasets._audit_measures.BLOCK", 5000)
         parts = audit_recordings(X)
         exact = ["peak", "clipped", "duration", "near_duplicate_of"]
         pd.testing.assert_frame_equal(parts.table[exact], whole.table[exact])

@@ -50,7 +50,7 @@ def sounds(display):
 def test_any_augmentation(name, make_clip):
     augmentation = getattr(augmentations, name)()
     display = AugmentationDisplay.from_estimator(augmentation, make_clip(), n_draws=2)
-    titles = [ax.get_title().partition(":")[0] for ax in display.axes_]
+    titles = [ax.get_title().partition("\n")[0] for ax in display.axes_]
     assert titles == ["recording", "draw 1", "draw 2"]
     display.figure_.canvas.draw()
     images = [ax.collections[0] for ax in display.axes_]
@@ -63,7 +63,9 @@ def test_shows_and_plays_what_the_seeds_draw(make_clip):
     noise = Noise(snr_db=5)
     display = AugmentationDisplay.from_estimator(noise, clip, n_draws=2, random_state=4)
     seed = np.random.RandomState(4).randint(2**31 - 1)
-    expected = TrainingPath(noise)([clip, clip], epoch_seeds(seed, 0, [0, 1]))
+    seeds = [epoch_seeds(seed, epoch, [0])[0] for epoch in range(2)]
+    assert display.draws["seed"].tolist() == seeds
+    expected = TrainingPath(noise)([clip, clip], seeds)
     encoder = MelSpectrogram(scale="db")
     frames = [encoder.transform([clip])[0], *encoder.transform(expected)]
     for shown, frame in zip(display.frames, frames, strict=True):
@@ -94,7 +96,8 @@ def test_any_recording(wav, make_clip):
 def test_pipelines(make_clip):
     chain = make_pipeline(TimeShift(), VTLP(), Speed())
     display = AugmentationDisplay.from_estimator(chain, make_clip())
-    assert all(re.fullmatch(r"draw \d: warp [01]\.\d\d", t) for t in display._titles()[1:])
+    lines = r"draw \d\ntimeshift: shift [-.\d]+\nvtlp: warp [01][.\d]*\nspeed: rate [01][.\d]*"
+    assert all(re.fullmatch(lines, title) for title in display._titles()[1:])
     with_encoder = make_pipeline(TimeShift(), MFCC(n_mfcc=13), TimeMask(fill=0))
     display = AugmentationDisplay.from_estimator(with_encoder, make_clip(), n_draws=1)
     assert [f.shape[0] for f in display.frames] == [13, 13]
