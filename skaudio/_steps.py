@@ -105,11 +105,15 @@ def check_next_step(transformer: Any, fit: Mapping[str, Any]) -> None:
     transformer : transformer
         The one that returns frames.
     fit : mapping
-        The variables of ``Pipeline._fit``, which is running.
+        The variables of ``Pipeline._fit``, which is running. Where another version of scikit-learn
+        calls them otherwise, its own error is all there is.
     """
-    if last_step(fit["cloned_transformer"]) is not transformer:
+    pipeline, position, running = map(fit.get, ("self", "step_idx", "cloned_transformer"))
+    if pipeline is None or position is None or running is None:
+        return
+    if last_step(running) is not transformer:
         return  # its output goes to the step that it is a part of
-    following = fit["self"].steps[fit["step_idx"] + 1 :]
+    following = pipeline.steps[position + 1 :]
     step = first_step(Pipeline(following)) if following else None
     if step is None or not _takes_tables_only(step):
         return

@@ -226,7 +226,7 @@ def pictures():
     def events(fitted):
         from skaudio.display import EventsDisplay
 
-        display = EventsDisplay.from_estimator(fitted.fit(X, y), batch)
+        display = EventsDisplay.from_estimator(fitted.fit(batch, y), batch)
         return [display.spectrogram.frames, display.probabilities]
 
     def points(method):

@@ -39,7 +39,7 @@ EMPTY = {
     "table": pd.DataFrame({"path": pd.Series([], dtype=object)}),
     "batch": AudioBatch([], 16000),
 }
-NOTHING = r"X holds no recordings: found 0 sample\(s\)|Found array with 0 sample\(s\)"
+NOTHING = r"[Xy] holds no (recordings|labels): found 0 sample|Found array with 0 sample\(s\)"
 every_estimator = pytest.mark.parametrize("name", ESTIMATORS)
 
 

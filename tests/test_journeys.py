@@ -70,7 +70,7 @@ def embed(folder):
 
 
 @pytest.mark.parametrize(
-    ("journey", "most"), [(encode, 10), (train, 30), (detect, 25), (embed, 23)]
+    ("journey", "most"), [(encode, 14), (train, 34), (detect, 29), (embed, 27)]
 )
 def test_journeys_cross_few_files(journey, most, tmp_path):
     call = journey(tmp_path)

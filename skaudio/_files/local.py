@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-import pooch
+import platformdirs
 from filelock import FileLock
 
 
@@ -40,7 +40,7 @@ def get_data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
     >>> get_data_home("/data/sound").as_posix()[-11:]
     '/data/sound'
     """
-    chosen = data_home or os.environ.get("SKAUDIO_DATA") or pooch.os_cache("skaudio")
+    chosen = data_home or os.environ.get("SKAUDIO_DATA") or platformdirs.user_cache_dir("skaudio")
     return Path(chosen).expanduser().absolute()
 
 

@@ -39,13 +39,11 @@ def refuse_rows(encoded: Any) -> None:
         )
 
 
-def refuse_single_frames(standardize: str, parameter: Any) -> None:
+def refuse_single_frames(standardize: str) -> None:
     """Raise the error for recordings of one frame each, whose mean is to be subtracted."""
-    given = f"standardize={parameter!r}"
-    meaning = "" if parameter == standardize else f", which is {standardize!r} with an encoder,"
     raise ValueError(
-        f"{given}{meaning} subtracts each recording's mean over time, and each recording has one "
-        "frame alone: zeros are left, from which nothing is learned. Pass "
+        f"standardize={standardize!r} subtracts each recording's mean over time, and each "
+        "recording has one frame alone: zeros are left, from which nothing is learned. Pass "
         "standardize='global', or frames over time."
     )
 

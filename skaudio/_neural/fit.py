@@ -222,11 +222,13 @@ def standardization(
     standardize = estimator.standardize
     if standardize == "auto":
         standardize = "both" if reads_audio(estimator) else "global"
+    n_frames = (f.shape[1] for part in (index[:1], index) for f in _clean(source, part))
+    if standardize in ("recording", "both") and all(n == 1 for n in n_frames):
+        if estimator.standardize != "auto":
+            refuse_single_frames(standardize)
+        standardize = "global"
     # Every walk over the clean frames encodes them anew: only those whose result is used.
     inverse_temperature = 0.0 if standardize in ("recording", "both") else None
-    n_frames = (f.shape[1] for part in (index[:1], index) for f in _clean(source, part))
-    if inverse_temperature is not None and all(n == 1 for n in n_frames):
-        refuse_single_frames(standardize, estimator.standardize)
     if inverse_temperature is not None and loudness_weight:
         _, deviation = _statistics(f.mean(axis=0, keepdims=True) for f in _clean(source, index))
         inverse_temperature = loudness_weight / float(deviation[0]) if deviation[0] > 1e-6 else 0.0

@@ -12,6 +12,7 @@ from os import PathLike
 from typing import Any, Protocol
 
 import numpy as np
+from sklearn.utils.validation import _num_samples
 
 from skaudio._validation.constraints import (
     Checked,
@@ -229,6 +230,8 @@ def check_target(estimator: Any, y: Any, groups: Any = None, *, advice: str = ""
         raise ValueError(
             f"{name} requires y to be passed, but the target y is None.{advice and ' ' + advice}"
         )
+    if _num_samples(y) == 0:
+        raise ValueError("y holds no labels: found 0 sample(s), expected one for each recording.")
     for name, labels in (("y", y), ("groups", groups)):
         dtype = getattr(labels, "dtype", None)
         # Labels of these types are all there, and of one type.

@@ -10,6 +10,7 @@ check_recordings
 
 # Names that are imported as themselves are for the other packages: no part of the public interface.
 from skaudio.audio._arrays import check_overflow as check_overflow
+from skaudio.audio._arrays import to_float as to_float
 from skaudio.audio._audio_batch import AudioBatch
 from skaudio.audio._audio_batch import read_batch as read_batch
 from skaudio.audio._columns import clip_rows as clip_rows
@@ -25,7 +26,6 @@ from skaudio.audio._faults import find_errors as find_errors
 from skaudio.audio._faults import listed as listed
 from skaudio.audio._faults import raise_all as raise_all
 from skaudio.audio._faults import warn_of_nan as warn_of_nan
-from skaudio.audio._reader import to_float as to_float
 from skaudio.audio._recording import Recording
 from skaudio.audio._recording import check_samples as check_samples
 from skaudio.audio._recording import open_blocks as open_blocks

@@ -1,8 +1,9 @@
-"""Arrays, and what becomes one: the checks that they hold samples, of few channels."""
+"""Arrays of samples: what becomes one, of few channels; their parts, as float32."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -126,3 +127,47 @@ def check_overflow(values: np.ndarray, waveform: np.ndarray, name: str) -> None:
         if np.isfinite(values.sum()) or np.isfinite(values).all():
             return
     raise _errors.too_large(waveform, name)
+
+
+def bounds(
+    n_times: int, rate: float, offset: float, duration: float | None, name: str
+) -> tuple[int, int]:
+    """Return the first sample of a part, and the one after its last."""
+    start = round(offset * rate)
+    if start >= n_times:
+        raise ValueError(
+            f"{name}: offset={offset:g} s is past the end, the recording lasts "
+            f"{n_times / rate:g} s."
+        )
+    if duration is None:
+        return start, n_times
+    return start, min(start + max(round(duration * rate), 1), n_times)
+
+
+def cut(
+    channels: np.ndarray, start: int, stop: int, block: int | None, name: str
+) -> Iterable[np.ndarray]:
+    """Cut samples (n_channels, n_times) into blocks of float32; None makes them one."""
+    if block is None:
+        return (to_float(channels[:, start:stop], name),)
+    # An empty recording is one empty block.
+    edges = [*range(start, max(stop, 1), block), stop]
+    return (to_float(channels[:, i:j], name) for i, j in pairwise(edges))
+
+
+def to_float(samples: np.ndarray, name: str) -> np.ndarray:
+    """Return samples as float32; integers are scaled by their full range, unsigned ones centred."""
+    if samples.dtype == np.float32:
+        return samples
+    kind = samples.dtype.kind
+    if kind == "f":
+        # Overflow to inf is caught with the other non-finite values, by name.
+        with np.errstate(over="ignore"):
+            return samples.astype(np.float32, copy=False)
+    if kind in "iu":
+        half = 2.0 ** (8 * samples.dtype.itemsize - 1)
+        if samples.dtype == np.int16:
+            return samples * np.float32(1 / half)  # one pass, and exact
+        centred = samples.astype(np.float64) - (half if kind == "u" else 0.0)
+        return (centred / half).astype(np.float32)
+    raise _errors.not_samples(samples.dtype, name)

@@ -10,9 +10,8 @@ import numpy as np
 
 from skaudio._parallel import map_in_threads
 from skaudio._validation import check_sample_rate, counted
-from skaudio.audio._arrays import as_samples, warn_of_wide_integers
+from skaudio.audio._arrays import as_samples, to_float, warn_of_wide_integers
 from skaudio.audio._faults import READING_ERRORS, raise_all
-from skaudio.audio._reader import to_float
 from skaudio.audio._recording import Recording
 
 

@@ -28,6 +28,7 @@ class Content:
     def __init__(self, source: str | bytes):
         self._file = -1
         self._bytes: bytes | None = None
+        self.changed = 0  # when, in nanoseconds
         if isinstance(source, bytes):
             self._bytes = source
             self.size = len(source)
@@ -35,7 +36,7 @@ class Content:
         self._file = os.open(source, READING)
         try:
             status = os.fstat(self._file)
-            self.size = status.st_size
+            self.size, self.changed = status.st_size, status.st_mtime_ns
             self._head = os.read(self._file, HEAD)
         except OSError:
             os.close(self._file)

@@ -1,23 +1,22 @@
 """Encoded recordings: opened, cut and decoded, by libsndfile or else by PyAV.
 
-What a file holds is looked up in its bytes before (`_chunks`, `_streams`,
-`_mpeg`), and what is decoded is
-compared with it.
+What a file holds is looked up in its bytes before (`_chunks`, `_other_headers`, `_streams` and
+`_mpeg`), and what is decoded is compared with it.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile as sf
 
-from skaudio._files import FileState, file_state
-from skaudio.audio import _chunks, _errors, _ffmpeg, _mpeg, _streams
+from skaudio.audio import _chunks, _errors, _ffmpeg, _mpeg, _other_headers, _streams
+from skaudio.audio._arrays import bounds, cut, to_float
 from skaudio.audio._content import HEAD, Content, Damaged, Link, after_tag
 
 # More samples per byte are hardly ever true: they are read in pieces, so that memory is only used
@@ -29,8 +28,7 @@ LONGEST = 1 << 60
 MPEG_LEAD = 9 * 1152
 # libsndfile's code of content that is of no format it knows.
 UNRECOGNISED = 1
-# Files that changed a moment ago may change again without a new time of change.
-SETTLED = 2.0  # seconds
+SETTLED = 2_000_000_000  # nanoseconds
 
 
 class Opened(NamedTuple):
@@ -113,8 +111,9 @@ def _open_parts(content: Content, source: str | bytes, is_part: bool) -> list[Pa
     try:
         return _open_links(content, links)
     except sf.LibsndfileError as error:
-        is_other = _ffmpeg.container_of(content.part(0, HEAD)) is not None
-        start = None if is_other else _mpeg.find_mpeg(content)
+        # Tags that are longer than they say, and padding, are in front of many an MP3.
+        is_tagged = content.part(0, 4).startswith((b"ID3", bytes(4)))
+        start = _mpeg.find_mpeg(content) if is_tagged else None
         if error.code != UNRECOGNISED or start is None:
             raise
         return _open_links(content, _mpeg.mpeg_links(content, start, content.size))
@@ -134,8 +133,8 @@ def _open_links(content: Content, links: list[Link]) -> list[Part]:
                 raise Damaged(container, "it does not tell how long it is")
             if container == "MP3" and link.n_times is None and not link.is_counted:
                 raise Damaged("MPEG", "what follows the first frame is no frame")
-            if container in _chunks.ONLY_LOGGED:
-                _chunks.check_log(file, content, link, container, codec)
+            if container in _other_headers.ONLY_LOGGED:
+                _other_headers.check_log(file, content, link, container, codec)
     except BaseException:
         _close(parts)
         raise
@@ -148,17 +147,16 @@ def _close(parts: list[Part]) -> None:
 
 
 def _links_of(content: Content, source: str | bytes, is_part: bool) -> list[Link]:
-    if is_part and isinstance(source, str):
-        state = file_state(source)
-        if time.time() - state.mtime_ns / 1e9 > SETTLED:
-            return _links_of_file(state)
+    # What changed a moment ago may change again without a new time of change.
+    if is_part and isinstance(source, str) and time.time_ns() - content.changed > SETTLED:
+        return _links_of_file(os.path.abspath(source), content.size, content.changed)
     return _find_links(content)
 
 
 @lru_cache(maxsize=256)
-def _links_of_file(state: FileState) -> list[Link]:
+def _links_of_file(path: str, size: int, changed: int) -> list[Link]:
     """Remember the streams of a file of which many parts are read."""
-    with Content(state.path) as content:
+    with Content(path) as content:
         return _find_links(content)
 
 
@@ -293,47 +291,3 @@ def check_rate(rate: float, name: str) -> None:
     """Refuse a rate of a file at which nothing is recorded."""
     if not _errors.LOWEST_RATE <= rate <= _errors.HIGHEST_RATE:
         raise _errors.strange_rate(name, rate)
-
-
-def bounds(
-    n_times: int, rate: float, offset: float, duration: float | None, name: str
-) -> tuple[int, int]:
-    """Return the first sample of a part, and the one after its last."""
-    start = round(offset * rate)
-    if start >= n_times:
-        raise ValueError(
-            f"{name}: offset={offset:g} s is past the end, the recording lasts "
-            f"{n_times / rate:g} s."
-        )
-    if duration is None:
-        return start, n_times
-    return start, min(start + max(round(duration * rate), 1), n_times)
-
-
-def cut(
-    channels: np.ndarray, start: int, stop: int, block: int | None, name: str
-) -> Iterable[np.ndarray]:
-    """Cut samples (n_channels, n_times) into blocks of float32; None makes them one."""
-    if block is None:
-        return (to_float(channels[:, start:stop], name),)
-    # An empty recording is one empty block.
-    edges = [*range(start, max(stop, 1), block), stop]
-    return (to_float(channels[:, i:j], name) for i, j in pairwise(edges))
-
-
-def to_float(samples: np.ndarray, name: str) -> np.ndarray:
-    """Return samples as float32; integers are scaled by their full range, unsigned ones centred."""
-    if samples.dtype == np.float32:
-        return samples
-    kind = samples.dtype.kind
-    if kind == "f":
-        # Overflow to inf is caught with the other non-finite values, by name.
-        with np.errstate(over="ignore"):
-            return samples.astype(np.float32, copy=False)
-    if kind in "iu":
-        half = 2.0 ** (8 * samples.dtype.itemsize - 1)
-        if samples.dtype == np.int16:
-            return samples * np.float32(1 / half)  # one pass, and exact
-        centred = samples.astype(np.float64) - (half if kind == "u" else 0.0)
-        return (centred / half).astype(np.float32)
-    raise _errors.not_samples(samples.dtype, name)

@@ -15,14 +15,14 @@ import soxr
 
 from skaudio._validation import check_sample_rate, counted
 from skaudio.audio import _errors
-from skaudio.audio._arrays import channels_first, check_overflow
+from skaudio.audio._arrays import bounds, channels_first, check_overflow, cut
 from skaudio.audio._clips import item_of, part_of
-from skaudio.audio._reader import Opened, bounds, check_rate, cut, open_encoded
+from skaudio.audio._reader import Opened, check_rate, open_encoded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
-    """A recording that has not been decoded yet; or ``duration`` seconds of it, from ``start``.
+    """A recording, or a clip of one, that has not been decoded yet.
 
     Attributes
     ----------
@@ -36,6 +36,10 @@ class Recording:
         In Hz where the container states it (mappings, AudioBatch); files carry theirs inside.
     warp_factor : float or None
         Vocal-tract warp factor marked by the VTLP augmentation.
+    start : float
+        Where the clip begins in the source, in seconds.
+    duration : float or None
+        Of the clip, in seconds; None is up to the end of the source.
     """
 
     source: Any

@@ -55,7 +55,7 @@ class HistoryDisplay:
     ... )
     >>> display = HistoryDisplay.from_estimator(gru.fit(X[y < 2], y[y < 2]))
     >>> sorted(display.lines_)
-    ['train_loss', 'valid_loss']
+    ['train_loss', 'valid_loss', 'valid_score']
     """
 
     def __init__(self, history: Any) -> None:
@@ -129,7 +129,8 @@ class HistoryDisplay:
                 values = [row.get(name, np.nan) for row in rows]
                 # A line of one epoch would not be seen.
                 look = {"marker": "o" if len(rows) == 1 else "", "label": _part(name)}
-                (self.lines_[name],) = ax.plot(epochs, values, **look)
+                color = {"train_": "C0", "valid_": "C1"}.get(name[:6])  # alike in every part
+                (self.lines_[name],) = ax.plot(epochs, values, color=color, **look)
             if best:
                 ax.axvline(best[-1], color="0.4", linestyle=":", label=f"epoch {best[-1]}, kept")
             ax.set(xlabel="Epoch", ylabel=measure.replace("_", " ").capitalize())

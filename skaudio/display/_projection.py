@@ -12,6 +12,9 @@ from sklearn.utils import check_array
 
 # Of fewer points UMAP cannot make a graph of neighbours.
 FEWEST_FOR_UMAP = 4
+# Rows are usual if they differ by more than this, also as a share of the largest value, and by less
+# than its inverse.
+USUAL = 1e-6
 
 
 def check_rows(embeddings: Any) -> np.ndarray:
@@ -45,8 +48,8 @@ def project(rows: np.ndarray, method: Any, random_state: Any) -> tuple[np.ndarra
         return rows, ["Feature 1", "Feature 2"]
     if rows.shape[1] < 2:
         raise ValueError("embeddings of one feature only, expected two or more to make a plane of.")
-    scaled, size = _scaled(rows)
     reducer, name = _reducer(rows, method, random_state)
+    scaled, size = _scaled(rows)
     # A transformer of the user's may depend on the scale.
     coordinates = np.asarray(reducer.fit_transform(scaled if isinstance(method, str) else rows))
     if coordinates.shape != (len(rows), 2):
@@ -66,9 +69,10 @@ def project(rows: np.ndarray, method: Any, random_state: Any) -> tuple[np.ndarra
 
 
 def _scaled(rows: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return rows around 0, of 1 at most, and the factor that was taken out of them.
+    """Return rows whose squares can be told apart, and the factor that was taken out of them.
 
-    Rows that are all equal end the process inside of t-SNE, and so do squares that overflow.
+    Usual rows are returned as they are; others are centred and scaled to 1 at most. t-SNE ends the
+    process where squares overflow, and where all rows are equal, which is an error here.
     """
     largest = max(float(np.abs(rows).max()), np.finfo(float).tiny)
     centered = rows / largest
@@ -79,6 +83,8 @@ def _scaled(rows: np.ndarray) -> tuple[np.ndarray, float]:
             f"embeddings: all {len(rows)} rows are equal, so that there is no plane to lay them "
             "out in. Are all recordings silent, or does a network map them to one point?"
         )
+    if USUAL < largest * spread < 1 / USUAL and spread > USUAL:
+        return rows, 1.0
     return centered / spread, largest * spread
 
 

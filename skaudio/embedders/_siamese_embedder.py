@@ -71,7 +71,8 @@ class SiameseEmbedder(
     standardize : {"auto", "global", "recording", "both", None}, default="global"
         "global" learns the mean and standard deviation of each feature on the training data.
         "recording" subtracts each recording's own mean over time, in which loud frames weigh more.
-        "both" does both. "auto" is "both" with an encoder and "global" without.
+        "both" does both. "auto" is "both" with an encoder, and "global" without
+        or where each recording has a single frame.
     early_stopping : bool, default=False
         Hold out a part of the training data, stop when its loss no longer falls, and restore the
         best epoch.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import re
 from pathlib import Path
@@ -65,45 +66,55 @@ def read_delimited(path: Path) -> pd.DataFrame:
     if {*TIMES, "event_label"} <= {*header}:
         # A recording without events, as DCASE states it; else an empty label is one.
         nothing = table[[*TIMES]].isna().all(axis=1) & (table["event_label"] == "")
-        labels = zip(table["event_label"], nothing, strict=True)
-        table["event_label"] = [None if empty else label for label, empty in labels]
+        if nothing.any():
+            labels = zip(table["event_label"].astype(object), nothing, strict=True)
+            table["event_label"] = [None if empty else label for label, empty in labels]
     return table
 
 
 def write_delimited(table: pd.DataFrame, path: Path) -> None:
     """Write a table as CSV or TSV; what a spreadsheet takes for a formula gets a ' in front."""
-    columns = [[_cell(value) for value in table[name]] for name in table]
-    rows = [[_guarded(str(name)) for name in table], *zip(*columns, strict=True)]
     separator = SEPARATORS[path.suffix.lower()]
     special = re.compile(f'["\\r\\n{separator}]')
 
-    def quoted(cell: str) -> str:
-        return f'"{cell.replace(chr(34), chr(34) * 2)}"' if special.search(cell) else cell
+    def cell(value: Any) -> str:
+        text = _cell(value)
+        return f'"{text.replace(chr(34), chr(34) * 2)}"' if special.search(text) else text
 
-    write_text(path, "".join(separator.join(map(quoted, row)) + "\n" for row in rows))
+    def column(values: pd.Series) -> list[str]:
+        if values.dtype == float:
+            return ["" if value != value else repr(value) for value in values.tolist()]
+        once = functools.cache(cell) if values.dtype.kind != "O" else cell
+        return [once(value) for value in values.astype(object)]
+
+    rows = zip(*[column(table[name]) for name in table], strict=True)
+    lines = [[cell(str(name)) for name in table], *rows]
+    write_text(path, "".join(separator.join(line) + "\n" for line in lines))
 
 
 def _read_rows(path: Path) -> list[list[str]]:
     """Return the rows of a table, all as long as the first."""
-    reader = csv.reader(
-        io.StringIO(read_text(path), newline=""),
-        delimiter=SEPARATORS[path.suffix.lower()],
-        strict=True,
-    )
+    text = read_text(path)
+    separator = SEPARATORS[path.suffix.lower()]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: list[list[str]] = []
+    width = 0
     try:
         for row in reader:
-            if not row:
-                continue
-            width = len(rows[0]) if rows else len(row)
-            if len(row) > width:
+            if len(row) == width:
+                rows.append(row)
+            elif len(row) > width and rows:
                 raise ValueError(
                     f"{path}, line {reader.line_num}: {len(row)} cells, expected {width}. Does a "
                     "label hold a separator, and is not quoted?"
                 )
-            rows.append([_unguarded(cell) for cell in row] + [""] * (width - len(row)))
+            elif row:
+                width = width or len(row)
+                rows.append(row + [""] * (width - len(row)))
     except csv.Error as error:
         raise ValueError(f"{path}, line {reader.line_num}: no valid table ({error}).") from error
+    if "'" in text:
+        rows = [[_unguarded(cell) for cell in row] for row in rows]
     if not rows:
         raise ValueError(f"{path} is empty, expected a table with a line of column names.")
     twice = {name for name in rows[0] if rows[0].count(name) > 1}

@@ -79,7 +79,7 @@ def sorted_events(
         cause = "Files are called as in X: by their whole paths, or by position."
         _check_known(table, "file", list(files), cause)
     order = {name: i for i, name in enumerate(files)}
-    places = [order.get(name, len(order)) for name in table["file"]]
+    places = [order.get(name, len(order)) for name in table["file"].astype(object)]
     in_order = np.lexsort([table["offset"], table["onset"], places])
     return table.iloc[in_order]
 
@@ -191,7 +191,7 @@ def _event_groups(table: pd.DataFrame) -> Any:
     """Return the number of each row's pair of file and label; a missing file is a file."""
     numbers: dict[Any, int] = {}
     files = table["file"].astype(object).where(table["file"].notna(), None)
-    pairs = zip(files, table["event_label"], strict=True)
+    pairs = zip(files, table["event_label"].astype(object), strict=True)
     return np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs], dtype=int)
 
 
@@ -237,7 +237,7 @@ def _check_times(table: pd.DataFrame) -> None:
 
 def _check_known(table: pd.DataFrame, column: str, known: list[Any], cause: str) -> None:
     allowed = set(known)
-    if (i := _first([name not in allowed for name in table[column]])) is not None:
+    if (i := _first([name not in allowed for name in table[column].astype(object)])) is not None:
         some = ", ".join(map(repr, known[:8])) + (", ..." if len(known) > 8 else "")
         raise ValueError(
             f"{_row(table, i)} has {column}={_plain(table[column].iloc[i])!r}, expected one of "

@@ -277,9 +277,12 @@ def _running_pipeline() -> dict[str, Any] | None:
 
     scikit-learn tells a transformer nothing of the step that gets its output.
     """
+    fit = getattr(Pipeline, "_fit", None)
+    if fit is None:
+        return None
     frame = sys._getframe(2)
     for _ in range(STACK_DEPTH):
-        if frame.f_code is Pipeline._fit.__code__:
+        if frame.f_code is fit.__code__:
             return frame.f_locals
         if frame.f_back is None:
             break

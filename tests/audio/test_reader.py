@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.server
 import sys
 import threading
@@ -174,15 +173,16 @@ class TestMemory:
 
     def test_announced_lengths_take_none(self):
         wav = by_libsndfile("WAV")
-        files = [
-            self.flac(),
-            patched(patched(wav, 4, b"\xff" * 4), 40, b"\xff" * 4),
-            patched(by_libsndfile("CAF", "PCM_16"), 4084 + 4, b"\x7f" + b"\xff" * 7),
-        ]
+        caf = by_libsndfile("CAF", "PCM_16")
         tracemalloc.start()
-        for content in files:
-            with contextlib.suppress(ValueError):  # some hold what was there, others are refused
-                Recording(content, "recording 7").read()
+        with pytest.raises(ValueError, match="68719476735 samples announced, 16001 present"):
+            Recording(self.flac(), "recording 7").read()
+        size = caf.find(b"data") + 4
+        for content in (
+            patched(patched(wav, 4, b"\xff" * 4), 40, b"\xff" * 4),
+            patched(caf, size, b"\xff" * 8),
+        ):
+            assert len(Recording(content, "recording 7").read()[0]) == 16001
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak < 10 << 20
