@@ -174,6 +174,7 @@ def test_modules_of_other_shapes_take_the_whole(module, data, monkeypatch, walke
 def test_long_files_are_encoded_in_pieces(encoder, make_clip, tmp_path, write_audio, monkeypatch):
     clips = [make_clip(0.4, RATE, seed=i) for i in range(6)]
     y = np.arange(6) % 2
+    clips = [{"array": clip, "sampling_rate": RATE} for clip in clips]
     estimator = LeNetClassifier(encoder, channels=(4,), **FAST).fit(clips, y)
     long = make_clip(5.0, RATE, seed=9)
     X = [
@@ -202,7 +203,7 @@ def test_memory_does_not_grow_with_the_recording(name, tmp_path, make_clip, writ
     kind, params = NETS[name]
     clips = [make_clip(0.4, RATE, seed=i) for i in range(6)]
     estimator = kind(MelSpectrogram(sample_rate=RATE, n_mels=N_FEATURES), **FAST, **params)
-    estimator.fit(clips, np.arange(6) % 2)
+    estimator.fit([{"array": clip, "sampling_rate": RATE} for clip in clips], np.arange(6) % 2)
     minute = np.resize(make_clip(10.0, RATE), 60 * RATE)
     peaks = []
     for n_minutes in (3, 6):

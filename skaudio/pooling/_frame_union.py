@@ -11,13 +11,14 @@ from sklearn.base import TransformerMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils._repr_html.estimator import _VisualBlock
 from sklearn.utils.metaestimators import _BaseComposition
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.parallel import delayed
 
 from skaudio._steps import frame_maker
 from skaudio._validation import anything, check_parameters
 from skaudio.audio import Recordings, check_recordings
 from skaudio.frames import FrameOutputMixin, check_frames, is_missing, pack
 from skaudio.pooling._frame_statistics import DELTA_ENDINGS, deltas
+from skaudio.pooling._run_calls import run_calls
 
 
 class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
@@ -116,7 +117,7 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
         """
         named = self._check_transformers()
         check_recordings(self, X, reset=True)
-        fitted = Parallel(n_jobs=self.n_jobs)(delayed(_fit)(clone(t), X, y) for _, t in named)
+        fitted = run_calls(self.n_jobs, [delayed(_fit)(clone(t), X, y) for _, t in named])
         self.transformers_ = [(name, t) for (name, _), t in zip(named, fitted, strict=True)]
         return self
 
@@ -136,8 +137,8 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
         """
         named = self._check_transformers()
         recordings = check_recordings(self, X, reset=True)
-        results = Parallel(n_jobs=self.n_jobs)(
-            delayed(_fit_transform)(clone(t), X, y) for _, t in named
+        results = run_calls(
+            self.n_jobs, [delayed(_fit_transform)(clone(t), X, y) for _, t in named]
         )
         names = [name for name, _ in named]
         self.transformers_ = [(n, t) for n, (t, _) in zip(names, results, strict=True)]
@@ -157,7 +158,7 @@ class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
         """
         named = self._named()
         recordings = check_recordings(self, X, reset=False)
-        outputs = Parallel(n_jobs=self.n_jobs)(delayed(_transform)(t, X) for _, t in named)
+        outputs = run_calls(self.n_jobs, [delayed(_transform)(t, X) for _, t in named])
         return self._stack(outputs, recordings)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
