@@ -109,10 +109,9 @@ def layout_of(head: bytes) -> Chunked | None:
     return _CAF if outer == b"caff" else None
 
 
-def chunked_links(content: Content, start: int, layout: Chunked) -> list[Link]:
-    """Return the container of chunks that begins at a position, and those concatenated with it."""
-    file = _ChunkedFile(content, start, layout)
-    head = content.part(start, start + HEAD)
+def chunked_links(content: Content, start: int, head: bytes, layout: Chunked) -> list[Link]:
+    """Return the container of chunks with a ``head`` at ``start``, and those joined to it."""
+    file = _ChunkedFile(content, start, head, layout)
     if (at := head.find(layout.samples)) >= 0:
         begin = at + layout.head
         size = int.from_bytes(head[at + len(layout.samples) : begin], layout.order)
@@ -122,16 +121,17 @@ def chunked_links(content: Content, start: int, layout: Chunked) -> list[Link]:
     links = []
     while link := file.link():
         links.append(link)
-        if layout_of(content.part(link.stop, link.stop + 40)) is not layout:
+        head = content.part(link.stop, link.stop + HEAD)
+        if layout_of(head) is not layout:
             break
-        file = _ChunkedFile(content, link.stop, layout)
+        file = _ChunkedFile(content, link.stop, head, layout)
     return links
 
 
-def mpeg_in_wav(content: Content, start: int) -> int | None:
+def mpeg_in_wav(content: Content, start: int, head: bytes) -> int | None:
     """Return the position of the frames in a WAV of MPEG audio; None if it has another codec."""
     is_mpeg = False
-    for at, name, _ in _ChunkedFile(content, start, _RIFF).chunks(start + _RIFF.first):
+    for at, name, _ in _ChunkedFile(content, start, head, _RIFF).chunks(start + _RIFF.first):
         if name == b"fmt ":
             is_mpeg = content.part(at + 8, at + 10) in (b"\x50\0", b"\x55\0")
         if name == b"data":
@@ -173,8 +173,8 @@ def _frame_bytes(facts: bytes, layout: Chunked) -> tuple[int, int | None]:
 class _ChunkedFile:
     """A file of chunks that begins at ``start``; other files may follow it in the same content."""
 
-    def __init__(self, content: Content, start: int, layout: Chunked):
-        self.content, self.start, self.layout = content, start, layout
+    def __init__(self, content: Content, start: int, head: bytes, layout: Chunked):
+        self.content, self.start, self.head, self.layout = content, start, head, layout
         self.stop = content.size
 
     def link(self) -> Link | None:
@@ -237,10 +237,10 @@ class _ChunkedFile:
     def facts(self) -> bytes:
         """Return the beginning of the chunk with the number of channels and the like."""
         layout = self.layout
-        at = self.start + layout.first
-        chunk = self.content.part(at, at + layout.head + 32)
+        chunk = self.head[layout.first : layout.first + layout.head + 32]
         if not chunk.startswith(layout.facts):  # in most files it is the first chunk
-            places = (at for at, name, _ in self.chunks(at) if name.startswith(layout.facts))
+            chunks = self.chunks(self.start + layout.first)
+            places = (at for at, name, _ in chunks if name.startswith(layout.facts))
             at = next(places, self.content.size)
             chunk = self.content.part(at, at + layout.head + 32)
         size = int.from_bytes(chunk[len(layout.samples) : layout.head], layout.order)

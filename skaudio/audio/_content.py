@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import stat
 from typing import BinaryIO, NamedTuple
 
 import soundfile as sf
@@ -28,22 +27,19 @@ class Content:
     def __init__(self, source: str | bytes):
         self._file = -1
         self._bytes: bytes | None = None
-        # Time of the last change in nanoseconds; None unless the source is a regular file.
-        self.changed: int | None = None
         if isinstance(source, bytes):
             self._bytes = source
             self.size = len(source)
             return
         self._file = os.open(source, READING)
         try:
-            status = os.fstat(self._file)
             self._head = os.read(self._file, HEAD)
         except OSError:
             os.close(self._file)
             raise
-        if stat.S_ISREG(status.st_mode):
-            self.size, self.changed = status.st_size, status.st_mtime_ns
-        else:  # a pipe cannot be read twice
+        try:
+            self.size = os.lseek(self._file, 0, os.SEEK_END)
+        except OSError:  # a pipe cannot be read twice
             with os.fdopen(self._file, "rb") as pipe:
                 self._file = -1
                 self._bytes = self._head + pipe.read()
@@ -56,6 +52,10 @@ class Content:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+    def changed(self) -> int | None:
+        """Return the time of a file's last change in nanoseconds; None for bytes and pipes."""
+        return os.fstat(self._file).st_mtime_ns if self._file >= 0 else None
 
     def part(self, start: int, stop: int) -> bytes:
         """Return the bytes from ``start`` to ``stop``, or fewer at the end of the file."""
@@ -81,12 +81,13 @@ class Content:
     def open(self, link: Link) -> sf.SoundFile:
         """Open a link with libsndfile, which sees no file name and so recognises it by content.
 
-        The descriptor that libsndfile gets shares its position in the file with this object: until
-        it is closed, `part` may only return bytes of the head.
+        A whole file is handed over to libsndfile: `part` then returns bytes of the head only.
         """
         if self._bytes is None and link[:3] == (0, self.size, ()) and not link.reach:
             os.lseek(self._file, 0, os.SEEK_SET)
-            return Forward(os.dup(self._file), closefd=True)
+            file = Forward(self._file, closefd=False)  # if this fails, PyAV may read the file
+            file.descriptor, self._file = self._file, -1
+            return file
         content = self.part(link.start, link.stop)
         if link.patches:
             changed = bytearray(content)
@@ -102,6 +103,16 @@ class Forward(sf.SoundFile):  # type: ignore[misc]
     After each block, soundfile seeks to the position that the file already has. This resets the
     state of lossy decoders and changes the samples that follow.
     """
+
+    descriptor = -1
+    """Of the file, to be closed with it."""
+
+    def close(self) -> None:
+        """Close the file and its descriptor."""
+        super().close()
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
 
     def seekable(self) -> bool:
         """Return False, so that soundfile does not seek by itself; `seek` still works."""
@@ -153,12 +164,13 @@ class Link(NamedTuple):
     """The frames (MPEG) were counted and their number agrees with the header."""
 
 
-def skip_id3(content: Content) -> int:
-    """Return the position behind the ID3 tags at the beginning; 0 if there are none."""
-    start = 0
-    while (head := content.part(start, start + 32)).startswith(b"ID3") and len(head) > 10:
+def skip_id3(content: Content) -> tuple[int, bytes]:
+    """Return the position behind the ID3 tags at the beginning, and the first bytes there."""
+    start, head = 0, content.part(0, HEAD)
+    while head.startswith(b"ID3") and len(head) > 10:
         start += after_tag(head, 0)
-    return start
+        head = content.part(start, start + HEAD)
+    return start, head
 
 
 def after_tag(content: bytes, at: int) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 import soundfile as sf
 
 from skaudio.audio import _errors
-from skaudio.audio._content import HEAD, Content, Damaged, skip_id3
+from skaudio.audio._content import Content, Damaged, skip_id3
 
 # Decoding starts so many seconds before the asked part, because lossy codecs keep state from frame
 # to frame. Opus needs the most. Noise that a decoder draws (AAC at low bit rates) always differs.
@@ -123,8 +123,7 @@ def decode(
     header : dict
         The container, codec, sample_rate and channels that the file states.
     """
-    start = skip_id3(content)
-    head = content.part(start, start + HEAD)
+    start, head = skip_id3(content)
     names = container_of(head) or _foreign_codec(head, error)
     if names is None and error.code != 1:  # libsndfile's message on an incomplete header is no help
         found = "it begins like an audio file, but is not complete"

@@ -149,9 +149,9 @@ def _close(parts: list[Part]) -> None:
 
 
 def _links_of(content: Content, source: str | bytes, is_part: bool) -> list[Link]:
-    changed = content.changed
-    if is_part and isinstance(source, str) and changed is not None:
-        if time.time_ns() - changed > SETTLED:
+    if is_part and isinstance(source, str):
+        changed = content.changed()
+        if changed is not None and time.time_ns() - changed > SETTLED:
             return _links_of_file(os.path.abspath(source), content.size, changed)
     return _find_links(content)
 
@@ -165,20 +165,19 @@ def _links_of_file(path: str, size: int, changed: int) -> list[Link]:
 
 def _find_links(content: Content) -> list[Link]:
     """Find the streams in a file by its first bytes, behind ID3 tags."""
-    start = skip_id3(content)
-    head = content.part(start, start + 40)
+    start, head = skip_id3(content)
     if head.startswith(b"OggS"):
         return _streams.ogg_links(content, start)
     if head.startswith(b"fLaC"):
         return _streams.flac_links(content, start)
     if (layout := _chunks.layout_of(head)) is not None:
-        links = _chunks.chunked_links(content, start, layout)
+        links = _chunks.chunked_links(content, start, head, layout)
         if len(links) == 1 and links[0].n_times is None and head.startswith(b"RIFF"):
-            begin = _chunks.mpeg_in_wav(content, start)
+            begin = _chunks.mpeg_in_wav(content, start, head)
             if begin is not None:
                 return _mpeg.mpeg_links(content, begin, links[0].stop)
         return links or [Link(start, content.size)]
-    size, _ = _mpeg.mpeg_frame(head)
+    size, _ = _mpeg.mpeg_frame(head[:4])
     if size and _mpeg.mpeg_frame(content.part(start + size, start + size + 4))[0]:
         links = _mpeg.mpeg_links(content, start, content.size)
         if len(links) == 1 and links[0].is_counted and not links[0].patches:

@@ -142,10 +142,14 @@ def _flac_link(stream: bytes, start: int) -> Link:
 
 def _flac_frames(frames: bytes, block_size: int) -> Iterator[tuple[int, int]]:
     """Yield the first sample of each frame and the one after its last, the last frame first."""
-    at = len(frames) - 1
-    while (at := frames.rfind(b"\xff", 0, at)) >= 0:
-        if frames[at + 1] & 0xFE != 0xF8:
-            continue
+    # Frames of a constant number of samples come first: a stream has only one kind.
+    for sync in (b"\xff\xf8", b"\xff\xf9"):
+        yield from _frames_of_kind(frames, block_size, sync)
+
+
+def _frames_of_kind(frames: bytes, block_size: int, sync: bytes) -> Iterator[tuple[int, int]]:
+    at = len(frames)
+    while (at := frames.rfind(sync, 0, at)) >= 0:
         head = frames[at : at + 16].ljust(16, b"\0")
         size_code, rate_code = head[2] >> 4, head[2] & 0xF
         if size_code == 0 or rate_code == 15 or head[3] & 1:
