@@ -37,11 +37,8 @@ def reads_audio(estimator: Any) -> bool:
     return estimator.encoder is not None
 
 
-def encoded_frames(estimator: Any, X: Any, *, reset: bool = False) -> list[np.ndarray]:
-    """Return the frames of X on the clean path, for prediction."""
-    if reads_audio(estimator):
-        recordings = check_recordings(estimator, X, reset=reset)
-        return as_frames(estimator.encoder_.transform(list(recordings)), recordings)
+def checked_frames(estimator: Any, X: Any, *, reset: bool = False) -> list[np.ndarray]:
+    """Return the frames that X holds, for an estimator without an encoder."""
     cause = f"pass encoder= to {type(estimator).__name__} for recordings (encoder=MFCC())."
     return check_frames(estimator, X, reset=reset, advice=cause)[0]
 
@@ -121,7 +118,7 @@ def make_source(estimator: Any, X: Any, y: Any, seed: int, *, groups: Any = None
     Without augmentations in the encoder, frames are computed once.
     """
     if not reads_audio(estimator):
-        frames = encoded_frames(estimator, X, reset=True)
+        frames = checked_frames(estimator, X, reset=True)
         check_consistent_length(frames, y, groups)
         return FrameSource(frames)
     recordings = check_recordings(estimator, X, reset=True)

@@ -9,6 +9,7 @@ gathered on the way.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -89,7 +90,7 @@ def walk(
             outputs = []
             for one, backward in directions:
                 stage = f"recurrent {i} {backward}"
-                told = (lambda name: lambda: seen(name, None))(stage)
+                told = partial(seen, stage, None)
                 read = [] if backward else before
                 outputs.append(
                     _run_recurrent(one, inputs, step, device, read, backward, tick, told)

@@ -8,14 +8,27 @@ from typing import Any
 import numpy as np
 import torch
 from scipy import sparse
+from torch import nn
 
 from skaudio._steps import is_augmentation, parts_of, steps_of
+from skaudio._validation import Constraint
 
 # A recording is named as the cause where a feature of it, standardised, is this many times as large
 # as the largest one of the median recording.
 OUTLYING = 1e3
 # Parameters of encoders that frames do not depend on, or up to rounding.
 HOW = ("n_jobs", "device", "verbose", "batch_size", "memory", "precision")
+
+# Of the parameter ``module``.
+MODULE_CLASS = Constraint(
+    ("class",),
+    (),
+    ("the class of a torch module",),
+    lambda value: callable(value) and not isinstance(value, nn.Module),
+    cause=lambda value: (
+        f"Pass the class, {type(value).__name__}." if isinstance(value, nn.Module) else ""
+    ),
+)
 
 
 def is_warm(estimator: Any) -> bool:
@@ -46,6 +59,15 @@ def refuse_single_frames(standardize: str) -> None:
         "recording has one frame alone: zeros are left, from which nothing is learned. Pass "
         "standardize='global', or frames over time."
     )
+
+
+def check_class_weights(estimator: Any, weights: np.ndarray) -> None:
+    """Raise an error if no class of the training data has a weight above 0."""
+    if not np.any(weights):
+        raise ValueError(
+            f"class_weight={estimator.class_weight!r:.200} gives every class of y the weight 0, so "
+            "there is nothing to learn: expected a weight above 0 for one class at least."
+        )
 
 
 def check_same_net(estimator: Any) -> None:
@@ -124,15 +146,18 @@ def check_finite(rows: Iterable[np.ndarray], module: Any, frames: Sequence[Any])
         What the net returned, for each recording.
     module : StandardizedNet
     frames : sequence
-        Of each recording, an array (n_features, n_frames), or what makes those of a long one.
+        Of each recording, an array (n_features, n_frames), or what makes those of a long one. Its
+        attribute ``names``, if there is one, is what messages call the recordings.
     """
     # A sum of float32 in float64 is finite unless one of them is not.
     if isinstance(rows, np.ndarray) and np.isfinite(rows.sum(dtype=np.float64)):
         return
     for i, row in enumerate(rows):
         if not np.isfinite(row.sum(dtype=np.float64)):
+            names = getattr(frames, "names", None)
+            name = names[i] if names else f"recording {i}"
             raise ValueError(
-                f"recording {i}: the net returned NaN or infinity. {_cause(module, frames[i])}"
+                f"{name}: the net returned NaN or infinity. {_cause(module, frames[i])}"
             )
 
 

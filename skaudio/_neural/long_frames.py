@@ -6,14 +6,22 @@ A long recording is decoded and encoded piece by piece; its frames go to a tempo
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from skaudio._neural.batches import as_frames, encoded_frames, reads_audio
+from skaudio._neural.batches import as_frames, checked_frames, reads_audio
 from skaudio._steps import is_augmentation, steps_of
-from skaudio.audio import Recording, check_recordings, seconds_of
+from skaudio.audio import (
+    READING_ERRORS,
+    Recording,
+    check_recordings,
+    raise_all,
+    read_through,
+    seconds_of,
+)
 from skaudio.encoders import LongEncoding, can_stream
 
 # Recordings of more frames are walked through, so many frames at a time.
@@ -35,10 +43,6 @@ class LongFrames:
     def __init__(self, frames: np.ndarray) -> None:
         self._frames = frames
         self.n_frames = frames.shape[1]
-
-    def open(self) -> LongFrames:
-        """Return frames that can be read."""
-        return self
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return frames (stop - start, n_features), float32."""
@@ -93,6 +97,7 @@ class FrameFile:
         self.n_frames = 0
         self._width = width
         self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
 
     def write(self, start: int, rows: np.ndarray) -> None:
         """Write rows (n, width) from row number ``start`` on."""
@@ -113,13 +118,39 @@ class FrameFile:
         content = self._file.read(4 * self._width * (stop - start))
         return np.frombuffer(content, np.float32).reshape(-1, self._width).copy()
 
-    def __del__(self) -> None:
-        self._file.close()
+
+class PredictionFrames(list[Any]):
+    """The frames of each recording: an array (n_features, n_frames), or a `LongRecording`.
+
+    Parameters
+    ----------
+    frames : iterable
+    recordings : sequence of Recording
+        Empty where X holds frames.
+
+    Attributes
+    ----------
+    names : list of str
+        What messages call the recordings; empty where X holds frames.
+    """
+
+    def __init__(self, frames: Iterable[Any], recordings: Sequence[Recording] = ()) -> None:
+        super().__init__(frames)
+        self._recordings = recordings
+        self.names = [recording.name for recording in recordings]
+
+    def open(self, i: int) -> Any:
+        """Return the frames of a long recording, to be read in pieces.
+
+        If it cannot be read, the error tells of all recordings that cannot.
+        """
+        try:
+            return self[i].open()
+        except READING_ERRORS as error:
+            raise_all(self._recordings, error, read_through, first=i)
 
 
-def prediction_frames(
-    estimator: Any, X: Any, *, seconds: float | None = None
-) -> list[np.ndarray | LongRecording]:
+def prediction_frames(estimator: Any, X: Any, *, seconds: float | None = None) -> PredictionFrames:
     """Return the frames of X on the clean path; of long recordings, what makes them later.
 
     Parameters
@@ -130,24 +161,30 @@ def prediction_frames(
         Recordings that last longer are long, if their encoder can stream and the network can be
         walked through; by default those of more than `LONG_FRAMES` frames.
     """
-    encoder = _only_encoder(estimator.encoder_) if reads_audio(estimator) else None
-    if encoder is None or not can_walk(estimator.net_.module_.net):
-        return list(encoded_frames(estimator, X))
-    if seconds is None:
-        first, second = encoder.frame_times(2)
-        seconds = LONG_FRAMES * float(second - first)
-    parts: list[Any] = list(check_recordings(estimator, X, reset=False))
-    long = [_lasts_longer(encoder, part, seconds) for part in parts]
-    short = [i for i, is_long in enumerate(long) if not is_long]
-    encoded = _encode(estimator, [parts[i] for i in short]) if short else iter(())
-    return [
-        LongRecording(encoder, part) if is_long else next(encoded)
-        for part, is_long in zip(parts, long, strict=True)
-    ]
-
-
-def _encode(estimator: Any, recordings: list[Recording]) -> Iterator[np.ndarray]:
-    return iter(as_frames(estimator.encoder_.transform(recordings), recordings))
+    if not reads_audio(estimator):
+        return PredictionFrames(checked_frames(estimator, X))
+    recordings = check_recordings(estimator, X, reset=False)
+    frames: list[Any] = [None] * len(recordings)
+    encoder = _only_encoder(estimator.encoder_)
+    if encoder is not None and can_walk(estimator.net_.module_.net):
+        if seconds is None:
+            first, second = encoder.frame_times(2)
+            seconds = LONG_FRAMES * float(second - first)
+        for i, recording in enumerate(recordings):
+            if _lasts_longer(encoder, recording, seconds):
+                frames[i] = LongRecording(encoder, recording)
+    short = [i for i, long in enumerate(frames) if long is None]
+    if short:
+        some = [recordings[i] for i in short]
+        try:
+            encoded = estimator.encoder_.transform(some)
+        except READING_ERRORS as error:
+            if len(short) < len(frames):  # else the encoder has told of all of them
+                raise_all(recordings, error, read_through)
+            raise
+        for i, own in zip(short, as_frames(encoded, some), strict=True):
+            frames[i] = own
+    return PredictionFrames(frames, recordings)
 
 
 def _only_encoder(encoder: Any) -> Any:

@@ -9,7 +9,7 @@ import torch
 
 from skaudio._validation import TEXT, Checked, choice, count
 from skaudio.audio import check_recordings
-from skaudio.frames import pack
+from skaudio.frames import pack, scale_to_unit
 from skaudio.nets import recording_copy
 from skaudio.pretrained._extraction import POOLS
 from skaudio.pretrained._inference import inference_net
@@ -214,12 +214,7 @@ class PretrainedEmbedder(PretrainedTransformer):
             return n_features
 
     def _scaled(self, values: np.ndarray) -> np.ndarray:
-        if not self.unit_norm:
-            return values
-        scaled: np.ndarray = values / np.maximum(
-            np.linalg.norm(values, axis=0, keepdims=True), 1e-12
-        )
-        return scaled
+        return scale_to_unit(values, axis=0) if self.unit_norm else values
 
     def _check_net(self, net: PretrainedNet) -> None:
         super()._check_net(net)
