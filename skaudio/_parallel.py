@@ -1,4 +1,4 @@
-"""Work in threads of this process or in joblib's workers, how many there are, and progress."""
+"""Run functions in threads or in joblib's workers; numbers of threads; progress bars."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def map_blocks(
         joblib workers. Where these are 1 (None outside of a joblib backend), threads are used; also
         where the calling thread holds a lock, since the workers may be waiting for it.
     threaded : bool
-        False for work that is done by the time that threads have started.
+        False for work that takes less time than starting threads.
     initializer : callable, optional
         Called once in each thread.
     place : object, optional
@@ -141,7 +141,7 @@ def progress_bar(
 
 
 def no_progress(n: int) -> None:
-    """Take the number of steps just done, and show nothing."""
+    """Show no progress."""
 
 
 class _Limits:

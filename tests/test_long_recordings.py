@@ -257,9 +257,7 @@ def test_unreadable_recordings_of_all_lengths_are_told_in_one_error(
     broken = np.append(well, np.float32(np.nan))
     waves = {"short": well if long_only else broken, "a": np.tile(broken, 8), "b": np.tile(well, 8)}
     waves["c"] = waves["a"]
-    paths = [
-        write_audio(tmp_path / f"{n}.wav", w, RATE, subtype="FLOAT") for n, w in waves.items()
-    ]
+    paths = [write_audio(tmp_path / f"{n}.wav", w, RATE, subtype="FLOAT") for n, w in waves.items()]
     gru = GRUClassifier(MFCC(sample_rate=RATE), hidden_size=4, **FAST)
     gru.fit([paths[2], paths[2]], [0, 1])
     shorten(monkeypatch)

@@ -1,9 +1,9 @@
-"""A network over one long recording, block by block, with the numbers of the whole.
+"""Run a network over one long recording in blocks; the result is that of one pass, up to rounding.
 
-Memory holds one block. The convolutions see enough frames of the neighbouring blocks; the recurrent
-layers hand their state from block to block, the backward ones from the end of the recording to its
-beginning; what one recurrent layer returns is kept on disk for the next; poolings over time are
-gathered on the way.
+One block is in memory at a time. Convolutions also get the frames of the neighbouring blocks that
+they need. Recurrent layers pass their state from block to block, backward layers from the end of
+the recording to its beginning. The output of a recurrent layer is kept in a temporary file for the
+next one. Poolings over time take the blocks one after the other.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from skaudio.nets import Standardize, StandardizedNet
 Result = TypeVar("Result")
 # (net, blocks of (1, n_outputs, n_frames), their number of frames) -> result.
 End = Callable[[Any, Iterable[torch.Tensor], torch.Tensor], Result]
-# Told the stage after each block of it. In the first stage: how many frames of the block belong to
-# the one before it, and how many are its own.
+# Called with the name of the stage after each block; in the first stage also with the number of
+# frames of the block that belong to the block before it, and the number of its own frames.
 Seen = Callable[[str, "tuple[int, int] | None"], Any]
 
 
@@ -68,7 +68,7 @@ def walk(
         Called with 1 after each block of each stage: the convolutions, each direction of each
         recurrent layer, the end.
     seen : callable, optional
-        Told the stage after each block, as for the outputs of a layer that is being recorded.
+        Called after each block, see `Seen`; used to collect the recorded outputs of a layer.
     """
     net: Any = module.net
     seen = seen or _ignore
@@ -82,7 +82,7 @@ def walk(
     else:
         inputs = [_on_disk(local)]
         for i, layer in enumerate(forwards):
-            # The forward direction alone, which has the order of the frames.
+            # Dropout runs with the forward direction, which reads frames in their order.
             before = [net.dropout] if i or hasattr(net, "score") else []
             directions = [(layer, False)]
             if len(backwards):
@@ -103,7 +103,7 @@ def walk(
 
 
 def _ignore(stage: str, inside: tuple[int, int] | None) -> None:
-    """Take what `walk` tells, and do nothing."""
+    """Do nothing: the default of ``seen``."""
 
 
 def _layers(net: Any, name: str) -> Any:
@@ -202,7 +202,7 @@ def _run_recurrent(
     blocks = list(_blocks(inputs[0].n_frames, step))
     for start, stop in reversed(blocks) if backward else blocks:
         x = _read(inputs, start, stop, device)
-        for part in before:  # changes nothing in evaluation; its output may be asked for
+        for part in before:  # the identity in evaluation; its output may be recorded
             x = part(x)
         y, state = layer(x.flip(1) if backward else x, state)
         y = y.flip(1) if backward else y

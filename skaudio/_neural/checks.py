@@ -1,4 +1,4 @@
-"""What would go wrong in silence: numbers that are not finite, rows for frames, other nets."""
+"""Checks of faults that would raise no error: NaN, rows in place of frames, another net."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from skaudio._validation import Constraint
 # A recording is named as the cause where a feature of it, standardised, is this many times as large
 # as the largest one of the median recording.
 OUTLYING = 1e3
-# Parameters of encoders that frames do not depend on, or up to rounding.
+# Parameters of encoders that change frames by rounding at most.
 HOW = ("n_jobs", "device", "verbose", "batch_size", "memory", "precision")
 
 # Of the parameter ``module``.
@@ -89,7 +89,7 @@ def built_with(estimator: Any) -> dict[str, Any]:
 
 
 def _frozen(value: Any) -> Any:
-    """Return a value that compares with others, whatever becomes of the original."""
+    """Return a copy that can be compared, and that does not change with the original."""
     if isinstance(value, Mapping):
         return {key: _frozen(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
@@ -146,8 +146,7 @@ def check_finite(rows: Iterable[np.ndarray], module: Any, frames: Sequence[Any])
         What the net returned, for each recording.
     module : StandardizedNet
     frames : sequence
-        Of each recording, an array (n_features, n_frames), or what makes those of a long one. Its
-        attribute ``names``, if there is one, is what messages call the recordings.
+        What `prediction_frames` returned; for messages. A plain list of arrays has no names.
     """
     # A sum of float32 in float64 is finite unless one of them is not.
     if isinstance(rows, np.ndarray) and np.isfinite(rows.sum(dtype=np.float64)):

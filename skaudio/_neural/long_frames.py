@@ -1,6 +1,6 @@
-"""Frames of recordings for prediction: at once where these are short, from files where long.
+"""Frames of recordings for prediction: in memory, or in a temporary file for a long recording.
 
-A long recording is decoded and encoded piece by piece; its frames go to a temporary file.
+A long recording is decoded and encoded piece by piece.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from skaudio.audio import (
 )
 from skaudio.encoders import LongEncoding, can_stream
 
-# Recordings of more frames are walked through, so many frames at a time.
+# Recordings of more than LONG_FRAMES frames run through a network in blocks of BLOCK_FRAMES frames.
 LONG_FRAMES = 1 << 14
 BLOCK_FRAMES = 1 << 12
 
-# What a network has that can be walked through: see `skaudio.nets.CRNN`.
+# Attributes of a network that can run in blocks: see `skaudio.nets.CRNN`.
 PARTS = ("forward_local", "reach", "frame_stride", "classify")
 
 
 class LongFrames:
-    """Frames of one recording that are read in pieces; here, of an array (n_features, n_frames).
+    """Frames of one recording, (n_features, n_frames), that are read in pieces.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class LongFrames:
 
 
 class LongRecording:
-    """A recording whose frames are made when they are needed, in a file as large as they are.
+    """A long recording, which is encoded into a temporary file when it is opened.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class LongRecording:
         self._recording = recording
 
     def open(self) -> EncodedFrames:
-        """Encode the recording; the file lives as long as what is returned."""
+        """Encode the recording. The file is removed with the object that is returned."""
         frames = EncodedFrames(LongEncoding(self._encoder, self._recording))
         self.n_frames = frames.n_frames
         return frames
@@ -142,7 +142,7 @@ class PredictionFrames(list[Any]):
     def open(self, i: int) -> Any:
         """Return the frames of a long recording, to be read in pieces.
 
-        If it cannot be read, the error tells of all recordings that cannot.
+        If it cannot be read, the error lists all recordings that cannot be read.
         """
         try:
             return self[i].open()
@@ -151,15 +151,15 @@ class PredictionFrames(list[Any]):
 
 
 def prediction_frames(estimator: Any, X: Any, *, seconds: float | None = None) -> PredictionFrames:
-    """Return the frames of X on the clean path; of long recordings, what makes them later.
+    """Return the frames of X without augmentation; long recordings are encoded later.
 
     Parameters
     ----------
     estimator : neural estimator
     X : sequence of recordings, or of frames where ``encoder=None``
     seconds : float, optional
-        Recordings that last longer are long, if their encoder can stream and the network can be
-        walked through; by default those of more than `LONG_FRAMES` frames.
+        Longer recordings are long ones, if the encoder can stream and the network can run in
+        blocks. By default those of more than `LONG_FRAMES` frames.
     """
     if not reads_audio(estimator):
         return PredictionFrames(checked_frames(estimator, X))
@@ -179,7 +179,7 @@ def prediction_frames(estimator: Any, X: Any, *, seconds: float | None = None) -
         try:
             encoded = estimator.encoder_.transform(some)
         except READING_ERRORS as error:
-            if len(short) < len(frames):  # else the encoder has told of all of them
+            if len(short) < len(frames):  # the encoder knows the short recordings only
                 raise_all(recordings, error, read_through)
             raise
         for i, own in zip(short, as_frames(encoded, some), strict=True):
@@ -188,7 +188,7 @@ def prediction_frames(estimator: Any, X: Any, *, seconds: float | None = None) -
 
 
 def _only_encoder(encoder: Any) -> Any:
-    """Return the step that makes the frames, if it can stream and no other acts in prediction."""
+    """Return the only step that acts in prediction, if there is one alone and it can stream."""
     steps = [step for step in steps_of(encoder) if not is_augmentation(step)]
     return steps[0] if len(steps) == 1 and can_stream(steps[0]) else None
 
@@ -205,9 +205,9 @@ def _lasts_longer(encoder: Any, recording: Recording, limit: float) -> bool:
 
 
 def can_walk(net: Any) -> bool:
-    """Whether a network has the parts that blocks of a long recording go through.
+    """Whether a network can run over a long recording in blocks.
 
-    A subclass that computes something else in its ``forward`` does not have them.
+    A subclass that overrides one of the methods below cannot, unless it overrides ``classify`` too.
     """
 
     def depth(name: str) -> int:

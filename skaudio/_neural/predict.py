@@ -1,9 +1,9 @@
 """Running a trained module over recordings.
 
-The result of a recording is bit-equal whatever else is predicted with it. Recordings that a network
-can walk through, and that are longer than `LONG_FRAMES`, go through it alone and in blocks. The
-others go in batches, whose number of rows, and in most networks whose length, depend on nothing but
-the recording's own length.
+The result of a recording is bit-equal whatever else is predicted with it. Recordings of more than
+`LONG_FRAMES` frames run alone and in blocks, if the network can (`can_walk`). The others run in
+batches, whose number of rows and, for most networks, whose length depend on the length of the
+recording alone.
 """
 
 from __future__ import annotations

@@ -32,25 +32,25 @@ from skaudio.frames import FrameOutputMixin, pack
 class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
     """Keep the results of a transformer on disk, one file per recording.
 
-    A recording is computed when it is met first. Every fold, every point of a grid, every later run
-    and every other process that uses the same folder reads what is there. An interrupted run goes
-    on where it stopped.
+    The result of a recording is computed once. Every fold, every point of a grid, every later run
+    and every other process with the same folder reads it. An interrupted run continues where it
+    stopped.
 
     Parameters
     ----------
     transformer : transformer
         From recordings to rows or frames, without learned state and without randomness: an encoder,
-        a pretrained embedder or tagger, a Pipeline of such steps. It is looked through, part by
-        part, and refused if a part learns or draws. A clone of it computes, as always inside
-        another estimator: a net that was changed in place goes in as ``weights=``.
+        a pretrained embedder or tagger, a Pipeline of such steps. A transformer with a part that
+        learns, or that draws at random, is refused. A clone does the work, as always inside
+        another estimator; it has none of the changes made to a fitted net, so pass ``weights=``.
     memory : str, path-like or joblib.Memory
         Folder for the results, or what scikit-learn takes as ``memory``. Transformers may share it.
     batch_size : int, default=64
         Recordings that are handed to ``transformer``, and written, at a time. An interruption loses
         no more than these.
     max_bytes : int or None, default=10**10
-        What the results of all transformers in ``memory`` may take on disk; when they take more,
-        those go that were not used for longest. None: no bound.
+        Limit on the disk space of the results of all transformers in ``memory``. Beyond it, the
+        least recently used are removed. None: no limit.
     verbose : int, default=0
         Show a progress bar.
 

@@ -11,7 +11,7 @@ from torch import nn
 from skaudio._neural import BLOCK_FRAMES, RowReader, walk
 from skaudio.nets import recording_copy
 
-# A layer is run on both numbers of frames, to find which axis of its output is time.
+# The network is run on both numbers of frames, to find which axis of a layer's output is time.
 TRIALS = (64, 96)
 
 
@@ -169,7 +169,7 @@ def tensor_of(output: Any) -> torch.Tensor:
 
 
 class Gathered:
-    """What a layer put out for the blocks of a recording, in the last stage that ran the layer.
+    """The outputs of a layer for the blocks of a recording, of the last stage that ran the layer.
 
     Parameters
     ----------
