@@ -49,7 +49,6 @@ def walk(
     end: End[Result],
     *,
     block: int,
-    device: str,
     tick: Callable[[int], Any] = no_progress,
     seen: Seen | None = None,
 ) -> Result:
@@ -63,7 +62,6 @@ def walk(
         Makes the result of the last frames, which it gets as an iterator over blocks.
     block : int
         Frames to work on at a time.
-    device : str
     tick : callable
         Called with 1 after each block of each stage: the convolutions, each direction of each
         recurrent layer, the end.
@@ -71,10 +69,11 @@ def walk(
         Called after each block, see `Seen`; used to collect the recorded outputs of a layer.
     """
     net: Any = module.net
+    device = module.standardize.mean.device
     seen = seen or _ignore
     block = _whole_strides(net, block)
     step = block // net.frame_stride
-    local = _run_local(module, frames, block, device, tick, seen)
+    local = _run_local(module, frames, block, tick, seen)
     forwards, backwards = _layers(net, "forwards"), _layers(net, "backwards")
     n_frames = -(-frames.n_frames // net.frame_stride)
     if not len(forwards):
@@ -135,13 +134,13 @@ def _run_local(
     module: StandardizedNet,
     frames: ReadableFrames,
     block: int,
-    device: str,
     tick: Callable[[int], Any],
     seen: Seen,
 ) -> Iterator[torch.Tensor]:
     """Run the standardization and the convolutions, which see ``net.reach`` frames each way."""
     net: Any = module.net
     standardize = module.standardize
+    device = standardize.mean.device
     means = recording_means(standardize, frames, block)
     for start, stop in _blocks(frames.n_frames, block):
         first, last = max(start - net.reach, 0), min(stop + net.reach, frames.n_frames)
@@ -190,7 +189,7 @@ def _run_recurrent(
     layer: Any,
     inputs: list[FrameFile],
     step: int,
-    device: str,
+    device: torch.device,
     before: list[Any],
     backward: bool,
     tick: Callable[[int], Any],
@@ -212,6 +211,6 @@ def _run_recurrent(
     return out
 
 
-def _read(files: list[FrameFile], start: int, stop: int, device: str) -> torch.Tensor:
+def _read(files: list[FrameFile], start: int, stop: int, device: torch.device) -> torch.Tensor:
     rows = np.concatenate([file.read(start, stop) for file in files], axis=1)
     return torch.from_numpy(rows)[None].to(device)

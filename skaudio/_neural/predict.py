@@ -64,20 +64,18 @@ class RowReader:
         out: torch.Tensor = (module.forward_features if self._features else module)(x, lengths)
         return out
 
-    def long_row(self, module: Any, frames: Any, device: str) -> np.ndarray:
+    def long_row(self, module: Any, frames: Any) -> np.ndarray:
         """Return the row of a long recording."""
 
         def end(net: Any, blocks: Any, length: torch.Tensor) -> np.ndarray:
             row = (net.embed if self._features else net.classify)(blocks, length)
             return np.asarray(row[0].float().cpu())
 
-        return walk(module, frames, end, block=BLOCK_FRAMES, device=device)
+        return walk(module, frames, end, block=BLOCK_FRAMES)
 
 
 @torch.inference_mode()
-def predict_rows(
-    module: StandardizedNet, parts: Sequence[Part], device: str, reader: Any = None
-) -> np.ndarray:
+def predict_rows(module: StandardizedNet, parts: Sequence[Part], reader: Any = None) -> np.ndarray:
     """Map a trained module over sequences; one row each, in their order.
 
     Parameters
@@ -85,7 +83,6 @@ def predict_rows(
     module : StandardizedNet
     parts : sequence of ndarray or LongRecording
         What `prediction_frames` returned.
-    device : str
     reader : RowReader, optional
         Or an object with its methods.
     """
@@ -93,13 +90,13 @@ def predict_rows(
     rows: list[Any] = [None] * len(parts)
     short, long = _by_length(module, parts, LONG_FRAMES)
     with _threads(module):
-        batches = _batches(module, parts, short, device, reader.mixes_lengths)
+        batches = _batches(module, parts, short, reader.mixes_lengths)
         for positions, call, x, lengths in batches:
             values = reader.rows(call, x, lengths)[: len(positions)].float().cpu().numpy()
             for position, row in zip(positions, values, strict=True):
                 rows[position] = row
         for i in long:
-            rows[i] = reader.long_row(module, _opened(module, parts, i), device)
+            rows[i] = reader.long_row(module, _opened(module, parts, i))
     out = np.stack(rows)
     check_finite(out, module, parts)
     return out
@@ -109,7 +106,6 @@ def predict_rows(
 def predict_frames(
     module: StandardizedNet,
     parts: Sequence[Part],
-    device: str,
     call: FrameCall,
     *,
     long_call: Callable[..., np.ndarray] | None = None,
@@ -121,12 +117,12 @@ def predict_frames(
     ``call(module, x, lengths)`` returns (n_sequences, n_outputs, n_frames) and their lengths; the
     result is one float32 array (n_outputs, n_frames) per sequence, in their order. For sequences
     longer than `LONG_FRAMES`, or ``block`` where it is given, ``long_call(module, frames, block=,
-    device=, tick=)`` returns that array; by default what ``forward_frames`` returns.
+    tick=)`` returns that array; by default what ``forward_frames`` returns.
     """
     out: list[Any] = [None] * len(parts)
     short, long = _by_length(module, parts, block or LONG_FRAMES)
     with _threads(module):
-        for positions, _, x, lengths in _batches(module, parts, short, device, False):
+        for positions, _, x, lengths in _batches(module, parts, short, False):
             values, counts = call(module, x, lengths)
             rows = values.float().cpu().numpy()
             for position, row, count in zip(positions, rows, counts.tolist(), strict=False):
@@ -138,9 +134,7 @@ def predict_frames(
             _threads(module),
             progress_bar(n_ticks(module.net, frames.n_frames, block), verbose, "block") as tick,
         ):
-            out[i] = (long_call or walk_frames)(
-                module, frames, block=block, device=device, tick=tick
-            )
+            out[i] = (long_call or walk_frames)(module, frames, block=block, tick=tick)
     check_finite(out, module, parts)
     return out
 
@@ -189,13 +183,13 @@ def _check_width(module: StandardizedNet, n_features: int) -> None:
 
 
 def _batches(
-    module: StandardizedNet, parts: Sequence[Any], where: list[int], device: str, mix: bool
+    module: StandardizedNet, parts: Sequence[Any], where: list[int], mix: bool
 ) -> Iterator[tuple[np.ndarray, Any, torch.Tensor, torch.Tensor]]:
     """Yield batches of some sequences: their positions, the module to call, x, lengths."""
     if not where:
         return
     _check_width(module, len(parts[where[0]]))
-    index = np.array(where)
+    index, device = np.array(where), module.standardize.mean.device
     counts = np.array([parts[i].shape[1] for i in where])
     # A subclass of a network may add what rounds otherwise.
     if not (mix and getattr(module.net, "any_padding", False) and can_walk(module.net)):

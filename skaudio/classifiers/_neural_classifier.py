@@ -168,7 +168,7 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return predict_rows(self.net_.module_, prediction_frames(self, X), self.device)
+        return predict_rows(self.net_.module_, prediction_frames(self, X))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

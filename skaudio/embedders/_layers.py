@@ -70,11 +70,11 @@ class LayerReader:
         own = [self._count(int(n), x) for n in lengths]
         return frames, torch.tensor(own, device=frames.device)
 
-    def long_row(self, module: Any, frames: Any, device: str) -> np.ndarray:
+    def long_row(self, module: Any, frames: Any) -> np.ndarray:
         """Return the row of a long recording, walked through in blocks."""
         if self._has_embedding:
-            return RowReader(features=True).long_row(module, frames, device)
-        return self._walk(frames, block=BLOCK_FRAMES, device=device, mean=True).row()
+            return RowReader(features=True).long_row(module, frames)
+        return self._walk(frames, block=BLOCK_FRAMES, mean=True).row()
 
     def long_frames(self, module: Any, frames: Any, **how: Any) -> np.ndarray:
         """Return the frames (n_features, n_frames) of a long recording, walked through."""

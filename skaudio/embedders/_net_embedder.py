@@ -167,14 +167,12 @@ class NetEmbedder(
             inputs = transform_plainly(step, inputs)
         parts, module = prediction_frames(net, inputs), net.net_.module_
         if self.frames:
-            sequences = predict_frames(
-                module, parts, net.device, reader.frames, long_call=reader.long_frames
-            )
+            sequences = predict_frames(module, parts, reader.frames, long_call=reader.long_frames)
             if self.unit_norm:
                 sequences = [scale_to_unit(sequence, axis=0) for sequence in sequences]
             out = pack(sequences, len(sequences))
         else:
-            out = predict_rows(module, parts, net.device, reader)
+            out = predict_rows(module, parts, reader)
             if self.unit_norm:
                 out = scale_to_unit(out, axis=1)
         index = X.index if hasattr(X, "iloc") else getattr(X, "labels", None)

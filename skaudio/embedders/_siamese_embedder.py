@@ -269,7 +269,7 @@ class SiameseEmbedder(
     def _rows(self, X: Any) -> np.ndarray:
         """Return embeddings as an array, whatever `set_output` asks for."""
         check_is_fitted(self)
-        rows = predict_rows(self.net_.module_, prediction_frames(self, X), self.device)
+        rows = predict_rows(self.net_.module_, prediction_frames(self, X))
         return scale_to_unit(rows, axis=1) if self.unit_norm else rows
 
     def __sklearn_tags__(self) -> Any:
