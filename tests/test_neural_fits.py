@@ -193,6 +193,17 @@ def test_a_missing_device_gives_way_to_the_cpu(name, kind):
 
 @exhaustive
 @every_net
+def test_a_device_that_is_set_after_fit_counts_in_the_next_fit(name):
+    X, y, _ = data("frames")
+    estimator = make(name).fit(X, y)
+    expected = {m: getattr(estimator, m)(X) for m in METHODS if hasattr(estimator, m)}
+    trained(estimator).device = "meta"
+    for method, rows in expected.items():
+        for a, b in zip(getattr(estimator, method)(X), rows, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@every_net
 def test_copies_share_nothing(name):
     X, y, _ = data("frames")
     estimator = make(name).fit(X, y)
