@@ -708,7 +708,9 @@ def test_single_frames_without_their_mean_are_refused(name):
     X, y, _ = data("frames")
     single = [x[:, :1] for x in X]
     for standardize in ("recording", "both"):
-        with pytest.raises(ValueError, match=f"standardize='{standardize}' subtracts .* one frame"):
+        with pytest.raises(
+            ValueError, match=f"standardize='{standardize}' subtracts .* single frame"
+        ):
             make(name, standardize=standardize).fit(single, y)
     make(name, standardize="global").fit(single, y)
 

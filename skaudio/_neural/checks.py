@@ -32,19 +32,19 @@ def refuse_rows(encoded: Any) -> None:
     if is_table or sparse.issparse(encoded):
         raise ValueError(
             "The encoder inside the net returned one row per recording, an array of shape "
-            f"{encoded.shape}. A net reads frames over time, (n_features, n_frames) for each "
-            "recording, and learns nothing from a single one. Take out of encoder= what pools over "
-            'time (FramePooling; pooling="mean" of PretrainedEmbedder); or train a classifier of '
-            "rows: make_pipeline(encoder, StandardScaler(), SVC())."
+            f"{encoded.shape}. Expected frames over time, an array (n_features, n_frames) for each "
+            "recording. Remove the step of encoder= that pools over time (FramePooling; or pass "
+            "pooling=None to PretrainedEmbedder), or use a classifier that takes rows: "
+            "make_pipeline(encoder, StandardScaler(), SVC())."
         )
 
 
 def refuse_single_frames(standardize: str) -> None:
     """Raise the error for recordings of one frame each, whose mean is to be subtracted."""
     raise ValueError(
-        f"standardize={standardize!r} subtracts each recording's mean over time, and each "
-        "recording has one frame alone: zeros are left, from which nothing is learned. Pass "
-        "standardize='global', or frames over time."
+        f"standardize={standardize!r} subtracts each recording's mean over time. Every recording "
+        "has a single frame, which becomes zero. Pass standardize='global', or recordings of "
+        "several frames (a shorter hop_length makes more)."
     )
 
 

@@ -137,7 +137,8 @@ def bounds(
     if start >= n_times:
         raise ValueError(
             f"{name}: offset={offset:g} s is past the end, the recording lasts "
-            f"{n_times / rate:g} s."
+            f"{n_times / rate:g} s. Expected seconds from the beginning of the recording (offset= "
+            "of the encoder, or the start of a clip); did you pass milliseconds or samples?"
         )
     if duration is None:
         return start, n_times

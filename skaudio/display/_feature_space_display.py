@@ -6,9 +6,9 @@ import os
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils.validation import check_consistent_length
 
 from skaudio._steps import frame_maker, transform_plainly
+from skaudio._validation import check_same_lengths
 from skaudio.display._palette import add_legends, class_colors, marker, names_and_codes
 from skaudio.display._picture import import_pyplot, plain
 from skaudio.display._projection import check_rows, project
@@ -179,7 +179,7 @@ class FeatureSpaceDisplay:
         """
         import_pyplot()
         rows = check_rows(embeddings)
-        check_consistent_length(rows, y, groups, recordings)
+        check_same_lengths(embeddings=rows, y=y, groups=groups, recordings=recordings)
         coordinates, labels = project(rows, method, random_state)
         display = cls(
             coordinates,

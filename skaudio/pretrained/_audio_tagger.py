@@ -54,7 +54,7 @@ class AudioTagger(PretrainedTransformer):
         with a ``chunk_duration`` in seconds, the same: no overlap.
     on_error : {"raise", "nan"}, default="raise"
         "raise": one error counts the recordings that cannot be read, and lists the first ten.
-        "nan": one frame, or one row, of NaN is in the place of each, and one warning lists them.
+        "nan": each gives one frame (or one row) of NaN, and one warning lists them.
     batch_size : int, default=None
         Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
     precision : {"auto", "float32", "bfloat16"}, default="auto"

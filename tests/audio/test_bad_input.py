@@ -72,17 +72,17 @@ FILES = {
     "text": (
         ["text.wav"],
         ValueError,
-        r"recording 0 \('text.wav'\) is no audio .*it looks like text.*Expected WAV, FLAC",
+        r"recording 0 \('text.wav'\) is not audio .*it looks like text.*Expected WAV, FLAC",
     ),
     "web page": (
         ["page.mp3"],
         ValueError,
-        r"recording 0 \('page.mp3'\) is no audio that can be decoded: it looks like text",
+        r"recording 0 \('page.mp3'\) is not audio that can be decoded: it looks like text",
     ),
     "picture": (
         ["picture.wav"],
         ValueError,
-        r"\('picture.wav'\) is no audio that can be decoded: it begins with b'\\x89PNG",
+        r"\('picture.wav'\) is not audio that can be decoded: it begins with b'\\x89PNG",
     ),
     "no bytes": (
         ["nothing.wav"],
@@ -99,7 +99,7 @@ FILES = {
         ValueError,
         r"recording 1 \('nan.wav'\) contains NaN at sample 5; expected",
     ),
-    "bytes that are no audio": ([b"junk\x00\x01junk"], ValueError, "recording 0 is no audio"),
+    "bytes that are no audio": ([b"junk\x00\x01junk"], ValueError, "recording 0 is not audio"),
     "empty bytes": (
         [{"bytes": b"", "path": "q.wav"}],
         ValueError,
