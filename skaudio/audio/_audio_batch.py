@@ -27,8 +27,8 @@ class AudioBatch(Sequence[np.ndarray]):
         Mono samples; converted to float32 without a copy where they are float32 already.
         Integers are scaled by their full range.
     sample_rate : float, sequence of float, or None, default=None
-        In Hz; one for all or one per recording. None means "unstated": an encoder then takes the
-        waveforms to be at its own rate.
+        Sample rate in Hz, one for all or one per recording. None means unknown: an encoder then
+        assumes its own rate.
     names : sequence of (str or None), optional
         What error messages call each recording, usually its path.
     labels : sequence, optional

@@ -77,13 +77,13 @@ class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
     target_frames : int, default=None
         Trim to this number of frames, or pad with frames of silence.
     on_error : {"raise", "nan"}, default="raise"
-        "raise": one error counts the recordings that cannot be read, and lists the first ten.
-        "nan": each gives one frame (or one row) of NaN, and one warning lists them.
+        If recordings cannot be read: "raise" raises one error that lists up to ten of them; "nan"
+        returns one frame (or one row) of NaN for each, and warns once.
     n_jobs : int, default=None
         joblib workers. None is 1 unless a joblib backend is active; threads inside this process
         follow torch's thread count in any case.
     device : str, default="cpu"
-        torch device to compute on.
+        torch device to compute on, such as "cpu" or "cuda".
     verbose : int, default=0
         Show a progress bar.
 

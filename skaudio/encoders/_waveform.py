@@ -36,8 +36,8 @@ class Waveform(Encoder):
     target_frames : int, default=None
         Trim to this number of samples, or pad with zeros.
     on_error : {"raise", "nan"}, default="raise"
-        "raise": one error counts the recordings that cannot be read, and lists the first ten.
-        "nan": each gives one frame (or one row) of NaN, and one warning lists them.
+        If recordings cannot be read: "raise" raises one error that lists up to ten of them; "nan"
+        returns one frame (or one row) of NaN for each, and warns once.
     n_jobs : int, default=None
         joblib workers. None is 1 unless a joblib backend is active.
     device : str, default="cpu"
