@@ -213,7 +213,7 @@ pictures["confusion"] = figure
 figure, axes = plt.subplots(2, 3, figsize=(10, 5), layout="constrained", sharey=True)
 for ax, i in zip(axes.flat, np.argsort(margin), strict=False):
     SpectrogramDisplay.from_estimator(picture, X, index=i, ax=ax, colorbar=False)
-    ax.set_title(f"{Path(data.data[i]).name}\n{y[i]}, taken for {predicted[i]}", fontsize=9)
+    ax.set_title(f"{Path(data.data[i]).name}\n{y[i]}, predicted as {predicted[i]}", fontsize=9)
     ax.set(xlabel="", ylabel="")
 figure.supxlabel("Time (s)")
 figure.supylabel("Frequency (Hz)")

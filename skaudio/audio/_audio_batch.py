@@ -16,7 +16,7 @@ from skaudio.audio._recording import Recording
 
 
 class AudioBatch(Sequence[np.ndarray]):
-    """An immutable sequence of mono waveforms that knows their sample rates.
+    """An immutable sequence of mono waveforms with sample rates.
 
     scikit-learn indexes it like a one-dimensional array (integers, slices, masks, index arrays)
     and gets an `AudioBatch` back, so it can be split, shuffled and cross-validated.

@@ -68,7 +68,7 @@ def check_path(item: Any, name: str) -> str:
     try:
         os.fsencode(path)
     except UnicodeEncodeError as error:
-        raise ValueError(f"{name} ({path!r}) is no name that a file can have: {error}.") from error
+        raise ValueError(f"{name} ({path!r}) is not a valid file name: {error}.") from error
     return path
 
 

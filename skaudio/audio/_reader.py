@@ -132,7 +132,7 @@ def _open_links(content: Content, links: list[Link]) -> list[Part]:
             if n_times > LONGEST and not link.n_times:
                 raise Damaged(container, "it does not tell how long it is")
             if container == "MP3" and link.n_times is None and not link.is_counted:
-                raise Damaged("MPEG", "what follows the first frame is no frame")
+                raise Damaged("MPEG", "the first frame is not followed by another")
             if container in _other_headers.ONLY_LOGGED:
                 _other_headers.check_log(file, content, link, container, codec)
     except BaseException:

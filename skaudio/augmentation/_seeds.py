@@ -203,7 +203,7 @@ class TrainingPath:
         return X
 
     def draws(self, X: Any, seeds: Any) -> Any:
-        """List what the augmentations draw for recordings; the same seeds replay it.
+        """List the values that the augmentations draw; the same seeds give the same draws.
 
         Parameters
         ----------

@@ -135,7 +135,7 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Any) -> Any:
-        """Return what the transformer makes of recordings, computing what is not there yet.
+        """Return the results of the transformer, computing those that are not cached.
 
         Parameters
         ----------
@@ -172,7 +172,7 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         return self._wrap(output, recordings.index, self.get_feature_names_out, table=table)
 
     def cache_info(self) -> CacheInfo:
-        """Return how many results were found and computed, and how much is there.
+        """Return how many results were read and computed, and the size of the cache.
 
         Returns
         -------

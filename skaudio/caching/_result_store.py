@@ -36,7 +36,7 @@ STALE = 3600
 
 
 class CacheInfo(NamedTuple):
-    """What a cache holds for a transformer with its parameters, and what it was good for.
+    """Statistics of a cache for a transformer with its parameters.
 
     Counted over all processes and runs, since the folder was made.
     """

@@ -40,7 +40,7 @@ def load_audio_files(
     return_X_y: bool = False,
     as_frame: bool = False,
 ) -> Any:
-    r"""Find recordings on disk, with a class and a group for each.
+    r"""List recordings on disk, with a class and a group for each.
 
     By default there is one sub-folder per class:
 

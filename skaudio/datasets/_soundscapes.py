@@ -40,7 +40,7 @@ def make_soundscapes(
     folder: str | os.PathLike[str] | None = None,
     random_state: Any = None,
 ) -> Any:
-    """Mix recordings of single events into soundscapes, and tell where each event is.
+    """Mix recordings of single events into soundscapes, with tables of the events.
 
     A detector that is trained on weak labels can be measured on these, without anybody listening:
     the strong labels are exact. Keep recordings and backgrounds of training and test apart.

@@ -111,8 +111,8 @@ class AugmentationDisplay:
         path = TrainingPath(augmentation)
         if not path.is_random:
             raise TypeError(
-                f"{augmentation!r:.100} is no augmentation and no Pipeline with one, expected one "
-                "of skaudio.augmentation."
+                f"{augmentation!r:.100} is not an augmentation or a Pipeline with one, expected "
+                "one of skaudio.augmentation."
             )
         alone = one_recording(X, index)
         one = check_recordings(None, alone, reset=False)

@@ -15,7 +15,7 @@ from skaudio.display._projection import check_rows, project
 
 
 class FeatureSpaceDisplay:
-    """Recordings as points in two dimensions, near each other where their features are alike.
+    """Recordings as points in two dimensions, near each other if their features are similar.
 
     Colors are classes, markers are groups. Best made by `from_estimator` or `from_embeddings`;
     `to_html` makes a page of it on which a click on a point plays the recording.
@@ -235,7 +235,7 @@ class FeatureSpaceDisplay:
         sample_rate: float | None = None,
         verbose: int = 0,
     ) -> Any:
-        """Make a page on which a click on a point plays the recording.
+        """Write an interactive HTML page on which a click on a point plays the recording.
 
         The page is one file and needs nothing else: the pictures, the sounds and the library that
         draws the points (Bokeh, the extra ``interactive``) are in it. Where the mouse is over a

@@ -29,7 +29,7 @@ MODULE = Constraint(
 class SiameseEmbedder(
     PairVerifier, ClassNamePrefixFeaturesOutMixin, TransformerMixin, LoadsAnywhere
 ):
-    """A network trained on pairs so that recordings of one class are near each other.
+    """A network trained on pairs, so that recordings of one class have similar embeddings.
 
     It embeds recordings of other classes than those of the training data as well: distances measure
     the kind of difference that the training classes had (speakers, machines, species).
@@ -223,7 +223,7 @@ class SiameseEmbedder(
         return net
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
-        """Train on pairs that are drawn anew in each epoch.
+        """Train on pairs that are drawn again in each epoch.
 
         Parameters
         ----------

@@ -22,7 +22,7 @@ from skaudio.pooling._run_calls import run_calls
 
 
 class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
-    """Stack the frames of several encoders of the same recordings.
+    """Concatenate the frames of several encoders.
 
     As `sklearn.pipeline.FeatureUnion`, but for frames: the features of all encoders are
     concatenated in each frame. The encoders must have the same hop in seconds and the same

@@ -157,7 +157,7 @@ CONTAINERS = {
     "table of text": (
         np.array([["a.wav", "b"], ["c.wav", "d"]], dtype=object),
         ValueError,
-        r"X has shape \(2, 2\) and elements that are no numbers.*expected one column",
+        r"X has shape \(2, 2\) and elements that are not numbers.*expected one column",
     ),
     "sparse": (sparse.eye(3, format="csr"), TypeError, "Sparse data was passed for X"),
     "three-dimensional": (
@@ -211,9 +211,9 @@ RECORDINGS = {
     "object of strings": (
         np.array(["a", "b"], dtype=object),
         TypeError,
-        "holds objects that are no numbers .*expected a waveform",
+        "holds objects that are not numbers .*expected a waveform",
     ),
-    "ragged list": ([[1, 2], [3]], ValueError, "is no array of numbers"),
+    "ragged list": ([[1, 2], [3]], ValueError, "is not an array of numbers"),
     "three-dimensional": (
         np.zeros((2, 3, 40)),
         ValueError,
