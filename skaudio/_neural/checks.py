@@ -54,8 +54,8 @@ def check_same_net(estimator: Any) -> None:
         value = _frozen(getattr(estimator, name))
         if value != first:
             raise ValueError(
-                f"warm_start: {name}={getattr(estimator, name)!r:.200}, expected the {first!r:.200}"
-                " of the first fit, whose net is trained further. Pass that, or "
+                f"warm_start: {name}={getattr(estimator, name)!r:.200}, expected {first!r:.200}"
+                " as in the first fit, because its net is trained further. Pass that, or "
                 "warm_start=False for a new net."
             )
 
@@ -86,9 +86,9 @@ def check_same_frames(before: Any, now: Any) -> None:
     for place in (*second, *first):
         if first.get(place) != second.get(place):
             raise ValueError(
-                f"warm_start: encoder {place}={second.get(place)!r:.200}, expected the "
-                f"{first.get(place)!r:.200} of the first fit, whose net is trained further. Pass "
-                "that encoder, or warm_start=False for a new net."
+                f"warm_start: encoder {place}={second.get(place)!r:.200}, expected "
+                f"{first.get(place)!r:.200} as in the first fit, because its net is trained "
+                "further. Pass that encoder, or warm_start=False for a new net."
             )
 
 
@@ -109,8 +109,8 @@ def check_n_features(module: Any, n_features: int) -> None:
     expected = len(module.standardize.mean)
     if n_features != expected:
         raise ValueError(
-            f"warm_start: X has {n_features} features per frame, expected the {expected} of the "
-            "first fit, whose net is trained further. Pass frames of the same encoder, or "
+            f"warm_start: X has {n_features} features per frame, expected {expected} as in the "
+            "first fit, because its net is trained further. Pass frames of the same encoder, or "
             "warm_start=False for a new net."
         )
 
@@ -139,15 +139,15 @@ def check_finite(rows: Iterable[np.ndarray], module: Any, frames: Sequence[Any])
 def _cause(module: Any, frames: Any) -> str:
     lost = not_finite(module)
     if lost:
-        return f"Its weights are not finite ({lost[0]}): train it anew, or load other weights."
+        return f"Its weights are not finite ({lost[0]}): fit again, or load other weights."
     if not isinstance(frames, np.ndarray):
         opened = frames.open()
         frames = opened.read(0, opened.n_frames).T
     x = torch.from_numpy(np.ascontiguousarray(frames))[None].to(module.standardize.mean.device)
     largest = sizes(module, x, torch.tensor([frames.shape[1]], device=x.device))[0]
     return (
-        f"Its features, standardised, reach {largest:.3g}; those of usual recordings are some "
-        "units wide. Was it encoded or scaled differently from those of fit?"
+        f"Its largest standardised feature is {largest:.3g}, expected a few units. Was it "
+        "encoded or scaled differently from the recordings of fit?"
     )
 
 
@@ -187,12 +187,12 @@ def divergence(error: Any, module: Any, names: Sequence[str], estimator: Any, ep
         listed = ", ".join(names[i] for i in causes[:5]) + (", ..." if len(causes) > 5 else "")
         worst = max((float(largest[i]) for i in causes), key=lambda s: (np.isnan(s), s))
         return (
-            f"{begin}, where the batch holds {listed}, whose features, standardised, reach "
-            f"{worst:.3g}, those of its median recording {usual:.3g}. Look at it, and leave it out "
-            "or scale it as the others."
+            f"{begin}, in a batch with {listed}. The largest standardised feature there is "
+            f"{worst:.3g}, expected about {usual:.3g} (the median of the batch). Check these "
+            "recordings: remove them, or scale them as the others."
         )
     return (
-        f"{begin}. The recordings are not the cause: their features, standardised, reach "
+        f"{begin}. The recordings are not the cause: their largest standardised feature is "
         f"{largest.max():.3g}. {advice(estimator)}"
     )
 

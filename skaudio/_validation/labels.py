@@ -26,8 +26,8 @@ def check_labels(labels: Any, name: str) -> None:
     for i, item in enumerate(items):
         if not _is_collection(item) and pd.isna(item):
             raise ValueError(
-                f"{name}[{i}] is {item!r}: expected a label for every recording. Leave out those "
-                "without, or give them a label of their own."
+                f"{name}[{i}] is {item!r}: expected a label for every recording. Remove recordings "
+                "without one, or give them a label of their own."
             )
         if _type_of_label(item) != _type_of_label(first):
             raise ValueError(
