@@ -13,12 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from sklearn.base import clone
-from sklearn.utils.validation import check_consistent_length
 from torch.utils.data import Dataset
 
 from skaudio._neural.checks import check_same_frames, is_warm, refuse_rows
 from skaudio._neural.decoding import decode_all
 from skaudio._steps import pin_output, steps_of
+from skaudio._validation import check_same_lengths
 from skaudio.audio import AudioBatch, Recording, check_recordings
 from skaudio.augmentation import TrainingPath, epoch_seeds
 from skaudio.frames import check_frames
@@ -119,10 +119,10 @@ def make_source(estimator: Any, X: Any, y: Any, seed: int, *, groups: Any = None
     """
     if not reads_audio(estimator):
         frames = checked_frames(estimator, X, reset=True)
-        check_consistent_length(frames, y, groups)
+        check_same_lengths(X=frames, y=y, groups=groups)
         return FrameSource(frames)
     recordings = check_recordings(estimator, X, reset=True)
-    check_consistent_length(recordings, y, groups)
+    check_same_lengths(X=recordings, y=y, groups=groups)
     before = getattr(estimator, "encoder_", None) if is_warm(estimator) else None
     estimator.encoder_ = fit_encoder(estimator, X, y)
     check_same_frames(before, estimator.encoder_)

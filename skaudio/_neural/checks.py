@@ -45,19 +45,19 @@ def refuse_rows(encoded: Any) -> None:
     if is_table or sparse.issparse(encoded):
         raise ValueError(
             "The encoder inside the net returned one row per recording, an array of shape "
-            f"{encoded.shape}. A net reads frames over time, (n_features, n_frames) for each "
-            "recording, and learns nothing from a single one. Take out of encoder= what pools over "
-            'time (FramePooling; pooling="mean" of PretrainedEmbedder); or train a classifier of '
-            "rows: make_pipeline(encoder, StandardScaler(), SVC())."
+            f"{encoded.shape}. Expected frames over time, an array (n_features, n_frames) for each "
+            "recording. Remove the step of encoder= that pools over time (FramePooling; or pass "
+            "pooling=None to PretrainedEmbedder), or use a classifier that takes rows: "
+            "make_pipeline(encoder, StandardScaler(), SVC())."
         )
 
 
 def refuse_single_frames(standardize: str) -> None:
     """Raise the error for recordings of one frame each, whose mean is to be subtracted."""
     raise ValueError(
-        f"standardize={standardize!r} subtracts each recording's mean over time, and each "
-        "recording has one frame alone: zeros are left, from which nothing is learned. Pass "
-        "standardize='global', or frames over time."
+        f"standardize={standardize!r} subtracts each recording's mean over time. Every recording "
+        "has a single frame, which becomes zero. Pass standardize='global', or recordings of "
+        "several frames (a shorter hop_length makes more)."
     )
 
 
@@ -76,8 +76,8 @@ def check_same_net(estimator: Any) -> None:
         value = _frozen(getattr(estimator, name))
         if value != first:
             raise ValueError(
-                f"warm_start: {name}={getattr(estimator, name)!r:.200}, expected the {first!r:.200}"
-                " of the first fit, whose net is trained further. Pass that, or "
+                f"warm_start: {name}={getattr(estimator, name)!r:.200}, expected {first!r:.200}"
+                " as in the first fit, because its net is trained further. Pass that, or "
                 "warm_start=False for a new net."
             )
 
@@ -108,9 +108,9 @@ def check_same_frames(before: Any, now: Any) -> None:
     for place in (*second, *first):
         if first.get(place) != second.get(place):
             raise ValueError(
-                f"warm_start: encoder {place}={second.get(place)!r:.200}, expected the "
-                f"{first.get(place)!r:.200} of the first fit, whose net is trained further. Pass "
-                "that encoder, or warm_start=False for a new net."
+                f"warm_start: encoder {place}={second.get(place)!r:.200}, expected "
+                f"{first.get(place)!r:.200} as in the first fit, because its net is trained "
+                "further. Pass that encoder, or warm_start=False for a new net."
             )
 
 
@@ -131,8 +131,8 @@ def check_n_features(module: Any, n_features: int) -> None:
     expected = len(module.standardize.mean)
     if n_features != expected:
         raise ValueError(
-            f"warm_start: X has {n_features} features per frame, expected the {expected} of the "
-            "first fit, whose net is trained further. Pass frames of the same encoder, or "
+            f"warm_start: X has {n_features} features per frame, expected {expected} as in the "
+            "first fit, because its net is trained further. Pass frames of the same encoder, or "
             "warm_start=False for a new net."
         )
 
@@ -163,15 +163,15 @@ def check_finite(rows: Iterable[np.ndarray], module: Any, frames: Sequence[Any])
 def _cause(module: Any, frames: Any) -> str:
     lost = not_finite(module)
     if lost:
-        return f"Its weights are not finite ({lost[0]}): train it anew, or load other weights."
+        return f"Its weights are not finite ({lost[0]}): fit again, or load other weights."
     if not isinstance(frames, np.ndarray):
         opened = frames.open()
         frames = opened.read(0, opened.n_frames).T
     x = torch.from_numpy(np.ascontiguousarray(frames))[None].to(module.standardize.mean.device)
     largest = sizes(module, x, torch.tensor([frames.shape[1]], device=x.device))[0]
     return (
-        f"Its features, standardised, reach {largest:.3g}; those of usual recordings are some "
-        "units wide. Was it encoded or scaled differently from those of fit?"
+        f"Its largest standardised feature is {largest:.3g}, expected a few units. Was it "
+        "encoded or scaled differently from the recordings of fit?"
     )
 
 
@@ -211,12 +211,12 @@ def divergence(error: Any, module: Any, names: Sequence[str], estimator: Any, ep
         listed = ", ".join(names[i] for i in causes[:5]) + (", ..." if len(causes) > 5 else "")
         worst = max((float(largest[i]) for i in causes), key=lambda s: (np.isnan(s), s))
         return (
-            f"{begin}, where the batch holds {listed}, whose features, standardised, reach "
-            f"{worst:.3g}, those of its median recording {usual:.3g}. Look at it, and leave it out "
-            "or scale it as the others."
+            f"{begin}, in a batch with {listed}. The largest standardised feature there is "
+            f"{worst:.3g}, expected about {usual:.3g} (the median of the batch). Check these "
+            "recordings: remove them, or scale them as the others."
         )
     return (
-        f"{begin}. The recordings are not the cause: their features, standardised, reach "
+        f"{begin}. The recordings are not the cause: their largest standardised feature is "
         f"{largest.max():.3g}. {advice(estimator)}"
     )
 

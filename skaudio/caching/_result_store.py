@@ -36,7 +36,7 @@ STALE = 3600
 
 
 class CacheInfo(NamedTuple):
-    """Counts of a cache, for one transformer with its parameters.
+    """Statistics of a cache for a transformer with its parameters.
 
     Counted over all processes and runs, since the folder was made.
     """

@@ -224,7 +224,7 @@ def find_layer(net: nn.Module, layer: str) -> nn.Module | None:
         if layer == "embedding":
             missing = f", and {type(net).__name__} has no forward_features to define the embedding"
         raise ValueError(
-            f"layer={layer!r} is no layer of {type(net).__name__}{missing}: expected one of "
+            f"layer={layer!r} is not a layer of {type(net).__name__}{missing}: expected one of "
             f"{', '.join(map(repr, names))}."
         )
     return names[layer]

@@ -33,7 +33,7 @@ class NetEmbedder(
 ):
     """The output of a layer of a neural estimator, one row per recording.
 
-    Recordings that are alike to the estimator are near each other.
+    Recordings that the estimator considers similar have similar rows.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ class NetEmbedder(
         "embedding" is the input of the head; any other value is the name of a layer of the torch
         module in ``net_.module_.net.named_modules()``: "convolutions.1", "head.1"...
     frames : bool, default=False
-        Return a sequence of frames per recording in place of a row; the layer must have frames,
-        which may be fewer than those of its input. With False, rows are the means of the frames.
+        Return frames instead of a row for each recording. The output of the layer must have
+        frames, possibly fewer than its input. If False, rows are the means of the frames.
     unit_norm : bool, default=False
         Scale each row, or frame, to length 1, so that the nearest neighbours by euclidean distance
         are those by cosine similarity.
@@ -59,13 +59,12 @@ class NetEmbedder(
 
     See Also
     --------
-    SiameseEmbedder : An embedding trained by pairs.
+    SiameseEmbedder : An embedding trained on pairs.
 
     Notes
     -----
-    In a Pipeline, `fit` trains the estimator on the training part alone. The steps after it are
-    trained on rows of recordings that the network was trained on, too; classes lie further apart in
-    these rows than in rows of new recordings.
+    In a Pipeline, the steps after it are trained on rows of the recordings that the network was
+    trained on. Classes are further apart in these rows than in rows of new recordings.
 
     Examples
     --------

@@ -169,7 +169,7 @@ def _check_one(item: Any, name: str, advice: str, missing: bool) -> np.ndarray:
         if is_missing(frames):
             raise ValueError(
                 f"{name} could not be read: its frames are NaN (on_error='nan' in a step before), "
-                "which are not accepted here. Leave such recordings out."
+                "which this step does not accept. Remove such recordings from X and y."
             )
         raise ValueError(f"{name} contains NaN or infinity in its frames, expected finite values.")
     return frames

@@ -24,7 +24,7 @@ class GRU(nn.Module):
     input_dropout : float
         Drops whole features of a recording: the same ones in every frame.
     dropout : float
-        Between layers and before the head.
+        Dropout rate between layers and before the output layer.
     """
 
     def __init__(

@@ -66,7 +66,7 @@ class TestNames:
         for text in (playlist, concat):
             path = tmp_path / "list.m4a"
             path.write_text(text)
-            with pytest.raises(ValueError, match=r"list\.m4a.* is no audio"):
+            with pytest.raises(ValueError, match=r"list\.m4a.* is not audio"):
                 MFCC().fit_transform([path])
         assert requests == []
 
