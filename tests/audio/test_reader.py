@@ -76,7 +76,7 @@ class TestNames:
         path = tmp_path / "pipe"
         os.mkfifo(path)
         content = by_libsndfile("WAV")
-        writer = threading.Thread(target=path.write_bytes, args=[content])
+        writer = threading.Thread(target=path.write_bytes, args=[content], daemon=True)
         writer.start()
         assert len(Recording(str(path), "a").read()[0]) == 16001
         writer.join()
