@@ -218,7 +218,6 @@ def test_memory_does_not_grow_with_the_recording(
         outputs(estimator, [path])
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    print("PEAKS", peaks)
     samples = 60 * RATE * 4
     assert peaks[1] - peaks[0] < samples / 5
 
