@@ -79,7 +79,7 @@ class TestNames:
         # A part of a pipe that was made long ago is not looked up in what is known of files.
         for part, n_times in (({}, 16001), ({"offset": 0.5}, 8001)):
             monkeypatch.setattr(_reader, "SETTLED", -(1 << 62))
-            writer = threading.Thread(target=path.write_bytes, args=[content])
+            writer = threading.Thread(target=path.write_bytes, args=[content], daemon=True)
             writer.start()
             assert len(Recording(str(path), "a").read(**part)[0]) == n_times
             writer.join()
