@@ -32,7 +32,7 @@ def as_samples(item: Any, name: str) -> np.ndarray:
             samples = samples.astype(np.float64)
         except (TypeError, ValueError) as error:
             raise TypeError(
-                f"{name} holds objects that are no numbers ({error}); expected a waveform."
+                f"{name} holds objects that are not numbers ({error}); expected a waveform."
             ) from error
     if samples.dtype.kind in "US":
         raise TypeError(
@@ -63,7 +63,7 @@ def to_array(item: Any, name: str) -> np.ndarray:
             advice = " Of a tensor, pass tensor.detach().cpu().float()."
         kind = TypeError if isinstance(error, TypeError) else ValueError
         found = f"{name} ({type(item).__name__})"
-        raise kind(f"{found} is no array of numbers: {error}{advice}") from error
+        raise kind(f"{found} is not an array of numbers: {error}{advice}") from error
 
 
 def _is_scalar(item: Any) -> bool:
@@ -137,7 +137,8 @@ def bounds(
     if start >= n_times:
         raise ValueError(
             f"{name}: offset={offset:g} s is past the end, the recording lasts "
-            f"{n_times / rate:g} s."
+            f"{n_times / rate:g} s. Expected seconds from the beginning of the recording (offset= "
+            "of the encoder, or the start of a clip); did you pass milliseconds or samples?"
         )
     if duration is None:
         return start, n_times

@@ -14,7 +14,7 @@ def part_of(recording: Any, offset: float, duration: float | None) -> tuple[floa
         if left <= 0:
             raise ValueError(
                 f"{recording.name}: offset={offset:g} s is past the end, the clip lasts "
-                f"{recording.duration:g} s."
+                f"{recording.duration:g} s. Expected seconds from the beginning of the clip."
             )
         duration = left if duration is None else min(duration, left)
     return recording.start + offset, duration

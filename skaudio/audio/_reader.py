@@ -134,7 +134,7 @@ def _open_links(content: Content, links: list[Link]) -> list[Part]:
             if n_times > LONGEST and not link.n_times:
                 raise Damaged(container, "its length is unknown")
             if container == "MP3" and link.n_times is None and not link.is_counted:
-                raise Damaged("MPEG", "no second frame follows the first one")
+                raise Damaged("MPEG", "the first frame is not followed by another")
             if container in _other_headers.ONLY_LOGGED:
                 _other_headers.check_log(file, content, link, container, codec)
     except BaseException:

@@ -58,7 +58,7 @@ def audit_recordings(
     sample_rate: float | None = None,
     verbose: int = 0,
 ) -> RecordingsAudit:
-    """Look for what is wrong with recordings, and for what gives the classes away.
+    """Check recordings for damage, duplicates, leaks between groups, and shortcuts to the classes.
 
     Every recording is decoded once, block by block, in threads; of each, a row of numbers is
     kept, and 250 bytes of fingerprint per second. Pairs that may be near-duplicates are read
@@ -181,7 +181,7 @@ def _check_labels(n: int, y: Any, groups: Any) -> tuple[Any, Any]:
     labels, group_labels = checked
     if labels is not None and type_of_target(labels).startswith("continuous"):
         raise ValueError(
-            f"y holds {labels.dtype} numbers that are no classes: expected class labels."
+            f"y holds {labels.dtype} numbers that are not classes: expected class labels."
         )
     return labels, group_labels
 

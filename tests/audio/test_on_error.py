@@ -47,7 +47,7 @@ def healthy(mixed):
 def check_message(message):
     assert message.startswith("3 of 9 recordings cannot be read:\nrecording 2 (")
     assert "gone.wav'): no such file" in message
-    assert "5.wav') is no audio" in message
+    assert "5.wav') is not audio" in message
     assert "recording 7 ('nan.wav') contains NaN" in message
 
 

@@ -66,7 +66,7 @@ class TestNames:
         for text in (playlist, concat):
             path = tmp_path / "list.m4a"
             path.write_text(text)
-            with pytest.raises(ValueError, match=r"list\.m4a.* is no audio"):
+            with pytest.raises(ValueError, match=r"list\.m4a.* is not audio"):
                 MFCC().fit_transform([path])
         assert requests == []
 
@@ -79,7 +79,7 @@ class TestNames:
         # A part of a pipe that was made long ago is not looked up in what is known of files.
         for part, n_times in (({}, 16001), ({"offset": 0.5}, 8001)):
             monkeypatch.setattr(_reader, "SETTLED", -(1 << 62))
-            writer = threading.Thread(target=path.write_bytes, args=[content])
+            writer = threading.Thread(target=path.write_bytes, args=[content], daemon=True)
             writer.start()
             assert len(Recording(str(path), "a").read(**part)[0]) == n_times
             writer.join()

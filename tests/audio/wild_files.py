@@ -408,10 +408,12 @@ def ffmpeg_files() -> Iterator[WildFile]:
     yield WildFile("matroska", "aac", "ends behind the head", stub, DAMAGED)
 
 
+MAKERS = (mp3_files, flac_files, wav_files, other_libsndfile_files, ogg_files, ffmpeg_files)
+
+
 def wild_files() -> list[WildFile]:
     """Make all files; those that need PyAV are left out where it is not installed."""
-    makers = (mp3_files, flac_files, wav_files, other_libsndfile_files, ogg_files, ffmpeg_files)
-    return [file for make in makers for file in make() if file.content]
+    return [file for make in MAKERS for file in make() if file.content]
 
 
 def decoded_by_av(content: bytes) -> list[np.ndarray]:
