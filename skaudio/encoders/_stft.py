@@ -46,9 +46,8 @@ class STFT(FramedMixin, Encoder):
     target_frames : int, default=None
         Trim to this number of frames, or pad with frames of silence.
     on_error : {"raise", "nan"}, default="raise"
-        What to do with recordings that cannot be read: missing or damaged files, and samples that
-        are not finite. "raise" raises one error that counts them and lists the first ten. "nan"
-        returns one frame, or one row, of NaN for each of them, and warns once.
+        "raise": raise one error that lists recordings that cannot be read (missing or damaged
+        files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn once.
     n_jobs : int, default=None
         joblib workers. None is 1 unless a joblib backend is active; threads inside this process
         follow torch's thread count in any case.
