@@ -132,7 +132,7 @@ class TestGroups:
         ("pattern", "message"),
         [
             ("[a-z]+", "parentheses"),
-            ("([a-z]+", "no regular expression"),
+            ("([a-z]+", "not a regular expression"),
             (r"(?P<name>\w+)_(?P<take>\d)", r"several named groups \['name', 'take'\]"),
         ],
     )
