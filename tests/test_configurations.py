@@ -30,13 +30,20 @@ from .walk import ESTIMATORS
 every_estimator = pytest.mark.parametrize("name", ESTIMATORS)
 # What `sklearn.set_config` may be told.
 CONFIGURATIONS = {
-    "pandas": {"transform_output": "pandas"},
+    "pandas and routing": {"transform_output": "pandas", "enable_metadata_routing": True},
     "polars": {"transform_output": "polars"},
+    "pandas": {"transform_output": "pandas"},
     "routing": {"enable_metadata_routing": True},
 }
+APART = ["pandas", "routing"]
 
 
-@pytest.fixture(params=CONFIGURATIONS)
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.exhaustive if name in APART else ())
+        for name in CONFIGURATIONS
+    ]
+)
 def configured(request):
     """Return a context in which scikit-learn is configured."""
     if request.param == "polars":
@@ -51,24 +58,27 @@ def _own_folder(tmp_path, monkeypatch):
 
 
 @functools.cache
+def fitted_before(name):
+    return small(name).fit(*inputs(name))
+
+
+@functools.cache
 def expected(name):
-    X, y = inputs(name)
-    with sklearn.config_context(transform_output="default"):
-        return outputs(fit(small(name), X, y), X)
+    return outputs(fitted_before(name), inputs(name)[0])
 
 
-def fit(estimator, X, y):
-    return estimator.fit(X, y)
+@functools.cache
+def expected_picture(name):
+    return list(pictures()[name]())
 
 
 @every_estimator
 def test_results_are_those_without_configuration(name, configured):
     X, y = inputs(name)
+    plain = expected(name)
     with configured():
-        assert_same(outputs(fit(small(name), X, y), X), expected(name))
-    fitted_before = fit(small(name), X, y)
-    with configured():
-        assert_same(outputs(fitted_before, X), expected(name))
+        assert_same(outputs(small(name).fit(X, y), X), plain)
+        assert_same(outputs(fitted_before(name), X), plain)
 
 
 @every_estimator
@@ -80,16 +90,16 @@ def test_results_as_a_step_of_a_pipeline(name, configured):
             model = make_pipeline(small(name), "passthrough")
         else:
             model = make_pipeline(MFCC(n_mfcc=8), small(name).set_params(encoder=None))
-        found = fit(model, X, y)
+        found = model.fit(X, y)
         result = found.transform(X) if hasattr(found, "transform") else found.predict(X)
     assert len(result) == len(X)
 
 
 @pytest.mark.parametrize("name", [n for n in ESTIMATORS if not get_tags(small(n)).requires_fit])
 def test_unfitted_transformers_that_need_no_fit(name, configured):
-    X, _ = inputs(name)
+    X, plain = inputs(name)[0], expected(name)
     with configured():
-        assert_same(outputs(small(name), X), expected(name))
+        assert_same(outputs(small(name), X), plain)
 
 
 @pytest.mark.parametrize("name", [n for n in ESTIMATORS if hasattr(ESTIMATORS[n], "transform")])
@@ -98,7 +108,7 @@ def test_rows_are_named_and_indexed(name):
     X, y = inputs(name)
     X = pd.Series(X, index=[f"clip {i}" for i in range(len(X))][::-1])
     with sklearn.config_context(transform_output="pandas"):
-        fitted = fit(small(name), X, y)
+        fitted = small(name).fit(X, y)
         frame = fitted.transform(X)
     assert frame.index.equals(X.index)
     if np.ndim(frame.iloc[0, 0]) == 0 and not isinstance(frame.iloc[0, 0], dict):
@@ -125,9 +135,9 @@ def test_polars_holds_rows_and_leaves_frames():
 def test_set_output_of_rows_takes_polars(name):
     polars = pytest.importorskip("polars")
     X, y = inputs(name)
-    rows = fit(small(name).set_output(transform="polars"), X, y).transform(X)
+    rows = small(name).set_output(transform="polars").fit(X, y).transform(X)
     assert isinstance(rows, polars.DataFrame)
-    assert rows.columns == fit(small(name), X, y).get_feature_names_out().tolist()
+    assert rows.columns == fitted_before(name).get_feature_names_out().tolist()
 
 
 def test_set_output_of_frames_refuses_polars():
@@ -268,9 +278,9 @@ def pictures():
 def test_pictures_are_those_without_configuration(name, configured):
     plt = pytest.importorskip("matplotlib.pyplot")
     pytest.importorskip("bokeh")
-    drawn = pictures()[name]()
+    drawn = expected_picture(name)
     with configured():
-        assert_same({name: list(pictures()[name]())}, {name: list(drawn)})
+        assert_same({name: list(pictures()[name]())}, {name: drawn})
     plt.close("all")
 
 

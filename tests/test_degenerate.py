@@ -158,16 +158,23 @@ def test_measures_of_nothing():
 
 
 EQUAL = np.ones((8, 5))
-METHODS_OF_POINTS = ["pca", "tsne", "umap"]
+# UMAP compiles itself for half a minute, and may not be installed.
+METHODS_OF_POINTS = ["pca", "tsne", pytest.param("umap", marks=pytest.mark.exhaustive)]
 
 
-@pytest.mark.parametrize("method", [*METHODS_OF_POINTS, TSNE(perplexity=2)], ids=str)
+@pytest.fixture
+def method(request):
+    """Import UMAP without the warnings that it gives of packages it lacks, where it is there."""
+    if request.param == "umap":
+        pytest.importorskip("umap")
+    return request.param
+
+
+@pytest.mark.parametrize("method", [*METHODS_OF_POINTS, TSNE(perplexity=2)], ids=str, indirect=True)
 def test_rows_that_are_all_equal_have_no_plane(method):
     """t-SNE of scikit-learn ends the process there."""
     from skaudio.display import FeatureSpaceDisplay
 
-    if method == "umap":
-        pytest.importorskip("umap")
     silent = np.zeros((8, 8000))
     for rows in (EQUAL, EQUAL * 0, EQUAL * 1e30, EQUAL * (1 + 1e-17)):
         with pytest.raises(ValueError, match=r"all 8 rows are equal.* Are all recordings silent"):
@@ -178,12 +185,10 @@ def test_rows_that_are_all_equal_have_no_plane(method):
         )
 
 
-@pytest.mark.parametrize("method", ["pca", "tsne", pytest.param("umap", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("method", METHODS_OF_POINTS, indirect=True)
 def test_rows_of_any_size_and_number(method):
     from skaudio.display import FeatureSpaceDisplay
 
-    if method == "umap":
-        pytest.importorskip("umap")
     rows = np.random.default_rng(0).normal(size=(8, 5))
     almost = EQUAL.copy()
     almost[0, 0] += 1e-9

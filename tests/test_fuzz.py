@@ -10,7 +10,14 @@ import pytest
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
-@pytest.mark.parametrize("script", ["fuzz_archives", "fuzz_weights", "fuzz_recordings"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        "fuzz_archives",
+        "fuzz_weights",
+        pytest.param("fuzz_recordings", marks=pytest.mark.slow),  # in another process
+    ],
+)
 def test_every_damage_is_told_by_name(script, monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
     counts = importlib.import_module(script).run(240, seed=1)

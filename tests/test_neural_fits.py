@@ -193,6 +193,17 @@ def test_a_missing_device_gives_way_to_the_cpu(name, kind):
 
 @exhaustive
 @every_net
+def test_a_device_that_is_set_after_fit_counts_in_the_next_fit(name):
+    X, y, _ = data("frames")
+    estimator = make(name).fit(X, y)
+    expected = {m: getattr(estimator, m)(X) for m in METHODS if hasattr(estimator, m)}
+    trained(estimator).device = "meta"
+    for method, rows in expected.items():
+        for a, b in zip(getattr(estimator, method)(X), rows, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@every_net
 def test_copies_share_nothing(name):
     X, y, _ = data("frames")
     estimator = make(name).fit(X, y)
@@ -340,6 +351,29 @@ def test_recordings_are_named_with_their_paths(tmp_path, write_audio, augment):
         patched.setattr("skaudio._neural.checks.OUTLYING", 0.0)
         with pytest.raises(ValueError, match=r"recording \d+ \('.*\d.wav'\)"):
             estimator.set_params(encoder=encoder).fit(paths, y)
+    estimator.set_params(callbacks=None).fit(paths, y)
+    estimator.net_.module_.standardize.mean.fill_(np.nan)
+    with pytest.raises(ValueError, match=r"recording 0 \('.*0.wav'\): the net returned NaN"):
+        estimator.predict(paths)
+
+
+@every_net
+def test_batches_without_any_weight_teach_nothing(name):
+    X, y, _ = data("frames")
+    if "class_weight" not in trained(make(name).fit(X, y)).get_params():
+        pytest.skip("has no class_weight")
+    names = np.unique(y).tolist()
+
+    def train(*weights):
+        given = {inner(name, "class_weight"): dict(zip(names, weights, strict=True))}
+        few = {"batch_size": 1, "early_stopping": True, "validation_fraction": 0.3}
+        return make(name, **few).set_params(**given).fit(X, y)
+
+    weights = [0.0] * (len(names) - 1) + [1.0]
+    history = trained(train(*weights)).history_
+    assert np.isfinite(history[:, ("train_loss", "valid_loss")]).all()
+    with pytest.raises(ValueError, match=r"class_weight=.* gives every class of y the weight 0"):
+        train(*[0.0] * len(names))
 
 
 def test_pairs_that_cause_divergence_are_named():

@@ -49,7 +49,19 @@ INDICES = {
 }
 
 
-@pytest.fixture(params=INDICES)
+every_index = pytest.mark.parametrize("indexed", INDICES, indirect=True)
+# Where a test walks over much: labels that are found at other positions, and the others at length.
+some_indices = pytest.mark.parametrize(
+    "indexed",
+    [
+        "shuffled",
+        *(pytest.param(i, marks=pytest.mark.exhaustive) for i in INDICES if i != "shuffled"),
+    ],
+    indirect=True,
+)
+
+
+@pytest.fixture
 def indexed(request):
     """Return a function that puts a sequence into a Series, or a table into a DataFrame."""
 
@@ -85,6 +97,7 @@ def plainly(name):
     return fitted, outputs(fitted, X)
 
 
+@some_indices
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_estimators(name, indexed):
     X, y = inputs(name)
@@ -114,6 +127,7 @@ def _waveforms(output):
     return [np.asarray(item) for item in output]
 
 
+@every_index
 def test_several_labels(indexed):
     X, y = clips()
     table = pd.DataFrame({"tone": y == "low", "hiss": np.arange(N) % 3 == 0}).astype(int)
@@ -125,6 +139,7 @@ def test_several_labels(indexed):
         assert found.score(X, indexed(labels)) == expected.score(X, labels)
 
 
+@every_index
 def test_pairs(indexed):
     X, _ = clips()
     left, right, same = X[:6], X[6:], np.array([1, 0, 1, 0, 1, 0])
@@ -137,6 +152,7 @@ def test_pairs(indexed):
     assert fitted(indexed) == fitted(list)
 
 
+@every_index
 def test_thresholds(indexed):
     X, y = clips()
     events = pd.DataFrame({"file": range(N), "onset": 0.0, "offset": 0.1, "event_label": y})
@@ -236,10 +252,15 @@ def in_lists(values):
     return values if isinstance(values, pd.DataFrame) else list(values)
 
 
+@functools.cache
+def plain_call(name):
+    return functions()[name](in_lists)
+
+
+@every_index
 @pytest.mark.parametrize("name", functions())
 def test_functions(name, indexed):
-    call = functions()[name]
-    found, expected = call(indexed), call(in_lists)
+    found, expected = functions()[name](indexed), plain_call(name)
     if isinstance(expected, pd.DataFrame):
         pd.testing.assert_frame_equal(found, expected)
     elif isinstance(expected, (str, float)) or name == "file_names":

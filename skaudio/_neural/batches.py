@@ -1,8 +1,8 @@
 """From recordings to padded batches of frames. No skorch here.
 
-A source computes the frames of recordings once, or anew in every epoch where there are
-augmentations. Training batches hold sequences of similar lengths, in random order; the order and
-every draw of an augmentation depend on (seed, epoch, recording) alone.
+A source computes the frames of recordings once; with augmentations, again in every epoch. Training
+batches hold sequences of similar lengths, in random order. The order depends on (seed, epoch), the
+draws of augmentations on (seed, epoch, recording).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from skaudio.audio import AudioBatch, Recording, check_recordings
 from skaudio.augmentation import TrainingPath, epoch_seeds
 from skaudio.frames import check_frames
 
-# Training batches are padded to a multiple of this many frames, so that there are few shapes: torch
-# prepares its kernels for each shape anew.
+# Training batches are padded to a multiple of this many frames. This gives few different shapes;
+# torch prepares its kernels for each.
 FRAME_STEP = 8
 
-# Lengths are sorted after a random change of up to this fraction, so that other sequences share a
-# batch in every epoch.
+# Lengths are changed at random by up to this fraction before sorting, so that batches hold other
+# sequences in every epoch.
 LENGTH_JITTER = 0.1
 
 
@@ -37,11 +37,8 @@ def reads_audio(estimator: Any) -> bool:
     return estimator.encoder is not None
 
 
-def encoded_frames(estimator: Any, X: Any, *, reset: bool = False) -> list[np.ndarray]:
-    """Return the frames of X on the clean path, for prediction."""
-    if reads_audio(estimator):
-        recordings = check_recordings(estimator, X, reset=reset)
-        return as_frames(estimator.encoder_.transform(list(recordings)), recordings)
+def checked_frames(estimator: Any, X: Any, *, reset: bool = False) -> list[np.ndarray]:
+    """Return the frames that X holds, for an estimator without an encoder."""
     cause = f"pass encoder= to {type(estimator).__name__} for recordings (encoder=MFCC())."
     return check_frames(estimator, X, reset=reset, advice=cause)[0]
 
@@ -62,13 +59,13 @@ class Source(Protocol):
     lengths: np.ndarray
 
     def frames(self, index: np.ndarray, epoch: int) -> list[np.ndarray]:
-        """Frames of some recordings as this epoch sees them."""
+        """Return the frames of some recordings, augmented for this epoch."""
 
     def clean_frames(self, index: np.ndarray) -> list[np.ndarray]:
-        """Frames of some recordings without augmentation."""
+        """Return the frames of some recordings without augmentation."""
 
     def names(self, index: np.ndarray) -> list[str]:
-        """What error messages call the recordings of these frames."""
+        """Return the names of some recordings for error messages."""
 
 
 class FrameSource:
@@ -121,7 +118,7 @@ def make_source(estimator: Any, X: Any, y: Any, seed: int, *, groups: Any = None
     Without augmentations in the encoder, frames are computed once.
     """
     if not reads_audio(estimator):
-        frames = encoded_frames(estimator, X, reset=True)
+        frames = checked_frames(estimator, X, reset=True)
         check_same_lengths(X=frames, y=y, groups=groups)
         return FrameSource(frames)
     recordings = check_recordings(estimator, X, reset=True)

@@ -1,4 +1,4 @@
-"""What would go wrong in silence: numbers that are not finite, rows for frames, other nets."""
+"""Checks of faults that would raise no error: NaN, rows in place of frames, another net."""
 
 from __future__ import annotations
 
@@ -8,14 +8,27 @@ from typing import Any
 import numpy as np
 import torch
 from scipy import sparse
+from torch import nn
 
 from skaudio._steps import is_augmentation, parts_of, steps_of
+from skaudio._validation import Constraint
 
 # A recording is named as the cause where a feature of it, standardised, is this many times as large
 # as the largest one of the median recording.
 OUTLYING = 1e3
-# Parameters of encoders that frames do not depend on, or up to rounding.
+# Parameters of encoders that change frames by rounding at most.
 HOW = ("n_jobs", "device", "verbose", "batch_size", "memory", "precision")
+
+# Of the parameter ``module``.
+MODULE_CLASS = Constraint(
+    ("class",),
+    (),
+    ("the class of a torch module",),
+    lambda value: callable(value) and not isinstance(value, nn.Module),
+    cause=lambda value: (
+        f"Pass the class, {type(value).__name__}." if isinstance(value, nn.Module) else ""
+    ),
+)
 
 
 def is_warm(estimator: Any) -> bool:
@@ -48,6 +61,15 @@ def refuse_single_frames(standardize: str) -> None:
     )
 
 
+def check_class_weights(estimator: Any, weights: np.ndarray) -> None:
+    """Raise an error if no class of the training data has a weight above 0."""
+    if not np.any(weights):
+        raise ValueError(
+            f"class_weight={estimator.class_weight!r:.200} gives every class of y the weight 0, so "
+            "there is nothing to learn: expected a weight above 0 for one class at least."
+        )
+
+
 def check_same_net(estimator: Any) -> None:
     """With ``warm_start``, raise an error for a parameter that asks for another net."""
     for name, first in estimator._built_with.items():
@@ -67,7 +89,7 @@ def built_with(estimator: Any) -> dict[str, Any]:
 
 
 def _frozen(value: Any) -> Any:
-    """Return a value that compares with others, whatever becomes of the original."""
+    """Return a copy that can be compared, and that does not change with the original."""
     if isinstance(value, Mapping):
         return {key: _frozen(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
@@ -124,15 +146,17 @@ def check_finite(rows: Iterable[np.ndarray], module: Any, frames: Sequence[Any])
         What the net returned, for each recording.
     module : StandardizedNet
     frames : sequence
-        Of each recording, an array (n_features, n_frames), or what makes those of a long one.
+        What `prediction_frames` returned; for messages. A plain list of arrays has no names.
     """
     # A sum of float32 in float64 is finite unless one of them is not.
     if isinstance(rows, np.ndarray) and np.isfinite(rows.sum(dtype=np.float64)):
         return
     for i, row in enumerate(rows):
         if not np.isfinite(row.sum(dtype=np.float64)):
+            names = getattr(frames, "names", None)
+            name = names[i] if names else f"recording {i}"
             raise ValueError(
-                f"recording {i}: the net returned NaN or infinity. {_cause(module, frames[i])}"
+                f"{name}: the net returned NaN or infinity. {_cause(module, frames[i])}"
             )
 
 

@@ -38,9 +38,9 @@ def hold_out(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split positions into training and validation, at random.
 
-    What is held out are ``fraction`` of the groups, or of the recordings where there are no groups,
-    rounded up, and as far as possible this share of each class. Every class that occurs stays in
-    the training part: fewer are held out where that takes it.
+    The validation part gets ``fraction`` of the groups, or of the recordings if there are no
+    groups, rounded up, and as far as possible the same share of each class. Every class stays in
+    the training part, even if that leaves fewer groups or recordings to hold out.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def hold_out(
     wanted = math.ceil(fraction * n_units)
     held, taken, n_held = np.zeros(n_units, bool), np.zeros_like(total), 0
     order = np.random.default_rng([seed, 2]).permutation(n_units)
-    # First no more of a class than its share; then, if groups are missing, any.
+    # First pass: at most the share of each class. Second pass, if too few are held out: any.
     for most in (np.minimum(np.ceil(fraction * total), total - 1), total - 1):
         for unit in order:
             if n_held == wanted:

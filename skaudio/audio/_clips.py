@@ -8,7 +8,7 @@ import numpy as np
 
 
 def part_of(recording: Any, offset: float, duration: float | None) -> tuple[float, float | None]:
-    """Return where in its source a part of a clip begins, and its duration; all in seconds."""
+    """Return the beginning and the duration, in the source, of a part of a clip, in seconds."""
     if recording.duration is not None:
         left = recording.duration - offset
         if left <= 0:

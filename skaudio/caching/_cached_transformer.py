@@ -269,11 +269,14 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
     def _compute(
         self, worker: Any, X: Any, recordings: Recordings, positions: list[int]
     ) -> list[np.ndarray]:
-        part: Any = Recordings([recordings[i] for i in positions])
-        if recordings.is_array:
-            part = np.stack([recording.source for recording in part])
-        elif not first_step(worker).__module__.startswith("skaudio."):
-            # Ours take a Recording, which knows its name for messages; others what X held.
+        some = [recordings[i] for i in positions]
+        part: Any
+        if first_step(worker).__module__.startswith("skaudio."):
+            # Our transformers take Recordings, whose names and number are right in messages.
+            part = Recordings(some, is_array=recordings.is_array, n_all=len(recordings))
+        elif recordings.is_array:
+            part = np.stack([recording.source for recording in some])
+        else:
             part = _safe_indexing(X, positions)
         return items_of(transform_plainly(worker, part), len(positions), type(worker).__name__)
 

@@ -7,18 +7,8 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from skaudio._validation import Constraint
+from skaudio._neural import MODULE_CLASS
 from skaudio.classifiers._neural_classifier import NeuralClassifier
-
-MODULE = Constraint(
-    ("class",),
-    (),
-    ("the class of a torch module",),
-    lambda value: callable(value) and not isinstance(value, nn.Module),
-    cause=lambda value: (
-        f"Pass the class, {type(value).__name__}." if isinstance(value, nn.Module) else ""
-    ),
-)
 
 
 class NetClassifier(NeuralClassifier):
@@ -119,7 +109,7 @@ class NetClassifier(NeuralClassifier):
     """
 
     _module_parameters = ("module", "module_params")
-    _constraints: ClassVar[dict[str, Any]] = {"module": MODULE}
+    _constraints: ClassVar[dict[str, Any]] = {"module": MODULE_CLASS}
 
     def __init__(
         self,

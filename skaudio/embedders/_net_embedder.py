@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-import numpy as np
 from sklearn import get_config
 from sklearn.base import (
     BaseEstimator,
@@ -21,7 +20,7 @@ from skaudio._neural import all_or_nothing, predict_frames, predict_rows, predic
 from skaudio._steps import last_step, pin_output, steps_of, transform_plainly
 from skaudio._validation import TEXT, Checked, check_parameters, flag
 from skaudio.embedders._layers import LayerReader
-from skaudio.frames import FrameOutputMixin, pack
+from skaudio.frames import FrameOutputMixin, pack, scale_to_unit
 
 EXPECTED = (
     "expected a neural estimator of skaudio (LeNetClassifier, SiameseEmbedder...), a Pipeline that "
@@ -167,16 +166,14 @@ class NetEmbedder(
             inputs = transform_plainly(step, inputs)
         parts, module = prediction_frames(net, inputs), net.net_.module_
         if self.frames:
-            sequences = predict_frames(
-                module, parts, net.device, reader.frames, long_call=reader.long_frames
-            )
+            sequences = predict_frames(module, parts, reader.frames, long_call=reader.long_frames)
             if self.unit_norm:
-                sequences = [_unit(sequence, axis=0) for sequence in sequences]
+                sequences = [scale_to_unit(sequence, axis=0) for sequence in sequences]
             out = pack(sequences, len(sequences))
         else:
-            out = predict_rows(module, parts, net.device, reader)
+            out = predict_rows(module, parts, reader)
             if self.unit_norm:
-                out = _unit(out, axis=1)
+                out = scale_to_unit(out, axis=1)
         index = X.index if hasattr(X, "iloc") else getattr(X, "labels", None)
         return self._wrap(out, index, self.get_feature_names_out, table=not self.frames)
 
@@ -223,9 +220,3 @@ def _last(estimator: Any) -> Any:
     if not (hasattr(inner, "net_") or hasattr(inner, "net_params")) or isinstance(inner, type):
         raise TypeError(f"estimator={estimator!r:.100}: {EXPECTED}")
     return inner
-
-
-def _unit(values: np.ndarray, axis: int) -> np.ndarray:
-    length = np.linalg.norm(values, axis=axis, keepdims=True)
-    scaled: np.ndarray = values / np.maximum(length, np.float32(1e-12))
-    return scaled

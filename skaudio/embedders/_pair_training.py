@@ -17,7 +17,7 @@ from skaudio._neural import (
     Source,
     TrainingBatches,
     ValidationBatches,
-    encoded_frames,
+    checked_frames,
     fit_net,
     fitting,
     make_source,
@@ -108,7 +108,7 @@ def _score_of_pairs(outputs: list[np.ndarray], targets: list[np.ndarray], distan
 def _source_of_halves(estimator: Any, left: Any, right: Any, seed: int) -> Source:
     """Return the recordings of ``left``, then those of ``right``, as one source."""
     if not reads_audio(estimator):
-        frames = encoded_frames(estimator, left, reset=True) + encoded_frames(estimator, right)
+        frames = checked_frames(estimator, left, reset=True) + checked_frames(estimator, right)
         names = [f"{side} recording {i}" for side in ("left", "right") for i in range(len(left))]
         return FrameSource(frames, names)
     halves = [

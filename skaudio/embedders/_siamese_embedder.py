@@ -10,20 +10,13 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skaudio import nets
-from skaudio._neural import LoadsAnywhere, predict_rows, prediction_frames
-from skaudio._validation import POSITIVE, Constraint, choice, count
+from skaudio._neural import MODULE_CLASS, LoadsAnywhere, predict_rows, prediction_frames
+from skaudio._validation import POSITIVE, choice, count
 from skaudio.embedders._pair_training import fit_drawn_pairs, fit_given_pairs
 from skaudio.embedders._pair_verification import PairVerifier
+from skaudio.frames import scale_to_unit
 
 MODULES = {"lenet": nets.LeNet, "gru": nets.GRU, "statistics": nets.StatisticsPooling}
-
-
-MODULE = Constraint(
-    ("class",),
-    (),
-    ("the class of a torch module",),
-    lambda value: callable(value) and not isinstance(value, nn.Module),
-)
 
 
 class SiameseEmbedder(
@@ -157,7 +150,7 @@ class SiameseEmbedder(
 
     _module_parameters = ("module", "module_params", "embedding_size")
     _constraints: ClassVar[dict[str, Any]] = {
-        "module": choice("lenet", "gru", "statistics") | MODULE,
+        "module": choice("lenet", "gru", "statistics") | MODULE_CLASS,
         "hinge": choice("squared", "linear"),
         "margin": POSITIVE,
         "distance": choice("euclidean", "cosine"),
@@ -276,10 +269,8 @@ class SiameseEmbedder(
     def _rows(self, X: Any) -> np.ndarray:
         """Return embeddings as an array, whatever `set_output` asks for."""
         check_is_fitted(self)
-        rows = predict_rows(self.net_.module_, prediction_frames(self, X), self.device)
-        if self.unit_norm:
-            rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-        return rows
+        rows = predict_rows(self.net_.module_, prediction_frames(self, X))
+        return scale_to_unit(rows, axis=1) if self.unit_norm else rows
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -46,8 +46,9 @@ class STFT(FramedMixin, Encoder):
     target_frames : int, default=None
         Trim to this number of frames, or pad with frames of silence.
     on_error : {"raise", "nan"}, default="raise"
-        If recordings cannot be read: "raise" raises one error that lists up to ten of them; "nan"
-        returns one frame (or one row) of NaN for each, and warns once.
+        What to do with recordings that cannot be read: missing or damaged files, and samples that
+        are not finite. "raise" raises one error that counts them and lists the first ten. "nan"
+        returns one frame, or one row, of NaN for each of them, and warns once.
     n_jobs : int, default=None
         joblib workers. None is 1 unless a joblib backend is active; threads inside this process
         follow torch's thread count in any case.

@@ -127,6 +127,13 @@ def is_missing(frames: np.ndarray) -> bool:
     return bool(first != first and np.isnan(frames).all())
 
 
+def scale_to_unit(values: np.ndarray, axis: int) -> np.ndarray:
+    """Return vectors along an axis scaled to length 1; zeros stay zeros."""
+    lengths = np.linalg.norm(values, axis=axis, keepdims=True)
+    scaled: np.ndarray = values / np.maximum(lengths, 1e-12)
+    return scaled
+
+
 def names_of(X: Any) -> list[str] | None:
     """Return the names of the features where the container of frames carries them."""
     names: list[str] | None = getattr(X, "attrs", {}).get(NAMES_KEY)

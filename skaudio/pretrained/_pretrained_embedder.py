@@ -9,7 +9,7 @@ import torch
 
 from skaudio._validation import TEXT, Checked, choice, count
 from skaudio.audio import check_recordings
-from skaudio.frames import pack
+from skaudio.frames import pack, scale_to_unit
 from skaudio.nets import recording_copy
 from skaudio.pretrained._extraction import POOLS
 from skaudio.pretrained._inference import inference_net
@@ -47,8 +47,9 @@ class PretrainedEmbedder(PretrainedTransformer):
         Scale each row, or frame, to length 1, so that the nearest neighbours by euclidean distance
         are those by cosine similarity.
     on_error : {"raise", "nan"}, default="raise"
-        If recordings cannot be read: "raise" raises one error that lists up to ten of them; "nan"
-        returns one frame (or one row) of NaN for each, and warns once.
+        What to do with recordings that cannot be read: missing or damaged files, and samples that
+        are not finite. "raise" raises one error that counts them and lists the first ten. "nan"
+        returns one frame, or one row, of NaN for each of them, and warns once.
     batch_size : int, default=None
         Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -213,12 +214,7 @@ class PretrainedEmbedder(PretrainedTransformer):
             return n_features
 
     def _scaled(self, values: np.ndarray) -> np.ndarray:
-        if not self.unit_norm:
-            return values
-        scaled: np.ndarray = values / np.maximum(
-            np.linalg.norm(values, axis=0, keepdims=True), 1e-12
-        )
-        return scaled
+        return scale_to_unit(values, axis=0) if self.unit_norm else values
 
     def _check_net(self, net: PretrainedNet) -> None:
         super()._check_net(net)
