@@ -55,8 +55,8 @@ class Spectrogram(GriffinLimMixin, FramedMixin, Encoder):
         Trim to this number of frames, or pad with frames of silence.
     on_error : {"raise", "nan"}, default="raise"
         What to do with recordings that cannot be read: missing or damaged files, and samples that
-        are not finite. "raise" raises one error that counts them and lists the first ten. "nan"
-        returns one frame, or one row, of NaN for each of them, and warns once.
+        are not finite. "raise" raises one error that lists up to ten of them. "nan" returns one
+        frame, or one row, of NaN for each of them, and warns once.
     n_jobs : int, default=None
         joblib workers. None is 1 unless a joblib backend is active; threads inside this process
         follow torch's thread count in any case.

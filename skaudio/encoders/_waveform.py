@@ -37,8 +37,8 @@ class Waveform(Encoder):
         Trim to this number of samples, or pad with zeros.
     on_error : {"raise", "nan"}, default="raise"
         What to do with recordings that cannot be read: missing or damaged files, and samples that
-        are not finite. "raise" raises one error that counts them and lists the first ten. "nan"
-        returns one frame, or one row, of NaN for each of them, and warns once.
+        are not finite. "raise" raises one error that lists up to ten of them. "nan" returns one
+        frame, or one row, of NaN for each of them, and warns once.
     n_jobs : int, default=None
         joblib workers. None is 1 unless a joblib backend is active.
     device : str, default="cpu"

@@ -48,8 +48,8 @@ class PretrainedEmbedder(PretrainedTransformer):
         are those by cosine similarity.
     on_error : {"raise", "nan"}, default="raise"
         What to do with recordings that cannot be read: missing or damaged files, and samples that
-        are not finite. "raise" raises one error that counts them and lists the first ten. "nan"
-        returns one frame, or one row, of NaN for each of them, and warns once.
+        are not finite. "raise" raises one error that lists up to ten of them. "nan" returns one
+        frame, or one row, of NaN for each of them, and warns once.
     batch_size : int, default=None
         Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
