@@ -51,7 +51,7 @@ def make_soundscapes(
         Each of one kind of event. Its active part is used: the stretch around its loudest moments
         that is within 25 dB of the loudest, pauses up to 0.2 s included.
     labels : sequence of length n
-        What is heard in each.
+        Label of each recording.
     background : sequence of recordings
         One is drawn for each soundscape, from a random place, repeated if it is shorter.
     n_soundscapes : int, default=100

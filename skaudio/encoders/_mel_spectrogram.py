@@ -77,8 +77,8 @@ class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
     target_frames : int, default=None
         Trim to this number of frames, or pad with frames of silence.
     on_error : {"raise", "nan"}, default="raise"
-        "raise": raise one error that lists recordings that cannot be read (missing or damaged
-        files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn once.
+        "raise": raise one error that lists up to ten recordings that cannot be read (missing or
+        damaged files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn.
     n_jobs : int, default=None
         joblib workers. None is 1 unless a joblib backend is active; threads inside this process
         follow torch's thread count in any case.

@@ -28,8 +28,7 @@ class AudioTagger(PretrainedTransformer):
     Parameters
     ----------
     model : str, default="mn04_as"
-        Name of the net; all those of :class:`PretrainedEmbedder` but "vggish", which has no
-        classes.
+        As for :class:`PretrainedEmbedder`, except "vggish", which has no classes.
     weights : path, sequence of paths or "random", default=None
         As for :class:`PretrainedEmbedder`.
     pooling : {"mean", "max", None}, default="mean"
@@ -53,8 +52,8 @@ class AudioTagger(PretrainedTransformer):
         Seconds between the starts of successive chunks. "auto" is the network's own hop or, if
         ``chunk_duration`` is a number, that number (no overlap).
     on_error : {"raise", "nan"}, default="raise"
-        "raise": raise one error that lists recordings that cannot be read (missing or damaged
-        files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn once.
+        "raise": raise one error that lists up to ten recordings that cannot be read (missing or
+        damaged files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn.
     batch_size : int, default=None
         Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
     precision : {"auto", "float32", "bfloat16"}, default="auto"

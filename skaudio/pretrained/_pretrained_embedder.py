@@ -47,8 +47,8 @@ class PretrainedEmbedder(PretrainedTransformer):
         Scale each row, or frame, to length 1, so that the nearest neighbours by euclidean distance
         are those by cosine similarity.
     on_error : {"raise", "nan"}, default="raise"
-        "raise": raise one error that lists recordings that cannot be read (missing or damaged
-        files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn once.
+        "raise": raise one error that lists up to ten recordings that cannot be read (missing or
+        damaged files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn.
     batch_size : int, default=None
         Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
