@@ -281,8 +281,7 @@ class AudioTagger(PretrainedTransformer):
             if not chunks:  # it cannot be read
                 yield np.full((len(chosen), 1), np.nan, np.float32), 0
                 continue
-            logits = join(chunks, hop) if frames else np.stack(chunks, axis=1)
-            scores = expit(logits)
+            scores = expit(join(chunks, hop) if frames else np.stack(chunks, axis=1))
             yield (scores if rollup is None else rollup(scores))[chosen], n_samples
 
     def _check(self) -> None:
