@@ -1,11 +1,11 @@
 """
-Spoken digits of speakers never heard
-=====================================
+Spoken digits, cross-validated by speaker
+=========================================
 
-Which digit is it, said by somebody the model was not trained on? Cepstral coefficients (MFCC) are
-pooled to one row per recording, and scikit-learn does the rest. Speakers stay together in every
-cross-validation, also in the one that chooses parameters, so that no score has seen its test
-speakers before.
+A classifier of spoken digits is tested on speakers that are not in the training data. Cepstral
+coefficients (MFCC) are pooled to one row per recording, for estimators of scikit-learn. All
+cross-validations, including the one that selects parameters, keep the recordings of a speaker
+together, so that no model is scored on speakers that it was trained on.
 
 As a script::
 
@@ -19,7 +19,7 @@ As a script::
 # Recordings
 # ----------
 # ``data`` holds paths, ``target`` the digits, ``groups`` the speakers. The search below encodes
-# the recordings anew for every candidate, so they are decoded once, here, and go on as waveforms.
+# the recordings again for every candidate, so they are decoded once, here, into waveforms.
 
 import argparse
 from pathlib import Path
@@ -68,7 +68,7 @@ speakers = data.groups
 X
 
 # %%
-# A recording, as the encoder of most neural networks sees it:
+# The mel spectrogram of a recording, the usual input of neural networks:
 
 picture = MelSpectrogram(sample_rate=sample_rate, hop_length=sample_rate // 500, scale="db")
 display = SpectrogramDisplay.from_estimator(picture, X, index=0)
@@ -78,9 +78,9 @@ pictures = {"spectrogram": display.figure_}
 # %%
 # How the score depends on the folds
 # ----------------------------------
-# With folds drawn at random, every test speaker was heard in training too. ``GroupKFold`` keeps
-# speakers together, ``LeaveOneGroupOut`` tests on one at a time: the scores are lower, and are
-# those to expect from a new speaker.
+# With random folds, every test speaker is in the training data, too. ``GroupKFold`` keeps the
+# recordings of a speaker together, ``LeaveOneGroupOut`` tests on one speaker at a time. The scores
+# are lower, and are those to expect for a new speaker.
 
 baseline = Pipeline(
     [
@@ -114,16 +114,16 @@ print(f"Mean and std of MFCC, folds at random:  accuracy {scores.mean():.3f}")
 results = {"mean and std": cross_val_predict(baseline, X, y, groups=groups, cv=new_speakers)}
 
 # %%
-# Choosing parameters without looking
-# -----------------------------------
-# Coefficients normalised within each recording (``cmvn``) say less about voice and microphone, and
-# those of few wide bands and long windows less about pitch. Statistics of consecutive parts, and of
-# the deltas, say what came first. How many coefficients to take is left to a grid search, for real
-# recordings also how much of the noise below the speech to cut off (``top_db``) and how many parts
-# to make.
+# Nested parameter search
+# -----------------------
+# Normalising coefficients within each recording (``cmvn``) reduces the influence of voice and
+# microphone; few wide bands and long windows reduce that of pitch. Statistics of consecutive parts
+# of a recording, and of deltas, represent the order in time. The number of coefficients is selected
+# by a grid search; for real recordings also the dynamic range (``top_db``, which cuts off noise)
+# and the number of parts.
 #
-# The search is nested: for each speaker left out, it is done on the others, with folds by speaker
-# again. With metadata routing the groups reach the inner folds.
+# The search is nested in the cross-validation: for each test speaker, it uses the other speakers
+# only, with folds by speaker. Metadata routing passes the groups to the inner folds.
 
 model = Pipeline(
     [
@@ -169,11 +169,12 @@ def nested(model, grid):
 results["searched"], _ = nested(model, grid)
 
 # %%
-# A step of one's own
-# -------------------
-# Some speakers paused before and after the word, so that their parts do not begin where those of
-# the others do. Frames are arrays, ``(n_features, n_frames)`` per recording, and a function of
-# them is a step of the Pipeline like any other. The zeroth coefficient is the level.
+# A custom step
+# -------------
+# Some speakers paused before and after the word, so that the parts of their recordings are not
+# comparable with those of others. The function below trims these pauses. Frames are arrays,
+# ``(n_features, n_frames)`` per recording, so a function of them can be a step of the Pipeline. The
+# zeroth coefficient is the level.
 
 
 def trim_silence(X, fraction):
@@ -192,8 +193,8 @@ predicted, margin = nested(model, grid)
 results["searched, trimmed"] = predicted
 
 # %%
-# What is taken for what
-# ----------------------
+# Confusion matrix
+# ----------------
 
 figure, ax = plt.subplots(figsize=(6.5, 5.5), layout="constrained")
 ConfusionMatrixDisplay.from_predictions(
@@ -207,12 +208,12 @@ ConfusionMatrixDisplay.from_predictions(
 pictures["confusion"] = figure
 
 # %%
-# The recordings farthest on the wrong side, which are worth listening to:
+# The misclassified recordings farthest from the decision boundary, which are worth listening to:
 
 figure, axes = plt.subplots(2, 3, figsize=(10, 5), layout="constrained", sharey=True)
 for ax, i in zip(axes.flat, np.argsort(margin), strict=False):
     SpectrogramDisplay.from_estimator(picture, X, index=i, ax=ax, colorbar=False)
-    ax.set_title(f"{Path(data.data[i]).name}\n{y[i]}, taken for {predicted[i]}", fontsize=9)
+    ax.set_title(f"{Path(data.data[i]).name}\n{y[i]}, predicted as {predicted[i]}", fontsize=9)
     ax.set(xlabel="", ylabel="")
 figure.supxlabel("Time (s)")
 figure.supylabel("Frequency (Hz)")

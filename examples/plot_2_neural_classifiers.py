@@ -1,11 +1,10 @@
 """
-Neural classifiers, trained on recordings that change in every epoch
-====================================================================
+Neural classifiers with augmentation
+====================================
 
-A LeNet and a stack of gated recurrent units learn which digit is spoken, and are tested on speakers
-they never heard. With few speakers to learn from, they learn the speakers' voices as well; to
-warp, stretch and soil the recordings afresh for every batch makes up for some of the speakers that
-are missing.
+A LeNet and a network of gated recurrent units are trained on spoken digits, and tested on speakers
+that are not in the training data. With few training speakers, they overfit to their voices.
+Augmentation, with new draws in every epoch, reduces this.
 
 As a script::
 
@@ -17,8 +16,8 @@ As a script::
 # %%
 # Recordings
 # ----------
-# Each of the real speakers is left out in turn; of the ten synthetic voices, three are learned from
-# and seven tested on.
+# Each of the real speakers is the test speaker in turn; of the ten synthetic voices, three are for
+# training and seven for testing.
 
 import argparse
 from pathlib import Path
@@ -56,12 +55,13 @@ folds = list(new_speakers.split(X, y, speakers))
 # Estimators
 # ----------
 # ``encoder`` is a transformer, or a Pipeline of augmentations and a transformer. The augmentations
-# act in ``fit`` alone, drawn anew for each recording in each epoch: the word up to a seventh of the
-# recording earlier or later, which takes away how closely one speaker's recordings were trimmed;
-# vocal tracts up to a tenth longer or shorter; speech up to a tenth faster or slower; some noise.
+# are applied in ``fit`` only, with new draws for each recording in each epoch: shifts by up to a
+# seventh of the recording, because some speakers' recordings were trimmed more closely than
+# others'; vocal tracts up to a tenth longer or shorter; speech up to a tenth faster or slower; some
+# noise.
 #
-# ``top_db=35`` is the most important setting here: what lies further below the loudest moment is
-# the microphone and the room, by which a net would tell the speakers apart before it listens.
+# ``top_db=35`` is the most important setting here. Parts of a recording that are further below its
+# maximum are noise of microphone and room, which differs between speakers.
 
 mel = MelSpectrogram(sample_rate=sample_rate, n_mels=40, scale="db", top_db=35)
 augmented = Pipeline(
@@ -88,7 +88,7 @@ models["LeNet, augmented"]
 # %%
 # Training
 # --------
-# The first of the seeds is what the pictures below show.
+# The figures below are for the first seed.
 
 predictions, histories, accuracies = {}, {}, {}
 for name, model in models.items():
@@ -110,7 +110,7 @@ for name, model in models.items():
 # %%
 # Learning curves
 # ---------------
-# With augmentation the training loss stays higher: no recording is seen twice.
+# With augmentation, the training loss stays higher, because recordings differ in every epoch.
 
 figure, ax = plt.subplots(figsize=(6.5, 4), layout="constrained")
 for name, history in histories.items():
@@ -122,8 +122,8 @@ ax.legend()
 pictures = {"learning_curves": figure}
 
 # %%
-# What is taken for what
-# ----------------------
+# Confusion matrices
+# ------------------
 
 figure, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
 for ax, name in zip(axes, ["LeNet, augmented", "GRU, augmented"], strict=True):

@@ -1,10 +1,10 @@
 """
-Chop a classifier: digits cluster, speakers do not
-==================================================
+Embeddings of a classifier: clusters of digits
+==============================================
 
-A neural classifier of spoken digits, without its last layer, maps every recording to a row of
-numbers. Recordings of the same digit are neighbours there, whoever speaks, although nobody told the
-net about neighbours; that holds for speakers it never heard as well.
+A neural classifier of spoken digits, without its last layer, maps each recording to a vector.
+Recordings of the same digit have similar vectors, for any speaker, including speakers that are not
+in the training data.
 
 As a script::
 
@@ -16,7 +16,7 @@ As a script::
 # %%
 # A classifier
 # ------------
-# One speaker of the real recordings, or three of the ten synthetic voices, are left out.
+# One of the real speakers, or three of the ten synthetic voices, are for testing.
 
 import argparse
 from pathlib import Path
@@ -73,11 +73,11 @@ classifier = LeNetClassifier(
 classifier.fit(X[train], y[train])
 
 # %%
-# Without its head
-# ----------------
-# ``NetEmbedder`` returns what comes before the last layer. Around a ``FrozenEstimator`` it needs no
-# training; around an unfitted classifier it trains a clone, so that it can be cross-validated as
-# a step of a Pipeline.
+# The embedding
+# -------------
+# ``NetEmbedder`` returns the input of the last layer. With a ``FrozenEstimator``, no training is
+# needed; with an unfitted classifier, it trains a clone, and can be cross-validated as a step of a
+# Pipeline.
 
 embedder = NetEmbedder(FrozenEstimator(classifier), unit_norm=True)
 rows = embedder.transform(X)
@@ -85,18 +85,18 @@ raw = make_pipeline(MFCC(sample_rate=sample_rate), FramePooling()).fit_transform
 rows.shape, raw.shape
 
 # %%
-# The nearest training recording names the digit about as well as the classifier does:
+# The digit of the nearest training recording is about as accurate as the classifier:
 
 nearest = KNeighborsClassifier(1).fit(rows[train], y[train])
 print(f"classifier, speakers never heard:       {classifier.score(X[test], y[test]):.3f}")
 print(f"nearest neighbour, speakers never heard: {nearest.score(rows[test], y[test]):.3f}")
 
 # %%
-# What the rows know
-# ------------------
-# A silhouette near 1 means tight clusters, near 0 none. A linear probe is a classifier on top of
-# the rows: it tells what could be read from them, which is another matter than what they are
-# grouped by. For comparison: means and deviations of cepstral coefficients.
+# Information in the embedding
+# ----------------------------
+# A silhouette near 1 means tight clusters, near 0 none. A linear probe is a linear classifier of
+# the rows: it measures which information they contain, whether or not they form clusters by it.
+# Means and standard deviations of cepstral coefficients are for comparison.
 
 
 def probe(rows, labels):
@@ -118,7 +118,7 @@ table = pd.DataFrame(
 print(table.round(3).to_string())
 
 # %%
-# A map of all recordings, the new speakers' as crosses:
+# A map of all recordings, with those of test speakers as crosses:
 
 places = TSNE(init="pca", random_state=0).fit_transform(rows)
 figure, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
@@ -134,8 +134,8 @@ for ax, labels, title in ((axes[0], y, "by digit"), (axes[1], speakers, "by spea
 # %%
 # Nearest and furthest
 # --------------------
-# Rows are of length 1, so the furthest from one is the nearest to its opposite: one index serves
-# for both.
+# Rows have length 1, so the furthest from a row is the nearest to its negative: one index finds
+# both.
 
 index = NearestNeighbors(n_neighbors=4).fit(rows)
 query = test[0]

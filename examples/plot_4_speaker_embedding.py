@@ -1,10 +1,10 @@
 """
-A siamese network learns the speaker and ignores the digit
-==========================================================
+Speaker verification by a siamese network
+=========================================
 
-Pairs of recordings, of one speaker or of two, are all that a siamese network is trained on: it
-brings the former together and keeps the latter apart. What it learns holds for speakers it never
-heard: are two recordings of the same person?
+A siamese network is trained on pairs of recordings, of one speaker or of two, so that the distances
+of the former are small and those of the latter large. It then decides for speakers that are not in
+the training data whether two recordings are of the same person.
 
 As a script::
 
@@ -16,8 +16,8 @@ As a script::
 # %%
 # Recordings
 # ----------
-# Half of the speakers are for training. Mel spectrograms of long windows tell the harmonics of a
-# voice apart, and so its pitch, which those of 25 ms do not.
+# Half of the speakers are for training. Mel spectrograms of long windows resolve the harmonics of a
+# voice, and so its pitch; those of 25 ms do not.
 
 import argparse
 from pathlib import Path
@@ -64,9 +64,8 @@ mel = MelSpectrogram(
 # %%
 # Training
 # --------
-# As many pairs of one speaker as of two are drawn anew in each epoch. With few speakers, few epochs
-# are best: they bring together what one person says in many ways, before the network knows the
-# speakers of the training data by heart.
+# New pairs are drawn in each epoch, half of them of one speaker, half of two. With few speakers,
+# few epochs are best; with more, the network overfits to the training speakers.
 
 embedder = SiameseEmbedder(
     mel, embedding_size=256, hinge="linear", max_epochs=max_epochs, random_state=args.seed
@@ -78,10 +77,10 @@ rows.shape
 # %%
 # Verification
 # ------------
-# All pairs of recordings of the new speakers: at which threshold are as many pairs of one speaker
-# rejected as pairs of two accepted, and how many? Compared with statistics of cepstral
-# coefficients, and with a network that has learned nothing, or that the words were taken for the
-# speakers. `sklearn.metrics` has the curve; its scores are negative distances.
+# The equal error rate over all pairs of recordings of the test speakers: at its threshold, equal
+# fractions of pairs of one speaker are rejected and of pairs of two accepted. For comparison:
+# statistics of cepstral coefficients, an untrained network, and a network trained to distinguish
+# words. `sklearn.metrics` draws the curve; its scores are negative distances.
 
 codes = np.unique(speakers[test], return_inverse=True)[1]
 same = pdist(codes[:, np.newaxis], "cityblock") == 0
@@ -105,8 +104,8 @@ ax.set_title("Speakers never heard")
 ax.legend(loc="upper right")
 
 # %%
-# Decisions need a threshold, best found on speakers who are not those it is used for. It takes two
-# of them at least: where only two are new, it is found on these.
+# Decisions need a threshold, which should be calibrated on other speakers than those of the test.
+# At least two speakers are needed; if there are only two test speakers, it is calibrated on these.
 
 new = names[len(names) // 2 :]
 some = test[np.isin(speakers[test], new[: max(2, len(new) // 2)])]
@@ -118,7 +117,7 @@ embedder.predict_pairs(X[test[:3]], X[test[3:6]])
 # %%
 # Nearest and furthest
 # --------------------
-# The voices nearest to one recording, among those that say something else, and the furthest:
+# The nearest and the furthest recordings of other words:
 
 index = NearestNeighbors(n_neighbors=len(rows)).fit(rows)
 query = 0

@@ -1,10 +1,9 @@
 """
-Where is it heard? Events from weak labels
-==========================================
+Event detection with weak labels
+================================
 
-A label says that a cat, or a word, is somewhere in a recording, not where. A detector that gives
-each moment a probability, and learns from the labels of whole recordings alone, finds the places
-by itself.
+A weak label states that a cat, or a word, occurs in a recording, but not when. A detector trained
+on weak labels predicts a probability for each frame, and so onsets and offsets.
 
 As a script::
 
@@ -16,8 +15,8 @@ As a script::
 # %%
 # Recordings
 # ----------
-# Cats and dogs, if they are there; else soundscapes, made of spoken digits over noise, whose events
-# are known exactly. Voices, and animals' recordings, of the test are not those of the training.
+# Cats and dogs with ``--data cats_dogs``, else soundscapes of spoken digits over noise, whose
+# events are known exactly. Voices (or recordings) of the test are not in the training data.
 
 import argparse
 from pathlib import Path
@@ -75,8 +74,8 @@ y_train[:5]
 # %%
 # The detector
 # ------------
-# ``encoder`` holds the augmentations, which act in ``fit`` alone: ``predict_events`` takes the
-# clean path by itself. The last five parameters turn probabilities into events.
+# The augmentations in ``encoder`` are applied in ``fit`` only, not in ``predict_events``. The last
+# five parameters determine how probabilities become events.
 
 encoder = Pipeline(
     [
@@ -106,17 +105,17 @@ print(f"accuracy of whole recordings: {detector.score(X_test, y_test):.3f}")
 # %%
 # Events
 # ------
-# One row each: where it begins and ends, and how probable it is on average.
+# One row per event: onset, offset, and mean probability.
 
 events = detector.predict_events(X_test)
 events.assign(file=[Path(str(name)).name for name in events["file"]]).round(2).head(10)
 
 # %%
-# Where each is heard
-# -------------------
-# Each frame has a probability of its own for each label, so that in silence all can be low. Weak
-# labels do not demand it: a label may spread beyond its event. The bars below are the events,
-# hatched where the truth is known.
+# Probabilities over time
+# -----------------------
+# Each frame has a probability for each label; in silence, all can be low. Weak labels do not
+# determine the extent of events, so high probabilities can extend beyond them. The bars below are
+# the predicted events; true events, if known, are hatched.
 
 shown = range(2) if truth is not None else [list(y_test).index(name) for name in ("cat", "dog")]
 pictures = {}
@@ -125,11 +124,11 @@ for i in shown:
     pictures[f"events_{i}"] = display.figure_
 
 # %%
-# How well?
-# ---------
-# Where strong labels exist, they tell: event by event, and in segments of a quarter of a second. To
-# mark whole recordings with their labels is what one could do without a detector. Strong labels of
-# some recordings also choose better thresholds, without training again.
+# Scores
+# ------
+# With strong labels, events can be compared one by one, or in segments of a quarter of a second.
+# The baseline assumes that each label is active in the whole recording. Strong labels of some
+# recordings can also be used to tune thresholds, without another training.
 
 if truth is not None:
     names = X_test.names

@@ -1,11 +1,11 @@
 """
-Pretrained features, computed once
-==================================
+Transfer learning with cached features
+======================================
 
-A net that has heard two million clips of AudioSet gives features on which small classifiers do
-well. The net takes most of the time, so each recording goes through it once: a cache on disk serves
-every fold, every grid point and the next run. The recordings end as points of a plane, near each
-other where the net hears something alike; a click on one plays it.
+A network pretrained on the two million clips of AudioSet computes features for small classifiers.
+The network takes most of the time, so its results are cached on disk, for all folds, candidates of
+a search and later runs. An interactive plot shows the recordings as points, near each other if
+their features are similar; a click plays a recording.
 
 As a script::
 
@@ -19,8 +19,8 @@ As a script::
 # %%
 # Recordings
 # ----------
-# Folds that come with the data are groups: clips cut from one field recording, or spoken by one
-# voice, are never on both sides.
+# The folds of the data set are groups: clips of one field recording, or of one voice, are never in
+# both training and test parts.
 
 import argparse
 import tempfile
@@ -70,10 +70,10 @@ else:
     folds = LeaveOneGroupOut() if len(set(groups)) <= 5 else GroupKFold(5)
 
 # %%
-# The net
-# -------
-# The default run takes what is at hand: the weights of ``mn04_as`` if they are in the data home,
-# else a smaller net with random weights.
+# The network
+# -----------
+# By default, this example uses the weights of ``mn04_as`` if they are in the data home, and a
+# smaller network with random weights otherwise.
 
 model, weights = args.model, args.weights
 if model is None:
@@ -101,8 +101,7 @@ sequences = CachedTransformer(
 )
 
 # %%
-# What is it? The tags of a recording, without any training. Where the weights are random, so are
-# the tags.
+# The tags of a recording, without training. If the weights are random, so are the tags.
 
 if model != "vggish":  # which was published without its classes
     print(AudioTagger(model, weights=weights).tag(X[:1], top=3).to_string(index=False))
@@ -110,8 +109,8 @@ if model != "vggish":  # which was published without its classes
 # %%
 # Two classifiers
 # ---------------
-# A logistic regression on the mean over each recording, and a small recurrent net on the sequence
-# of its chunks.
+# A logistic regression on the mean over each recording, and a small recurrent network on the
+# sequence of chunks.
 
 classifiers = {
     "mean + logistic regression": Pipeline(
@@ -138,9 +137,9 @@ table.loc["standard error"] = [s.std(ddof=1) / np.sqrt(len(s)) for s in accuraci
 print(table.round(3).to_string())
 
 # %%
-# A search that computes nothing
-# ------------------------------
-# Every recording is asked for once per fold and grid point, and never computed again.
+# A search with cached features
+# -----------------------------
+# The features of each recording are requested once per fold and candidate, and read from the cache.
 
 before = means.cache_info()
 grid = {"clf__C": np.logspace(-3, 2, 6)}
@@ -162,7 +161,7 @@ display = FeatureSpaceDisplay.from_estimator(
 display.ax_.set_title(f"{model}, t-SNE", loc="right", fontsize="small")
 
 # %%
-# The same as a page in one file: hovering shows name, class and spectrogram, a click plays.
+# The same plot as an interactive page: hovering shows name, class and spectrogram, a click plays.
 
 if args.output is None:
     plt.show()

@@ -1,10 +1,9 @@
 """
-What augmentations do to the accuracy for new speakers
-======================================================
+Effect of augmentations on the accuracy for new speakers
+========================================================
 
-An augmentation alters the recordings a model is trained on, and leaves alone those it is asked
-about. In scikit-learn's terms: it acts in ``fit`` and not in ``predict``. So it is a step of a
-Pipeline, and how strong it should be is a parameter to search over.
+An augmentation changes the training recordings, in ``fit``, and leaves recordings unchanged in
+``predict``. It is a step of a Pipeline, and its strength can be searched like any parameter.
 
 As a script::
 
@@ -16,7 +15,7 @@ As a script::
 # %%
 # Recordings
 # ----------
-# Decoded once, here.
+# They are decoded once, here.
 
 import argparse
 from pathlib import Path
@@ -60,12 +59,12 @@ y, speakers = data.target, data.groups
 X
 
 # %%
-# What they look like
-# -------------------
-# ``AugmentationDisplay`` draws a recording and what an augmentation makes of it, each draw with
-# another seed; in a notebook there are players, too. Pitch and formants go up together with
-# ``Speed``, formants alone with ``VTLP``, whose warped filters show them lower when they are
-# higher themselves.
+# Augmented recordings
+# --------------------
+# ``AugmentationDisplay`` draws a recording and several augmented versions, each with another seed;
+# in a notebook, there are audio players, too. ``Speed`` shifts pitch and formants together,
+# ``VTLP`` the formants only: if its warped filters are higher, formants appear lower in the
+# spectrogram.
 
 examples = {
     "noise": Noise(snr_db=(0, 20)),
@@ -83,12 +82,12 @@ for name, augmentation in examples.items():
 # %%
 # Folds
 # -----
-# One speaker is left out at a time. The fewer recordings there are to train on, the more is left
-# for augmentations to do, so every other speaker says each digit once (of the real recordings,
-# whose speakers are fewer, eight times).
+# One speaker is left out at a time. Augmentations help most if there are few training recordings,
+# so one recording per digit is used for each of the other speakers (for the real recordings, which
+# have fewer speakers, eight).
 #
-# A Pipeline trains on each recording once, augmented. To train on several variants, name the
-# recording several times: every copy gets a draw of its own.
+# In a Pipeline, each recording is augmented once per ``fit``. To train on several variants, repeat
+# the recordings: each copy has its own draw.
 
 n_takes, n_copies = (1, 3) if args.data == "digits" else (8, 3)
 take = pd.DataFrame({"digit": y, "speaker": speakers}).groupby(["digit", "speaker"]).cumcount()
@@ -104,8 +103,8 @@ print(f"{len(folds)} speakers; {len(folds[0][0]) // n_copies} recordings to trai
 # %%
 # A search over augmentations
 # ---------------------------
-# Two steps are left open: one for waveforms, before the encoder, one for frames, after it. Each
-# entry of the grid puts an augmentation into one of them, at several strengths.
+# Two steps are placeholders: one for waveforms, before the encoder, and one for frames, after it.
+# Each entry of the grid replaces one of them by an augmentation, at several strengths.
 
 model = Pipeline(
     [
@@ -141,11 +140,11 @@ grid = [
 search = GridSearchCV(model, grid, cv=folds, n_jobs=-1, refit=False).fit(X, y)
 
 # %%
-# What each is good for
-# ---------------------
-# Speakers differ more from each other than augmentations do, so the accuracies are compared
-# speaker by speaker: the table holds the mean difference from training without augmentation, and
-# its standard error over speakers.
+# Paired comparison
+# -----------------
+# Accuracies differ more between speakers than between augmentations, so they are compared for each
+# speaker: the table has the mean difference from training without augmentation, and its standard
+# error over speakers.
 
 scores = np.array([search.cv_results_[f"split{k}_test_score"] for k in range(search.n_splits_)])
 gains = scores - scores[:, :1]
@@ -162,8 +161,8 @@ table = table.set_index("augmentation").round(3)
 print(table.to_string())
 
 # %%
-# A difference below two standard errors may be chance, and the best of many looks better than it
-# is: to report the accuracy of the winner, nest the search in another cross-validation, as in
+# Differences below two standard errors may be due to chance, and the score of the best of many
+# candidates is too high. To report its accuracy, nest the search in another cross-validation, as in
 # the first example.
 
 figure, ax = plt.subplots(figsize=(7, 6), layout="constrained")

@@ -1,4 +1,4 @@
-"""Work in threads of this process or in joblib's workers, how many there are, and progress."""
+"""Run functions in threads or in joblib's workers; numbers of threads; progress bars."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def map_blocks(
         joblib workers. Where these are 1 (None outside of a joblib backend), threads are used; also
         where the calling thread holds a lock, since the workers may be waiting for it.
     threaded : bool
-        False for work that is done by the time that threads have started.
+        False for work that takes less time than starting threads.
     initializer : callable, optional
         Called once in each thread.
     place : object, optional
@@ -141,17 +141,16 @@ def progress_bar(
 
 
 def no_progress(n: int) -> None:
-    """Take the number of steps just done, and show nothing."""
+    """Show no progress."""
 
 
 class _Limits:
-    """The limit on numpy's threads: how many have asked for it, and whether this is a fork."""
+    """The limit on numpy's threads, and how many callers have asked for it."""
 
-    def __init__(self, *, forked: bool = False) -> None:
+    def __init__(self) -> None:
         self.lock = threading.Lock()
         self.count = 0
         self.blas: Any = None
-        self.forked = forked
 
 
 _own = threading.local()
@@ -159,26 +158,27 @@ _limits = _Limits()
 
 
 def _after_fork() -> None:
-    """Make the lock anew, whose owner may not be in the forked process; use one torch thread.
+    """Make a forked process safe: a new lock, and one torch thread.
 
-    OpenMP's other threads have not come along, and to wait for them hangs.
+    A fork copies only the thread that calls it. A lock that another thread held would never be
+    released, and torch would wait for OpenMP threads that do not exist.
     """
     global _limits
-    _limits = _Limits(forked=True)
+    _limits = _Limits()
     torch = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "set_num_threads"):
         torch.set_num_threads(1)
 
 
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
     os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextmanager
 def holding() -> Iterator[None]:
-    """Say that this thread holds a lock, for which joblib's workers may be waiting.
+    """Mark the calling thread as holding a lock for which joblib's workers may be waiting.
 
-    It must not wait for them, then: `map_blocks` works in threads of its own.
+    It must not wait for them: `map_blocks` uses threads instead.
     """
     _own.depth = getattr(_own, "depth", 0) + 1
     try:
@@ -196,33 +196,35 @@ def holds_lock() -> bool:
 def one_blas_thread() -> Iterator[None]:
     """Let matrix products of numpy run in the calling thread alone.
 
-    The limit is the process's: the first to ask sets it, the last to leave lifts it.
+    The limit applies to the whole process: the first caller sets it, the last one lifts it.
     """
-    with _limits.lock:
-        if not _limits.count:
-            _limits.blas = _thread_pools("blas").limit(limits=1)
-        _limits.count += 1
+    limits = _limits
+    with limits.lock:
+        if not limits.count:
+            limits.blas = _thread_pools("blas").limit(limits=1)
+        limits.count += 1
     try:
         yield
     finally:
-        with _limits.lock:
-            _limits.count -= 1
-            if not _limits.count:
-                _limits.blas.restore_original_limits()
+        if limits is _limits:  # not in a process forked in between, which counts anew
+            with limits.lock:
+                limits.count -= 1
+                if not limits.count:
+                    limits.blas.restore_original_limits()
 
 
 @contextmanager
 def torch_threads(n: int) -> Iterator[None]:
-    """Let torch use at most so many threads for what the calling thread does.
+    """Let torch use at most ``n`` threads for what the calling thread does.
 
-    ``torch.set_num_threads`` would change the other threads' matrix products, whose bits depend on
-    it.
+    ``torch.set_num_threads`` sets MKL's number of threads for the whole process, and the rounding
+    of matrix products depends on it: results of other threads would change. The limits set here
+    belong to the calling thread.
     """
     import torch
 
     before = torch.get_num_threads()  # sets OpenMP's count at torch's first use in a thread
-    n = 1 if _limits.forked else min(n, before)
-    if n == before:
+    if n >= before:
         yield
         return
     set_local = _mkl()
@@ -236,10 +238,10 @@ def torch_threads(n: int) -> Iterator[None]:
 
 
 def use_one_torch_thread() -> None:
-    """Let torch run in the calling thread alone; called once in each thread of a pool.
+    """Let torch use the calling thread alone; called once in each thread of a pool.
 
-    On small chunks two threads gain nothing, and wait for each other wherever something else is
-    running: up to a hundred times longer than the work takes.
+    On small chunks more threads gain nothing. Where other programs are running, they wait for each
+    other up to a hundred times longer than the work takes.
     """
     import torch
 
@@ -257,7 +259,11 @@ def _thread_pools(api: str) -> Any:
 
 @cache
 def _mkl() -> Any:
-    """Return MKL's function that sets the calling thread's number of threads, if torch has MKL."""
+    """Return MKL's function that sets the calling thread's number of threads, or None.
+
+    threadpoolctl does not find an MKL inside torch's own library. Where torch has another library
+    for matrix products, None is returned, and OpenMP's limit is all that is set.
+    """
     import torch
 
     for name in ("libtorch_cpu.so", "libtorch_cpu.dylib", "torch_cpu.dll"):
@@ -267,18 +273,18 @@ def _mkl() -> Any:
     return None
 
 
-# Multiplications per batch, from which on a network is worth several of torch's threads. With
-# fewer, a second one gains little on a quiet machine, and on a busy one, where threads wait for
-# each other, costs up to thirty times the work: docs/benchmarks.md.
+# Multiplications per batch from which on a network uses several torch threads. With fewer, a second
+# thread gains little on an idle machine; on a busy one, threads wait for each other up to thirty
+# times as long as the work takes: docs/benchmarks.md.
 WORTH_THREADS = 1 << 27
 
 
 def working_threads(module: Any, n_rows: int, n_frames: int) -> AbstractContextManager[Any]:
-    """Let torch use one thread for small work, and as many as it would for large.
+    """Let torch use one thread for small batches, and its own number of threads for large ones.
 
-    By a fixed rule, never by timing: results are bit-equal at one number of threads only. The work
-    is the number of parameters, times the frames of a batch; where there are recurrent layers,
-    which go from frame to frame, times its rows.
+    The rule depends on shapes, never on timing, because rounding depends on the number of threads.
+    The work of a batch is the number of parameters times its frames; with recurrent layers, which
+    take one frame after the other, the number of parameters times its rows.
 
     Parameters
     ----------

@@ -2,8 +2,8 @@
 
 These are the random generators of torch, numpy and Python (`seeded`, `seeded_globals`), what
 `torch.load` may build (`building`), and warning filters (`muted`); how many threads the libraries
-start is in `skaudio._parallel`. Whatever is changed is as before afterwards, also where several
-threads change it at once. Environment variables are read, never set.
+start is in `skaudio._parallel`. All of it is restored afterwards, also where several threads change
+it at once. Environment variables are read, never set.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from skaudio._parallel import holding
 
 
 class _Locks:
-    """The locks, which a forked process makes anew: their owners are not in it."""
+    """The locks; a forked process makes new ones, as it lacks the threads that hold these."""
 
     def __init__(self) -> None:
         # One for all generators: a function that is called under one of them may want the others.
@@ -89,8 +89,8 @@ def building(types: list[Any]) -> Iterator[None]:
 def muted() -> Iterator[None]:
     """Show no warnings.
 
-    For what is rare: Python's filters belong to the process, and where a thread that is not ours
-    changes them in the meantime, one of the two changes stays.
+    For rare calls only: the filters belong to the process. If another thread changes them in the
+    meantime, that change may be lost, or this one may stay.
     """
     with _locks.loading, warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -15,7 +15,8 @@ from sklearn.utils import get_tags
 def steps_of(estimator: Any, *, frozen: bool = True) -> Iterator[Any]:
     """Yield the steps of a Pipeline and of the Pipelines in it, in order.
 
-    Any other estimator is its own only step. Frozen estimators are looked through, or left out.
+    Any other estimator is its own only step. With ``frozen``, the steps inside a FrozenEstimator
+    are yielded as well.
     """
     if isinstance(estimator, FrozenEstimator):
         if frozen:

@@ -224,7 +224,7 @@ def test_early_stopping_restores_the_best_epoch(tones, monkeypatch):
     assert len(losses) < 30
     # The best epoch's weights are back: its loss is that of the net as it stands.
     frames = MelSpectrogram().fit_transform([X[i] for i in validation])
-    logits = torch.from_numpy(predict.predict_rows(clf.net_.module_, list(frames), "cpu"))
+    logits = torch.from_numpy(predict.predict_rows(clf.net_.module_, list(frames)))
     codes = torch.from_numpy(np.searchsorted(clf.classes_, y[validation]))
     loss = torch.nn.functional.cross_entropy(logits, codes, label_smoothing=clf.label_smoothing)
     assert float(loss) == pytest.approx(min(losses), abs=1e-5)

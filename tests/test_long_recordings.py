@@ -20,7 +20,7 @@ from skaudio.classifiers import GRUClassifier, LeNetClassifier, NetClassifier
 from skaudio.detectors import EventDetector
 from skaudio.embedders import NetEmbedder, SiameseEmbedder
 from skaudio.encoders import MFCC, MelSpectrogram
-from skaudio.nets import LeNet, TimePooling
+from skaudio.nets import GRU, LeNet, TimePooling
 
 RATE = 8000
 N_FEATURES = 8
@@ -241,3 +241,39 @@ def test_recordings_of_medium_length_share_batches(data):
     assert len(shapes) == 3  # two of up to 32 sequences, one of long ones
     for i in (5, 46, len(X) - 1):
         np.testing.assert_array_equal(gru.decision_function(X[i : i + 1]), together[i : i + 1])
+
+
+class Attending(GRU):
+    """A GRU whose forward relates each frame to all others of the padded batch."""
+
+    def forward(self, x, lengths):
+        frames, lengths = self.forward_frames(x, lengths)
+        scores = (frames.transpose(1, 2) @ frames).softmax(-1)
+        return self.classify(frames @ scores, lengths)
+
+
+def test_what_a_subclass_adds_does_not_see_the_lengths_of_others(data):
+    rng = np.random.default_rng(1)
+    X = [rng.standard_normal((N_FEATURES, n)) for n in (20, 60, 35, 61)]
+    net = NetClassifier(module=Attending, max_epochs=1, random_state=0).fit(*data)
+    together = net.decision_function(X)
+    for i in range(len(X)):
+        np.testing.assert_array_equal(net.decision_function(X[i : i + 1]), together[i : i + 1])
+
+
+@pytest.mark.parametrize("long_only", [True, False])
+def test_unreadable_recordings_of_all_lengths_are_told_in_one_error(
+    long_only, tmp_path, write_audio, monkeypatch
+):
+    well = np.random.default_rng(0).standard_normal(RATE // 2).astype(np.float32) * 0.1
+    broken = np.append(well, np.float32(np.nan))
+    waves = {"short": well if long_only else broken, "a": np.tile(broken, 8), "b": np.tile(well, 8)}
+    waves["c"] = waves["a"]
+    paths = [write_audio(tmp_path / f"{n}.wav", w, RATE, subtype="FLOAT") for n, w in waves.items()]
+    gru = GRUClassifier(MFCC(sample_rate=RATE), hidden_size=4, **FAST)
+    gru.fit([paths[2], paths[2]], [0, 1])
+    shorten(monkeypatch)
+    with pytest.raises(ValueError, match=r"(?s) 4 recordings .*a\.wav.*c\.wav") as caught:
+        gru.predict(paths)
+    assert ("short.wav" in str(caught.value)) == (not long_only)
+    assert "b.wav" not in str(caught.value)

@@ -193,6 +193,17 @@ def test_a_missing_device_gives_way_to_the_cpu(name, kind):
 
 @exhaustive
 @every_net
+def test_a_device_that_is_set_after_fit_counts_in_the_next_fit(name):
+    X, y, _ = data("frames")
+    estimator = make(name).fit(X, y)
+    expected = {m: getattr(estimator, m)(X) for m in METHODS if hasattr(estimator, m)}
+    trained(estimator).device = "meta"
+    for method, rows in expected.items():
+        for a, b in zip(getattr(estimator, method)(X), rows, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@every_net
 def test_copies_share_nothing(name):
     X, y, _ = data("frames")
     estimator = make(name).fit(X, y)
@@ -320,7 +331,9 @@ def test_recordings_that_cause_divergence_are_named(name):
     X, y, _ = data("frames")
     X = [*X[:5], 1e6 * X[5], *X[6:]]
     estimator = make(name, standardize=None, callbacks=[Poison(above=1e5)])
-    with pytest.raises(ValueError, match=r"the batch holds recording 5(, recording 5)*, whose"):
+    with pytest.raises(
+        ValueError, match=r"in a batch with recording 5(, recording 5)*\. The largest"
+    ):
         estimator.fit(X, y)
 
 
@@ -338,13 +351,36 @@ def test_recordings_are_named_with_their_paths(tmp_path, write_audio, augment):
         patched.setattr("skaudio._neural.checks.OUTLYING", 0.0)
         with pytest.raises(ValueError, match=r"recording \d+ \('.*\d.wav'\)"):
             estimator.set_params(encoder=encoder).fit(paths, y)
+    estimator.set_params(callbacks=None).fit(paths, y)
+    estimator.net_.module_.standardize.mean.fill_(np.nan)
+    with pytest.raises(ValueError, match=r"recording 0 \('.*0.wav'\): the net returned NaN"):
+        estimator.predict(paths)
+
+
+@every_net
+def test_batches_without_any_weight_teach_nothing(name):
+    X, y, _ = data("frames")
+    if "class_weight" not in trained(make(name).fit(X, y)).get_params():
+        pytest.skip("has no class_weight")
+    names = np.unique(y).tolist()
+
+    def train(*weights):
+        given = {inner(name, "class_weight"): dict(zip(names, weights, strict=True))}
+        few = {"batch_size": 1, "early_stopping": True, "validation_fraction": 0.3}
+        return make(name, **few).set_params(**given).fit(X, y)
+
+    weights = [0.0] * (len(names) - 1) + [1.0]
+    history = trained(train(*weights)).history_
+    assert np.isfinite(history[:, ("train_loss", "valid_loss")]).all()
+    with pytest.raises(ValueError, match=r"class_weight=.* gives every class of y the weight 0"):
+        train(*[0.0] * len(names))
 
 
 def test_pairs_that_cause_divergence_are_named():
     X, _, _ = data("frames")
     left, right = X[:8], [*X[8:14], 1e6 * X[14], X[15]]
     estimator = make("SiameseEmbedder", standardize=None, callbacks=[Poison(above=1e5)])
-    with pytest.raises(ValueError, match="the batch holds right recording 6, whose"):
+    with pytest.raises(ValueError, match=r"in a batch with right recording 6\. The largest"):
         estimator.fit_pairs(left, right, [True, False] * 4)
 
 
@@ -380,7 +416,9 @@ def test_recordings_without_a_finite_prediction_are_named(name):
     trained(estimator).net_.module_.standardize.scale *= 10
     for method in METHODS:
         if hasattr(estimator, method):
-            with pytest.raises(ValueError, match=r"recording 5: .* standardised, reach inf"):
+            with pytest.raises(
+                ValueError, match=r"recording 5: .* largest standardised feature is inf"
+            ):
                 getattr(estimator, method)(X)
 
 
@@ -645,7 +683,7 @@ def test_warm_start_refuses_another_architecture(name):
         value = OtherNet if parameter == "module" else OTHER[parameter]
         assert value != given[parameter]
         estimator.set_params(**{parameter: value})
-        with pytest.raises(ValueError, match=f"warm_start: {parameter}=.* of the first fit"):
+        with pytest.raises(ValueError, match=f"warm_start: {parameter}=.* as in the first fit"):
             estimator.fit(X, y)
         assert_equal(outputs(estimator, X), expected)
         estimator.set_params(**{parameter: given[parameter]})
@@ -658,7 +696,7 @@ def test_warm_start_refuses_other_frames(name):
     X, y, _ = data("frames")
     estimator = make(name, warm_start=True).fit(X, y)
     expected = outputs(estimator, X)
-    with pytest.raises(ValueError, match="warm_start: X has 6 features per frame, expected the 8"):
+    with pytest.raises(ValueError, match="warm_start: X has 6 features per frame, expected 8"):
         estimator.fit([x[:6] for x in X], y)
     assert_equal(outputs(estimator, X), expected)
 
@@ -675,7 +713,7 @@ def test_warm_start_refuses_another_encoder(name):
         (MelSpectrogram(n_mels=8, hop_length=40, **shared), "MelSpectrogram__hop_length=40, .* 80"),
         (
             MelSpectrogram(n_mels=8, hop_length=80, scale="db", **shared),
-            "MelSpectrogram__scale='db', expected the 'log'",
+            "MelSpectrogram__scale='db', expected 'log'",
         ),
     ):
         kept = estimator.encoder
@@ -708,7 +746,9 @@ def test_single_frames_without_their_mean_are_refused(name):
     X, y, _ = data("frames")
     single = [x[:, :1] for x in X]
     for standardize in ("recording", "both"):
-        with pytest.raises(ValueError, match=f"standardize='{standardize}' subtracts .* one frame"):
+        with pytest.raises(
+            ValueError, match=f"standardize='{standardize}' subtracts .* single frame"
+        ):
             make(name, standardize=standardize).fit(single, y)
     make(name, standardize="global").fit(single, y)
 

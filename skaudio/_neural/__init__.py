@@ -1,4 +1,4 @@
-"""Training torch modules on recordings, and running them: the only home of skorch.
+"""Train torch modules on recordings, and run them; the only package that imports skorch.
 
 An estimator asks `make_source` for a source of frames. `fit_net` trains a module on it and sets
 ``net_``, ``history_`` and ``n_iter_``. `predict_rows` and `predict_frames` run that module on
@@ -13,12 +13,12 @@ from skaudio._neural.batches import (
     TrainingSet,
     ValidationBatches,
     as_frames,
-    encoded_frames,
+    checked_frames,
     make_source,
     reads_audio,
 )
 from skaudio._neural.block_walk import walk
-from skaudio._neural.checks import check_finite, is_warm
+from skaudio._neural.checks import MODULE_CLASS, check_class_weights, check_finite, is_warm
 from skaudio._neural.fit import all_or_nothing, fit_net, fitting
 from skaudio._neural.held_out import Classes
 from skaudio._neural.long_frames import BLOCK_FRAMES, LONG_FRAMES, can_walk, prediction_frames
@@ -28,6 +28,7 @@ from skaudio._neural.predict import RowReader, predict_frames, predict_rows, wal
 __all__ = [
     "BLOCK_FRAMES",
     "LONG_FRAMES",
+    "MODULE_CLASS",
     "Classes",
     "FrameSource",
     "LoadsAnywhere",
@@ -39,8 +40,9 @@ __all__ = [
     "all_or_nothing",
     "as_frames",
     "can_walk",
+    "check_class_weights",
     "check_finite",
-    "encoded_frames",
+    "checked_frames",
     "fit_net",
     "fitting",
     "is_warm",

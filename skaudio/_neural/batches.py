@@ -1,8 +1,8 @@
 """From recordings to padded batches of frames. No skorch here.
 
-A source computes the frames of recordings once, or anew in every epoch where there are
-augmentations. Training batches hold sequences of similar lengths, in random order; the order and
-every draw of an augmentation depend on (seed, epoch, recording) alone.
+A source computes the frames of recordings once; with augmentations, again in every epoch. Training
+batches hold sequences of similar lengths, in random order. The order depends on (seed, epoch), the
+draws of augmentations on (seed, epoch, recording).
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from sklearn.base import clone
-from sklearn.utils.validation import check_consistent_length
 from torch.utils.data import Dataset
 
 from skaudio._neural.checks import check_same_frames, is_warm, refuse_rows
 from skaudio._neural.decoding import decode_all
 from skaudio._steps import pin_output, steps_of
+from skaudio._validation import check_same_lengths
 from skaudio.audio import AudioBatch, Recording, check_recordings
 from skaudio.augmentation import TrainingPath, epoch_seeds
 from skaudio.frames import check_frames
 
-# Training batches are padded to a multiple of this many frames, so that there are few shapes: torch
-# prepares its kernels for each shape anew.
+# Training batches are padded to a multiple of this many frames. This gives few different shapes;
+# torch prepares its kernels for each.
 FRAME_STEP = 8
 
-# Lengths are sorted after a random change of up to this fraction, so that other sequences share a
-# batch in every epoch.
+# Lengths are changed at random by up to this fraction before sorting, so that batches hold other
+# sequences in every epoch.
 LENGTH_JITTER = 0.1
 
 
@@ -37,11 +37,8 @@ def reads_audio(estimator: Any) -> bool:
     return estimator.encoder is not None
 
 
-def encoded_frames(estimator: Any, X: Any, *, reset: bool = False) -> list[np.ndarray]:
-    """Return the frames of X on the clean path, for prediction."""
-    if reads_audio(estimator):
-        recordings = check_recordings(estimator, X, reset=reset)
-        return as_frames(estimator.encoder_.transform(list(recordings)), recordings)
+def checked_frames(estimator: Any, X: Any, *, reset: bool = False) -> list[np.ndarray]:
+    """Return the frames that X holds, for an estimator without an encoder."""
     cause = f"pass encoder= to {type(estimator).__name__} for recordings (encoder=MFCC())."
     return check_frames(estimator, X, reset=reset, advice=cause)[0]
 
@@ -62,13 +59,13 @@ class Source(Protocol):
     lengths: np.ndarray
 
     def frames(self, index: np.ndarray, epoch: int) -> list[np.ndarray]:
-        """Frames of some recordings as this epoch sees them."""
+        """Return the frames of some recordings, augmented for this epoch."""
 
     def clean_frames(self, index: np.ndarray) -> list[np.ndarray]:
-        """Frames of some recordings without augmentation."""
+        """Return the frames of some recordings without augmentation."""
 
     def names(self, index: np.ndarray) -> list[str]:
-        """What error messages call the recordings of these frames."""
+        """Return the names of some recordings for error messages."""
 
 
 class FrameSource:
@@ -121,11 +118,11 @@ def make_source(estimator: Any, X: Any, y: Any, seed: int, *, groups: Any = None
     Without augmentations in the encoder, frames are computed once.
     """
     if not reads_audio(estimator):
-        frames = encoded_frames(estimator, X, reset=True)
-        check_consistent_length(frames, y, groups)
+        frames = checked_frames(estimator, X, reset=True)
+        check_same_lengths(X=frames, y=y, groups=groups)
         return FrameSource(frames)
     recordings = check_recordings(estimator, X, reset=True)
-    check_consistent_length(recordings, y, groups)
+    check_same_lengths(X=recordings, y=y, groups=groups)
     before = getattr(estimator, "encoder_", None) if is_warm(estimator) else None
     estimator.encoder_ = fit_encoder(estimator, X, y)
     check_same_frames(before, estimator.encoder_)

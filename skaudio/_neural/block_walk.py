@@ -1,14 +1,15 @@
-"""A network over one long recording, block by block, with the numbers of the whole.
+"""Run a network over one long recording in blocks; the result is that of one pass, up to rounding.
 
-Memory holds one block. The convolutions see enough frames of the neighbouring blocks; the recurrent
-layers hand their state from block to block, the backward ones from the end of the recording to its
-beginning; what one recurrent layer returns is kept on disk for the next; poolings over time are
-gathered on the way.
+One block is in memory at a time. Convolutions also get the frames of the neighbouring blocks that
+they need. Recurrent layers pass their state from block to block, backward layers from the end of
+the recording to its beginning. The output of a recurrent layer is kept in a temporary file for the
+next one. Poolings over time take the blocks one after the other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -21,8 +22,8 @@ from skaudio.nets import Standardize, StandardizedNet
 Result = TypeVar("Result")
 # (net, blocks of (1, n_outputs, n_frames), their number of frames) -> result.
 End = Callable[[Any, Iterable[torch.Tensor], torch.Tensor], Result]
-# Told the stage after each block of it. In the first stage: how many frames of the block belong to
-# the one before it, and how many are its own.
+# Called with the name of the stage after each block; in the first stage also with the number of
+# frames of the block that belong to the block before it, and the number of its own frames.
 Seen = Callable[[str, "tuple[int, int] | None"], Any]
 
 
@@ -48,7 +49,6 @@ def walk(
     end: End[Result],
     *,
     block: int,
-    device: str,
     tick: Callable[[int], Any] = no_progress,
     seen: Seen | None = None,
 ) -> Result:
@@ -62,18 +62,18 @@ def walk(
         Makes the result of the last frames, which it gets as an iterator over blocks.
     block : int
         Frames to work on at a time.
-    device : str
     tick : callable
         Called with 1 after each block of each stage: the convolutions, each direction of each
         recurrent layer, the end.
     seen : callable, optional
-        Told the stage after each block, as for the outputs of a layer that is being recorded.
+        Called after each block, see `Seen`; used to collect the recorded outputs of a layer.
     """
     net: Any = module.net
+    device = module.standardize.mean.device
     seen = seen or _ignore
     block = _whole_strides(net, block)
     step = block // net.frame_stride
-    local = _run_local(module, frames, block, device, tick, seen)
+    local = _run_local(module, frames, block, tick, seen)
     forwards, backwards = _layers(net, "forwards"), _layers(net, "backwards")
     n_frames = -(-frames.n_frames // net.frame_stride)
     if not len(forwards):
@@ -81,7 +81,7 @@ def walk(
     else:
         inputs = [_on_disk(local)]
         for i, layer in enumerate(forwards):
-            # The forward direction alone, which has the order of the frames.
+            # Dropout runs with the forward direction, which reads frames in their order.
             before = [net.dropout] if i or hasattr(net, "score") else []
             directions = [(layer, False)]
             if len(backwards):
@@ -89,7 +89,7 @@ def walk(
             outputs = []
             for one, backward in directions:
                 stage = f"recurrent {i} {backward}"
-                told = (lambda name: lambda: seen(name, None))(stage)
+                told = partial(seen, stage, None)
                 read = [] if backward else before
                 outputs.append(
                     _run_recurrent(one, inputs, step, device, read, backward, tick, told)
@@ -102,7 +102,7 @@ def walk(
 
 
 def _ignore(stage: str, inside: tuple[int, int] | None) -> None:
-    """Take what `walk` tells, and do nothing."""
+    """Do nothing: the default of ``seen``."""
 
 
 def _layers(net: Any, name: str) -> Any:
@@ -134,13 +134,13 @@ def _run_local(
     module: StandardizedNet,
     frames: ReadableFrames,
     block: int,
-    device: str,
     tick: Callable[[int], Any],
     seen: Seen,
 ) -> Iterator[torch.Tensor]:
     """Run the standardization and the convolutions, which see ``net.reach`` frames each way."""
     net: Any = module.net
     standardize = module.standardize
+    device = standardize.mean.device
     means = recording_means(standardize, frames, block)
     for start, stop in _blocks(frames.n_frames, block):
         first, last = max(start - net.reach, 0), min(stop + net.reach, frames.n_frames)
@@ -189,7 +189,7 @@ def _run_recurrent(
     layer: Any,
     inputs: list[FrameFile],
     step: int,
-    device: str,
+    device: torch.device,
     before: list[Any],
     backward: bool,
     tick: Callable[[int], Any],
@@ -201,7 +201,7 @@ def _run_recurrent(
     blocks = list(_blocks(inputs[0].n_frames, step))
     for start, stop in reversed(blocks) if backward else blocks:
         x = _read(inputs, start, stop, device)
-        for part in before:  # changes nothing in evaluation; its output may be asked for
+        for part in before:  # the identity in evaluation; its output may be recorded
             x = part(x)
         y, state = layer(x.flip(1) if backward else x, state)
         y = y.flip(1) if backward else y
@@ -211,6 +211,6 @@ def _run_recurrent(
     return out
 
 
-def _read(files: list[FrameFile], start: int, stop: int, device: str) -> torch.Tensor:
+def _read(files: list[FrameFile], start: int, stop: int, device: torch.device) -> torch.Tensor:
     rows = np.concatenate([file.read(start, stop) for file in files], axis=1)
     return torch.from_numpy(rows)[None].to(device)

@@ -1,4 +1,4 @@
-"""What would go wrong in silence: numbers that are not finite, rows for frames, other nets."""
+"""Checks of faults that would raise no error: NaN, rows in place of frames, another net."""
 
 from __future__ import annotations
 
@@ -8,14 +8,27 @@ from typing import Any
 import numpy as np
 import torch
 from scipy import sparse
+from torch import nn
 
 from skaudio._steps import is_augmentation, parts_of, steps_of
+from skaudio._validation import Constraint
 
 # A recording is named as the cause where a feature of it, standardised, is this many times as large
 # as the largest one of the median recording.
 OUTLYING = 1e3
-# Parameters of encoders that frames do not depend on, or up to rounding.
+# Parameters of encoders that change frames by rounding at most.
 HOW = ("n_jobs", "device", "verbose", "batch_size", "memory", "precision")
+
+# Of the parameter ``module``.
+MODULE_CLASS = Constraint(
+    ("class",),
+    (),
+    ("the class of a torch module",),
+    lambda value: callable(value) and not isinstance(value, nn.Module),
+    cause=lambda value: (
+        f"Pass the class, {type(value).__name__}." if isinstance(value, nn.Module) else ""
+    ),
+)
 
 
 def is_warm(estimator: Any) -> bool:
@@ -32,20 +45,29 @@ def refuse_rows(encoded: Any) -> None:
     if is_table or sparse.issparse(encoded):
         raise ValueError(
             "The encoder inside the net returned one row per recording, an array of shape "
-            f"{encoded.shape}. A net reads frames over time, (n_features, n_frames) for each "
-            "recording, and learns nothing from a single one. Take out of encoder= what pools over "
-            'time (FramePooling; pooling="mean" of PretrainedEmbedder); or train a classifier of '
-            "rows: make_pipeline(encoder, StandardScaler(), SVC())."
+            f"{encoded.shape}. Expected frames over time, an array (n_features, n_frames) for each "
+            "recording. Remove the step of encoder= that pools over time (FramePooling; or pass "
+            "pooling=None to PretrainedEmbedder), or use a classifier that takes rows: "
+            "make_pipeline(encoder, StandardScaler(), SVC())."
         )
 
 
 def refuse_single_frames(standardize: str) -> None:
     """Raise the error for recordings of one frame each, whose mean is to be subtracted."""
     raise ValueError(
-        f"standardize={standardize!r} subtracts each recording's mean over time, and each "
-        "recording has one frame alone: zeros are left, from which nothing is learned. Pass "
-        "standardize='global', or frames over time."
+        f"standardize={standardize!r} subtracts each recording's mean over time. Every recording "
+        "has a single frame, which becomes zero. Pass standardize='global', or recordings of "
+        "several frames (a shorter hop_length makes more)."
     )
+
+
+def check_class_weights(estimator: Any, weights: np.ndarray) -> None:
+    """Raise an error if no class of the training data has a weight above 0."""
+    if not np.any(weights):
+        raise ValueError(
+            f"class_weight={estimator.class_weight!r:.200} gives every class of y the weight 0, so "
+            "there is nothing to learn: expected a weight above 0 for one class at least."
+        )
 
 
 def check_same_net(estimator: Any) -> None:
@@ -54,8 +76,8 @@ def check_same_net(estimator: Any) -> None:
         value = _frozen(getattr(estimator, name))
         if value != first:
             raise ValueError(
-                f"warm_start: {name}={getattr(estimator, name)!r:.200}, expected the {first!r:.200}"
-                " of the first fit, whose net is trained further. Pass that, or "
+                f"warm_start: {name}={getattr(estimator, name)!r:.200}, expected {first!r:.200}"
+                " as in the first fit, because its net is trained further. Pass that, or "
                 "warm_start=False for a new net."
             )
 
@@ -67,7 +89,7 @@ def built_with(estimator: Any) -> dict[str, Any]:
 
 
 def _frozen(value: Any) -> Any:
-    """Return a value that compares with others, whatever becomes of the original."""
+    """Return a copy that can be compared, and that does not change with the original."""
     if isinstance(value, Mapping):
         return {key: _frozen(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
@@ -86,9 +108,9 @@ def check_same_frames(before: Any, now: Any) -> None:
     for place in (*second, *first):
         if first.get(place) != second.get(place):
             raise ValueError(
-                f"warm_start: encoder {place}={second.get(place)!r:.200}, expected the "
-                f"{first.get(place)!r:.200} of the first fit, whose net is trained further. Pass "
-                "that encoder, or warm_start=False for a new net."
+                f"warm_start: encoder {place}={second.get(place)!r:.200}, expected "
+                f"{first.get(place)!r:.200} as in the first fit, because its net is trained "
+                "further. Pass that encoder, or warm_start=False for a new net."
             )
 
 
@@ -109,8 +131,8 @@ def check_n_features(module: Any, n_features: int) -> None:
     expected = len(module.standardize.mean)
     if n_features != expected:
         raise ValueError(
-            f"warm_start: X has {n_features} features per frame, expected the {expected} of the "
-            "first fit, whose net is trained further. Pass frames of the same encoder, or "
+            f"warm_start: X has {n_features} features per frame, expected {expected} as in the "
+            "first fit, because its net is trained further. Pass frames of the same encoder, or "
             "warm_start=False for a new net."
         )
 
@@ -124,30 +146,32 @@ def check_finite(rows: Iterable[np.ndarray], module: Any, frames: Sequence[Any])
         What the net returned, for each recording.
     module : StandardizedNet
     frames : sequence
-        Of each recording, an array (n_features, n_frames), or what makes those of a long one.
+        What `prediction_frames` returned; for messages. A plain list of arrays has no names.
     """
     # A sum of float32 in float64 is finite unless one of them is not.
     if isinstance(rows, np.ndarray) and np.isfinite(rows.sum(dtype=np.float64)):
         return
     for i, row in enumerate(rows):
         if not np.isfinite(row.sum(dtype=np.float64)):
+            names = getattr(frames, "names", None)
+            name = names[i] if names else f"recording {i}"
             raise ValueError(
-                f"recording {i}: the net returned NaN or infinity. {_cause(module, frames[i])}"
+                f"{name}: the net returned NaN or infinity. {_cause(module, frames[i])}"
             )
 
 
 def _cause(module: Any, frames: Any) -> str:
     lost = not_finite(module)
     if lost:
-        return f"Its weights are not finite ({lost[0]}): train it anew, or load other weights."
+        return f"Its weights are not finite ({lost[0]}): fit again, or load other weights."
     if not isinstance(frames, np.ndarray):
         opened = frames.open()
         frames = opened.read(0, opened.n_frames).T
     x = torch.from_numpy(np.ascontiguousarray(frames))[None].to(module.standardize.mean.device)
     largest = sizes(module, x, torch.tensor([frames.shape[1]], device=x.device))[0]
     return (
-        f"Its features, standardised, reach {largest:.3g}; those of usual recordings are some "
-        "units wide. Was it encoded or scaled differently from those of fit?"
+        f"Its largest standardised feature is {largest:.3g}, expected a few units. Was it "
+        "encoded or scaled differently from the recordings of fit?"
     )
 
 
@@ -187,12 +211,12 @@ def divergence(error: Any, module: Any, names: Sequence[str], estimator: Any, ep
         listed = ", ".join(names[i] for i in causes[:5]) + (", ..." if len(causes) > 5 else "")
         worst = max((float(largest[i]) for i in causes), key=lambda s: (np.isnan(s), s))
         return (
-            f"{begin}, where the batch holds {listed}, whose features, standardised, reach "
-            f"{worst:.3g}, those of its median recording {usual:.3g}. Look at it, and leave it out "
-            "or scale it as the others."
+            f"{begin}, in a batch with {listed}. The largest standardised feature there is "
+            f"{worst:.3g}, expected about {usual:.3g} (the median of the batch). Check these "
+            "recordings: remove them, or scale them as the others."
         )
     return (
-        f"{begin}. The recordings are not the cause: their features, standardised, reach "
+        f"{begin}. The recordings are not the cause: their largest standardised feature is "
         f"{largest.max():.3g}. {advice(estimator)}"
     )
 

@@ -48,11 +48,11 @@ def _spill(waveforms: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def _reserve(descriptor: int, n_bytes: int) -> None:
-    """Make room for a mapped file: to write where the disk is full would end the process."""
+    """Make room for a mapped file: writing to it on a full disk would end the process."""
     try:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(descriptor, 0, n_bytes)
-        else:  # macOS, Windows: to write zeros reserves as well
+        else:  # macOS, Windows: writing zeros makes room, too
             for start in range(0, n_bytes, ZEROS):
                 os.write(descriptor, bytes(min(ZEROS, n_bytes - start)))
     except OSError as error:

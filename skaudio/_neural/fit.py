@@ -115,9 +115,9 @@ def fit_net(
         ``score(outputs, targets)`` of the batches of the part held out: lists of arrays.
     seed : int
     classes : Classes
-        Whose shares ``early_stopping`` keeps.
+        Classes of the recordings, whose shares ``early_stopping`` keeps.
     groups : array-like of shape (n_recordings,), optional
-        What ``early_stopping`` keeps together.
+        ``early_stopping`` holds out whole groups.
     batches, validation_batches : callable
         Make the batches of training and of the held-out part. Called with a `TrainingSet` and
         ``batch_size``, they return an iterable with a length, which is iterated once per epoch.
@@ -227,7 +227,7 @@ def standardization(
         if estimator.standardize != "auto":
             refuse_single_frames(standardize)
         standardize = "global"
-    # Every walk over the clean frames encodes them anew: only those whose result is used.
+    # Each pass over the clean frames may encode them again: passes that nobody needs are left out.
     inverse_temperature = 0.0 if standardize in ("recording", "both") else None
     if inverse_temperature is not None and loudness_weight:
         _, deviation = _statistics(f.mean(axis=0, keepdims=True) for f in _clean(source, index))

@@ -38,9 +38,9 @@ def hold_out(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split positions into training and validation, at random.
 
-    What is held out are ``fraction`` of the groups, or of the recordings where there are no groups,
-    rounded up, and as far as possible this share of each class. Every class that occurs stays in
-    the training part: fewer are held out where that takes it.
+    The validation part gets ``fraction`` of the groups, or of the recordings if there are no
+    groups, rounded up, and as far as possible the same share of each class. Every class stays in
+    the training part, even if that leaves fewer groups or recordings to hold out.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def hold_out(
     wanted = math.ceil(fraction * n_units)
     held, taken, n_held = np.zeros(n_units, bool), np.zeros_like(total), 0
     order = np.random.default_rng([seed, 2]).permutation(n_units)
-    # First no more of a class than its share; then, if groups are missing, any.
+    # First pass: at most the share of each class. Second pass, if too few are held out: any.
     for most in (np.minimum(np.ceil(fraction * total), total - 1), total - 1):
         for unit in order:
             if n_held == wanted:
@@ -76,20 +76,20 @@ def hold_out(
 def _why_nothing(classes: Classes, total: np.ndarray, groups: Any, n_units: int) -> str:
     single = [name for name, count in zip(classes.names, total, strict=True) if count == 1]
     shown = ", ".join(single[:5]) + (", ..." if len(single) > 5 else "")
-    advice = "or train without a part held out, early_stopping=False."
+    advice = "or set early_stopping=False."
     if groups is None:
         return (
-            "early_stopping=True can hold out no recording: each is the only one of its class "
-            f"({shown}), which would not be trained on. Pass more recordings of some class, "
+            "early_stopping=True cannot hold out a recording: each is the only one of its class "
+            f"({shown}), which would be missing in training. Pass more recordings per class, "
             f"{advice}"
         )
     if n_units == 1:
         return (
-            "early_stopping=True holds out whole groups, and all recordings are of one group: "
-            f"nothing would be left to train on. Pass groups of which there are several, {advice}"
+            "early_stopping=True holds out whole groups, and all recordings are of one group, so "
+            f"that none would remain for training. Pass two groups or more, no groups, {advice}"
         )
     return (
         f"early_stopping=True holds out whole groups, but each of the {n_units} groups is the only "
-        f"one with some class ({shown}), which would not be trained on. Pass groups of which "
-        f"several have each class, no groups, {advice}"
+        f"one with some class ({shown}), which would be missing in training. Pass groups such that "
+        f"each class is in several of them, no groups, {advice}"
     )

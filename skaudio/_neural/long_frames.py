@@ -1,31 +1,39 @@
-"""Frames of recordings for prediction: at once where these are short, from files where long.
+"""Frames of recordings for prediction: in memory, or in a temporary file for a long recording.
 
-A long recording is decoded and encoded piece by piece; its frames go to a temporary file.
+A long recording is decoded and encoded piece by piece.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from skaudio._neural.batches import as_frames, encoded_frames, reads_audio
+from skaudio._neural.batches import as_frames, checked_frames, reads_audio
 from skaudio._steps import is_augmentation, steps_of
-from skaudio.audio import Recording, check_recordings, seconds_of
+from skaudio.audio import (
+    READING_ERRORS,
+    Recording,
+    check_recordings,
+    raise_all,
+    read_through,
+    seconds_of,
+)
 from skaudio.encoders import LongEncoding, can_stream
 
-# Recordings of more frames are walked through, so many frames at a time.
+# Recordings of more than LONG_FRAMES frames run through a network in blocks of BLOCK_FRAMES frames.
 LONG_FRAMES = 1 << 14
 BLOCK_FRAMES = 1 << 12
 
-# What a network has that can be walked through: see `skaudio.nets.CRNN`.
+# Attributes of a network that can run in blocks: see `skaudio.nets.CRNN`.
 PARTS = ("forward_local", "reach", "frame_stride", "classify")
 
 
 class LongFrames:
-    """Frames of one recording that are read in pieces; here, of an array (n_features, n_frames).
+    """Frames of one recording, (n_features, n_frames), that are read in pieces.
 
     Attributes
     ----------
@@ -36,10 +44,6 @@ class LongFrames:
         self._frames = frames
         self.n_frames = frames.shape[1]
 
-    def open(self) -> LongFrames:
-        """Return frames that can be read."""
-        return self
-
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return frames (stop - start, n_features), float32."""
         piece = np.asarray(self._frames[:, start:stop], np.float32)
@@ -47,7 +51,7 @@ class LongFrames:
 
 
 class LongRecording:
-    """A recording whose frames are made when they are needed, in a file as large as they are.
+    """A long recording, which is encoded into a temporary file when it is opened.
 
     Attributes
     ----------
@@ -62,7 +66,7 @@ class LongRecording:
         self._recording = recording
 
     def open(self) -> EncodedFrames:
-        """Encode the recording; the file lives as long as what is returned."""
+        """Encode the recording. The file is removed with the object that is returned."""
         frames = EncodedFrames(LongEncoding(self._encoder, self._recording))
         self.n_frames = frames.n_frames
         return frames
@@ -93,6 +97,7 @@ class FrameFile:
         self.n_frames = 0
         self._width = width
         self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
 
     def write(self, start: int, rows: np.ndarray) -> None:
         """Write rows (n, width) from row number ``start`` on."""
@@ -113,45 +118,77 @@ class FrameFile:
         content = self._file.read(4 * self._width * (stop - start))
         return np.frombuffer(content, np.float32).reshape(-1, self._width).copy()
 
-    def __del__(self) -> None:
-        self._file.close()
+
+class PredictionFrames(list[Any]):
+    """The frames of each recording: an array (n_features, n_frames), or a `LongRecording`.
+
+    Parameters
+    ----------
+    frames : iterable
+    recordings : sequence of Recording
+        Empty where X holds frames.
+
+    Attributes
+    ----------
+    names : list of str
+        What messages call the recordings; empty where X holds frames.
+    """
+
+    def __init__(self, frames: Iterable[Any], recordings: Sequence[Recording] = ()) -> None:
+        super().__init__(frames)
+        self._recordings = recordings
+        self.names = [recording.name for recording in recordings]
+
+    def open(self, i: int) -> Any:
+        """Return the frames of a long recording, to be read in pieces.
+
+        If it cannot be read, the error lists all recordings that cannot be read.
+        """
+        try:
+            return self[i].open()
+        except READING_ERRORS as error:
+            raise_all(self._recordings, error, read_through, first=i)
 
 
-def prediction_frames(
-    estimator: Any, X: Any, *, seconds: float | None = None
-) -> list[np.ndarray | LongRecording]:
-    """Return the frames of X on the clean path; of long recordings, what makes them later.
+def prediction_frames(estimator: Any, X: Any, *, seconds: float | None = None) -> PredictionFrames:
+    """Return the frames of X without augmentation; long recordings are encoded later.
 
     Parameters
     ----------
     estimator : neural estimator
     X : sequence of recordings, or of frames where ``encoder=None``
     seconds : float, optional
-        Recordings that last longer are long, if their encoder can stream and the network can be
-        walked through; by default those of more than `LONG_FRAMES` frames.
+        Longer recordings are long ones, if the encoder can stream and the network can run in
+        blocks. By default those of more than `LONG_FRAMES` frames.
     """
-    encoder = _only_encoder(estimator.encoder_) if reads_audio(estimator) else None
-    if encoder is None or not can_walk(estimator.net_.module_.net):
-        return list(encoded_frames(estimator, X))
-    if seconds is None:
-        first, second = encoder.frame_times(2)
-        seconds = LONG_FRAMES * float(second - first)
-    parts: list[Any] = list(check_recordings(estimator, X, reset=False))
-    long = [_lasts_longer(encoder, part, seconds) for part in parts]
-    short = [i for i, is_long in enumerate(long) if not is_long]
-    encoded = _encode(estimator, [parts[i] for i in short]) if short else iter(())
-    return [
-        LongRecording(encoder, part) if is_long else next(encoded)
-        for part, is_long in zip(parts, long, strict=True)
-    ]
-
-
-def _encode(estimator: Any, recordings: list[Recording]) -> Iterator[np.ndarray]:
-    return iter(as_frames(estimator.encoder_.transform(recordings), recordings))
+    if not reads_audio(estimator):
+        return PredictionFrames(checked_frames(estimator, X))
+    recordings = check_recordings(estimator, X, reset=False)
+    frames: list[Any] = [None] * len(recordings)
+    encoder = _only_encoder(estimator.encoder_)
+    if encoder is not None and can_walk(estimator.net_.module_.net):
+        if seconds is None:
+            first, second = encoder.frame_times(2)
+            seconds = LONG_FRAMES * float(second - first)
+        for i, recording in enumerate(recordings):
+            if _lasts_longer(encoder, recording, seconds):
+                frames[i] = LongRecording(encoder, recording)
+    short = [i for i, long in enumerate(frames) if long is None]
+    if short:
+        some = [recordings[i] for i in short]
+        try:
+            encoded = estimator.encoder_.transform(some)
+        except READING_ERRORS as error:
+            if len(short) < len(frames):  # the encoder knows the short recordings only
+                raise_all(recordings, error, read_through)
+            raise
+        for i, own in zip(short, as_frames(encoded, some), strict=True):
+            frames[i] = own
+    return PredictionFrames(frames, recordings)
 
 
 def _only_encoder(encoder: Any) -> Any:
-    """Return the step that makes the frames, if it can stream and no other acts in prediction."""
+    """Return the only step that acts in prediction, if there is one alone and it can stream."""
     steps = [step for step in steps_of(encoder) if not is_augmentation(step)]
     return steps[0] if len(steps) == 1 and can_stream(steps[0]) else None
 
@@ -168,9 +205,9 @@ def _lasts_longer(encoder: Any, recording: Recording, limit: float) -> bool:
 
 
 def can_walk(net: Any) -> bool:
-    """Whether a network has the parts that blocks of a long recording go through.
+    """Whether a network can run over a long recording in blocks.
 
-    A subclass that computes something else in its ``forward`` does not have them.
+    A subclass that overrides one of the methods below cannot, unless it overrides ``classify`` too.
     """
 
     def depth(name: str) -> int:

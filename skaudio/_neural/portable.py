@@ -14,8 +14,8 @@ from torch import nn
 def portable_copies(modules: dict[str, Any]) -> dict[str, Any]:
     """Return copies of modules to be pickled, whose tensors are loaded on the CPU.
 
-    torch's own pickles of tensors name the device, and cannot be loaded where it is missing. What
-    several modules share is shared by the copies.
+    torch's own pickles of tensors name the device, and cannot be loaded where it is missing.
+    Modules and tensors that are shared stay shared.
     """
     copies: dict[int, Any] = {}
 
@@ -49,7 +49,7 @@ def present_device(device: Any) -> Any:
 
 
 class LoadsAnywhere(BaseEstimator):
-    """An estimator with a net that can be unpickled where its device is missing, on the CPU."""
+    """An estimator with a net; a pickle of it loads on the CPU where its device is missing."""
 
     device: Any
 
@@ -71,7 +71,7 @@ class LoadsAnywhere(BaseEstimator):
 
 
 class _StoredTensor:
-    """In the place of a tensor; unpickled, it is that tensor on the CPU."""
+    """Stands for a tensor in a pickle; loading it gives the tensor, on the CPU."""
 
     def __init__(self, tensor: torch.Tensor):
         self._tensor = tensor

@@ -1,9 +1,9 @@
 """Running a trained module over recordings.
 
-The result of a recording is bit-equal whatever else is predicted with it. Recordings that a network
-can walk through, and that are longer than `LONG_FRAMES`, go through it alone and in blocks. The
-others go in batches, whose number of rows, and in most networks whose length, depend on nothing but
-the recording's own length.
+The result of a recording is bit-equal whatever else is predicted with it. Recordings of more than
+`LONG_FRAMES` frames run alone and in blocks, if the network can (`can_walk`). The others run in
+batches, whose number of rows and, for most networks, whose length depend on the length of the
+recording alone.
 """
 
 from __future__ import annotations
@@ -64,20 +64,18 @@ class RowReader:
         out: torch.Tensor = (module.forward_features if self._features else module)(x, lengths)
         return out
 
-    def long_row(self, module: Any, frames: Any, device: str) -> np.ndarray:
+    def long_row(self, module: Any, frames: Any) -> np.ndarray:
         """Return the row of a long recording."""
 
         def end(net: Any, blocks: Any, length: torch.Tensor) -> np.ndarray:
             row = (net.embed if self._features else net.classify)(blocks, length)
             return np.asarray(row[0].float().cpu())
 
-        return walk(module, frames, end, block=BLOCK_FRAMES, device=device)
+        return walk(module, frames, end, block=BLOCK_FRAMES)
 
 
 @torch.inference_mode()
-def predict_rows(
-    module: StandardizedNet, parts: Sequence[Part], device: str, reader: Any = None
-) -> np.ndarray:
+def predict_rows(module: StandardizedNet, parts: Sequence[Part], reader: Any = None) -> np.ndarray:
     """Map a trained module over sequences; one row each, in their order.
 
     Parameters
@@ -85,7 +83,6 @@ def predict_rows(
     module : StandardizedNet
     parts : sequence of ndarray or LongRecording
         What `prediction_frames` returned.
-    device : str
     reader : RowReader, optional
         Or an object with its methods.
     """
@@ -93,13 +90,13 @@ def predict_rows(
     rows: list[Any] = [None] * len(parts)
     short, long = _by_length(module, parts, LONG_FRAMES)
     with _threads(module):
-        batches = _batches(module, parts, short, device, reader.mixes_lengths)
+        batches = _batches(module, parts, short, reader.mixes_lengths)
         for positions, call, x, lengths in batches:
             values = reader.rows(call, x, lengths)[: len(positions)].float().cpu().numpy()
             for position, row in zip(positions, values, strict=True):
                 rows[position] = row
         for i in long:
-            rows[i] = reader.long_row(module, _opened(module, parts[i]), device)
+            rows[i] = reader.long_row(module, _opened(module, parts, i))
     out = np.stack(rows)
     check_finite(out, module, parts)
     return out
@@ -109,7 +106,6 @@ def predict_rows(
 def predict_frames(
     module: StandardizedNet,
     parts: Sequence[Part],
-    device: str,
     call: FrameCall,
     *,
     long_call: Callable[..., np.ndarray] | None = None,
@@ -121,26 +117,24 @@ def predict_frames(
     ``call(module, x, lengths)`` returns (n_sequences, n_outputs, n_frames) and their lengths; the
     result is one float32 array (n_outputs, n_frames) per sequence, in their order. For sequences
     longer than `LONG_FRAMES`, or ``block`` where it is given, ``long_call(module, frames, block=,
-    device=, tick=)`` returns that array; by default what ``forward_frames`` returns.
+    tick=)`` returns that array; by default what ``forward_frames`` returns.
     """
     out: list[Any] = [None] * len(parts)
     short, long = _by_length(module, parts, block or LONG_FRAMES)
     with _threads(module):
-        for positions, _, x, lengths in _batches(module, parts, short, device, False):
+        for positions, _, x, lengths in _batches(module, parts, short, False):
             values, counts = call(module, x, lengths)
             rows = values.float().cpu().numpy()
             for position, row, count in zip(positions, rows, counts.tolist(), strict=False):
                 out[position] = np.ascontiguousarray(row[:, :count])
     block = block or BLOCK_FRAMES
     for i in long:
-        frames = _opened(module, parts[i])
+        frames = _opened(module, parts, i)
         with (
             _threads(module),
             progress_bar(n_ticks(module.net, frames.n_frames, block), verbose, "block") as tick,
         ):
-            out[i] = (long_call or walk_frames)(
-                module, frames, block=block, device=device, tick=tick
-            )
+            out[i] = (long_call or walk_frames)(module, frames, block=block, tick=tick)
     check_finite(out, module, parts)
     return out
 
@@ -172,8 +166,9 @@ def _by_length(
     return [i for i in where if not is_long[i]], [i for i in where if is_long[i]]
 
 
-def _opened(module: StandardizedNet, part: Part) -> Any:
-    frames: Any = part.open() if isinstance(part, LongRecording) else LongFrames(part)
+def _opened(module: StandardizedNet, parts: Any, i: int) -> Any:
+    is_array = isinstance(parts[i], np.ndarray)
+    frames: Any = LongFrames(parts[i]) if is_array else parts.open(i)
     _check_width(module, frames.read(0, 1).shape[1])
     return frames
 
@@ -188,15 +183,16 @@ def _check_width(module: StandardizedNet, n_features: int) -> None:
 
 
 def _batches(
-    module: StandardizedNet, parts: Sequence[Any], where: list[int], device: str, mix: bool
+    module: StandardizedNet, parts: Sequence[Any], where: list[int], mix: bool
 ) -> Iterator[tuple[np.ndarray, Any, torch.Tensor, torch.Tensor]]:
     """Yield batches of some sequences: their positions, the module to call, x, lengths."""
     if not where:
         return
     _check_width(module, len(parts[where[0]]))
-    index = np.array(where)
+    index, device = np.array(where), module.standardize.mean.device
     counts = np.array([parts[i].shape[1] for i in where])
-    if not (mix and getattr(module.net, "any_padding", False)):
+    # A subclass of a network may add what rounds otherwise.
+    if not (mix and getattr(module.net, "any_padding", False) and can_walk(module.net)):
         for positions, n_frames, n_rows in _equal_shapes(index, counts):
             x, lengths = pad([parts[i] for i in positions], n_frames, n_rows)
             yield positions, module, x.to(device), lengths.to(device)
@@ -269,28 +265,30 @@ def _mixed_lengths(
             yield index[part], n_frames, -(-len(part) // MIXED_ROWS) * MIXED_ROWS if few else n_rows
 
 
-# A network -> number of torch threads -> whether it rounds alike in batches of fewer rows.
-_alike: WeakKeyDictionary[nn.Module, dict[int, bool]] = WeakKeyDictionary()
+# A network -> (number of torch threads, device) -> what `rows_round_alike` returns.
+_alike: WeakKeyDictionary[nn.Module, dict[Any, bool]] = WeakKeyDictionary()
 
 
 @torch.inference_mode()
 def rows_round_alike(module: StandardizedNet) -> bool:
-    """Whether batches of 8, 16 and 24 rows give the bits of one of 32: tried once per network.
+    """Whether rows have the same bits in batches of 8, 16 and 24 rows as in one of 32.
 
-    It is so where the matrix products of the machine sum up in one order whatever the number of
-    rows. Then a batch need not be filled up with empty rows.
+    Then batches need no empty rows, and a GRU predicts a single recording three times as fast.
+    It depends on the library for matrix products, never on the values: one trial per network tells,
+    since with ``any_padding`` all calls have the shapes of one step of frames. It is repeated for
+    another number of threads and another device.
     """
     known = _alike.setdefault(module.net, {})
-    n_threads = torch.get_num_threads()
-    if n_threads not in known:
-        like = module.standardize.mean
+    like = module.standardize.mean
+    key = torch.get_num_threads(), like.device
+    if key not in known:
         rng = np.random.default_rng(0)
         numbers = rng.standard_normal((PREDICT_ROWS, len(like), 2 * STEP), np.float32)
         x = torch.from_numpy(numbers).to(like.device)
         lengths = torch.full((PREDICT_ROWS,), 2 * STEP, device=like.device)
         expected = module.net(x, lengths)
-        known[n_threads] = all(
+        known[key] = all(
             torch.equal(module.net(x[:n], lengths[:n]), expected[:n])
             for n in range(MIXED_ROWS, PREDICT_ROWS, MIXED_ROWS)
         )
-    return known[n_threads]
+    return known[key]

@@ -22,14 +22,14 @@ from skaudio._neural.portable import portable_copies, present_device
 
 # What skorch records of each batch, of which the epoch's mean is kept.
 OF_BATCHES = ("train_loss", "train_batch_size", "valid_loss", "valid_batch_size")
-# What `fit` needs and nothing after it, and what stands there then.
+# Attributes that only `fit` needs, and the values that replace them afterwards.
 LEFTOVERS = ("optimizer_", "criterion_")
 EMPTY = {"callbacks": None, "callbacks_": (), "train_split": None}
 PLAIN = (bool, int, float, str, type(None), np.generic)
 
 
 class NotFiniteError(Exception):
-    """The loss of a batch is NaN or infinite. `fit_net` makes an error for users of it.
+    """The loss of a batch is NaN or infinite; `train` raises an error for users from it.
 
     Parameters
     ----------
@@ -49,11 +49,11 @@ class NotFiniteError(Exception):
 
 
 class TrainingNet(NeuralNet):  # type: ignore[misc]
-    """A skorch net that does not hide interrupts or lost trainings, and keeps no leftovers.
+    """A skorch net that raises for Ctrl-C and for divergence, and keeps only what prediction needs.
 
-    skorch ends a training in silence for a KeyboardInterrupt, which `EarlyStopping` raises too.
-    Here only that of `EarlyStopping` does. A pickled net holds its tensors as numpy arrays, which
-    need no device; they are loaded onto the net's device, or the CPU where that is missing.
+    skorch ends a training without an error for any KeyboardInterrupt; here only for the one that
+    `EarlyStopping` raises. A pickled net holds its tensors as numpy arrays, which need no device.
+    They are loaded onto the net's device, or onto the CPU where that is missing.
     """
 
     callbacks_: Sequence[tuple[str, Any]]
@@ -217,7 +217,7 @@ def make_net(
 
 
 def _silent(*args: Any) -> None:
-    """Take skorch's messages and show none: the progress bar and the history tell the same."""
+    """Discard skorch's messages: the progress bar and the history hold the same."""
 
 
 def check_net_params(estimator: Any) -> None:

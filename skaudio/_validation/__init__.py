@@ -21,7 +21,7 @@ from skaudio._validation.constraints import (
     sample_rate,
     sequence,
 )
-from skaudio._validation.labels import check_labels, check_same_labels
+from skaudio._validation.labels import check_labels, check_same_labels, check_same_lengths
 from skaudio._validation.text import printable
 from skaudio._validation.vocabulary import (
     CLASS_WEIGHTS,
@@ -64,6 +64,7 @@ __all__ = [
     "check_part",
     "check_range",
     "check_same_labels",
+    "check_same_lengths",
     "check_sample_rate",
     "check_target",
     "choice",

@@ -6,6 +6,7 @@ import numbers
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import _num_samples, check_consistent_length
 
 
 def check_labels(labels: Any, name: str) -> None:
@@ -25,8 +26,8 @@ def check_labels(labels: Any, name: str) -> None:
     for i, item in enumerate(items):
         if not _is_collection(item) and pd.isna(item):
             raise ValueError(
-                f"{name}[{i}] is {item!r}: expected a label for every recording. Leave out those "
-                "without, or give them a label of their own."
+                f"{name}[{i}] is {item!r}: expected a label for every recording. Remove recordings "
+                "without one, or give them a label of their own."
             )
         if _type_of_label(item) != _type_of_label(first):
             raise ValueError(
@@ -61,3 +62,15 @@ def _type_of_label(label: Any) -> str:
     if _is_collection(label):
         return "collection"
     return "str" if isinstance(label, str) else type(label).__name__
+
+
+def check_same_lengths(**arrays: Any) -> None:
+    """Raise scikit-learn's error for arrays of different lengths, with their names; skip None."""
+    given = {name: array for name, array in arrays.items() if array is not None}
+    try:
+        check_consistent_length(*given.values())
+    except ValueError as error:
+        lengths = ", ".join(f"{name} has {_num_samples(array)}" for name, array in given.items())
+        raise ValueError(
+            f"{error} ({lengths}). Expected one element of each per recording, in the same order."
+        ) from None

@@ -14,8 +14,8 @@ from skaudio.audio._arrays import to_float as to_float
 from skaudio.audio._audio_batch import AudioBatch
 from skaudio.audio._audio_batch import read_batch as read_batch
 from skaudio.audio._columns import clip_rows as clip_rows
-from skaudio.audio._containers import Recordings, check_recordings
 from skaudio.audio._containers import as_recording as as_recording
+from skaudio.audio._containers import check_recordings
 from skaudio.audio._containers import forget_table as forget_table
 from skaudio.audio._extensions import AUDIO_EXTENSIONS as AUDIO_EXTENSIONS
 from skaudio.audio._extensions import FFMPEG_EXTENSIONS as FFMPEG_EXTENSIONS
@@ -26,7 +26,7 @@ from skaudio.audio._faults import find_errors as find_errors
 from skaudio.audio._faults import listed as listed
 from skaudio.audio._faults import raise_all as raise_all
 from skaudio.audio._faults import warn_of_nan as warn_of_nan
-from skaudio.audio._recording import Recording
+from skaudio.audio._recording import Recording, Recordings
 from skaudio.audio._recording import check_samples as check_samples
 from skaudio.audio._recording import open_blocks as open_blocks
 from skaudio.audio._stream import read_through as read_through

@@ -1,4 +1,4 @@
-"""Arrays of samples: what becomes one, of few channels; their parts, as float32."""
+"""Arrays of samples: conversion of other objects, checks, parts, and float32."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def as_samples(item: Any, name: str) -> np.ndarray:
             samples = samples.astype(np.float64)
         except (TypeError, ValueError) as error:
             raise TypeError(
-                f"{name} holds objects that are no numbers ({error}); expected a waveform."
+                f"{name} holds objects that are not numbers ({error}); expected a waveform."
             ) from error
     if samples.dtype.kind in "US":
         raise TypeError(
@@ -52,7 +52,7 @@ def as_samples(item: Any, name: str) -> np.ndarray:
 
 
 def to_array(item: Any, name: str) -> np.ndarray:
-    """Return what becomes an array, and no masked one, or say which recording does not."""
+    """Convert an object to an array; masked values and failures are errors with the name."""
     if np.ma.is_masked(item):
         raise _errors.masked(item, name)
     try:
@@ -63,18 +63,18 @@ def to_array(item: Any, name: str) -> np.ndarray:
             advice = " Of a tensor, pass tensor.detach().cpu().float()."
         kind = TypeError if isinstance(error, TypeError) else ValueError
         found = f"{name} ({type(item).__name__})"
-        raise kind(f"{found} is no array of numbers: {error}{advice}") from error
+        raise kind(f"{found} is not an array of numbers: {error}{advice}") from error
 
 
 def _is_scalar(item: Any) -> bool:
-    """Whether something is a single value in place of a recording."""
+    """Whether an object is a single value instead of a recording."""
     if isinstance(item, (list, tuple)):
         return len(item) == 1 and np.ndim(item[0]) == 0 and not isinstance(item[0], (str, bytes))
     return np.ndim(item) == 0
 
 
 def is_bytes(item: Any) -> bool:
-    """Whether something that is no array holds bytes, which are no samples."""
+    """Whether an object that is not an array is a buffer of bytes: an encoded file."""
     if isinstance(item, (np.ndarray, list, tuple)) or hasattr(item, "__array__"):
         return False
     try:
@@ -84,11 +84,11 @@ def is_bytes(item: Any) -> bool:
 
 
 def warn_of_wide_integers(recordings: Iterable[tuple[np.ndarray, str]]) -> None:
-    """Wide integers that hold narrow samples become silence when scaled by their range: say so."""
+    """Warn of 32- and 64-bit integers with small values: scaled by their range, they are silent."""
     for samples, name in recordings:
         if samples.dtype.kind not in "iu" or samples.dtype.itemsize < 4 or not samples.size:
             continue
-        # Python's integers: the absolute value of the lowest int64 is none.
+        # Python's integers, since int64 cannot hold the absolute value of its lowest number.
         peak = max(int(samples.max()), -int(samples.min()))
         if 0 < peak <= 1 << (4 * samples.dtype.itemsize - (samples.dtype.kind == "i")):
             _errors.warn(
@@ -121,8 +121,8 @@ def channels_first(samples: np.ndarray, name: str) -> np.ndarray:
 
 
 def check_overflow(values: np.ndarray, waveform: np.ndarray, name: str) -> None:
-    """Refuse a waveform from which something was computed that is not finite: ``values``."""
-    # A sum is quicker than a look at each value, and not finite if one of them is not.
+    """Raise an error if ``values``, computed from a waveform, are not finite."""
+    # A sum is quicker than a check of each value, and not finite if one of them is not.
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(values.sum()) or np.isfinite(values).all():
             return
@@ -132,12 +132,13 @@ def check_overflow(values: np.ndarray, waveform: np.ndarray, name: str) -> None:
 def bounds(
     n_times: int, rate: float, offset: float, duration: float | None, name: str
 ) -> tuple[int, int]:
-    """Return the first sample of a part, and the one after its last."""
+    """Return the first sample of a part and the one after its last sample."""
     start = round(offset * rate)
     if start >= n_times:
         raise ValueError(
             f"{name}: offset={offset:g} s is past the end, the recording lasts "
-            f"{n_times / rate:g} s."
+            f"{n_times / rate:g} s. Expected seconds from the beginning of the recording (offset= "
+            "of the encoder, or the start of a clip); did you pass milliseconds or samples?"
         )
     if duration is None:
         return start, n_times

@@ -16,7 +16,7 @@ from skaudio.audio._recording import Recording
 
 
 class AudioBatch(Sequence[np.ndarray]):
-    """An immutable sequence of mono waveforms that knows their sample rates.
+    """An immutable sequence of mono waveforms with sample rates.
 
     scikit-learn indexes it like a one-dimensional array (integers, slices, masks, index arrays)
     and gets an `AudioBatch` back, so it can be split, shuffled and cross-validated.
@@ -27,8 +27,8 @@ class AudioBatch(Sequence[np.ndarray]):
         Mono samples; converted to float32 without a copy where they are float32 already.
         Integers are scaled by their full range.
     sample_rate : float, sequence of float, or None, default=None
-        In Hz; one for all or one per recording. None means "unstated": an encoder then takes the
-        waveforms to be at its own rate.
+        Sample rate in Hz, one for all or one per recording. None means unknown: an encoder then
+        assumes its own rate.
     names : sequence of (str or None), optional
         What error messages call each recording, usually its path.
     labels : sequence, optional

@@ -1,7 +1,7 @@
-"""Containers of chunks, and others with one header: whether the samples they announce are there.
+"""Containers of chunks (WAV, AIFF, CAF...): check that the samples they announce are there.
 
-A length in a header is a claim. What is announced exactly is compared with the bytes that are
-there; what a program that wrote into a pipe left open is not.
+The announced size of the samples is compared with the bytes in the file. Sizes that mean "unknown",
+as programs that write into a pipe leave them, are not.
 """
 
 from __future__ import annotations
@@ -18,31 +18,34 @@ from skaudio.audio._content import HEAD, Content, Damaged, Link
 
 @dataclass(frozen=True, eq=False)
 class Chunked:
-    """How a container of chunks is laid out.
+    """The layout of a container of chunks.
 
     Attributes
     ----------
     kind : str
-        What messages call it.
+        Name in messages.
     size : str
-        Format of a chunk's size, by `struct`.
+        Format of a chunk's size, for `struct`.
     samples : bytes
         Name of the chunk that holds the samples.
+    facts : bytes
+        Name, or its beginning, of the chunk that holds the number of channels and the like.
     first : int
-        Where the first chunk begins.
+        Position of the first chunk.
     align : int
         Chunks begin at multiples of so many bytes.
     outer : int or None
-        Where the size of the whole is, of the same format.
+        Position of the size of the whole file, which has the same format.
     self_sized : bool
-        Sizes include the name and the size.
+        The size of a chunk includes its name and the size itself.
     names : bytes
-        Regular expression for the names of chunks.
+        Regular expression of the names of chunks.
     """
 
     kind: str
     size: str
     samples: bytes
+    facts: bytes
     first: int = 12
     align: int = 2
     outer: int | None = 4
@@ -51,25 +54,26 @@ class Chunked:
 
     @cached_property
     def head(self) -> int:
-        """How many bytes the name and the size of a chunk take."""
+        """Number of bytes of a chunk's name and size."""
         return len(self.samples) + struct.calcsize(self.size)
 
     @cached_property
     def order(self) -> Literal["little", "big"]:
-        """The order of bytes."""
+        """The byte order."""
         return "little" if self.size[0] == "<" else "big"
 
 
 _GUID = bytes.fromhex("f3acd3118cd100c04f8edb8a")
-_RIFF = Chunked("WAV", "<I", b"data")
-_RIFX = Chunked("WAV", ">I", b"data")
-_AIFF = Chunked("AIFF", ">I", b"SSND")
-_SVX = Chunked("SVX", ">I", b"BODY")
-_CAF = Chunked("CAF", ">Q", b"data", first=8, align=1, outer=None)
+_RIFF = Chunked("WAV", "<I", b"data", b"fmt ")
+_RIFX = Chunked("WAV", ">I", b"data", b"fmt ")
+_AIFF = Chunked("AIFF", ">I", b"SSND", b"COMM")
+_SVX = Chunked("SVX", ">I", b"BODY", b"VHDR")
+_CAF = Chunked("CAF", ">Q", b"data", b"desc", first=8, align=1, outer=None)
 _W64 = Chunked(
     "W64",
     "<Q",
     b"data" + _GUID,
+    b"fmt ",
     first=40,
     align=8,
     outer=16,
@@ -77,13 +81,16 @@ _W64 = Chunked(
     names=rb"(?s:.{10})(\x00\xc0\x4f\x8e\xdb\x8a|\xdb\x04\xc1\x00\x00)",
 )
 
-# Near the largest sizes are those of programs that write into a pipe and cannot know.
+# By the width of a size: programs that write into a pipe state one near these, for "unknown".
 LARGEST = {4: (0x7FFFFFFF, 0xFFFFFFFF), 8: (1 << 63, 1 << 64)}
-# Zeros up to here behind the samples are padding.
+# So many zeros behind the samples are padding.
 MOST_PADDING = 1 << 12
-# Chunks behind the samples that may be cut.
+# Chunks behind the samples that are allowed to be cut.
 METADATA = re.compile(rb"LIST|id3 |ID3 |fact|cue |bext|iXML|_PMX|afsp|smpl|inst|PEAK|DISP|ANNO")
 MOST_CHUNKS = 1000
+# Codecs of AIFF that are PCM: that of AIFF itself, which states none, and those of AIFC.
+AIFF_PCM = {bytes(4), b"NONE", b"twos", b"sowt", b"in24", b"42ni", b"in32", b"23ni", b"raw "}
+AIFF_PCM |= {b"fl32", b"FL32", b"fl64", b"FL64"}
 
 
 def layout_of(head: bytes) -> Chunked | None:
@@ -102,100 +109,82 @@ def layout_of(head: bytes) -> Chunked | None:
     return _CAF if outer == b"caff" else None
 
 
-def chunked_links(content: Content, start: int) -> list[Link]:
-    """Return the files that are joined where a container of chunks begins: one, as a rule."""
+def chunked_links(content: Content, start: int, layout: Chunked) -> list[Link]:
+    """Return the container of chunks that begins at a position, and those concatenated with it."""
+    file = _ChunkedFile(content, start, layout)
     head = content.part(start, start + HEAD)
-    layout = layout_of(head)
-    if layout is None:
-        return []
-    frame = _frame_bytes(head, layout)
     if (at := head.find(layout.samples)) >= 0:
         begin = at + layout.head
         size = int.from_bytes(head[at + len(layout.samples) : begin], layout.order)
         size -= layout.self_sized * layout.head
-        if begin + size == content.size - start:  # what nearly all files are
-            if layout is _CAF:
-                size -= 4  # the number of edits
-            elif layout is _AIFF:
-                _check_aiff(head, size - 8 - int.from_bytes(head[begin : begin + 4]))
-            return [Link(start, content.size, n_times=size // frame if frame else None)]
+        if begin + size == content.size - start:  # true of nearly all files, and quick
+            return [file.whole(content.size, start + begin, size)]
     links = []
-    while link := _ChunkedFile(content, start, layout).link(frame):
+    while link := file.link():
         links.append(link)
-        start = link.stop
-        if layout_of(content.part(start, start + 40)) is not layout:
+        if layout_of(content.part(link.stop, link.stop + 40)) is not layout:
             break
-        frame = _frame_bytes(content.part(start, start + HEAD), layout)
+        file = _ChunkedFile(content, link.stop, layout)
     return links
 
 
-def mpeg_in_wav(head: bytes) -> int | None:
-    """Return where the frames begin in a WAV of MPEG audio; None if it is of another codec."""
-    at = head.find(b"fmt ") + 8
-    if at < 20 or int.from_bytes(head[at : at + 2], "little") not in (0x50, 0x55):
-        return None
-    begin = head.find(b"data", at) + 8
-    return begin if begin > at else None
+def mpeg_in_wav(content: Content, start: int) -> int | None:
+    """Return the position of the frames in a WAV of MPEG audio; None if it has another codec."""
+    is_mpeg = False
+    for at, name, _ in _ChunkedFile(content, start, _RIFF).chunks(start + _RIFF.first):
+        if name == b"fmt ":
+            is_mpeg = content.part(at + 8, at + 10) in (b"\x50\0", b"\x55\0")
+        if name == b"data":
+            return at + 8 if is_mpeg else None
+    return None
 
 
-def _frame_bytes(head: bytes, layout: Chunked) -> int:
-    """Return how many bytes a sample of all channels takes in PCM; 0 if that is not told.
+def _frame_bytes(facts: bytes, layout: Chunked) -> tuple[int, int | None]:
+    """Return the bytes per sample of all channels, and the announced number of samples.
 
-    PCM whose samples do not fit into these bytes is refused.
+    They are 0 and None where the container does not state them, or the codec is not PCM. PCM whose
+    samples do not fit into their bytes is refused.
     """
+    if layout is _AIFF:
+        channels, n_times, bits, codec = struct.unpack(">HIH10x4s", facts[:22].ljust(22, b"\0"))
+        is_pcm = len(facts) >= 18 and codec in AIFF_PCM
+        return (channels * -(-bits // 8), n_times) if is_pcm else (0, None)
     if layout is _CAF:
-        codec, _, align, _, channels, bits = struct.unpack(">4s5I", head[28:52].ljust(24))
+        codec, _, align, _, channels, bits = struct.unpack(">8x4s5I", facts[:32].ljust(32, b"\0"))
         is_pcm = codec == b"lpcm"
-    elif layout is _RIFF or layout is _W64:
-        at = head.find(b"fmt ") + layout.head
-        if at < layout.first or len(head) < at + 16:
-            return 0
-        codec, channels, rate, speed, align, bits = struct.unpack("<HHIIHH", head[at : at + 16])
+    elif (layout is _RIFF or layout is _W64) and len(facts) >= 16:
+        codec, channels, rate, speed, align, bits = struct.unpack("<HHIIHH", facts[:16])
         is_pcm = codec in (1, 3, 0xFFFE)
         if is_pcm and 8 * speed == rate * channels * bits:  # stated twice
-            return int(channels * bits) // 8
+            return channels * bits // 8, None
     else:
-        return 0
+        return 0, None
     if not is_pcm:
-        return 0
+        return 0, None
     # 24 bits in 4 bytes, and 8 in 2, are unusual and possible.
     width, rest = divmod(align, max(channels, 1))
     is_odd = width not in (1, 2, 3, 4, 8) and bits <= 32
     if rest or is_odd or not bits <= 8 * width <= 2 * bits:
         found = f"{channels} channels of {bits} bits do not take {align} bytes"
         raise Damaged(layout.kind, found)
-    return int(align)
-
-
-def _check_aiff(head: bytes, n_bytes: int) -> None:
-    """Compare the number of samples that AIFF announces with the bytes that they take."""
-    at = head.find(b"COMM") + 8
-    if head[8:12] != b"AIFF" or at < 20 or len(head) < at + 8:
-        return
-    channels, n_times, bits = struct.unpack(">HIH", head[at : at + 8])
-    if n_times * channels * -(-bits // 8) not in (n_bytes, n_bytes - 1):
-        found = f"{n_times} samples of {channels} channels do not take {n_bytes} bytes"
-        raise Damaged("AIFF", found)
+    return align, None
 
 
 class _ChunkedFile:
-    """One file of chunks, which begins at ``start`` and goes on to the end of the content."""
+    """A file of chunks that begins at ``start``; other files may follow it in the same content."""
 
     def __init__(self, content: Content, start: int, layout: Chunked):
         self.content, self.start, self.layout = content, start, layout
         self.stop = content.size
-        if layout.outer is not None:
-            width = struct.calcsize(layout.size)
-            size = content.part(start + layout.outer, start + layout.outer + width)
-            (outer,) = struct.unpack(layout.size, size.ljust(width, b"\0"))
-            self.stop = start + outer + (0 if layout.self_sized else 8)
 
-    def link(self, frame: int) -> Link | None:
-        """Compare the size of the samples with what is there; None if there are no samples.
-
-        ``frame`` is how many bytes a sample of all channels takes, or 0.
-        """
+    def link(self) -> Link | None:
+        """Compare the size of the samples with what is there; None if there are no samples."""
         content, layout = self.content, self.layout
+        width = struct.calcsize(layout.size)
+        if layout.outer is not None:
+            at = self.start + layout.outer
+            outer = int.from_bytes(content.part(at, at + width), layout.order)
+            self.stop = self.start + outer + (0 if layout.self_sized else 8)
         large = None
         for at, name, size in self.chunks(self.start + layout.first):
             begin = at + layout.head
@@ -206,17 +195,16 @@ class _ChunkedFile:
                 break
         else:
             return None
-        width = struct.calcsize(layout.size)
         is_open = any(n - 0x10000 < size < n + 0x1000 for n in LARGEST[width])
         if large is not None and size == 0xFFFFFFFF:
             size, is_open = large, False
         present = content.size - begin
         if size > present:
-            # Some programs write the size of the file into the place of the samples' own.
+            # Some programs state the size of the file in place of that of the samples.
             is_told = layout.outer is not None and (
                 abs(self.stop - content.size) <= 1 or size in (content.size, content.size - 8)
             )
-            if is_open and layout is _CAF:  # which libsndfile does not take as it is
+            if is_open and layout is _CAF:  # libsndfile refuses an unknown size
                 return Link(self.start, content.size, ((begin - width, present.to_bytes(8)),))
             if is_open or is_told:
                 return Link(self.start, content.size)
@@ -227,16 +215,39 @@ class _ChunkedFile:
             next_start = self.stop if self.stop > padded else padded
             is_joined = layout_of(content.part(next_start, next_start + 40)) is layout
             stop = next_start if is_joined else content.size
-            size -= 4 * (layout is _CAF)
-            return Link(self.start, stop, n_times=size // frame if frame else None)
-        if size == 0:  # the program was stopped before it knew
+            return self.whole(stop, begin, size)
+        if size == 0:  # the program that wrote the file was stopped
             known = struct.pack(layout.size, min(present, LARGEST[width][-1] - 1))
             return Link(self.start, content.size, patches=((begin - width, known),))
         found = f"{size} bytes of samples announced, what follows them is no chunk"
         raise Damaged(layout.kind, found)
 
+    def whole(self, stop: int, begin: int, size: int) -> Link:
+        """Return the link of a file whose samples are in the ``size`` bytes from ``begin`` on."""
+        if self.layout is _CAF:
+            size -= 4  # the number of edits
+        elif self.layout is _AIFF:  # the offset of the first sample, and the size of blocks
+            size -= 8 + int.from_bytes(self.content.part(begin, begin + 4))
+        frame, n_times = _frame_bytes(self.facts(), self.layout)
+        if n_times is not None and n_times * frame not in (max(size, 0), size - 1):
+            found = f"{n_times} samples of {frame} bytes announced, {size} bytes present"
+            raise Damaged(self.layout.kind, found)
+        return Link(self.start, stop, n_times=size // frame if frame else None)
+
+    def facts(self) -> bytes:
+        """Return the beginning of the chunk with the number of channels and the like."""
+        layout = self.layout
+        at = self.start + layout.first
+        chunk = self.content.part(at, at + layout.head + 32)
+        if not chunk.startswith(layout.facts):  # in most files it is the first chunk
+            places = (at for at, name, _ in self.chunks(at) if name.startswith(layout.facts))
+            at = next(places, self.content.size)
+            chunk = self.content.part(at, at + layout.head + 32)
+        size = int.from_bytes(chunk[len(layout.samples) : layout.head], layout.order)
+        return chunk[layout.head : layout.head + size]
+
     def is_tail(self, at: int) -> bool:
-        """Whether here begins what may follow samples: chunks, padding, the end or another file."""
+        """Whether samples may end here: chunks, padding, the end or another file follow."""
         content, layout = self.content, self.layout
         rest = content.size - at
         if rest < layout.align or at == self.stop:
@@ -257,7 +268,7 @@ class _ChunkedFile:
         return True
 
     def chunks(self, at: int) -> Iterator[tuple[int, bytes, int]]:
-        """Yield where each chunk begins, its name, and the size of what it holds."""
+        """Yield the position, the name and the size of each chunk."""
         n_name = len(self.layout.samples)
         for _ in range(MOST_CHUNKS):
             head = self.content.part(at, at + self.layout.head)

@@ -8,13 +8,13 @@ import numpy as np
 
 
 def part_of(recording: Any, offset: float, duration: float | None) -> tuple[float, float | None]:
-    """Return where in its source a part of a clip begins, and its duration; all in seconds."""
+    """Return the beginning and the duration, in the source, of a part of a clip, in seconds."""
     if recording.duration is not None:
         left = recording.duration - offset
         if left <= 0:
             raise ValueError(
                 f"{recording.name}: offset={offset:g} s is past the end, the clip lasts "
-                f"{recording.duration:g} s."
+                f"{recording.duration:g} s. Expected seconds from the beginning of the clip."
             )
         duration = left if duration is None else min(duration, left)
     return recording.start + offset, duration

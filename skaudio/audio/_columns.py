@@ -78,6 +78,7 @@ def _refuse(columns: Sequence[Any], other: Sequence[Any]) -> None:
     chosen = f"[{str(other[0])!r}]"
     raise ValueError(
         f"X is a table with the columns {list(map(str, columns))}, expected one column of "
-        f"recordings, or clips of files (file, onset, offset). Select it, X[{chosen}], or use a "
-        f"ColumnTransformer with the column list {chosen}."
+        "recordings, or clips of files (the columns file, onset and offset, in seconds). Select "
+        f"the column of recordings, X[{chosen}], or use a ColumnTransformer with the column list "
+        f"{chosen}."
     )

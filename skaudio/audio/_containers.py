@@ -1,15 +1,15 @@
 """X, in any container users have, to a list of recordings.
 
-Two tables say what is recognised: `CONTAINERS` what X may be, `ELEMENTS` what its elements may be.
-The first row that fits decides. A new kind is a new row.
+The table `CONTAINERS` lists the types of X, and `ELEMENTS` those of its elements. The first row
+that fits is used. A new type is a new row.
 """
 
 from __future__ import annotations
 
 import numbers
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NoReturn, SupportsIndex, overload
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
 
 import numpy as np
 from scipy import sparse
@@ -28,37 +28,7 @@ from skaudio.audio._mappings import (
     from_row,
     plain,
 )
-from skaudio.audio._recording import Recording
-
-
-class Recordings(list[Recording]):
-    """A list of `Recording` that remembers what X was. A slice of it is one, too.
-
-    Attributes
-    ----------
-    is_array : bool
-        X was a plain two-dimensional numeric array: equal-length mono clips, one per row.
-    index : sequence or None
-        Index of the pandas object X was, or the index labels an AudioBatch carries.
-    """
-
-    index: Any  # in place of list.index
-
-    def __init__(self, items: Iterable[Recording], *, is_array: bool = False, index: Any = None):
-        super().__init__(items)
-        self.is_array = is_array
-        self.index = index
-
-    @overload
-    def __getitem__(self, key: SupportsIndex) -> Recording: ...
-    @overload
-    def __getitem__(self, key: slice) -> Recordings: ...
-
-    def __getitem__(self, key: Any) -> Any:
-        if not isinstance(key, slice):
-            return super().__getitem__(key)
-        index = None if self.index is None else self.index[key]
-        return Recordings(super().__getitem__(key), is_array=self.is_array, index=index)
+from skaudio.audio._recording import Recording, Recordings
 
 
 def check_recordings(estimator: Any, X: Any, *, reset: bool, finite: bool = True) -> Recordings:

@@ -1,4 +1,4 @@
-"""Encoded bytes, of a file or in memory: looked at in parts, and opened as one or more streams."""
+"""Encoded bytes of a file or in memory: read in parts, and opened as one or more streams."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import BinaryIO, NamedTuple
 
 import soundfile as sf
 
-# Bytes of a file that are read at once: most headers are shorter.
+# Bytes that are read when a file is opened. Most headers are shorter.
 HEAD = 1 << 12
 READING = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 
 
 class Damaged(Exception):
-    """What is wrong with a file: the kind of its container, and what was found."""
+    """A file is truncated or damaged: the kind of its container, and what was found."""
 
     def __init__(self, kind: str, found: str):
         super().__init__(kind, found)
@@ -23,12 +23,13 @@ class Damaged(Exception):
 
 
 class Content:
-    """The bytes of a file, or encoded bytes: any part of them, without reading the others."""
+    """Random access to the bytes of a file, or to encoded bytes in memory."""
 
     def __init__(self, source: str | bytes):
         self._file = -1
         self._bytes: bytes | None = None
-        self.changed = 0  # when, in nanoseconds
+        # Time of the last change in nanoseconds; None unless the source is a regular file.
+        self.changed: int | None = None
         if isinstance(source, bytes):
             self._bytes = source
             self.size = len(source)
@@ -36,12 +37,13 @@ class Content:
         self._file = os.open(source, READING)
         try:
             status = os.fstat(self._file)
-            self.size, self.changed = status.st_size, status.st_mtime_ns
             self._head = os.read(self._file, HEAD)
         except OSError:
             os.close(self._file)
             raise
-        if not stat.S_ISREG(status.st_mode):  # a pipe: all there is, at once
+        if stat.S_ISREG(status.st_mode):
+            self.size, self.changed = status.st_size, status.st_mtime_ns
+        else:  # a pipe cannot be read twice
             with os.fdopen(self._file, "rb") as pipe:
                 self._file = -1
                 self._bytes = self._head + pipe.read()
@@ -56,7 +58,7 @@ class Content:
             self._file = -1
 
     def part(self, start: int, stop: int) -> bytes:
-        """Return the bytes from ``start`` to ``stop``, fewer where there are no more."""
+        """Return the bytes from ``start`` to ``stop``, or fewer at the end of the file."""
         start, stop = max(start, 0), min(stop, self.size)
         if self._bytes is not None:
             return self._bytes[start:stop]
@@ -69,15 +71,19 @@ class Content:
             start += len(read)
         return b"".join(parts)
 
-    def file(self) -> BinaryIO:
-        """Return the bytes as a file."""
-        if self._bytes is not None:
-            return io.BytesIO(self._bytes)
+    def file(self, start: int = 0) -> BinaryIO:
+        """Return the content from ``start`` on as an open file, to be closed by the caller."""
+        if self._bytes is not None or start > 0:
+            return io.BytesIO(self.part(start, self.size))
         os.lseek(self._file, 0, os.SEEK_SET)
         return os.fdopen(os.dup(self._file), "rb")
 
     def open(self, link: Link) -> sf.SoundFile:
-        """Open what a link describes with libsndfile, which goes by the content alone."""
+        """Open a link with libsndfile, which sees no file name and so recognises it by content.
+
+        The descriptor that libsndfile gets shares its position in the file with this object: until
+        it is closed, `part` may only return bytes of the head.
+        """
         if self._bytes is None and link[:3] == (0, self.size, ()) and not link.reach:
             os.lseek(self._file, 0, os.SEEK_SET)
             return Forward(os.dup(self._file), closefd=True)
@@ -91,21 +97,22 @@ class Content:
 
 
 class Forward(sf.SoundFile):  # type: ignore[misc]
-    """A file that is read on from where it is.
+    """A file that is read block by block without seeking in between.
 
-    soundfile seeks after each block to where the file is already, after which lossy codecs do not
-    go on as they would have.
+    After each block, soundfile seeks to the position that the file already has. This resets the
+    state of lossy decoders and changes the samples that follow.
     """
 
     def seekable(self) -> bool:
-        """Return False, which makes soundfile leave the position alone; `seek` still works."""
+        """Return False, so that soundfile does not seek by itself; `seek` still works."""
         return False
 
 
 class Stretched(io.BytesIO):
-    """Bytes that seem to be more: decoders that estimate a length from the size do not stop early.
+    """Bytes that claim a larger size, for decoders that estimate the length from the size.
 
-    Past the end there is nothing to read, but for the last bytes, in which decoders look for tags.
+    Reading past the end returns nothing, except for zeros in the last 128 bytes of the claimed
+    size, where decoders look for a tag.
     """
 
     def __init__(self, content: bytes, size: int):
@@ -126,30 +133,36 @@ class Stretched(io.BytesIO):
 
 
 class Link(NamedTuple):
-    """A stream that is complete by itself: one per file, or one of those that were joined."""
+    """A complete stream: a file holds one, or several if files were concatenated."""
 
     start: int
     """Its first byte."""
     stop: int
     """The byte after its last one."""
     patches: tuple[tuple[int, bytes], ...] = ()
-    """Bytes of the header to be corrected before decoding, and where they go."""
+    """Corrections of the header: (position in the file, new bytes)."""
     n_times: int | None = None
-    """Its length in samples, where the decoder cannot be asked."""
+    """Length in samples as found in the bytes; None if libsndfile's own is used."""
     reach: int = 0
-    """The size in bytes to be shown to the decoder, if not the true one."""
-    slack: int = 0
-    """Samples that may be missing at the end: what encoders count differently."""
+    """Size in bytes that the decoder is told; 0 for the true one."""
     last_page: int = 0
-    """Samples in the last page of Ogg."""
+    """Number of samples in the last page (Ogg)."""
     granule: int | None = None
-    """The time at the end of Ogg, in samples, for Opus at 48 kHz."""
+    """Time at the end in samples (Ogg); for Opus at 48 kHz."""
     is_counted: bool = False
-    """Its frames were counted, and are as many as its header says."""
+    """The frames (MPEG) were counted and their number agrees with the header."""
+
+
+def skip_id3(content: Content) -> int:
+    """Return the position behind the ID3 tags at the beginning; 0 if there are none."""
+    start = 0
+    while (head := content.part(start, start + 32)).startswith(b"ID3") and len(head) > 10:
+        start += after_tag(head, 0)
+    return start
 
 
 def after_tag(content: bytes, at: int) -> int:
-    """Return where a tag of ID3, APE or Lyrics3, or padding, ends that begins at a byte."""
+    """Return the end of the tag (ID3, APE, Lyrics3) or padding at a position; ``at`` if none."""
     head = content[at : at + 32]
     if head[:3] == b"ID3" and len(head) > 10:
         size = 0
@@ -163,5 +176,6 @@ def after_tag(content: bytes, at: int) -> int:
     if head[:11] == b"LYRICSBEGIN":
         ends = [content.find(mark, at) + 9 for mark in (b"LYRICSEND", b"LYRICS200")]
         return max(max(ends), at)
-    rest = content[at:].lstrip(b"\0") if head[:1] == b"\0" else content[at:]
-    return len(content) - len(rest)
+    if head[:1] == b"\0":
+        return len(content) - len(content[at:].lstrip(b"\0"))
+    return at

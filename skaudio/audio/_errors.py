@@ -88,7 +88,7 @@ def not_audio(head: bytes, name: str) -> ValueError:
     looks_like_text = all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head)
     cause = "it looks like text" if looks_like_text else f"it begins with {head[:8]!r}"
     return ValueError(
-        f"{name} is no audio that can be decoded: {cause}. Expected WAV, FLAC, Ogg, Opus, MP3 or "
+        f"{name} is not audio that can be decoded: {cause}. Expected WAV, FLAC, Ogg, Opus, MP3 or "
         "another format of libsndfile, or MP4/M4A, 3GP, WebM and the like."
     )
 
@@ -142,17 +142,17 @@ def strange_rate(name: str, rate: float) -> ValueError:
 def other_rates(estimator: Any, *, is_stated: bool) -> str:
     """Say that X states rates and that of fit did not, or the other way round."""
     rate = getattr(estimator, "sample_rate", None)
-    taken = f"taken to be at {rate:g} Hz" if rate else "taken to be at the encoder's rate"
+    taken = f"taken to be at {rate:g} Hz" if rate else "taken to be at the encoder's sample rate"
     if is_stated:
         return (
             "X holds recordings that state their sample rates, and the X of fit held bare arrays, "
-            f"which were {taken}. If they were not, fit again with their rate: "
-            "AudioBatch(arrays, rate)."
+            f"which were {taken}. If these have another rate, fit again and state it: "
+            "AudioBatch(arrays, sample_rate)."
         )
     return (
         f"X holds bare arrays, which are {taken}, and the recordings of fit stated their rates. If "
-        "theirs is another one, the result is wrong: pass AudioBatch(arrays, rate), or mappings "
-        "with 'array' and 'sampling_rate'."
+        "the arrays have another sample rate, the result is wrong. State it: pass "
+        "AudioBatch(arrays, sample_rate), or mappings with 'array' and 'sampling_rate'."
     )
 
 

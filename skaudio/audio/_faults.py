@@ -1,4 +1,4 @@
-"""Recordings that cannot be read: one error, or one warning, counts and lists them."""
+"""Recordings that cannot be read: counted and listed in one error or one warning."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from skaudio._parallel import map_in_threads
 from skaudio.audio import _errors
 from skaudio.audio._recording import Recording
 
-# What reading a recording raises where something is wrong with that recording.
+# The errors that reading raises because of the recording itself.
 READING_ERRORS = (ValueError, TypeError, ImportError, OSError)
-# How many are listed. Looking for more ends there, too: all files of a folder may be gone.
+# Number of errors that are listed. The search for errors stops there: all files may be missing.
 SHOWN = 10
-# Recordings that are looked at together, in threads.
+# Number of recordings that are checked at a time, in threads.
 STEP = 64
 
 
@@ -31,13 +31,14 @@ def raise_all(
     ----------
     recordings : sequence of Recording
     error : Exception
-        What the first of them raised. It is raised again if nothing else is to be told.
+        The error of the first of them. It is raised unchanged if `read` raises none, or if there
+        is only one recording.
     read : callable
-        Raises an error for a recording that cannot be read.
+        Reads one recording, and raises an error if that cannot be read.
     first : int
-        All recordings before this one are known to be well.
+        Position of the first recording to check; those before it have been read.
     n : int, optional
-        Number of recordings of which these are some.
+        Number of all recordings, if ``recordings`` are only some of them.
     """
     n = len(recordings) if n is None else n
     errors: list[Exception] = []
@@ -56,7 +57,7 @@ def raise_all(
 
 
 def kind_of(errors: Sequence[Exception]) -> type[Exception]:
-    """Return the type of one error in place of several."""
+    """Return the type of the one error that is raised for several."""
     kinds: list[type[Exception]] = [TypeError, ImportError, OSError]
     same = (kind for kind in kinds if all(isinstance(error, kind) for error in errors))
     return next(same, ValueError)
@@ -65,7 +66,7 @@ def kind_of(errors: Sequence[Exception]) -> type[Exception]:
 def find_errors(
     recordings: Sequence[Recording], read: Callable[[Recording], Any]
 ) -> dict[int, Exception]:
-    """Return what reading raises, by position, for each recording that cannot be read."""
+    """Return the errors of the recordings that cannot be read, by position."""
 
     def error_of(i: int) -> Exception | None:
         try:
@@ -79,14 +80,14 @@ def find_errors(
 
 
 def listed(reasons: Sequence[str], n: int, *, is_all: bool = True) -> str:
-    """Say how many of n recordings cannot be read, and list the first ten with the reasons."""
+    """Return a message: how many of n recordings cannot be read, and the first ten reasons."""
     count = f"{len(reasons)}" if is_all else f"At least {len(reasons)}"
     more = ["..."] if len(reasons) > SHOWN or not is_all else []
     return "\n".join([f"{count} of {n} recordings cannot be read:", *reasons[:SHOWN], *more])
 
 
 def warn_of_nan(reasons: Sequence[str], n: int) -> None:
-    """Warn of recordings in whose place ``on_error="nan"`` puts NaN."""
+    """Warn of recordings whose results are NaN (``on_error="nan"``)."""
     _errors.warn(listed(reasons, n) + '\nThe result is NaN in their place (on_error="nan").')
 
 
@@ -96,9 +97,9 @@ def each_or_reason(
     first: int = 0,
     place: Any = None,
 ) -> list[Any]:
-    """Call a function of a block of recordings with each of them.
+    """Call a function of a block of recordings with each of them alone.
 
-    In place of the result of a recording that cannot be read stands the reason, a str.
+    The result of a recording that cannot be read is the message of its error, a str.
     """
     results: list[Any] = []
     for i, recording in enumerate(recordings):

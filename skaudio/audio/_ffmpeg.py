@@ -1,6 +1,6 @@
-"""What libsndfile does not open: by PyAV, the extra ``ffmpeg``, or an error that says why not.
+"""Recordings that libsndfile does not open: decoded by PyAV (the extra ``ffmpeg``), or an error.
 
-PyAV decodes what phones and cameras record: AAC in MP4, 3GP, WebM and others.
+PyAV decodes the formats of phones and cameras: AAC in MP4, 3GP, WebM and others.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ import numpy as np
 import soundfile as sf
 
 from skaudio.audio import _errors
-from skaudio.audio._content import HEAD, Content, Damaged
+from skaudio.audio._content import HEAD, Content, Damaged, skip_id3
 
-# Decoding starts this much before the asked part, in seconds: lossy codecs carry state over. Opus
-# needs the most. What never converges is noise that a codec draws itself (AAC at low bit rates).
+# Decoding starts so many seconds before the asked part, because lossy codecs keep state from frame
+# to frame. Opus needs the most. Noise that a decoder draws (AAC at low bit rates) always differs.
 PREROLL = 0.5
 
-# How much less than a header announces may be decoded, in seconds.
+# So many seconds less than the header announces are no error.
 SLACK = dict.fromkeys(("matroska", "asf", "flv", "avi", "mov"), 0.2)
 SLACK.update(dict.fromkeys(("wv", "ape", "tta"), 0.001))
 
 ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 MATROSKA_SEGMENT = bytes.fromhex("18538067")
 
-# Frames of these codecs vary, but begin at multiples of so many samples.
+# Frames of these codecs vary in length, but begin at multiples of so many samples.
 GRID = {"opus": 120, "vorbis": 64}
 
 
-# What a file begins with: its name in messages, and FFmpeg's. Nothing else is handed to FFmpeg, and
-# it does not choose for itself: among what it knows are lists of addresses, which it opens.
+# First bytes of a file: the name of the format in messages, and that of FFmpeg's demuxer. FFmpeg
+# gets no other files, and does not choose the demuxer: some open the addresses in a playlist.
 SIGNATURES = {
     b"\x1aE\xdf\xa3": ("WebM/Matroska", "matroska"),
     b"#!AMR": ("AMR", "amr"),
@@ -47,9 +47,9 @@ SIGNATURES = {
     b"MP+": ("Musepack", "mpc"),
     b"\x7f\xfe\x80\x01": ("DTS", "dts"),
 }
-# Containers that libsndfile opens, unless the codec is none of its own.
+# Demuxers for containers that libsndfile opens, where it does not know the codec.
 NATIVE = {"RIFF": "wav", "RF64": "wav", "riff": "w64", "FORM": "aiff", "caff": "caf", ".snd": "au"}
-# What libsndfile says of a container or a codec that it does not know: "not recognised",
+# libsndfile's error codes for a container or a codec that it does not know: "not recognised",
 # "unsupported encoding", "unimplemented format", "malformed fmt chunk".
 UNKNOWN_TO_LIBSNDFILE = (1, 4, 18, 64)
 FOREIGN_IN_OGG = {
@@ -61,7 +61,7 @@ FOREIGN_IN_OGG = {
 
 
 def container_of(head: bytes) -> tuple[str, str] | None:
-    """Name the container, for messages and for FFmpeg, whose signature the first bytes bear."""
+    """Recognise a container by its first bytes: its name in messages, and FFmpeg's demuxer."""
     if head[4:8] == b"ftyp":
         brand = head[8:12].decode("latin-1").strip()
         if brand.startswith("3g"):
@@ -84,7 +84,7 @@ def container_of(head: bytes) -> tuple[str, str] | None:
 
 
 def _foreign_codec(head: bytes, error: sf.LibsndfileError) -> tuple[str, str] | None:
-    """Name a container of libsndfile's that holds what libsndfile does not decode."""
+    """Name a container that libsndfile knows, with a codec that it does not know."""
     if head.startswith(b"OggS"):
         for mark, codec in FOREIGN_IN_OGG.items():
             if mark in head:
@@ -102,38 +102,39 @@ def decode(
     offset: float,
     duration: float | None,
 ) -> tuple[np.ndarray, int, dict[str, Any]]:
-    """Decode a part of the first audio stream of what libsndfile did not open.
+    """Decode a part of the first audio stream of a file that libsndfile did not open.
 
     Parameters
     ----------
     content : Content
     name : str
-        What messages call it.
+        Name of the recording in messages.
     error : LibsndfileError
-        What opening raised.
+        The error of libsndfile.
     offset, duration : float
         Part to decode, in seconds.
 
     Returns
     -------
     samples : ndarray of shape (n_channels, n_times), float32
-        The asked part, as far as there is one, and often more on both sides of it.
+        The asked part, as far as it exists, and often more samples on both sides of it.
     first : int
-        Which sample of the recording the first one is.
+        Position of the first of these samples in the recording.
     header : dict
-        What the file states: container, codec, sample_rate, channels.
+        The container, codec, sample_rate and channels that the file states.
     """
-    head = content.part(0, HEAD)
+    start = skip_id3(content)
+    head = content.part(start, start + HEAD)
     names = container_of(head) or _foreign_codec(head, error)
-    if names is None and error.code != 1:  # recognised; what libsndfile says of a stub is no help
-        found = "it begins like an audio file, but does not go on like one"
+    if names is None and error.code != 1:  # libsndfile's message on an incomplete header is no help
+        found = "it begins like an audio file, but is not complete"
         raise Damaged("header", found) from error
     if names is None:
-        raise _errors.not_audio(head[:16], name) from error
+        raise _errors.not_audio(content.part(0, 16), name) from error
     container, demuxer = names
     announced = _size_of(head, demuxer)
-    if announced is not None and announced > content.size:
-        raise Damaged(container, f"{announced} bytes announced, {content.size} present")
+    if announced is not None and announced > content.size - start:
+        raise Damaged(container, f"{announced} bytes announced, {content.size - start} present")
     try:
         import av
     except ImportError as missing:
@@ -144,9 +145,9 @@ def decode(
 
     try:
         for seek in (True, False):
-            # A name would be taken for an address; titles that are not UTF-8 do not matter.
+            # FFmpeg gets bytes, as it takes some file names for addresses. Titles may be any bytes.
             with (
-                content.file() as bytes_of,
+                content.file(start) as bytes_of,
                 av.open(bytes_of, format=demuxer, metadata_errors="replace") as file,
             ):
                 if not file.streams.audio:
@@ -166,7 +167,7 @@ def decode(
 
 
 def _size_of(head: bytes, demuxer: str) -> int | None:
-    """Return how many bytes a header says that the file has; None if it does not."""
+    """Return the size of the file in bytes that its header states; None if it states none."""
     if demuxer == "avi":
         return int.from_bytes(head[4:8], "little") + 8
     if demuxer == "asf":
@@ -174,7 +175,7 @@ def _size_of(head: bytes, demuxer: str) -> int | None:
         is_live = at < 0 or head[at + 88 : at + 89] != b"\x02"
         return None if is_live else int.from_bytes(head[at + 40 : at + 48], "little")
     if demuxer == "matroska" and (at := head.find(MATROSKA_SEGMENT) + 4) >= 4:
-        width = 9 - head[at].bit_length()
+        width = 9 - int.from_bytes(head[at : at + 1]).bit_length()
         largest = (1 << 7 * width) - 1
         size = int.from_bytes(head[at : at + width]) & largest
         return None if size == largest else at + width + size
@@ -186,7 +187,7 @@ def _decode_stream(
 ) -> tuple[np.ndarray, int, dict[str, Any]] | None:
     """Decode the asked part, or return None if seeking went past its beginning."""
     stream = file.streams.audio[0]
-    stream.thread_type = "NONE"  # threads are the caller's: one per block of recordings
+    stream.thread_type = "NONE"  # the caller decodes several recordings in threads
     packets = _Packets(file, stream, container)
     frames = packets.frames()
     first = next(frames, None)
@@ -201,7 +202,7 @@ def _decode_stream(
     }
     start = round(offset * rate)
     stop = math.inf if duration is None else start + max(round(duration * rate), 1)
-    position = 0  # of the first sample in hand, counted from the beginning of the stream
+    position = 0  # of the first decoded sample in the stream
     frames = itertools.chain([first], frames)
     lead = PREROLL + first.samples / rate
     if seek and offset > 2 * lead and first.pts is not None:
@@ -218,7 +219,7 @@ def _decode_stream(
     total = 0
     for frame in frames:
         if frame.sample_rate != rate or frame.layout.nb_channels != first.layout.nb_channels:
-            raise Damaged(container, "sample rate or channels change on the way")
+            raise Damaged(container, "the sample rate or the number of channels changes")
         for converted in to_float.resample(frame):
             block = converted.to_ndarray()
             parts.append(block)
@@ -247,16 +248,16 @@ class _Packets:
             yield from packet.decode()
 
     def frames_from(self, first: Any, seconds: float) -> Iterator[Any]:
-        """Decode from some seconds after the first frame; an index may lead to earlier ones."""
+        """Decode from a time in seconds after the first frame on."""
         self.n_packets = -1
         target = first.pts + int(seconds / self.stream.time_base)
         self.file.seek(target, stream=self.stream)
         for packet in self.file.demux(self.stream):
-            if packet.pts is None or packet.pts >= target:
+            if packet.pts is None or packet.pts >= target:  # seeking may go to earlier packets
                 yield from packet.decode()
 
     def check_end(self, seconds: float) -> None:
-        """Compare what was decoded with the header; FFmpeg takes a cut file for a whole one."""
+        """Compare what was decoded with the header: FFmpeg raises no error for a truncated file."""
         kind = self.file.format.name.partition(",")[0]
         announced = self.stream.frames
         if kind == "mov" and 0 <= self.n_packets < announced:
@@ -276,10 +277,10 @@ class _Packets:
 
 
 def _position(frame: Any, first: Any, stream: Any) -> int:
-    """Count the samples before a frame from its time.
+    """Return the position of a frame in samples, from its time.
 
-    WebM, ASF and Flash state times in milliseconds. There the frame has to begin a whole number of
-    frames (Opus: of 2.5 ms) after the first one ended, which tells the sample.
+    WebM, ASF and Flash state times in milliseconds. There the time is rounded to a whole number of
+    frames (Opus: of 2.5 ms) after the end of the first frame.
     """
     rate, tick = first.sample_rate, stream.time_base
     guess: int = round((frame.pts - first.pts) * tick * rate)

@@ -15,6 +15,8 @@ from skaudio.audio._arrays import as_samples
 from skaudio.audio._recording import Recording
 
 RATE_KEYS = ("sampling_rate", "sample_rate")
+# Times that a mapping would ignore.
+MISLEADING = ("offset", "onset", "end")
 EXPECTED = (
     "'array' and 'sampling_rate', or 'bytes', or 'path'; with 'start' and 'duration' (seconds) for "
     "a clip"
@@ -66,7 +68,7 @@ def check_path(item: Any, name: str) -> str:
     try:
         os.fsencode(path)
     except UnicodeEncodeError as error:
-        raise ValueError(f"{name} ({path!r}) is no name that a file can have: {error}.") from error
+        raise ValueError(f"{name} ({path!r}) is not a valid file name: {error}.") from error
     return path
 
 
@@ -92,12 +94,12 @@ def from_mapping(item: Mapping[str, Any], name: str) -> Recording:
     path = item.get("path")
     path = check_path(path, name) if isinstance(path, (str, bytes, os.PathLike)) else None
     called = f"{name} ({path!r})" if path else name
-    misleading = next((key for key in ("offset", "onset") if item.get(key) is not None), None)
+    misleading = next((key for key in MISLEADING if item.get(key) is not None), None)
     if misleading is not None:
         raise ValueError(
-            f"{called} is a mapping with {misleading!r}, which has two meanings: in tables (file, "
-            "onset, offset) the offset is the end of a clip, as a parameter of encoders it is the "
-            "start. Pass 'start' and 'duration', in seconds, or a DataFrame of these columns."
+            f"{called} is a mapping with {misleading}={item[misleading]!r}, expected 'start' and "
+            "'duration' in seconds: 'offset' is the end of a clip in tables, but the start as a "
+            "parameter of encoders. Or pass a DataFrame with the columns file, onset and offset."
         )
     part = {key: _check_part(item, key, called) for key in ("start", "duration")}
     facts: dict[str, Any] = {"path": path, **{k: v for k, v in part.items() if v is not None}}

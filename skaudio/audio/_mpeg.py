@@ -1,6 +1,7 @@
-"""MPEG audio, ISO 11172-3 and 13818-3, with the tags of Xing, LAME and Fraunhofer: its true length.
+"""MPEG audio (ISO 11172-3 and 13818-3) with the tags of Xing, LAME and Fraunhofer: its length.
 
-Frames are counted: libsndfile estimates a length where no tag tells it, and believes a tag.
+The frames are counted, because libsndfile estimates the length of a file without a tag, and trusts
+the tag of others.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 from skaudio.audio._content import HEAD, Content, Damaged, Link, after_tag
 
-# Where frames are looked for behind what is no tag.
+# Frames are searched for in so many bytes, in files that begin with something else.
 MOST_JUNK = 1 << 16
 BIT_RATES = {  # kbit/s, by version and layer
     (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -26,7 +27,10 @@ BIT_RATES = {  # kbit/s, by version and layer
 
 @cache
 def _frame_kinds() -> tuple[list[int], list[int]]:
-    """Return sizes in bytes and lengths in samples, by the bits 9 to 20 of a header; 0 for none."""
+    """Return the sizes in bytes and the lengths in samples of frames.
+
+    They are indexed by bits 11 to 22 of the header of a frame, and 0 where these are not valid.
+    """
     sizes, lengths = [0] * 4096, [0] * 4096
     for key in range(4096):
         code, layer = key >> 10, 4 - (key >> 8 & 3)
@@ -45,7 +49,7 @@ def _frame_kinds() -> tuple[list[int], list[int]]:
 
 
 def mpeg_frame(head: bytes) -> tuple[int, int]:
-    """Return the size in bytes and the length in samples of a frame; zeros if none begins here."""
+    """Return the size in bytes and the length in samples of a frame; zeros if it is no frame."""
     if len(head) < 4 or head[0] != 0xFF or head[1] < 0xE0:
         return 0, 0
     sizes, lengths = _frame_kinds()
@@ -54,13 +58,13 @@ def mpeg_frame(head: bytes) -> tuple[int, int]:
 
 
 def mpeg_links(content: Content, start: int, stop: int) -> list[Link]:
-    """Return the parts of MPEG audio, each with its number of samples where libsndfile needs one.
+    """Return the parts of MPEG audio, with the number of samples of those without a tag.
 
     Parameters
     ----------
     content : Content
     start, stop : int
-        Where the first frame begins, and the last one ends.
+        First byte of the first frame, and the byte after the last frame or tag.
     """
     frames = content.part(0, stop)
     *parts, (_, rest) = _mpeg_parts(frames, start)
@@ -70,11 +74,13 @@ def mpeg_links(content: Content, start: int, stop: int) -> list[Link]:
     if any(frames[rest:]) and not (links and links[-1].is_counted):
         what = "the last frame is cut" if mpeg_frame(frames[rest:])[0] else "that is no frame"
         raise Damaged("MPEG", f"{len(frames) - rest} bytes follow the last whole frame: {what}")
+    if not links:
+        raise Damaged("MPEG", "it has tags but no frames with samples")
     return links
 
 
 def find_mpeg(content: Content) -> int | None:
-    """Return where MPEG frames begin in a file that begins with something else; None if nowhere."""
+    """Return the position of the first four frames in a row in the head of a file, or None."""
     head = content.part(0, MOST_JUNK)
     at = -1
     while (at := head.find(b"\xff", at + 1)) >= 0:
@@ -90,27 +96,30 @@ def find_mpeg(content: Content) -> int | None:
 
 
 def _mpeg_parts(frames: bytes, at: int) -> Iterator[tuple[list[int], int]]:
-    """Yield where the frames of each part are and where it ends; last, what follows all."""
+    """Yield the positions of the frames of each part, and its end.
+
+    The last item has no frames, and the position behind all parts and tags.
+    """
     n = len(frames)
     while at < n:
         places: list[int] = []
-        sizes: dict[bytes, int] = {}  # of the headers of this part, so that most are looked up once
+        sizes: dict[bytes, int] = {}  # by header: most frames of a part have one of few headers
         kept: tuple[int, ...] = ()
         while True:
             head = frames[at : at + 4]
             size = sizes.get(head)
             if size is None:
                 size, _ = mpeg_frame(head)
-                # Version, layer, rate, and whether there are two channels.
                 if not size:
                     break
+                # Version and layer, sample rate, mono or not: these do not change within a part.
                 kind = head[1] & 0xFE, head[2] & 0xC, head[3] >= 0xC0
                 if kept and kind != kept:
                     break
                 sizes[head], kept = size, kind
             if at + size > n:
                 break
-            # Where a tag is, there is no side information.
+            # A frame with a tag has zeros in place of the side information, and begins a part.
             if places and not frames[at + _side(head)] and _mpeg_tag(frames, at) is not None:
                 break
             places.append(at)
@@ -125,14 +134,14 @@ def _mpeg_parts(frames: bytes, at: int) -> Iterator[tuple[list[int], int]]:
 
 
 class Tag(NamedTuple):
-    """What the first frame of an MP3 says of those that follow; -1 where it does not say it."""
+    """What the first frame of an MP3 states about those that follow; -1 where it does not."""
 
     n_frames: int
     n_bytes: int
     place: int
-    """Where the number of frames is."""
+    """Position of the number of frames in the file."""
     is_read: bool
-    """libsndfile goes by it."""
+    """Whether libsndfile takes the length from it."""
 
 
 def _mpeg_tag(frames: bytes, at: int) -> Tag | None:
@@ -154,30 +163,29 @@ def _mpeg_tag(frames: bytes, at: int) -> Tag | None:
 
 
 def _side(head: bytes) -> int:
-    """Return where in a frame the side information begins: behind header and checksum."""
+    """Return the offset of the side information in a frame: behind header and checksum."""
     return 4 if head[1] & 1 else 6
 
 
 def _mpeg_part(frames: bytes, places: list[int], stop: int) -> list[Link]:
-    """Compare a part with its tag, if it has one."""
+    """Return the links of one part: compare the number of frames with that in its tag, if any."""
     first = places[0]
     tag = _mpeg_tag(frames, first)
     if tag is not None:
         places = places[1:]
     n = len(places)
-    if tag is not None and tag.n_frames > n + 1:  # some encoders count the tag's frame as well
+    if tag is not None and tag.n_frames > n + 1:  # some encoders count the frame of the tag too
         raise Damaged("MPEG", f"{tag.n_frames} frames announced, {n} present")
     if not n:
         return []
     _, length = mpeg_frame(frames[first : first + 4])
     if tag is not None and tag.is_read:
-        if tag.n_frames >= n:
-            return [Link(first, stop, slack=length * (tag.n_frames - n), is_counted=True)]
-        split = places[tag.n_frames]
-        if abs(first + tag.n_bytes - split) > 1:
-            return [Link(first, stop, ((tag.place, n.to_bytes(4)),), is_counted=True)]
-        return [
-            Link(first, split, is_counted=True),
-            *_mpeg_part(frames, places[tag.n_frames :], stop),
-        ]
+        if tag.n_frames == n:
+            return [Link(first, stop, is_counted=True)]
+        if tag.n_frames < n and abs(first + tag.n_bytes - places[tag.n_frames]) <= 1:
+            # The tag is right, and frames of another file without a tag follow.
+            split = places[tag.n_frames]
+            rest = _mpeg_part(frames, places[tag.n_frames :], stop)
+            return [Link(first, split, is_counted=True), *rest]
+        return [Link(first, stop, ((tag.place, n.to_bytes(4)),), is_counted=True)]
     return [Link(places[0], stop, n_times=n * length, reach=32 * (stop - places[0]) + HEAD)]

@@ -1,6 +1,6 @@
-"""Containers with one header: whether the samples that it announces are there.
+"""Containers with one header: check that the samples it announces are there.
 
-libsndfile reads what there is, and writes what it misses into its log.
+libsndfile reads what is there, and reports what is missing in its log only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import soundfile as sf
 from skaudio.audio._chunks import LARGEST
 from skaudio.audio._content import HEAD, Content, Damaged, Link
 
-# Other containers: what libsndfile's log says is announced, in samples or bytes, and what is there.
+# By container: the number of samples or bytes announced, as found in libsndfile's log, and in some
+# the number present.
 LOGGED = {
     "AU": r"Data Size +: (\d+) \(should be (\d+)\)",
     "AVR": r"Frames +: (\d+)",
@@ -22,14 +23,14 @@ LOGGED = {
     "WVE": r"Data length (\d+) should be (\d+)",
     "VOC": r"(Seems to be a truncated file)",
 }
-# Where the samples begin, in those that do not announce how many there are.
+# Size of the header in bytes, of containers that announce no number of samples.
 HEADERS = {"IRCAM": 1024, "PAF": 2048}
 WIDTHS = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 ONLY_LOGGED = {*LOGGED, *HEADERS, "NIST"}
 
 
 def check_log(file: sf.SoundFile, content: Content, link: Link, kind: str, codec: str) -> None:
-    """Compare what the header announces with what is there, which libsndfile only logs."""
+    """Raise `Damaged` if fewer samples are there than the header announces."""
     if kind in LOGGED and (found := re.search(LOGGED[kind], file.extra_info)):
         if not found[1].isdigit():
             raise Damaged(kind, "its last block is cut")
@@ -39,9 +40,9 @@ def check_log(file: sf.SoundFile, content: Content, link: Link, kind: str, codec
         is_open = announced >= (largest if found.re.groups == 2 else largest // file.channels // 8)
         if present < announced and not is_open:
             raise Damaged(kind, f"{announced} samples or bytes announced, {present} present")
-    if kind == "AU" and int.from_bytes(content.part(link.start + 4, link.start + 8)) < 24:
-        little = content.part(link.start, link.start + 4) == b"dns."
-        if not little:
+    if kind == "AU":
+        head = content.part(link.start, link.start + 8)
+        if int.from_bytes(head[4:], "little" if head[:4] == b"dns." else "big") < 24:
             raise Damaged(kind, "its samples begin in the header")
     if kind == "NIST":
         head = content.part(link.start, link.start + HEAD)

@@ -1,7 +1,7 @@
-"""Encoded recordings: opened, cut and decoded, by libsndfile or else by PyAV.
+"""Encoded recordings: opened, cut and decoded by libsndfile or, where that cannot, by PyAV.
 
-What a file holds is looked up in its bytes before (`_chunks`, `_other_headers`, `_streams` and
-`_mpeg`), and what is decoded is compared with it.
+The length of a recording is first looked up in the bytes of the file (`_chunks`, `_other_headers`,
+`_streams` and `_mpeg`), and then compared with what is decoded.
 """
 
 from __future__ import annotations
@@ -17,18 +17,20 @@ import soundfile as sf
 
 from skaudio.audio import _chunks, _errors, _ffmpeg, _mpeg, _other_headers, _streams
 from skaudio.audio._arrays import bounds, cut, to_float
-from skaudio.audio._content import HEAD, Content, Damaged, Link, after_tag
+from skaudio.audio._content import Content, Damaged, Link, skip_id3
 
-# More samples per byte are hardly ever true: they are read in pieces, so that memory is only used
-# for what is there.
+# More samples per byte than this are likely an error in the header. They are read in pieces, so
+# that memory is only taken for samples that exist.
 PLAUSIBLE, PIECE = 64, 1 << 20
-# More samples than any file holds: what libsndfile says where it does not know.
+# libsndfile returns a larger number of samples where it does not know how many there are.
 LONGEST = 1 << 60
-# Samples before those asked for that are decoded with them: as many frames as one may refer to.
+# An MPEG frame refers to bits in up to nine frames before it: so many samples are decoded before
+# the asked part.
 MPEG_LEAD = 9 * 1152
-# libsndfile's code of content that is of no format it knows.
+# libsndfile's error code for a format that it does not know.
 UNRECOGNISED = 1
-SETTLED = 2_000_000_000  # nanoseconds
+# Nanoseconds after a change of a file until another change is sure to get another time.
+SETTLED = 2_000_000_000
 
 
 class Opened(NamedTuple):
@@ -43,7 +45,7 @@ class Opened(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One of the streams that follow each other in a file."""
+    """An open stream of a file."""
 
     file: sf.SoundFile
     link: Link
@@ -61,7 +63,7 @@ def open_encoded(
     ----------
     source : str or bytes
     name : str
-        What messages call it.
+        Name of the recording in messages.
     offset, duration : float
         Part to decode, in seconds.
     block : int or None
@@ -95,12 +97,12 @@ def open_encoded(
 
 
 def seconds_in(source: str | bytes) -> float | None:
-    """Return how long a file lasts; None where libsndfile does not decode it."""
+    """Return the duration of a file in seconds; None where libsndfile does not decode it."""
     try:
         with Content(source) as content:
             parts = _open_parts(content, source, is_part=True)
     except (sf.LibsndfileError, Damaged, OSError):
-        return None  # for PyAV, or for nobody: whoever decodes it says why
+        return None  # PyAV may decode it; if it does not, reading raises the error
     _close(parts)
     return float(sum(part.n_times for part in parts) / parts[0].file.samplerate)
 
@@ -111,7 +113,7 @@ def _open_parts(content: Content, source: str | bytes, is_part: bool) -> list[Pa
     try:
         return _open_links(content, links)
     except sf.LibsndfileError as error:
-        # Tags that are longer than they say, and padding, are in front of many an MP3.
+        # Many MP3 files begin with padding, or with a tag that is longer than it states.
         is_tagged = content.part(0, 4).startswith((b"ID3", bytes(4)))
         start = _mpeg.find_mpeg(content) if is_tagged else None
         if error.code != UNRECOGNISED or start is None:
@@ -130,9 +132,9 @@ def _open_links(content: Content, links: list[Link]) -> list[Part]:
                 found = f"{link.n_times} samples announced, {n_times} present"
                 raise Damaged(container, found)
             if n_times > LONGEST and not link.n_times:
-                raise Damaged(container, "it does not tell how long it is")
+                raise Damaged(container, "its length is unknown")
             if container == "MP3" and link.n_times is None and not link.is_counted:
-                raise Damaged("MPEG", "what follows the first frame is no frame")
+                raise Damaged("MPEG", "the first frame is not followed by another")
             if container in _other_headers.ONLY_LOGGED:
                 _other_headers.check_log(file, content, link, container, codec)
     except BaseException:
@@ -147,45 +149,42 @@ def _close(parts: list[Part]) -> None:
 
 
 def _links_of(content: Content, source: str | bytes, is_part: bool) -> list[Link]:
-    # What changed a moment ago may change again without a new time of change.
-    if is_part and isinstance(source, str) and time.time_ns() - content.changed > SETTLED:
-        return _links_of_file(os.path.abspath(source), content.size, content.changed)
+    changed = content.changed
+    if is_part and isinstance(source, str) and changed is not None:
+        if time.time_ns() - changed > SETTLED:
+            return _links_of_file(os.path.abspath(source), content.size, changed)
     return _find_links(content)
 
 
 @lru_cache(maxsize=256)
 def _links_of_file(path: str, size: int, changed: int) -> list[Link]:
-    """Remember the streams of a file of which many parts are read."""
+    """Find the streams of a file, once for all parts of it that are read."""
     with Content(path) as content:
         return _find_links(content)
 
 
 def _find_links(content: Content) -> list[Link]:
-    """Find the streams in a file by what it begins with, behind tags."""
-    start = 0
-    head = content.part(0, 40)
-    while head.startswith(b"ID3") and len(head) > 10:
-        start = after_tag(head, 0) + start
-        head = content.part(start, start + 40)
-    whole = [Link(start, content.size)]
+    """Find the streams in a file by its first bytes, behind ID3 tags."""
+    start = skip_id3(content)
+    head = content.part(start, start + 40)
     if head.startswith(b"OggS"):
         return _streams.ogg_links(content, start)
     if head.startswith(b"fLaC"):
         return _streams.flac_links(content, start)
-    if _chunks.layout_of(head) is not None:
-        links = _chunks.chunked_links(content, start) or whole
-        if len(links) == 1 and links[0].n_times is None:
-            begin = _chunks.mpeg_in_wav(content.part(start, start + HEAD))
+    if (layout := _chunks.layout_of(head)) is not None:
+        links = _chunks.chunked_links(content, start, layout)
+        if len(links) == 1 and links[0].n_times is None and head.startswith(b"RIFF"):
+            begin = _chunks.mpeg_in_wav(content, start)
             if begin is not None:
-                return _mpeg.mpeg_links(content, start + begin, links[0].stop)
-        return links
+                return _mpeg.mpeg_links(content, begin, links[0].stop)
+        return links or [Link(start, content.size)]
     size, _ = _mpeg.mpeg_frame(head)
     if size and _mpeg.mpeg_frame(content.part(start + size, start + size + 4))[0]:
         links = _mpeg.mpeg_links(content, start, content.size)
         if len(links) == 1 and links[0].is_counted and not links[0].patches:
-            return [links[0]._replace(start=0, stop=content.size)]  # libsndfile passes over tags
+            return [links[0]._replace(start=0, stop=content.size)]  # libsndfile skips tags itself
         return links
-    return whole
+    return [Link(start, content.size)]
 
 
 def _opened(
@@ -224,7 +223,7 @@ def _joined(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
 def _decode(
     parts: list[Part], start: int, stop: int, block: int | None, name: str
 ) -> Iterator[np.ndarray]:
-    """Decode from one sample to another, and close the files."""
+    """Decode the samples from ``start`` to ``stop``, then close all parts."""
     try:
         for part in parts:
             if start < part.n_times and stop > 0:
@@ -237,7 +236,7 @@ def _decode(
 def _decode_part(
     part: Part, start: int, stop: int, block: int | None, name: str
 ) -> Iterator[np.ndarray]:
-    """Decode from one sample of a stream to another; what ends before is an error."""
+    """Decode the samples from ``start`` to ``stop`` of a stream; fewer are an error."""
     file, link, n_times, container, codec = part
     first = _first_to_decode(part, start)
     # libsndfile takes ten times as long for floats of 16-bit samples as for the integers.
@@ -251,7 +250,7 @@ def _decode_part(
             wanted = min(block or stop, stop - i)
             samples = _read(file, early + wanted, dtype, largest)[early:]
             early = 0
-            if len(samples) < wanted - link.slack:
+            if len(samples) < wanted:
                 found = f"{n_times} samples announced, {i + len(samples)} could be decoded"
                 raise _errors.truncated(name, container, found)
             yield to_float(samples, name).T
@@ -260,24 +259,24 @@ def _decode_part(
 
 
 def _first_to_decode(part: Part, start: int) -> int:
-    """Return from where on a stream is decoded, so that it is right from ``start`` on."""
+    """Return the sample to decode from, so that the samples from ``start`` on are right."""
     file, link, n_times, container, codec = part
-    if container == "MP3":  # frames refer to bits in frames before
+    if container == "MP3":
         return max(start - MPEG_LEAD, 0)
     if container != "OGG" or link.granule is None:
         return start
     ticks = 48000 / file.samplerate if codec == "OPUS" else 1
     if abs(link.granule - n_times * ticks) > 2 * ticks:
-        return 0  # libsndfile seeks wrongly where time does not begin at 0
+        return 0  # libsndfile seeks to the wrong place in streams whose time begins later than 0
     # libsndfile counts the samples of Vorbis' last page from its end, though that is cut, and
-    # so seeks up to a block too far: begin in the page before, and drop what comes too early.
+    # so seeks up to a block too far: begin in the page before, and drop the extra samples.
     if codec == "VORBIS" and start >= n_times - link.last_page:
         return max(n_times - link.last_page - 1, 0)
     return start
 
 
 def _read(file: sf.SoundFile, n: int, dtype: str, largest: int) -> np.ndarray:
-    """Read samples (n_times, n_channels), at once where so many are plausible."""
+    """Read samples (n_times, n_channels); more than ``largest`` are read in pieces."""
     if n > largest:
         pieces = [_read(file, min(n, PIECE), dtype, PIECE)]
         while len(pieces[-1]) == PIECE and n > PIECE * len(pieces):
@@ -288,6 +287,6 @@ def _read(file: sf.SoundFile, n: int, dtype: str, largest: int) -> np.ndarray:
 
 
 def check_rate(rate: float, name: str) -> None:
-    """Refuse a rate of a file at which nothing is recorded."""
+    """Raise an error for a sample rate at which nothing is recorded."""
     if not _errors.LOWEST_RATE <= rate <= _errors.HIGHEST_RATE:
         raise _errors.strange_rate(name, rate)

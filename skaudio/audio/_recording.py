@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 import soxr
@@ -29,17 +29,17 @@ class Recording:
     source : str, bytes, ndarray or decoder
         A path, encoded bytes, samples, or an object with ``get_all_samples()``.
     name : str
-        What messages call it: its position in X and its path if it has one.
+        Name in messages: its position in X, and its path if it has one.
     path : str or None
         The path it came from.
     sample_rate : float or None
-        In Hz where the container states it (mappings, AudioBatch); files carry theirs inside.
+        In Hz if X states it (mappings, AudioBatch). That of a file is in its header.
     warp_factor : float or None
-        Vocal-tract warp factor marked by the VTLP augmentation.
+        Vocal-tract warp factor set by the VTLP augmentation.
     start : float
-        Where the clip begins in the source, in seconds.
+        Beginning of the clip in the source, in seconds.
     duration : float or None
-        Of the clip, in seconds; None is up to the end of the source.
+        Duration of the clip in seconds; None for all samples up to the end of the source.
     """
 
     source: Any
@@ -74,8 +74,8 @@ class Recording:
         resample_quality : {"QQ", "LQ", "MQ", "HQ", "VHQ"}
             Name of soxr.
         finite : bool
-            Look for NaN and infinity. False where the caller does, at less cost; what is resampled
-            or normalised is looked at in any case, before it is.
+            Check for NaN and infinity. False where the caller checks its own result, at less cost.
+            Samples are always checked before they are resampled or normalised.
 
         Returns
         -------
@@ -100,10 +100,61 @@ class Recording:
         """Return the simplest element of X that is this recording: a path, samples, a mapping."""
         return item_of(self)
 
+    def with_rate(self, sample_rate: float | None) -> Recording:
+        """Return this recording with a sample rate in Hz, if it is samples that state none."""
+        if not isinstance(self.source, np.ndarray) or self.sample_rate is not None:
+            return self
+        if sample_rate is None:
+            raise ValueError(
+                f"{self.name} states no sample rate: pass sample_rate= (Hz), that of bare arrays."
+            )
+        return replace(self, sample_rate=sample_rate)
+
     @property
     def is_clip(self) -> bool:
-        """Whether a part of the source is meant."""
+        """Whether it is a part of the source."""
         return self.start > 0 or self.duration is not None
+
+
+class Recordings(list[Recording]):
+    """A list of `Recording` with facts about X. A slice of it is such a list, too.
+
+    Attributes
+    ----------
+    is_array : bool
+        X was a plain two-dimensional numeric array: equal-length mono clips, one per row.
+    index : sequence or None
+        Index of the pandas object X was, or the index labels an AudioBatch carries.
+    n_all : int
+        Number of recordings of which these are some, for messages.
+    """
+
+    index: Any  # in place of list.index
+
+    def __init__(
+        self,
+        items: Iterable[Recording],
+        *,
+        is_array: bool = False,
+        index: Any = None,
+        n_all: int | None = None,
+    ):
+        super().__init__(items)
+        self.is_array = is_array
+        self.index = index
+        self.n_all = len(self) if n_all is None else n_all
+
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> Recording: ...
+    @overload
+    def __getitem__(self, key: slice) -> Recordings: ...
+
+    def __getitem__(self, key: Any) -> Any:
+        if not isinstance(key, slice):
+            return super().__getitem__(key)
+        index = None if self.index is None else self.index[key]
+        some = super().__getitem__(key)
+        return Recordings(some, is_array=self.is_array, index=index, n_all=self.n_all)
 
 
 def blocks(
@@ -129,7 +180,7 @@ def open_blocks(
     duration: float | None,
     block: int | None = None,
 ) -> Opened:
-    """Return what `blocks` does, and what the header says."""
+    """Return what `blocks` does, and the facts that the header states."""
     source, name, rate = recording.source, recording.name, recording.sample_rate
     if recording.is_clip:
         offset, duration = part_of(recording, offset, duration)
@@ -194,7 +245,7 @@ def scale(waveform: np.ndarray, kind: str | None) -> np.ndarray:
 
 
 def is_surely_finite(samples: np.ndarray) -> bool:
-    """Look for NaN and infinity at the speed of memory; huge but finite values fail as well."""
+    """Check quickly that all values are finite; False also if finite values overflow."""
     with np.errstate(over="ignore", invalid="ignore"):
         return math.isfinite(float(np.dot(samples, samples)))
 

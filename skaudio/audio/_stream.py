@@ -22,7 +22,7 @@ PIECE = 1 << 18
 
 
 def seconds_of(recording: Recording, sample_rate: float) -> float | None:
-    """Return how long a recording lasts; None where that, or a part of it, takes decoding it all.
+    """Return the duration of a recording in seconds; None if only decoding all of it tells it.
 
     Samples that state no rate are taken to be at ``sample_rate``.
     """
@@ -64,7 +64,7 @@ def stream(
     offset, duration : float
         Part to read, in seconds.
     resample_quality : str
-        Name of soxr.
+        Quality of soxr: "QQ", "LQ", "MQ", "HQ" or "VHQ".
 
     Yields
     ------
@@ -91,7 +91,7 @@ def stream(
 
 
 def read_through(recording: Recording) -> None:
-    """Decode a recording, piece by piece, for the errors that this raises."""
+    """Decode a recording piece by piece to raise the errors in it; the samples are dropped."""
     _, pieces = blocks(recording, None, 0.0, None, PIECE)
     for piece in pieces:
         check_samples(np.ascontiguousarray(to_mono(piece)), recording.name)

@@ -1,11 +1,13 @@
-"""Ogg and FLAC: which streams follow each other, whether they are whole, how long they last."""
+"""Ogg and FLAC: the streams in a file, whether they are complete, and their lengths."""
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 
 from skaudio.audio._content import HEAD, Content, Damaged, Link, after_tag
 
@@ -13,33 +15,33 @@ from skaudio.audio._content import HEAD, Content, Damaged, Link, after_tag
 
 PAGE_HEAD = 27
 FIRST_PAGE, LAST_PAGE = 2, 4  # flags
-# A checksum that runs from the high bit to the low one is zlib's of bytes with their bits reversed.
+# Ogg's CRC takes the highest bit of a byte first, zlib's the lowest: reverse the bits of each byte.
 REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def ogg_checksum(page: bytes) -> int:
-    """Return the checksum that belongs into a page."""
+    """Compute the checksum of a page; the one that the page states is ignored."""
     page = page[:22] + bytes(4) + page[26:]
     checksum = zlib.crc32(page.translate(REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{checksum:032b}"[::-1], 2)
 
 
 def ogg_links(content: Content, start: int) -> list[Link]:
-    """Return the streams that follow each other, after a look at every page.
+    """Return the streams that follow each other, after checking every page.
 
-    Decoders pass over damaged and missing pages in silence.
+    libsndfile skips damaged and missing pages without an error.
     """
     pages = content.part(start, content.size)
     links: list[Link] = []
     begin = at = last = 0
     granules = [0, 0]  # of the last two pages in which a packet ends
     has_samples = False
-    begins = True  # the pages before were those that begin streams; they come first
-    numbers: dict[bytes, int] = {}  # of the last page of each stream
+    begins = True  # the page before was the first of its stream
+    numbers: dict[bytes, int] = {}  # of the last page, by serial number of the stream
     while at < len(pages):
         if pages[at : at + 4] != b"OggS":
             if at and (pages[last + 5] & LAST_PAGE or after_tag(pages, at) == len(pages)):
-                break  # what follows the last page is a tag
+                break  # a tag follows the last page
             raise Damaged("Ogg", f"no page begins at byte {start + at}")
         n_segments = pages[at + 26] if len(pages) >= at + PAGE_HEAD else 255
         stop = at + PAGE_HEAD + n_segments
@@ -56,7 +58,7 @@ def ogg_links(content: Content, start: int) -> list[Link]:
             begin, granules = at, [0, 0]
             numbers.clear()
             has_samples = False
-        # Streams that were cut out of others begin with any number.
+        # A stream that was cut out of another begins with any page number.
         elif number > numbers.get(serial, number) + 1 and has_samples:
             raise Damaged("Ogg", f"pages are missing before byte {start + at}")
         begins = bool(flags & FIRST_PAGE)
@@ -72,7 +74,7 @@ def ogg_links(content: Content, start: int) -> list[Link]:
 def _ogg_link(
     pages: bytes, start: int, begin: int, stop: int, last: int, granules: list[int]
 ) -> Link:
-    """Describe a stream; one that lacks the mark of its end gets it, libsndfile relies on it."""
+    """Describe a stream. One without the flag of the last page gets it: libsndfile needs it."""
     patches: tuple[tuple[int, bytes], ...] = ()
     if not pages[last + 5] & LAST_PAGE:
         page = bytearray(pages[last:stop])
@@ -82,64 +84,71 @@ def _ogg_link(
     granule, last_page = granules[1], granules[1] - granules[0]
     head = pages[begin + PAGE_HEAD + pages[begin + 26] : begin + HEAD]
     if head.startswith(b"OpusHead"):
-        granule -= int.from_bytes(head[10:12], "little")  # what is skipped at the beginning
+        granule -= int.from_bytes(head[10:12], "little")  # samples to skip at the beginning
     return Link(start + begin, start + stop, patches, last_page=last_page, granule=granule)
 
 
 # FLAC, RFC 9639.
 
-FLAC_INFO = 42  # bytes of the mark and the block of metadata that comes first
+FLAC_INFO = 42  # bytes of the signature and the first block of metadata
+FLAC_BEGIN = re.compile(rb"fLaC[\0\x80]\0\0\x22")  # signature, and the header of that block
+# In larger files, a second FLAC file is only searched for if the length in the header is wrong.
+MOST_SEARCHED = 1 << 22
 BLOCK_SIZES = {1: 192, **{n: 576 << n - 2 for n in range(2, 6)}}
 BLOCK_SIZES.update({n: 256 << n - 8 for n in range(8, 16)})
 
 
 def flac_links(content: Content, start: int) -> list[Link]:
-    """Return the one stream, with its true length: the last frame tells where it is."""
+    """Return the streams that follow each other, with the lengths that their last frames tell."""
     head = content.part(start, start + FLAC_INFO)
-    if len(head) < FLAC_INFO:
-        return [Link(start, content.size)]
-    block_size = int.from_bytes(head[10:12])
-    largest = int.from_bytes(head[15:18]) or 1 << 16
+    if len(head) == FLAC_INFO and content.size - start > MOST_SEARCHED:
+        block_size, largest, n_times = _flac_info(head)
+        tail = content.part(content.size - largest - 1024, content.size)
+        if n_times and next(_flac_frames(tail, block_size), (0, 0))[1] == n_times:
+            return [Link(start, content.size)]
+    data = content.part(start, content.size)
+    begins = [0, *(found.start() for found in FLAC_BEGIN.finditer(data, FLAC_INFO))]
+    return [_flac_link(data[a:b], start + a) for a, b in pairwise([*begins, len(data)])]
+
+
+def _flac_info(head: bytes) -> tuple[int, int, int]:
+    """Return the samples per frame, the largest frame in bytes, and the announced length."""
     n_times = int.from_bytes(head[21:26]) & (1 << 36) - 1
-    window = content.part(max(start + FLAC_INFO, content.size - largest - 1024), content.size)
-    _, last = next(_flac_frames(window, block_size), (0, 0))
-    if n_times and last == n_times:
-        return [Link(start, content.size)]
-    window = content.part(start + FLAC_INFO, content.size)
-    joined = window.find(b"fLaC\0\0\0\x22")
-    if joined >= 0:
-        stop = start + FLAC_INFO + joined
-        rest = flac_links(content, stop)
-        return [*_flac_link(head, start, stop, window[:joined], block_size, n_times), *rest]
-    return _flac_link(head, start, content.size, window, block_size, n_times)
+    return int.from_bytes(head[10:12]), int.from_bytes(head[15:18]) or 1 << 16, n_times
 
 
-def _flac_link(
-    head: bytes, start: int, stop: int, frames: bytes, block_size: int, n_times: int
-) -> list[Link]:
-    seen: dict[int, int] = {}  # where frames begin, and where they end
-    for first, end in _flac_frames(frames, block_size):
-        last = seen.get(end, end)  # another frame goes on here: both are true
-        if first == 0 or last > end:
+def _flac_link(stream: bytes, start: int) -> Link:
+    """Compare the announced length of a stream with the end of its last frame."""
+    link = Link(start, start + len(stream))
+    if len(stream) < FLAC_INFO:
+        return link
+    block_size, _, n_times = _flac_info(stream)
+    ends: dict[int, int] = {}  # of frames, by their first samples
+    # A few other bytes look like a frame: a frame is one if another one goes on where it ends.
+    for first, end in _flac_frames(stream, block_size):
+        last = ends.get(end, end)
+        if first == 0 or last > end or (not ends and last == n_times):
             break
-        seen[first] = end
+        ends[first] = end
     else:
-        return [Link(start, stop)]  # no frames: the decoder says what it misses
+        return link  # there are no frames: the decoder says what is wrong
     if last < n_times:
         raise Damaged("FLAC", f"{n_times} samples announced, {last} present")
     if last == n_times:
-        return [Link(start, stop)]
-    known = bytes([head[21] & 0xF0 | last >> 32]) + (last & 0xFFFFFFFF).to_bytes(4)
-    return [Link(start, stop, ((start + 21, known),))]
+        return link
+    known = bytes([stream[21] & 0xF0 | last >> 32]) + (last & 0xFFFFFFFF).to_bytes(4)
+    return link._replace(patches=((start + 21, known),))
 
 
 def _flac_frames(frames: bytes, block_size: int) -> Iterator[tuple[int, int]]:
     """Yield the first sample of each frame and the one after its last, the last frame first."""
-    at = len(frames)
+    at = len(frames) - 1
     while (at := frames.rfind(b"\xff", 0, at)) >= 0:
+        if frames[at + 1] & 0xFE != 0xF8:
+            continue
         head = frames[at : at + 16].ljust(16, b"\0")
         size_code, rate_code = head[2] >> 4, head[2] & 0xF
-        if head[1] & 0xFE != 0xF8 or size_code == 0 or rate_code == 15 or head[3] & 1:
+        if size_code == 0 or rate_code == 15 or head[3] & 1:
             continue
         n_ones = 8 - (head[4] ^ 0xFF).bit_length()
         if n_ones in (1, 8):

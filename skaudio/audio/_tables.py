@@ -75,7 +75,7 @@ def _likelier_cause(X: Any, message: str) -> ValueError | None:
         )
     if "could not convert string" in message:
         return ValueError(
-            f"X has shape {np.shape(X)} and elements that are no numbers ({message}): expected "
+            f"X has shape {np.shape(X)} and elements that are not numbers ({message}): expected "
             "one column of recordings, or waveforms."
         )
     if np.ndim(X) == 1:

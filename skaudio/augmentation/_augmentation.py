@@ -110,7 +110,7 @@ class Augmentation(FrameOutputMixin, TransformerMixin, BaseEstimator, ABC):
         return self._augment_recordings(X, recordings, seeds, operation)
 
     def draws(self, X: Any, seeds: Any) -> Any:
-        """List what is drawn for each recording; `augment` with the same seeds replays it.
+        """List the values drawn for each recording; `augment` with the same seeds applies them.
 
         Parameters
         ----------
@@ -121,8 +121,8 @@ class Augmentation(FrameOutputMixin, TransformerMixin, BaseEstimator, ABC):
         Returns
         -------
         draws : DataFrame
-            One row per recording: ``seed``, and what was drawn, by the names of the parameters;
-            missing where the recording is left alone, with a probability of 1 - p.
+            One row per recording: ``seed``, and the drawn values, by parameter name. They are
+            missing for recordings that are not augmented (probability 1 - p).
         """
         return draws_of(self, X, check_seeds(seeds, len(X)))
 

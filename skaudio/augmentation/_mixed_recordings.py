@@ -13,7 +13,7 @@ import numpy as np
 from skaudio._files import FileState, file_state
 from skaudio._validation import is_number
 from skaudio.audio import AUDIO_EXTENSIONS, AudioBatch, Recording, as_recording, check_recordings
-from skaudio.audio import seconds_of as decoded_seconds
+from skaudio.audio import seconds_of as duration_of
 
 # The rate at which recordings without one meet; any will do, as nothing is resampled then.
 NOMINAL_RATE = 16000
@@ -94,19 +94,19 @@ def state_of_file(source: Recording) -> FileState:
 
 
 def seconds_of(source: Recording, rate: float) -> float:
-    """Return how long a source lasts, if its rate is the given one where it states none."""
+    """Return the duration of a source in seconds, at the given rate if it states none."""
     if isinstance(source.source, str):
-        seconds = _file_seconds(state_of_file(source), source.name)
-    else:
-        seconds = source.source.shape[-1] / (source.sample_rate or rate)
-    seconds -= source.start
-    return seconds if source.duration is None else min(seconds, source.duration)
+        state = state_of_file(source)
+        return _file_seconds(state, source.name, source.start, source.duration)
+    seconds = duration_of(source, rate)
+    assert seconds is not None  # samples know their number
+    return seconds
 
 
 @lru_cache(maxsize=65536)
-def _file_seconds(state: FileState, name: str) -> float:
-    recording = Recording(state.path, name)
-    seconds = decoded_seconds(recording, NOMINAL_RATE)
+def _file_seconds(state: FileState, name: str, start: float, duration: float | None) -> float:
+    recording = Recording(state.path, name, start=start, duration=duration)
+    seconds = duration_of(recording, NOMINAL_RATE)
     if seconds is None:
         waveform, rate = recording.read()
         assert rate is not None

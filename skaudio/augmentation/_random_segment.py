@@ -19,7 +19,7 @@ from skaudio.augmentation._seeds import note
 
 
 class RandomSegment(WaveformAugmentation):
-    """Cut a segment at a random position out of each recording.
+    """Cut a segment at a random position from each recording.
 
     Parameters
     ----------

@@ -23,12 +23,12 @@ _MASK = (1 << 64) - 1
 
 
 def epoch_seeds(seed: int, epoch: int, positions: Any) -> np.ndarray:
-    """Return a seed per recording that depends on (seed, epoch, position) and on nothing else.
+    """Return a seed per recording that depends only on (seed, epoch, position).
 
     Parameters
     ----------
     seed : int
-        Of the whole training.
+        Seed of the training.
     epoch : int
         Counted from 0.
     positions : array-like of int, shape (n_recordings,)
@@ -135,9 +135,9 @@ def noted_draws(step: Any, X: Any, seed: np.ndarray) -> tuple[Any, dict[str, Any
 
 
 class TrainingPath:
-    """Run a fitted encoder as in training: ``augment`` where a step has it, else ``transform``.
+    """Run a fitted encoder as in training: ``augment`` if a step has it, else ``transform``.
 
-    Nothing is fitted or refitted. A Pipeline's ``transform`` is the clean path, that of `predict`.
+    Nothing is fitted. ``transform`` of a Pipeline, in contrast, does not augment, as in `predict`.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ class TrainingPath:
     Raises
     ------
     ValueError
-        If an augmentation is no step of a Pipeline, but inside a ColumnTransformer for example.
+        If an augmentation is not a step of a Pipeline, but inside a ColumnTransformer, for example.
 
     Examples
     --------
@@ -203,7 +203,7 @@ class TrainingPath:
         return X
 
     def draws(self, X: Any, seeds: Any) -> Any:
-        """List what the augmentations draw for recordings; the same seeds replay it.
+        """List the values that the augmentations draw; the same seeds give the same draws.
 
         Parameters
         ----------

@@ -30,27 +30,26 @@ from skaudio.frames import FrameOutputMixin, pack
 
 
 class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
-    """Keep the results of a transformer on disk, one file per recording.
+    """Cache the results of a transformer on disk, one file per recording.
 
-    A recording is computed when it is met first. Every fold, every point of a grid, every later run
-    and every other process that uses the same folder reads what is there. An interrupted run goes
-    on where it stopped.
+    Each recording is computed once. Folds, candidates of a search, later runs and other processes
+    that use the same folder read the stored result. An interrupted run continues where it stopped.
 
     Parameters
     ----------
     transformer : transformer
         From recordings to rows or frames, without learned state and without randomness: an encoder,
-        a pretrained embedder or tagger, a Pipeline of such steps. It is looked through, part by
-        part, and refused if a part learns or draws. A clone of it computes, as always inside
-        another estimator: a net that was changed in place goes in as ``weights=``.
+        a pretrained embedder or tagger, or a Pipeline of these. A part that learns from data or is
+        random raises an error. A clone of the transformer is used, so changes of its ``net_`` have
+        no effect: save changed weights, and pass them as ``weights=``.
     memory : str, path-like or joblib.Memory
-        Folder for the results, or what scikit-learn takes as ``memory``. Transformers may share it.
+        Folder for the results. Several transformers can share it.
     batch_size : int, default=64
-        Recordings that are handed to ``transformer``, and written, at a time. An interruption loses
-        no more than these.
+        Number of recordings that are transformed and written together. An interruption loses at
+        most these.
     max_bytes : int or None, default=10**10
-        What the results of all transformers in ``memory`` may take on disk; when they take more,
-        those go that were not used for longest. None: no bound.
+        Maximum size on disk of the results of all transformers in ``memory``. If it is exceeded,
+        the least recently used results are removed. None: no limit.
     verbose : int, default=0
         Show a progress bar.
 
@@ -70,14 +69,14 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
     time of change; the content of an array or of bytes; its sample rate and warp factor), and the
     transformer (its class, the version of its package, all parameters of it and its parts, and the
     content of the files they name, such as weights). ``n_jobs``, ``batch_size``, ``device`` and
-    ``verbose`` say how to compute, not what, and do not count. Functions are told apart by their
-    own code, not by that of what they call. A class of your own needs a version, as a package has
-    one: write ``__version__ = "1"`` into it, and raise it whenever the results change.
+    ``verbose`` do not change results and are not included. Functions are identified by their own
+    code, not by that of functions they call. A class of your own needs a version: define
+    ``__version__ = "1"`` in it, and increase it whenever the results change.
 
-    While a recording is computed, a lock on its file keeps other processes from computing it too;
-    it ends with the process that holds it. Files appear whole, and one that has been damaged since
-    is computed again. Nothing is pickled. The NaN that stands for a recording that cannot be read
-    (``on_error="nan"``) is not kept: the recording is tried again the next time.
+    While a recording is computed, a lock prevents other processes from computing it too; the lock
+    ends with its process. Files are written atomically, and damaged ones are computed again. No
+    pickles are used. NaN for recordings that cannot be read (``on_error="nan"``) is not stored:
+    reading is tried again the next time.
 
     Examples
     --------
@@ -136,7 +135,7 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Any) -> Any:
-        """Return what the transformer makes of recordings, computing what is not there yet.
+        """Return the results of the transformer, computing those that are not cached.
 
         Parameters
         ----------
@@ -173,7 +172,7 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         return self._wrap(output, recordings.index, self.get_feature_names_out, table=table)
 
     def cache_info(self) -> CacheInfo:
-        """Return how many results were found and computed, and how much is there.
+        """Return how many results were read and computed, and the size of the cache.
 
         Returns
         -------
@@ -270,11 +269,14 @@ class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
     def _compute(
         self, worker: Any, X: Any, recordings: Recordings, positions: list[int]
     ) -> list[np.ndarray]:
-        part: Any = Recordings([recordings[i] for i in positions])
-        if recordings.is_array:
-            part = np.stack([recording.source for recording in part])
-        elif not first_step(worker).__module__.startswith("skaudio."):
-            # Ours take a Recording, which knows its name for messages; others what X held.
+        some = [recordings[i] for i in positions]
+        part: Any
+        if first_step(worker).__module__.startswith("skaudio."):
+            # Our transformers take Recordings, whose names and number are right in messages.
+            part = Recordings(some, is_array=recordings.is_array, n_all=len(recordings))
+        elif recordings.is_array:
+            part = np.stack([recording.source for recording in some])
+        else:
             part = _safe_indexing(X, positions)
         return items_of(transform_plainly(worker, part), len(positions), type(worker).__name__)
 

@@ -36,7 +36,7 @@ STALE = 3600
 
 
 class CacheInfo(NamedTuple):
-    """What a cache holds for a transformer with its parameters, and what it was good for.
+    """Statistics of a cache for a transformer with its parameters.
 
     Counted over all processes and runs, since the folder was made.
     """
@@ -50,9 +50,9 @@ class CacheInfo(NamedTuple):
     currsize: int
     """Recordings whose results are there now."""
     n_bytes: int
-    """What they take on disk."""
+    """Disk space of these results."""
     max_bytes: float | None
-    """What the folder may take on disk, with the results of all transformers in it."""
+    """Limit on the disk space of the results of all transformers in the folder."""
 
 
 class Store:

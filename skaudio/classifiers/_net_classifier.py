@@ -7,18 +7,8 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from skaudio._validation import Constraint
+from skaudio._neural import MODULE_CLASS
 from skaudio.classifiers._neural_classifier import NeuralClassifier
-
-MODULE = Constraint(
-    ("class",),
-    (),
-    ("the class of a torch module",),
-    lambda value: callable(value) and not isinstance(value, nn.Module),
-    cause=lambda value: (
-        f"Pass the class, {type(value).__name__}." if isinstance(value, nn.Module) else ""
-    ),
-)
 
 
 class NetClassifier(NeuralClassifier):
@@ -27,8 +17,8 @@ class NetClassifier(NeuralClassifier):
     Parameters
     ----------
     encoder : transformer or Pipeline, default=None
-        Turns recordings into frames. Augmentations in it act in training only and are drawn anew
-        for every batch. None: X holds frames, as encoders and embedders return them.
+        Turns recordings into frames. Augmentations in it are applied in training only, with new
+        draws in each epoch. None: X holds frames, as encoders and embedders return them.
     module : class
         Called as ``module(n_features, n_classes, **module_params)``; its ``forward(x, lengths)``
         takes padded frames (n_recordings, n_features, n_frames) and their lengths, and returns
@@ -44,28 +34,28 @@ class NetClassifier(NeuralClassifier):
     class_weight : dict, "balanced" or None, default=None
         As in scikit-learn.
     label_smoothing : float, default=0.1
-        Share of probability the loss spreads over all classes.
+        Fraction of the probability that the loss distributes over all classes.
     standardize : {"auto", "global", "recording", "both", None}, default="auto"
         "global" learns the mean and standard deviation of each feature on the training data.
-        "recording" subtracts each recording's own mean over time, in which loud frames weigh more.
+        "recording" subtracts each recording's mean over time, weighted by loudness.
         "both" does both. "auto" is "both" with an encoder, and "global" without
-        or where each recording has a single frame.
+        or if each recording has a single frame.
     early_stopping : bool, default=False
-        Hold out a part of the training data, stop when its loss no longer falls, and restore the
-        best epoch.
+        Hold out a part of the training data, stop when the loss on it no longer decreases, and
+        restore the weights of the best epoch.
     validation_fraction : float, default=0.1
-        Share of the training data that is held out; whole groups if `fit` gets ``groups``. Fewer
-        where a class would be held out as a whole.
+        Fraction of the training data that is held out; whole groups if ``groups`` are passed to
+        `fit`. Less is held out if a class would otherwise be missing from the training part.
     n_iter_no_change : int, default=10
         Epochs without improvement before stopping.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Precision of training; "auto" takes bfloat16 where it was measured to be faster: on GPUs
-        that have it, and for convolutions on CPUs that have it. Prediction is in float32.
+        Precision of training. "auto" uses bfloat16 where it is faster: on GPUs that support it,
+        and for convolutions on CPUs that support it. Prediction is in float32.
     device : str, default="cpu"
-        torch device to compute on.
+        torch device to compute on, such as "cpu" or "cuda".
     random_state : int, RandomState instance or None, default=None
-        Seed of weights, batches, dropout and augmentations, and of pairs where they are drawn. The
-        same int and number of torch threads give bit-equal results.
+        Seed of weights, batches, dropout and augmentations, and of pairs if they are drawn. With
+        the same int and number of torch threads, results are bit-equal.
     warm_start : bool, default=False
         Start from the weights of the previous fit. Frames, labels and parameters of the net must
         be the same.
@@ -84,10 +74,10 @@ class NetClassifier(NeuralClassifier):
         ``net_.module_`` is the torch module, standardisation included. Optimizer, criterion and
         callbacks are not kept.
     encoder_ : estimator
-        The encoder, where there is one.
+        The fitted encoder, if there is one.
     history_ : skorch.history.History
-        Losses and times of each epoch, and with ``early_stopping`` ``valid_score``, what `score`
-        gives for the part held out.
+        Losses and times of each epoch; with ``early_stopping`` also ``valid_score``, the result
+        of `score` for the part held out.
     n_iter_ : int
         Epochs trained.
     n_features_in_ : int
@@ -119,7 +109,7 @@ class NetClassifier(NeuralClassifier):
     """
 
     _module_parameters = ("module", "module_params")
-    _constraints: ClassVar[dict[str, Any]] = {"module": MODULE}
+    _constraints: ClassVar[dict[str, Any]] = {"module": MODULE_CLASS}
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ from torch import nn
 from skaudio._neural import (
     Classes,
     LoadsAnywhere,
+    check_class_weights,
     fit_net,
     fitting,
     is_warm,
@@ -24,6 +25,22 @@ from skaudio._neural import (
     prediction_frames,
 )
 from skaudio._validation import check_target
+
+
+class ClassLoss(nn.CrossEntropyLoss):
+    """Cross-entropy with class weights; 0 for a batch whose recordings all have the weight 0.
+
+    torch returns NaN or infinity there.
+    """
+
+    def forward(self, logits: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        if self.weight is None:
+            return super().forward(logits, codes)
+        total = nn.functional.cross_entropy(
+            logits, codes, self.weight, reduction="sum", label_smoothing=self.label_smoothing
+        )
+        mass = self.weight[codes].sum()
+        return total * (mass > 0) / (mass + (mass == 0))
 
 
 class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
@@ -98,8 +115,9 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
         if self.class_weight is not None:
             y = self.classes_[codes]
             balanced = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            check_class_weights(self, balanced)
             weight = torch.as_tensor(balanced, dtype=torch.float32)
-        return nn.CrossEntropyLoss(weight=weight, label_smoothing=self.label_smoothing)
+        return ClassLoss(weight=weight, label_smoothing=self.label_smoothing)
 
     def _build(self, n_features: int, n_classes: int) -> nn.Module:
         """Return a new module for so many features per frame and so many classes."""
@@ -150,7 +168,7 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return predict_rows(self.net_.module_, prediction_frames(self, X), self.device)
+        return predict_rows(self.net_.module_, prediction_frames(self, X))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -40,7 +40,7 @@ def load_audio_files(
     return_X_y: bool = False,
     as_frame: bool = False,
 ) -> Any:
-    r"""Find recordings on disk, with a class and a group for each.
+    r"""List recordings on disk, with a class and a group for each.
 
     By default there is one sub-folder per class:
 
@@ -53,10 +53,10 @@ def load_audio_files(
             dog/
                 1.wav
 
-    As :func:`sklearn.datasets.load_files`, for sound: the names of the sub-folders are the
-    classes. Paths are returned, nothing is decoded. Other than there, class folders may hold
-    folders of any depth, the order is sorted rather than shuffled (pass ``shuffle=True`` to the
-    cross-validator), and what is no recording is reported rather than taken for one.
+    As in :func:`sklearn.datasets.load_files`, the names of the sub-folders are the classes. Paths
+    are returned; nothing is decoded. In contrast to it, class folders can contain folders of any
+    depth, recordings are sorted rather than shuffled (pass ``shuffle=True`` to the
+    cross-validator), and files that are not recordings are left out with a warning.
 
     Parameters
     ----------
@@ -88,8 +88,8 @@ def load_audio_files(
         .wave and, with the extra ``ffmpeg``, .3gp .aac .ac3 .amr .ape .avi .eac3 .flv .m4a .m4v
         .mka .mkv .mov .mp4 .mpeg .mpg .spx .tta .webm .wma .wmv .wv.
     on_error : {"raise", "skip"}, default="raise"
-        "raise" opens no file: one that is damaged is an error where it is decoded. "skip" decodes
-        every file, leaves out those that cannot be read to their end, and warns of them once.
+        "raise" does not open files: damaged ones raise an error when they are decoded later. "skip"
+        decodes every file, leaves out those that cannot be read completely, and warns once.
     description : str, default=None
         Becomes ``DESCR``.
     return_X_y : bool, default=False

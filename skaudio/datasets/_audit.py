@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from skaudio._parallel import map_in_threads, progress_bar
 from skaudio._validation import check_labels, check_sample_rate
-from skaudio.audio import Recording, Recordings, check_recordings
+from skaudio.audio import Recordings, check_recordings
 from skaudio.datasets._audit_duplicates import MIN_CORRELATION, candidates, correlation
 from skaudio.datasets._audit_findings import find, problems_of
 from skaudio.datasets._audit_measures import Measures, measure
@@ -59,7 +58,7 @@ def audit_recordings(
     sample_rate: float | None = None,
     verbose: int = 0,
 ) -> RecordingsAudit:
-    """Look for what is wrong with recordings, and for what gives the classes away.
+    """Check recordings for damage, duplicates, leaks between groups, and shortcuts to the classes.
 
     Every recording is decoded once, block by block, in threads; of each, a row of numbers is
     kept, and 250 bytes of fingerprint per second. Pairs that may be near-duplicates are read
@@ -147,7 +146,7 @@ def audit_recordings(
     if sample_rate is not None:
         check_sample_rate(sample_rate)
     index = recordings.index
-    recordings = Recordings(_with_rate(recording, sample_rate) for recording in recordings)
+    recordings = Recordings(recording.with_rate(sample_rate) for recording in recordings)
     labels, group_labels = _check_labels(len(recordings), y, groups)
     with progress_bar(len(recordings), verbose) as advance:
         measures = _map(lambda i: measure(recordings[i]), len(recordings), advance)
@@ -168,16 +167,6 @@ def audit_recordings(
     return RecordingsAudit(table, pairs, findings, shortcuts)
 
 
-def _with_rate(recording: Recording, sample_rate: float | None) -> Recording:
-    if not isinstance(recording.source, np.ndarray) or recording.sample_rate is not None:
-        return recording
-    if sample_rate is None:
-        raise ValueError(
-            f"{recording.name} states no sample rate: pass sample_rate= (Hz), that of bare arrays."
-        )
-    return replace(recording, sample_rate=sample_rate)
-
-
 def _check_labels(n: int, y: Any, groups: Any) -> tuple[Any, Any]:
     checked: list[Any] = []
     for name, values in (("y", y), ("groups", groups)):
@@ -192,7 +181,7 @@ def _check_labels(n: int, y: Any, groups: Any) -> tuple[Any, Any]:
     labels, group_labels = checked
     if labels is not None and type_of_target(labels).startswith("continuous"):
         raise ValueError(
-            f"y holds {labels.dtype} numbers that are no classes: expected class labels."
+            f"y holds {labels.dtype} numbers that are not classes: expected class labels."
         )
     return labels, group_labels
 

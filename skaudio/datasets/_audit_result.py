@@ -11,7 +11,7 @@ from skaudio.datasets._audit_findings import Finding
 
 
 class RecordingsAudit:
-    """What `audit_recordings` found.
+    """Result of `audit_recordings`.
 
     Attributes
     ----------

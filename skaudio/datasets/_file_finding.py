@@ -110,16 +110,17 @@ def _class_folders(
     if not folders:
         loose = [path for path in _visible(container) if path.suffix.lower() in extensions]
         cause = (
-            f" but {len(loose)} recording(s): for a class folder, pass the folder above it,"
-            f" {str(container.parent)!r}; for labels in the names of files, pass target="
+            f", but {len(loose)} recording(s). If it is the folder of one class, pass the folder"
+            f" above it, {str(container.parent)!r}. If the file names hold the labels, pass a"
+            r" regular expression, such as target=r'^(\w+?)_'"
             if loose
             else ": it is empty"
             if not any(container.iterdir())
             else ""
         )
         raise ValueError(
-            f"container_path={str(container)!r} has no sub-folders, one of which is expected per"
-            f" class{cause}"
+            f"container_path={str(container)!r}: expected one sub-folder per class, there are no"
+            f" sub-folders{cause}"
         )
     if categories is None:
         return folders

@@ -58,7 +58,7 @@ def _from_pattern(pattern: str | re.Pattern[str], relative: list[str], name: str
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"{name}={pattern!r} is no regular expression: {error}") from error
+        raise ValueError(f"{name}={pattern!r} is not a regular expression: {error}") from error
     if compiled.groups == 0:
         raise ValueError(
             f"{name}={compiled.pattern!r} has no group: put parentheses around the part that"

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import soundfile as sf
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils.validation import check_consistent_length
 
 from skaudio._steps import transform_plainly
+from skaudio._validation import check_same_lengths
 from skaudio.audio import AudioBatch, check_recordings
 from skaudio.encoders import Waveform
 from skaudio.events import check_events, find_runs
@@ -40,7 +40,7 @@ def make_soundscapes(
     folder: str | os.PathLike[str] | None = None,
     random_state: Any = None,
 ) -> Any:
-    """Mix recordings of single events into soundscapes, and tell where each event is.
+    """Mix recordings of single events into soundscapes, with tables of the events.
 
     A detector that is trained on weak labels can be measured on these, without anybody listening:
     the strong labels are exact. Keep recordings and backgrounds of training and test apart.
@@ -109,7 +109,7 @@ def make_soundscapes(
     >>> scenes.events.columns.tolist()
     ['file', 'onset', 'offset', 'event_label']
     """
-    check_consistent_length(recordings, labels)
+    check_same_lengths(recordings=recordings, labels=labels)
     names = sorted(set(labels))
     fewest, most = _check_range("n_events", n_events, 0)
     shortest, longest = _check_range("event_duration", event_duration, FRAME)

@@ -40,8 +40,8 @@ class EventDetector(WeakLabelDetector):
     Parameters
     ----------
     encoder : transformer or Pipeline, default=None
-        Turns recordings into frames. Augmentations in it act in training only and are drawn anew
-        for every batch. None: X holds frames, as encoders and embedders return them.
+        Turns recordings into frames. Augmentations in it are applied in training only, with new
+        draws in each epoch. None: X holds frames, as encoders and embedders return them.
     channels : sequence of int, default=(16, 32, 64)
         Channels of the convolutions, each of which halves the features; () for a recurrent network
         without convolutions.
@@ -52,7 +52,7 @@ class EventDetector(WeakLabelDetector):
     n_layers : int, default=1
         Number of recurrent layers; 0 for a convolutional network.
     bidirectional : bool, default=True
-        Whether the recurrent layers read each recording backwards as well.
+        Whether the recurrent layers process each recording backwards as well.
     pooling : {"mean", "max", "linear_softmax", "exp_softmax", "attention"}, \
 default="linear_softmax"
         How probabilities of frames are pooled to those of a recording: see
@@ -90,21 +90,21 @@ default="linear_softmax"
         background; the mean over an hour may differ from that over short training clips. "both"
         does both.
     early_stopping : bool, default=False
-        Hold out a part of the training data, stop when its loss no longer falls, and restore the
-        best epoch.
+        Hold out a part of the training data, stop when the loss on it no longer decreases, and
+        restore the weights of the best epoch.
     validation_fraction : float, default=0.1
-        Share of the training data that is held out; whole groups if `fit` gets ``groups``. Fewer
-        where a class would be held out as a whole.
+        Fraction of the training data that is held out; whole groups if ``groups`` are passed to
+        `fit`. Less is held out if a class would otherwise be missing from the training part.
     n_iter_no_change : int, default=10
         Epochs without improvement before stopping.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Precision of training; "auto" takes bfloat16 where it was measured to be faster: on GPUs
-        that have it, and for convolutions on CPUs that have it. Prediction is in float32.
+        Precision of training. "auto" uses bfloat16 where it is faster: on GPUs that support it,
+        and for convolutions on CPUs that support it. Prediction is in float32.
     device : str, default="cpu"
-        torch device to compute on.
+        torch device to compute on, such as "cpu" or "cuda".
     random_state : int, RandomState instance or None, default=None
-        Seed of weights, batches, dropout and augmentations, and of pairs where they are drawn. The
-        same int and number of torch threads give bit-equal results.
+        Seed of weights, batches, dropout and augmentations, and of pairs if they are drawn. With
+        the same int and number of torch threads, results are bit-equal.
     warm_start : bool, default=False
         Start from the weights of the previous fit. Frames, labels and parameters of the net must
         be the same.
@@ -130,8 +130,8 @@ default="linear_softmax"
     encoder_ : estimator
         The fitted encoder, if there is one.
     history_ : skorch.history.History
-        Losses and times of each epoch, and with ``early_stopping`` ``valid_score``, what `score`
-        gives for the part held out.
+        Losses and times of each epoch; with ``early_stopping`` also ``valid_score``, the result
+        of `score` for the part held out.
     n_iter_ : int
         Epochs trained.
     n_features_in_ : int

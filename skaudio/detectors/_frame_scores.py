@@ -21,7 +21,6 @@ def frame_scores(estimator: Any, X: Any) -> tuple[list[np.ndarray], list[int]]:
     scores = predict_frames(
         estimator.net_.module_,
         parts,
-        estimator.device,
         _call,
         block=block,
         verbose=estimator.verbose,

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skaudio import nets
-from skaudio._neural import LoadsAnywhere, fit_net, fitting, make_source
+from skaudio._neural import LoadsAnywhere, check_class_weights, fit_net, fitting, make_source
 from skaudio._steps import frame_maker
 from skaudio._validation import check_length, check_parameters, check_target
 from skaudio.detectors._frame_scores import frame_scores
@@ -64,6 +64,7 @@ class WeakLabelDetector(WeakLabelMixin, ClassifierMixin, LoadsAnywhere):
             source = make_source(self, X, y, seed, groups=groups)
             self._set_labels(labels)
             weights = label_weights(labels, self.class_weight)
+            check_class_weights(self, weights.numpy())
             fit_net(
                 self,
                 source,

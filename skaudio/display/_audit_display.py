@@ -25,7 +25,7 @@ BARS = {
 
 
 class AuditDisplay:
-    """Picture of an audit: durations, levels, problems, and what gives the classes away.
+    """Plot of an audit: durations, levels, problems, and shortcuts to the classes.
 
     Usually made by ``audit_recordings(...).plot()``.
 

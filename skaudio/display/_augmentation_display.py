@@ -28,8 +28,8 @@ LONGEST_NAME = 20  # of a recording in a title, in characters
 class AugmentationDisplay:
     """Spectrograms of a recording and of its augmented versions, side by side.
 
-    In a notebook, a player stands under each one that has a sound. Usually made by
-    `from_estimator`.
+    In a notebook, there is an audio player below each spectrogram with a waveform. Use
+    `from_estimator` to create it.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ class AugmentationDisplay:
     waveforms : AudioBatch, default=None
         The recording and the draws; None if only frames are known.
     draws : DataFrame, default=None
-        What was drawn, a row per draw, see `skaudio.augmentation.TrainingPath.draws`. It stands in
-        the titles; its column ``seed`` replays a draw.
+        The drawn values, one row per draw, see `skaudio.augmentation.TrainingPath.draws`. They are
+        shown in the titles. `augment` with the column ``seed`` repeats a draw.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class AugmentationDisplay:
         encoder: Any = None,
         figure: Any = None,
     ) -> Self:
-        """Augment a recording several times and draw the results.
+        """Augment a recording several times and plot the results.
 
         Parameters
         ----------
@@ -89,14 +89,14 @@ class AugmentationDisplay:
         index : int, default=0
             Which of a sequence of recordings to take.
         n_draws : int, default=3
-            How many results to show: those of the first epochs of a training.
+            Number of draws to show, one for each of the first epochs of a training.
         random_state : int, RandomState instance or None, default=None
-            Of the draws. The int that a neural estimator has shows what that hears of this
-            recording, as it stands in the X of its `fit`, in its first epochs.
+            Seed of the draws. The int ``random_state`` of a neural estimator shows the recording as
+            that estimator gets it in the first epochs, if X and index are those of its `fit`.
         sample_rate : float, default=None
-            Of a bare array, in Hz. None: the encoder's, or else 16000.
+            Sample rate of a bare array, in Hz. None: the encoder's, or else 16000.
         encoder : encoder, default=None
-            What to draw. None: that of the Pipeline, or else a mel spectrogram in dB.
+            Computes the frames to plot. None: that of the Pipeline, or a mel spectrogram in dB.
         figure : matplotlib Figure, default=None
             None makes a new one.
 
@@ -111,8 +111,8 @@ class AugmentationDisplay:
         path = TrainingPath(augmentation)
         if not path.is_random:
             raise TypeError(
-                f"{augmentation!r:.100} is no augmentation and no Pipeline with one, expected one "
-                "of skaudio.augmentation."
+                f"{augmentation!r:.100} is not an augmentation or a Pipeline with one, expected "
+                "one of skaudio.augmentation."
             )
         alone = one_recording(X, index)
         one = check_recordings(None, alone, reset=False)

@@ -17,7 +17,7 @@ BAR = 0.38  # height of a bar; the distance between two labels is 1
 
 
 class EventsDisplay:
-    """Picture of the events in one recording.
+    """Plot of the events in one recording.
 
     From top to bottom: the spectrogram, the probability of each label over time, and bars for the
     predicted events of each label, with the true events beside them if they are given.

@@ -6,16 +6,16 @@ import os
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils.validation import check_consistent_length
 
 from skaudio._steps import frame_maker, transform_plainly
+from skaudio._validation import check_same_lengths
 from skaudio.display._palette import add_legends, class_colors, marker, names_and_codes
 from skaudio.display._picture import import_pyplot, plain
 from skaudio.display._projection import check_rows, project
 
 
 class FeatureSpaceDisplay:
-    """Recordings as points in two dimensions, near each other where their features are alike.
+    """Recordings as points in two dimensions, near each other if their features are similar.
 
     Colors are classes, markers are groups. Best made by `from_estimator` or `from_embeddings`;
     `to_html` makes a page of it on which a click on a point plays the recording.
@@ -179,7 +179,7 @@ class FeatureSpaceDisplay:
         """
         import_pyplot()
         rows = check_rows(embeddings)
-        check_consistent_length(rows, y, groups, recordings)
+        check_same_lengths(embeddings=rows, y=y, groups=groups, recordings=recordings)
         coordinates, labels = project(rows, method, random_state)
         display = cls(
             coordinates,
@@ -235,7 +235,7 @@ class FeatureSpaceDisplay:
         sample_rate: float | None = None,
         verbose: int = 0,
     ) -> Any:
-        """Make a page on which a click on a point plays the recording.
+        """Write an interactive HTML page on which a click on a point plays the recording.
 
         The page is one file and needs nothing else: the pictures, the sounds and the library that
         draws the points (Bokeh, the extra ``interactive``) are in it. Where the mouse is over a

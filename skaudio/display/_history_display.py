@@ -19,17 +19,17 @@ OTHERS = {"epoch", "dur", "batches", "train_batch_count", "valid_batch_count"}
 
 
 class HistoryDisplay:
-    """Curves of a training: loss, and whatever else was measured, after each epoch.
+    """Learning curves of a training: loss, and other metrics, after each epoch.
 
-    There is one part for each measure, with a line for the training data and one for the part that
+    There is one plot for each metric, with a line for the training data and one for the part that
     ``early_stopping`` holds out. A dotted line marks the epoch with the lowest loss of the part
-    held out, whose weights the estimator keeps. Usually made by `from_estimator`.
+    held out, whose weights the estimator keeps. Use `from_estimator` to create it.
 
     Parameters
     ----------
     history : sequence of mappings
-        ``history_`` of a neural estimator: one mapping per epoch, of names to numbers. Names that
-        begin with ``train_`` and ``valid_`` belong together.
+        ``history_`` of a neural estimator: one mapping per epoch, of names to numbers. Metrics
+        whose names begin with ``train_`` and ``valid_`` share a plot.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class HistoryDisplay:
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, axes: Any = None) -> Self:
-        """Draw the training of an estimator.
+        """Plot the learning curves of an estimator.
 
         Parameters
         ----------

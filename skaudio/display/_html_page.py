@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import io
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -102,15 +101,7 @@ def make_page(
 
 
 def _read(recording: Recording, duration: float, sample_rate: float | None) -> np.ndarray:
-    rate = recording.sample_rate
-    if isinstance(recording.source, np.ndarray) and rate is None:
-        if sample_rate is None:
-            raise ValueError(
-                f"{recording.name} states no sample rate, which is needed to play it: pass "
-                "sample_rate= (Hz)."
-            )
-        recording = replace(recording, sample_rate=sample_rate)
-    waveform, _ = recording.read(RATE, duration=duration)
+    waveform, _ = recording.with_rate(sample_rate).read(RATE, duration=duration)
     return waveform / max(1.0, float(np.abs(waveform).max()))  # softer than clipped
 
 

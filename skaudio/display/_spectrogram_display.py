@@ -20,7 +20,7 @@ RANGE = 1e-8
 
 
 class SpectrogramDisplay:
-    """Picture of the frames of one recording.
+    """Plot of the frames of one recording.
 
     Usually made by `from_estimator`, which takes times, frequencies and units from the encoder.
 

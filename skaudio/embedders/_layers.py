@@ -11,7 +11,7 @@ from torch import nn
 from skaudio._neural import BLOCK_FRAMES, RowReader, walk
 from skaudio.nets import recording_copy
 
-# A layer is run on both numbers of frames, to find which axis of its output is time.
+# The network is run on both numbers of frames, to find which axis of a layer's output is time.
 TRIALS = (64, 96)
 
 
@@ -70,11 +70,11 @@ class LayerReader:
         own = [self._count(int(n), x) for n in lengths]
         return frames, torch.tensor(own, device=frames.device)
 
-    def long_row(self, module: Any, frames: Any, device: str) -> np.ndarray:
+    def long_row(self, module: Any, frames: Any) -> np.ndarray:
         """Return the row of a long recording, walked through in blocks."""
         if self._has_embedding:
-            return RowReader(features=True).long_row(module, frames, device)
-        return self._walk(frames, block=BLOCK_FRAMES, device=device, mean=True).row()
+            return RowReader(features=True).long_row(module, frames)
+        return self._walk(frames, block=BLOCK_FRAMES, mean=True).row()
 
     def long_frames(self, module: Any, frames: Any, **how: Any) -> np.ndarray:
         """Return the frames (n_features, n_frames) of a long recording, walked through."""
@@ -169,7 +169,7 @@ def tensor_of(output: Any) -> torch.Tensor:
 
 
 class Gathered:
-    """What a layer put out for the blocks of a recording, in the last stage that ran the layer.
+    """The outputs of a layer for the blocks of a recording, of the last stage that ran the layer.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def find_layer(net: nn.Module, layer: str) -> nn.Module | None:
         if layer == "embedding":
             missing = f", and {type(net).__name__} has no forward_features to define the embedding"
         raise ValueError(
-            f"layer={layer!r} is no layer of {type(net).__name__}{missing}: expected one of "
+            f"layer={layer!r} is not a layer of {type(net).__name__}{missing}: expected one of "
             f"{', '.join(map(repr, names))}."
         )
     return names[layer]

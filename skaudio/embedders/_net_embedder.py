@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-import numpy as np
 from sklearn import get_config
 from sklearn.base import (
     BaseEstimator,
@@ -21,7 +20,7 @@ from skaudio._neural import all_or_nothing, predict_frames, predict_rows, predic
 from skaudio._steps import last_step, pin_output, steps_of, transform_plainly
 from skaudio._validation import TEXT, Checked, check_parameters, flag
 from skaudio.embedders._layers import LayerReader
-from skaudio.frames import FrameOutputMixin, pack
+from skaudio.frames import FrameOutputMixin, pack, scale_to_unit
 
 EXPECTED = (
     "expected a neural estimator of skaudio (LeNetClassifier, SiameseEmbedder...), a Pipeline that "
@@ -34,7 +33,7 @@ class NetEmbedder(
 ):
     """The output of a layer of a neural estimator, one row per recording.
 
-    Recordings that are alike to the estimator are near each other.
+    Recordings that the estimator considers similar have similar rows.
 
     Parameters
     ----------
@@ -45,8 +44,8 @@ class NetEmbedder(
         "embedding" is the input of the head; any other value is the name of a layer of the torch
         module in ``net_.module_.net.named_modules()``: "convolutions.1", "head.1"...
     frames : bool, default=False
-        Return a sequence of frames per recording in place of a row; the layer must have frames,
-        which may be fewer than those of its input. With False, rows are the means of the frames.
+        Return frames instead of a row for each recording. The output of the layer must have
+        frames, possibly fewer than its input. If False, rows are the means of the frames.
     unit_norm : bool, default=False
         Scale each row, or frame, to length 1, so that the nearest neighbours by euclidean distance
         are those by cosine similarity.
@@ -60,13 +59,12 @@ class NetEmbedder(
 
     See Also
     --------
-    SiameseEmbedder : An embedding trained by pairs.
+    SiameseEmbedder : An embedding trained on pairs.
 
     Notes
     -----
-    In a Pipeline, `fit` trains the estimator on the training part alone. The steps after it are
-    trained on rows of recordings that the network was trained on, too; classes lie further apart in
-    these rows than in rows of new recordings.
+    In a Pipeline, the steps after it are trained on rows of the recordings that the network was
+    trained on. Classes are further apart in these rows than in rows of new recordings.
 
     Examples
     --------
@@ -168,16 +166,14 @@ class NetEmbedder(
             inputs = transform_plainly(step, inputs)
         parts, module = prediction_frames(net, inputs), net.net_.module_
         if self.frames:
-            sequences = predict_frames(
-                module, parts, net.device, reader.frames, long_call=reader.long_frames
-            )
+            sequences = predict_frames(module, parts, reader.frames, long_call=reader.long_frames)
             if self.unit_norm:
-                sequences = [_unit(sequence, axis=0) for sequence in sequences]
+                sequences = [scale_to_unit(sequence, axis=0) for sequence in sequences]
             out = pack(sequences, len(sequences))
         else:
-            out = predict_rows(module, parts, net.device, reader)
+            out = predict_rows(module, parts, reader)
             if self.unit_norm:
-                out = _unit(out, axis=1)
+                out = scale_to_unit(out, axis=1)
         index = X.index if hasattr(X, "iloc") else getattr(X, "labels", None)
         return self._wrap(out, index, self.get_feature_names_out, table=not self.frames)
 
@@ -224,9 +220,3 @@ def _last(estimator: Any) -> Any:
     if not (hasattr(inner, "net_") or hasattr(inner, "net_params")) or isinstance(inner, type):
         raise TypeError(f"estimator={estimator!r:.100}: {EXPECTED}")
     return inner
-
-
-def _unit(values: np.ndarray, axis: int) -> np.ndarray:
-    length = np.linalg.norm(values, axis=axis, keepdims=True)
-    scaled: np.ndarray = values / np.maximum(length, np.float32(1e-12))
-    return scaled

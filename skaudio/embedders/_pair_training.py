@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_y, check_consistent_length
+from sklearn.utils.validation import _check_y
 
 from skaudio._neural import (
     Classes,
@@ -17,13 +17,13 @@ from skaudio._neural import (
     Source,
     TrainingBatches,
     ValidationBatches,
-    encoded_frames,
+    checked_frames,
     fit_net,
     fitting,
     make_source,
     reads_audio,
 )
-from skaudio._validation import check_target
+from skaudio._validation import check_same_lengths, check_target
 from skaudio.audio import check_recordings
 from skaudio.embedders._pair_verification import check_pair_labels, verification_score
 from skaudio.embedders._pairs import (
@@ -60,7 +60,7 @@ def fit_given_pairs(estimator: Any, left: Any, right: Any, same: Any, groups: An
     """Train on the same pairs in each epoch."""
     same = check_pair_labels(left, right, same)
     check_target(estimator, same, groups)
-    check_consistent_length(same, groups)
+    check_same_lengths(same=same, groups=groups)
     if same.all() or not same.any():
         kind = "two classes (False)" if same.all() else "one class (True)"
         raise ValueError(f"same holds no pair of {kind}: expected pairs of both kinds.")
@@ -108,7 +108,7 @@ def _score_of_pairs(outputs: list[np.ndarray], targets: list[np.ndarray], distan
 def _source_of_halves(estimator: Any, left: Any, right: Any, seed: int) -> Source:
     """Return the recordings of ``left``, then those of ``right``, as one source."""
     if not reads_audio(estimator):
-        frames = encoded_frames(estimator, left, reset=True) + encoded_frames(estimator, right)
+        frames = checked_frames(estimator, left, reset=True) + checked_frames(estimator, right)
         names = [f"{side} recording {i}" for side in ("left", "right") for i in range(len(left))]
         return FrameSource(frames, names)
     halves = [

@@ -8,9 +8,9 @@ from typing import Any, Self
 import numpy as np
 import torch
 from scipy.spatial.distance import pdist
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from skaudio._validation import check_target
+from skaudio._validation import check_same_lengths, check_target
 from skaudio.metrics import equal_error_rate, equal_error_threshold
 from skaudio.nets import pair_distance
 
@@ -18,7 +18,7 @@ from skaudio.nets import pair_distance
 def check_pair_labels(left: Any, right: Any, same: Any) -> np.ndarray:
     """Return ``same`` as booleans, after checking that there is one for each pair."""
     same = column_or_1d(same)
-    check_consistent_length(left, right, same)
+    check_same_lengths(left=left, right=right, same=same)
     if not np.isin(same, (0, 1)).all():
         raise ValueError(
             f"same holds {np.unique(same).tolist()!r:.80}, expected True or 1 for pairs of one "
@@ -49,7 +49,7 @@ class PairVerifier:
         distances : ndarray of shape (n_pairs,)
             Smaller for recordings that are more alike.
         """
-        check_consistent_length(left, right)
+        check_same_lengths(left=left, right=right)
         a, b = (torch.from_numpy(self._rows(half)) for half in (left, right))
         return pair_distance(a, b, self.distance).numpy()
 
@@ -103,7 +103,7 @@ class PairVerifier:
         """
         check_target(self, y)
         y = column_or_1d(y)
-        check_consistent_length(X, y)
+        check_same_lengths(X=X, y=y)
         return _score_of_rows(self._rows(X), y, self.distance)
 
 

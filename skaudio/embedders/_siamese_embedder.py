@@ -10,26 +10,19 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skaudio import nets
-from skaudio._neural import LoadsAnywhere, predict_rows, prediction_frames
-from skaudio._validation import POSITIVE, Constraint, choice, count
+from skaudio._neural import MODULE_CLASS, LoadsAnywhere, predict_rows, prediction_frames
+from skaudio._validation import POSITIVE, choice, count
 from skaudio.embedders._pair_training import fit_drawn_pairs, fit_given_pairs
 from skaudio.embedders._pair_verification import PairVerifier
+from skaudio.frames import scale_to_unit
 
 MODULES = {"lenet": nets.LeNet, "gru": nets.GRU, "statistics": nets.StatisticsPooling}
-
-
-MODULE = Constraint(
-    ("class",),
-    (),
-    ("the class of a torch module",),
-    lambda value: callable(value) and not isinstance(value, nn.Module),
-)
 
 
 class SiameseEmbedder(
     PairVerifier, ClassNamePrefixFeaturesOutMixin, TransformerMixin, LoadsAnywhere
 ):
-    """A network trained on pairs so that recordings of one class are near each other.
+    """A network trained on pairs, so that recordings of one class have similar embeddings.
 
     It embeds recordings of other classes than those of the training data as well: distances measure
     the kind of difference that the training classes had (speakers, machines, species).
@@ -37,8 +30,8 @@ class SiameseEmbedder(
     Parameters
     ----------
     encoder : transformer or Pipeline, default=None
-        Turns recordings into frames. Augmentations in it act in training only and are drawn anew
-        for every batch. None: X holds frames, as encoders and embedders return them.
+        Turns recordings into frames. Augmentations in it are applied in training only, with new
+        draws in each epoch. None: X holds frames, as encoders and embedders return them.
     module : class, "lenet", "gru" or "statistics", default="statistics"
         "statistics", a linear map of mean and standard deviation over time, has the fewest weights
         and suits voices and machines; the others use the order in time as well. A class is called
@@ -70,25 +63,25 @@ class SiameseEmbedder(
         Highest learning rate of the one-cycle schedule.
     standardize : {"auto", "global", "recording", "both", None}, default="global"
         "global" learns the mean and standard deviation of each feature on the training data.
-        "recording" subtracts each recording's own mean over time, in which loud frames weigh more.
+        "recording" subtracts each recording's mean over time, weighted by loudness.
         "both" does both. "auto" is "both" with an encoder, and "global" without
-        or where each recording has a single frame.
+        or if each recording has a single frame.
     early_stopping : bool, default=False
-        Hold out a part of the training data, stop when its loss no longer falls, and restore the
-        best epoch.
+        Hold out a part of the training data, stop when the loss on it no longer decreases, and
+        restore the weights of the best epoch.
     validation_fraction : float, default=0.1
-        Share of the training data that is held out; whole groups if `fit` gets ``groups``. Fewer
-        where a class would be held out as a whole.
+        Fraction of the training data that is held out; whole groups if ``groups`` are passed to
+        `fit`. Less is held out if a class would otherwise be missing from the training part.
     n_iter_no_change : int, default=10
         Epochs without improvement before stopping.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Precision of training; "auto" takes bfloat16 where it was measured to be faster: on GPUs
-        that have it, and for convolutions on CPUs that have it. Prediction is in float32.
+        Precision of training. "auto" uses bfloat16 where it is faster: on GPUs that support it,
+        and for convolutions on CPUs that support it. Prediction is in float32.
     device : str, default="cpu"
-        torch device to compute on.
+        torch device to compute on, such as "cpu" or "cuda".
     random_state : int, RandomState instance or None, default=None
-        Seed of weights, batches, dropout and augmentations, and of pairs where they are drawn. The
-        same int and number of torch threads give bit-equal results.
+        Seed of weights, batches, dropout and augmentations, and of pairs if they are drawn. With
+        the same int and number of torch threads, results are bit-equal.
     warm_start : bool, default=False
         Start from the weights of the previous fit. Frames, labels and parameters of the net must
         be the same.
@@ -157,7 +150,7 @@ class SiameseEmbedder(
 
     _module_parameters = ("module", "module_params", "embedding_size")
     _constraints: ClassVar[dict[str, Any]] = {
-        "module": choice("lenet", "gru", "statistics") | MODULE,
+        "module": choice("lenet", "gru", "statistics") | MODULE_CLASS,
         "hinge": choice("squared", "linear"),
         "margin": POSITIVE,
         "distance": choice("euclidean", "cosine"),
@@ -223,7 +216,7 @@ class SiameseEmbedder(
         return net
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
-        """Train on pairs that are drawn anew in each epoch.
+        """Train on pairs that are drawn again in each epoch.
 
         Parameters
         ----------
@@ -276,10 +269,8 @@ class SiameseEmbedder(
     def _rows(self, X: Any) -> np.ndarray:
         """Return embeddings as an array, whatever `set_output` asks for."""
         check_is_fitted(self)
-        rows = predict_rows(self.net_.module_, prediction_frames(self, X), self.device)
-        if self.unit_norm:
-            rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-        return rows
+        rows = predict_rows(self.net_.module_, prediction_frames(self, X))
+        return scale_to_unit(rows, axis=1) if self.unit_norm else rows
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -146,7 +146,7 @@ class Encoder(TransformBatchesMixin, FrameOutputMixin, TransformerMixin, BaseEst
         except READING_ERRORS as error:
             raise_all(recordings, error, lambda one: function([one]), first=n_done)
         if reasons:
-            warn_of_nan(reasons, len(recordings))
+            warn_of_nan(reasons, recordings.n_all)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the features of a frame (axis 0 of each recording's frames).

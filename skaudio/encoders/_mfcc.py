@@ -22,7 +22,7 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
     Parameters
     ----------
     sample_rate : float, default=16000
-        In Hz. Files and mappings are resampled to it; bare arrays are taken to be at it.
+        Sample rate in Hz. Files and mappings are resampled to it; bare arrays must have it already.
     n_mfcc : int, default=20
         Number of coefficients, from the zeroth (the level) on.
     dct_type : {1, 2, 3}, default=2
@@ -36,7 +36,7 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
     win_length : int, default=None
         Length of the window, in samples. None: 25 ms.
     hop_length : int, default=None
-        From one frame to the next, in samples. None: 10 ms.
+        Number of samples between successive frames. None: 10 ms.
     window : str, tuple, float or array of shape (win_length,), default="hann"
         As in `scipy.signal.get_window`, periodic.
     center : bool, default=True
@@ -64,23 +64,25 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
     top_db : float or None, default=80.0
         For "db": the range below each recording's maximum that is kept; None keeps all.
     offset : float, default=0.0
-        Where to begin, in seconds.
+        Start of the part to read, in seconds.
     duration : float, default=None
-        How much to take, in seconds; None takes all. A recording that ends sooner gives less.
+        Length of the part to read, in seconds. None reads to the end; so does a longer duration.
     normalize : {None, "max", "rms"}, default=None
         Scale each waveform to a peak, or a root mean square, of 1.
     resample_quality : {"QQ", "LQ", "MQ", "HQ", "VHQ"}, default="HQ"
-        Of soxr, which resamples: quick, low, medium, high (20 bits), very high (28 bits).
+        Quality setting of soxr, which resamples: quick, low, medium, high (20 bits) or very high
+        (28 bits).
     target_frames : int, default=None
         Trim to this number of frames, or pad with frames of silence.
     on_error : {"raise", "nan"}, default="raise"
-        "raise": one error counts the recordings that cannot be read, and lists the first ten.
-        "nan": one frame, or one row, of NaN is in the place of each, and one warning lists them.
+        What to do with recordings that cannot be read: missing or damaged files, and samples that
+        are not finite. "raise" raises one error that counts them and lists the first ten. "nan"
+        returns one frame, or one row, of NaN for each of them, and warns once.
     n_jobs : int, default=None
         joblib workers. None is 1 unless a joblib backend is active; threads inside this process
         follow torch's thread count in any case.
     device : str, default="cpu"
-        torch device to compute on.
+        torch device to compute on, such as "cpu" or "cuda".
     verbose : int, default=0
         Show a progress bar.
 

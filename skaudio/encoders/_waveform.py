@@ -23,20 +23,22 @@ class Waveform(Encoder):
     Parameters
     ----------
     sample_rate : float, default=16000
-        In Hz. Files and mappings are resampled to it; bare arrays are taken to be at it.
+        Sample rate in Hz. Files and mappings are resampled to it; bare arrays must have it already.
     offset : float, default=0.0
-        Where to begin, in seconds.
+        Start of the part to read, in seconds.
     duration : float, default=None
-        How much to take, in seconds; None takes all. A recording that ends sooner gives less.
+        Length of the part to read, in seconds. None reads to the end; so does a longer duration.
     normalize : {None, "max", "rms"}, default=None
         Scale each waveform to a peak, or a root mean square, of 1.
     resample_quality : {"QQ", "LQ", "MQ", "HQ", "VHQ"}, default="HQ"
-        Of soxr, which resamples: quick, low, medium, high (20 bits), very high (28 bits).
+        Quality setting of soxr, which resamples: quick, low, medium, high (20 bits) or very high
+        (28 bits).
     target_frames : int, default=None
         Trim to this number of samples, or pad with zeros.
     on_error : {"raise", "nan"}, default="raise"
-        "raise": one error counts the recordings that cannot be read, and lists the first ten.
-        "nan": one frame, or one row, of NaN is in the place of each, and one warning lists them.
+        What to do with recordings that cannot be read: missing or damaged files, and samples that
+        are not finite. "raise" raises one error that counts them and lists the first ten. "nan"
+        returns one frame, or one row, of NaN for each of them, and warns once.
     n_jobs : int, default=None
         joblib workers. None is 1 unless a joblib backend is active.
     device : str, default="cpu"

@@ -33,18 +33,18 @@ def read_events(
         and ``event_label``. .txt: labels exported by Audacity, ``start<TAB>end<TAB>label``, or a
         selection table of Raven. A folder: its .txt files, one per recording. UTF-8.
     file : default=None
-        Name of the recording of a .txt file; None: what a selection table says (``Begin Path``,
-        else ``Begin File``), else the name of the file without .txt.
+        Name of the recording of a .txt file. None: that stated by a selection table (``Begin
+        Path``, or else ``Begin File``), or else the name of the file without .txt.
     label_column : str, default=None
-        The column of a selection table that holds the labels; None: ``Annotation`` or another
-        usual one.
+        The column of a selection table that holds the labels. None: ``Annotation``, or another
+        common name.
 
     Returns
     -------
     events : DataFrame
-        See `check_events`; events of one label may overlap here (`merge_events` joins them).
-        Names and labels are text, ``007`` and ``NA`` too. Other columns are kept; of numbers if all
-        their values read as such.
+        See `check_events`; events of one label can overlap (`merge_events` joins them). Names and
+        labels are read as text, also ``007`` and ``NA``. Other columns are kept, as numbers if all
+        their values are numbers.
 
     Raises
     ------
@@ -103,8 +103,8 @@ def write_events(events: Any, path: str | os.PathLike[str]) -> None:
 
     Notes
     -----
-    Spreadsheets run what begins with ``=``, ``+``, ``-`` or ``@``. In .csv and .tsv, a name or
-    label that does, and is no number, gets a ``'`` in front, which `read_events` takes away.
+    Spreadsheets evaluate text that begins with ``=``, ``+``, ``-`` or ``@``. In .csv and .tsv, such
+    names and labels are prefixed with ``'``, unless they are numbers; `read_events` removes it.
 
     Examples
     --------

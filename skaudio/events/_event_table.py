@@ -199,7 +199,7 @@ def _as_seconds(table: pd.DataFrame, name: str) -> pd.Series:
     try:
         return table[name].astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"events: {name} is no number of seconds ({error}).") from error
+        raise ValueError(f"events: {name} is not a number of seconds ({error}).") from error
 
 
 def _row(table: pd.DataFrame, i: int) -> str:

@@ -170,4 +170,4 @@ def _times(path: Path, table: pd.DataFrame, name: str) -> Any:
     try:
         return table[name].astype(float).to_numpy()
     except ValueError as error:
-        raise ValueError(f"{path}: {name} is no number of seconds ({error}).") from error
+        raise ValueError(f"{path}: {name} is not a number of seconds ({error}).") from error

@@ -127,6 +127,13 @@ def is_missing(frames: np.ndarray) -> bool:
     return bool(first != first and np.isnan(frames).all())
 
 
+def scale_to_unit(values: np.ndarray, axis: int) -> np.ndarray:
+    """Return vectors along an axis scaled to length 1; zeros stay zeros."""
+    lengths = np.linalg.norm(values, axis=axis, keepdims=True)
+    scaled: np.ndarray = values / np.maximum(lengths, 1e-12)
+    return scaled
+
+
 def names_of(X: Any) -> list[str] | None:
     """Return the names of the features where the container of frames carries them."""
     names: list[str] | None = getattr(X, "attrs", {}).get(NAMES_KEY)
@@ -162,7 +169,7 @@ def _check_one(item: Any, name: str, advice: str, missing: bool) -> np.ndarray:
         if is_missing(frames):
             raise ValueError(
                 f"{name} could not be read: its frames are NaN (on_error='nan' in a step before), "
-                "which are not accepted here. Leave such recordings out."
+                "which this step does not accept. Remove such recordings from X and y."
             )
         raise ValueError(f"{name} contains NaN or infinity in its frames, expected finite values.")
     return frames

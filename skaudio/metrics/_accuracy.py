@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import column_or_1d
 
-from skaudio._validation import check_count, check_labels, check_same_labels
+from skaudio._validation import check_count, check_labels, check_same_labels, check_same_lengths
 
 
 def scores_by(y_true: Any, y_pred: Any, groups: Any = None) -> pd.DataFrame:
@@ -47,7 +47,7 @@ def scores_by(y_true: Any, y_pred: Any, groups: Any = None) -> pd.DataFrame:
         check_labels(groups, "groups")
     y_true, y_pred = column_or_1d(y_true), column_or_1d(y_pred)
     groups = y_true if groups is None else column_or_1d(groups)
-    check_consistent_length(y_true, y_pred, groups)
+    check_same_lengths(y_true=y_true, y_pred=y_pred, groups=groups)
     _check_not_empty(y_true)
     names, code = np.unique(groups, return_inverse=True)
     counts = np.bincount(code)
@@ -103,7 +103,7 @@ def worst_classified(
     classes = np.unique(y_true) if classes is None else np.asarray(classes)
     probabilities = np.asarray(y_proba, dtype=float)
     check_count("n", n)
-    check_consistent_length(X, y_true, probabilities)
+    check_same_lengths(X=X, y_true=y_true, y_proba=probabilities)
     _check_not_empty(y_true)
     if probabilities.shape != (len(y_true), len(classes)):
         raise ValueError(

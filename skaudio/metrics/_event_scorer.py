@@ -67,5 +67,5 @@ def make_event_scorer(events: Any, *, metric: Callable[..., Any] = segment_based
     """
     table = check_events(events)
     if not len(table):
-        raise ValueError("events is empty: there is nothing to score by.")
+        raise ValueError("events is empty: expected the strong labels of the recordings.")
     return EventScorer(table, metric)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import pairwise_distances_chunked
-from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_array, column_or_1d
 
-from skaudio._validation import check_labels, counted
+from skaudio._validation import check_labels, check_same_lengths, counted
 
 
 def precision_at_k(X: Any, y: Any, *, k: int = 1, metric: Any = "euclidean") -> float:
@@ -172,7 +172,7 @@ def _mean_over_queries(
     """
     check_labels(y, "y")
     X, y = check_array(X), column_or_1d(y)
-    check_consistent_length(X, y)
+    check_same_lengths(X=X, y=y)
     if metric == "precomputed" and X.shape[0] != X.shape[1]:
         raise ValueError(
             f"metric='precomputed': X has shape {X.shape}, expected distances "

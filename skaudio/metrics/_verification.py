@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import assert_all_finite, check_consistent_length, column_or_1d
+from sklearn.utils.validation import assert_all_finite, column_or_1d
+
+from skaudio._validation import check_same_lengths
 
 
 def equal_error_rate(y_true: Any, y_score: Any) -> float:
@@ -101,7 +103,7 @@ def _error_rates(y_true: Any, y_score: Any) -> tuple[np.ndarray, np.ndarray, np.
     alarms fall from 1 to 0, and every step changes at least one of them.
     """
     y_true, y_score = column_or_1d(y_true), column_or_1d(y_score).astype(float)
-    check_consistent_length(y_true, y_score)
+    check_same_lengths(y_true=y_true, y_score=y_score)
     assert_all_finite(y_score, input_name="y_score")
     if not np.isin(y_true, (0, 1)).all():
         found = np.unique(y_true).tolist()

@@ -30,10 +30,9 @@ class CRNN(nn.Module):
     """Convolutions, recurrent layers, a score per class and frame, pooled over time.
 
     The blocks of convolution, batch normalisation and max pooling each halve the features; the
-    first ones also halve time, until ``frame_stride`` frames have become one. Three parts follow
-    each other, so that a recording of any length can be walked through piece by piece:
-    `forward_local` sees `reach` frames to either side, the recurrent layers carry a state,
-    `score` sees one frame.
+    first ones also halve time, until ``frame_stride`` frames have become one. The network has three
+    parts, so that a long recording can run through it in blocks: `forward_local` reads `reach`
+    frames to either side, the recurrent layers carry a state, `score` reads one frame.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ class GRU(nn.Module):
     input_dropout : float
         Drops whole features of a recording: the same ones in every frame.
     dropout : float
-        Between layers and before the head.
+        Dropout rate between layers and before the output layer.
     """
 
     def __init__(
@@ -55,9 +55,9 @@ class GRU(nn.Module):
 
     @property
     def any_padding(self) -> bool:
-        """Whether evaluation rounds alike however far a batch is padded.
+        """Whether rounding in evaluation is the same whatever the padding.
 
-        The scores of "attention" are one product for all frames.
+        Not with "attention", which computes the scores of all frames in one product.
         """
         return self.pooling.pooling != "attention"
 

@@ -1,4 +1,4 @@
-"""Reading what a layer puts out, in one thread, from a network that other threads run as well."""
+"""Record the output of a layer without changing the network, which other threads may be running."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What several networks are made of: masks, standardisation, layers and pooling of sequences.
+"""Parts of several networks: masks, standardisation, convolutions and recurrent layers.
 
-Sequences of several lengths are padded to one batch. Every part takes their ``lengths``, and gives
-the same result whatever the padding.
+Sequences of several lengths are padded to one batch. Every part takes their ``lengths``, and its
+result does not depend on the padding.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any
 import torch
 from torch import nn
 
-# Frames that recurrent layers take in one call in evaluation. All calls then have one shape, and
-# what they return for a frame does not depend on how far a batch is padded behind it.
+# Frames that recurrent layers take in one call in evaluation. All calls have the same shape: the
+# output of a frame does not depend on the padding behind it.
 STEP = 8
 
 # How much more a frame counts that is one standard deviation louder, as a natural logarithm.
 LOUDNESS_WEIGHT = 1.25
 
-# Subtracted from what is beyond a sequence's end, so that max pooling does not choose it. It is
-# finite, so that a product with zero is zero.
+# Subtracted from values beyond a sequence's end, so that max pooling does not choose them. Finite:
+# infinity times zero would be NaN.
 FAR_BELOW = 1e9
 
 
@@ -89,7 +89,7 @@ class Standardize(nn.Module):
     ):
         super().__init__()
         as_tensor = None if inverse_temperature is None else torch.tensor(inverse_temperature)
-        # Part of the state dict, which does not have the name where it is None.
+        # A part of the state dict, unless it is None.
         self.register_buffer("inverse_temperature", as_tensor)
         self.register_buffer("mean", mean)
         self.register_buffer("scale", 1.0 / torch.where(std > 1e-6, std, torch.ones_like(std)))

@@ -32,8 +32,8 @@ def masked_blocks(
 class TimePooling(nn.Module):
     """Pool frames (n_sequences, n_features, n_frames) over their valid part.
 
-    In evaluation frames are summed up in steps, so that sums round alike however far a batch is
-    padded. In place of frames, an iterable of blocks of frames may be given, in their order.
+    In evaluation frames are summed in steps, so that rounding does not depend on the padding. In
+    place of frames, an iterable of blocks of frames may be given, in their order.
 
     Parameters
     ----------
@@ -81,7 +81,10 @@ class TimePooling(nn.Module):
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def _attention(self, blocks: Iterable[tuple[torch.Tensor, torch.Tensor, int]]) -> torch.Tensor:
-        """Sum up frames by the softmax over time of their scores, the highest so far being 0."""
+        """Return the mean of frames, weighted by the softmax over time of their scores.
+
+        Exponents are relative to the highest score so far: they do not overflow.
+        """
         highest: Any = None
         total: Any = None
         weight: Any = None

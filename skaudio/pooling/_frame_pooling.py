@@ -28,8 +28,8 @@ BLOCK_SIZE = 2**17
 class FramePooling(FrameOutputMixin, TransformerMixin, BaseEstimator):
     """Summarise the frames of each recording by statistics over time.
 
-    Recordings of any length become rows of one length, which any scikit-learn estimator takes.
-    A recording's row does not depend on the recordings beside it.
+    Recordings of any length become rows of equal length, a table for any scikit-learn estimator.
+    The row of a recording does not depend on the other recordings.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class FramePooling(FrameOutputMixin, TransformerMixin, BaseEstimator):
         First give each feature mean 0 and variance 1 over its recording (cepstral mean and
         variance normalisation), which removes much of what differs between voices and
         microphones. A feature that does not vary becomes 0. The overall mean and standard
-        deviation then say nothing any more: combine with ``n_segments``, ``deltas`` or percentiles.
+        deviation are then constant: combine with ``n_segments``, ``deltas`` or percentiles.
 
     Attributes
     ----------

@@ -22,11 +22,11 @@ from skaudio.pooling._run_calls import run_calls
 
 
 class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
-    """Stack the frames of several encoders of the same recordings.
+    """Concatenate the frames of several encoders.
 
-    What `sklearn.pipeline.FeatureUnion` is for tables: each encoder's features follow those of the
-    one before, frame by frame. The encoders have to agree on the frames: the same hop in seconds,
-    and the same ``center``.
+    As `sklearn.pipeline.FeatureUnion`, but for frames: the features of all encoders are
+    concatenated in each frame. The encoders must have the same hop in seconds and the same
+    ``center``, so that they return the same number of frames.
 
     Parameters
     ----------

@@ -12,10 +12,10 @@ from skaudio._parallel import holds_lock
 
 
 def run_calls(n_jobs: int | None, calls: Sequence[Any]) -> list[Any]:
-    """Run what scikit-learn's ``delayed`` returned; one after the other where one is to work.
+    """Run what scikit-learn's ``delayed`` returned, in joblib's workers if ``n_jobs`` says so.
 
-    So do threads that hold a lock, for which workers may be waiting. scikit-learn's ``Parallel``
-    would change the warning filters of the process even then.
+    A thread that holds a lock uses none, as they may be waiting for it. Without workers,
+    scikit-learn's ``Parallel`` is left out: it changes the warning filters of the process.
     """
     if holds_lock() or effective_n_jobs(n_jobs) == 1:
         return [call.function(*args, **kwargs) for call, args, kwargs in calls]

@@ -20,10 +20,10 @@ from skaudio.pretrained._registry import MODELS, find_model
 
 
 class AudioTagger(PretrainedTransformer):
-    """Score recordings for each class of AudioSet, by a net that was trained on it.
+    """Score recordings for each class of AudioSet, with a network that was trained on it.
 
-    Scores are between 0 and 1, independent of each other, and no calibrated probabilities: their
-    order within a class says more than their size.
+    Scores are between 0 and 1, and independent of each other. They are not calibrated
+    probabilities: compare scores of one class for different recordings, not of different classes.
 
     Parameters
     ----------
@@ -33,35 +33,36 @@ class AudioTagger(PretrainedTransformer):
     weights : path, sequence of paths or "random", default=None
         As for :class:`PretrainedEmbedder`.
     pooling : {"mean", "max", None}, default="mean"
-        How the scores of a recording's chunks become one. None leaves them apart: a sequence
-        ``(n_labels, n_frames)`` per recording, of a frame per chunk, or, by
-        "panns_cnn14_decision_level_max", of one every 10 ms.
+        How to pool the scores of the chunks of a recording. None returns an array
+        ``(n_labels, n_frames)`` per recording, with one frame per chunk, or one every 10 ms for
+        "panns_cnn14_decision_level_max".
     classes : sequence of str, default=None
         The labels to score; None is all.
     threshold : float, default=None
-        The least score that `tag` accepts; None accepts all.
+        `tag` lists labels with at least this score; None lists all.
     rollup : bool, default=False
-        Let each sound have the highest score of the sounds below it in AudioSet's ontology:
-        "Animal" that of "Dog" and "Bark". Adds the categories above the classes, such as "Human
+        The score of a class is the maximum over itself and its descendants in AudioSet's ontology:
+        "Animal" includes "Dog" and "Bark". Adds the categories above the classes, such as "Human
         sounds". The ontology is read from the data home, or downloaded.
     labels : sequence of str, default=None
         Names of the outputs of fine-tuned weights; None is AudioSet's.
     chunk_duration : float, "auto" or None, default="auto"
-        Length of a chunk in seconds; "auto" is what the net was trained on, None the whole
-        recording.
+        Length of a chunk in seconds. "auto" is the length that the network was trained with; None
+        uses the whole recording.
     chunk_hop : float or "auto", default="auto"
-        From the beginning of a chunk to the next one's, in seconds; "auto" is the network's own or,
-        with a ``chunk_duration`` in seconds, the same: no overlap.
+        Seconds between the starts of successive chunks. "auto" is the network's own hop or, if
+        ``chunk_duration`` is a number, that number (no overlap).
     on_error : {"raise", "nan"}, default="raise"
-        "raise": one error counts the recordings that cannot be read, and lists the first ten.
-        "nan": one frame, or one row, of NaN is in the place of each, and one warning lists them.
+        What to do with recordings that cannot be read: missing or damaged files, and samples that
+        are not finite. "raise" raises one error that counts them and lists the first ten. "nan"
+        returns one frame, or one row, of NaN for each of them, and warns once.
     batch_size : int, default=None
         Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Of the network; the front end is always float32. "auto" is float32, so that embeddings of
-        several machines agree.
+        Precision of the network; the front end is always in float32. "auto" is float32, so that
+        embeddings agree between machines.
     device : str, default="cpu"
-        torch device to compute on.
+        torch device to compute on, such as "cpu" or "cuda".
     model_params : dict, default=None
         Parameters of the network's class, such as ``{"n_classes": 10}`` for fine-tuned weights.
     data_home : path, default=None
@@ -72,13 +73,13 @@ class AudioTagger(PretrainedTransformer):
     Attributes
     ----------
     net_ : torch.nn.Module
-        The net, for you to look into or to fine-tune: `transform` goes through it as it is.
+        The network. It can be fine-tuned: `transform` uses its current weights.
     n_features_in_ : int
         Only where `fit` was given a 2-D array.
 
     See Also
     --------
-    PretrainedEmbedder : The features that the net decides by.
+    PretrainedEmbedder : The features from which the scores are computed.
 
     Notes
     -----

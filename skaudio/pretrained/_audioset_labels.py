@@ -68,7 +68,7 @@ def _read_ontology(file: FileState) -> list[dict[str, Any]]:
     try:
         sounds = json.loads(Path(file.path).read_text("utf-8"))
         if not isinstance(sounds, list) or not sounds:
-            raise ValueError("it is no list of sounds")
+            raise ValueError("it is not a list of sounds")
         for sound in sounds:
             sound["id"], sound["name"], sound["child_ids"]
     except (ValueError, TypeError, KeyError) as error:

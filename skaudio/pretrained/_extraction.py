@@ -21,7 +21,14 @@ import numpy as np
 import torch
 
 from skaudio._parallel import map_ahead, n_threads, one_blas_thread, use_one_torch_thread
-from skaudio.audio import READING_ERRORS, Recording, check_overflow, raise_all, warn_of_nan
+from skaudio.audio import (
+    READING_ERRORS,
+    Recording,
+    Recordings,
+    check_overflow,
+    raise_all,
+    warn_of_nan,
+)
 from skaudio.pretrained._pretrained_net import PretrainedNet
 
 # Chunks, per thread, that are gathered before they are sorted into batches.
@@ -148,7 +155,7 @@ class Extraction:
     batch_size: int | None = None
     on_error: str = "raise"
 
-    def __call__(self, recordings: Sequence[Recording]) -> Iterator[tuple[list[np.ndarray], int]]:
+    def __call__(self, recordings: Recordings) -> Iterator[tuple[list[np.ndarray], int]]:
         """Yield the results of each recording's chunks and its number of samples, in order.
 
         With ``on_error="nan"``: no chunks and no samples of one that cannot be read.
@@ -164,7 +171,7 @@ class Extraction:
         except READING_ERRORS as error:
             raise_all(recordings, error, self.analyse, first=n_done)
         if reasons:
-            warn_of_nan(reasons, len(recordings))
+            warn_of_nan(reasons, recordings.n_all)
 
     def _run_all(
         self, recordings: Sequence[Recording]

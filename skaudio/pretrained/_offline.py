@@ -12,28 +12,28 @@ from skaudio.pretrained._registry import find_file, find_model
 
 
 def download(names: str | Sequence[str], folder: str | os.PathLike[str]) -> list[Path]:
-    """Put the official weights of pretrained networks into a folder, to take them elsewhere.
+    """Copy the official weights of pretrained networks into a folder, for use on another machine.
 
-    A file that the data home of this machine has is copied (never linked), another one downloaded;
-    both are checked as when a network is loaded. On the other machine, ``SKAUDIO_DATA=folder`` or
-    ``data_home=folder`` finds the weights, and ``SKAUDIO_OFFLINE=1`` forbids all downloads.
+    Files in the data home of this machine are copied (never linked), others are downloaded; both
+    are checked as when a network is loaded. On the other machine, set ``SKAUDIO_DATA=folder`` or
+    pass ``data_home=folder``; ``SKAUDIO_OFFLINE=1`` forbids all downloads.
 
     Parameters
     ----------
     names : str or sequence of str
         Networks, as `PretrainedEmbedder` and `AudioTagger` take them.
     folder : str or path-like
-        A data home: the files go to its folder ``pretrained``. It is made if there is none.
+        A data home: the files are stored in its folder ``pretrained``. Created if necessary.
 
     Returns
     -------
     paths : list of pathlib.Path
-        The files, those included that were there before.
+        The files, including those that existed before.
 
     Raises
     ------
     ConnectionError
-        If a file does not arrive, or ``SKAUDIO_OFFLINE`` is set and the data home lacks it.
+        If a download fails, or ``SKAUDIO_OFFLINE`` is set and the file is not in the data home.
     ValueError
         If there is no network of such a name, or a file is not the official one.
 

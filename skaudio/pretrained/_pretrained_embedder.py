@@ -9,7 +9,7 @@ import torch
 
 from skaudio._validation import TEXT, Checked, choice, count
 from skaudio.audio import check_recordings
-from skaudio.frames import pack
+from skaudio.frames import pack, scale_to_unit
 from skaudio.nets import recording_copy
 from skaudio.pretrained._extraction import POOLS
 from skaudio.pretrained._inference import inference_net
@@ -19,7 +19,7 @@ from skaudio.pretrained._registry import find_model
 
 
 class PretrainedEmbedder(PretrainedTransformer):
-    """Turn recordings into features by a net that was trained on AudioSet.
+    """Turn recordings into features with a network that was trained on AudioSet.
 
     Parameters
     ----------
@@ -28,35 +28,35 @@ class PretrainedEmbedder(PretrainedTransformer):
         from the smallest to the largest; "yamnet"; "panns_mobilenetv2", "panns_cnn14" and
         "panns_cnn14_decision_level_max"; "vggish".
     weights : path, sequence of paths or "random", default=None
-        None takes the official file from the folder ``pretrained`` of the data home, and downloads
-        it if it is not there. A path is that of a state dict as .pt, .pth, .npz or .h5. "random"
-        takes the weights that the net was built with, always the same: for tests, and as a
-        baseline.
+        None uses the official file in the folder ``pretrained`` of the data home, and downloads
+        it if it is missing. A path is that of a state dict as .pt, .pth, .npz or .h5. "random"
+        uses random weights, always the same ones, for tests and as a baseline.
     pooling : {"mean", "max", None}, default="mean"
-        How the chunks of a recording become one row. None leaves them apart: a sequence
-        ``(n_features, n_chunks)`` per recording.
+        How to pool the chunks of a recording into one row. None returns one frame per chunk, an
+        array ``(n_features, n_chunks)`` per recording.
     layer : str, default=None
-        Name of the module of the net (``net_.named_modules()``) whose output to take, averaged over
-        time and frequency; None is the embedding that the net's authors use.
+        Name of the module of the network (``net_.named_modules()``) whose output is returned,
+        averaged over time and frequency. None: the embedding that the authors of the network use.
     chunk_duration : float, "auto" or None, default="auto"
-        Length of a chunk in seconds; "auto" is what the net was trained on, None the whole
-        recording.
+        Length of a chunk in seconds. "auto" is the length that the network was trained with; None
+        uses the whole recording.
     chunk_hop : float or "auto", default="auto"
-        From the beginning of a chunk to the next one's, in seconds; "auto" is the network's own or,
-        with a ``chunk_duration`` in seconds, the same: no overlap.
+        Seconds between the starts of successive chunks. "auto" is the network's own hop or, if
+        ``chunk_duration`` is a number, that number (no overlap).
     unit_norm : bool, default=False
         Scale each row, or frame, to length 1, so that the nearest neighbours by euclidean distance
         are those by cosine similarity.
     on_error : {"raise", "nan"}, default="raise"
-        "raise": one error counts the recordings that cannot be read, and lists the first ten.
-        "nan": one frame, or one row, of NaN is in the place of each, and one warning lists them.
+        What to do with recordings that cannot be read: missing or damaged files, and samples that
+        are not finite. "raise" raises one error that counts them and lists the first ten. "nan"
+        returns one frame, or one row, of NaN for each of them, and warns once.
     batch_size : int, default=None
         Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Of the network; the front end is always float32. "auto" is float32, so that embeddings of
-        several machines agree.
+        Precision of the network; the front end is always in float32. "auto" is float32, so that
+        embeddings agree between machines.
     device : str, default="cpu"
-        torch device to compute on.
+        torch device to compute on, such as "cpu" or "cuda".
     model_params : dict, default=None
         Parameters of the network's class, such as ``{"n_classes": 10}`` for fine-tuned weights.
     data_home : path, default=None
@@ -67,14 +67,14 @@ class PretrainedEmbedder(PretrainedTransformer):
     Attributes
     ----------
     net_ : torch.nn.Module
-        The net, for you to look into or to fine-tune: `transform` goes through it as it is. Its
+        The network. It can be fine-tuned: `transform` uses its current weights. Its
         ``front_end`` turns waveforms into its input.
     n_features_in_ : int
         Only where `fit` was given a 2-D array.
 
     See Also
     --------
-    AudioTagger : The classes that the net hears.
+    AudioTagger : Scores of the classes of AudioSet.
 
     Notes
     -----
@@ -214,12 +214,7 @@ class PretrainedEmbedder(PretrainedTransformer):
             return n_features
 
     def _scaled(self, values: np.ndarray) -> np.ndarray:
-        if not self.unit_norm:
-            return values
-        scaled: np.ndarray = values / np.maximum(
-            np.linalg.norm(values, axis=0, keepdims=True), 1e-12
-        )
-        return scaled
+        return scale_to_unit(values, axis=0) if self.unit_norm else values
 
     def _check_net(self, net: PretrainedNet) -> None:
         super()._check_net(net)

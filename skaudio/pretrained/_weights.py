@@ -143,7 +143,7 @@ def _read_torch(path: Path) -> dict[str, torch.Tensor]:
     except pickle.UnpicklingError as error:
         reason = str(error).partition("Unsupported ")[2].partition("\n")[0].partition(" was ")[0]
         raise ValueError(
-            f"{path} was refused: it is no file of weights, or a pickle that holds more than "
+            f"{path} was refused: it is not a file of weights, or a pickle that holds more than "
             f"numbers{f' ({reason})' if reason else ''}, and loading it could run anything. "
             "Expected .pt or .pth with a state dict, .npz or .h5."
         ) from error

@@ -72,17 +72,17 @@ FILES = {
     "text": (
         ["text.wav"],
         ValueError,
-        r"recording 0 \('text.wav'\) is no audio .*it looks like text.*Expected WAV, FLAC",
+        r"recording 0 \('text.wav'\) is not audio .*it looks like text.*Expected WAV, FLAC",
     ),
     "web page": (
         ["page.mp3"],
         ValueError,
-        r"recording 0 \('page.mp3'\) is no audio that can be decoded: it looks like text",
+        r"recording 0 \('page.mp3'\) is not audio that can be decoded: it looks like text",
     ),
     "picture": (
         ["picture.wav"],
         ValueError,
-        r"\('picture.wav'\) is no audio that can be decoded: it begins with b'\\x89PNG",
+        r"\('picture.wav'\) is not audio that can be decoded: it begins with b'\\x89PNG",
     ),
     "no bytes": (
         ["nothing.wav"],
@@ -99,7 +99,7 @@ FILES = {
         ValueError,
         r"recording 1 \('nan.wav'\) contains NaN at sample 5; expected",
     ),
-    "bytes that are no audio": ([b"junk\x00\x01junk"], ValueError, "recording 0 is no audio"),
+    "bytes that are no audio": ([b"junk\x00\x01junk"], ValueError, "recording 0 is not audio"),
     "empty bytes": (
         [{"bytes": b"", "path": "q.wav"}],
         ValueError,
@@ -157,7 +157,7 @@ CONTAINERS = {
     "table of text": (
         np.array([["a.wav", "b"], ["c.wav", "d"]], dtype=object),
         ValueError,
-        r"X has shape \(2, 2\) and elements that are no numbers.*expected one column",
+        r"X has shape \(2, 2\) and elements that are not numbers.*expected one column",
     ),
     "sparse": (sparse.eye(3, format="csr"), TypeError, "Sparse data was passed for X"),
     "three-dimensional": (
@@ -211,9 +211,9 @@ RECORDINGS = {
     "object of strings": (
         np.array(["a", "b"], dtype=object),
         TypeError,
-        "holds objects that are no numbers .*expected a waveform",
+        "holds objects that are not numbers .*expected a waveform",
     ),
-    "ragged list": ([[1, 2], [3]], ValueError, "is no array of numbers"),
+    "ragged list": ([[1, 2], [3]], ValueError, "is not an array of numbers"),
     "three-dimensional": (
         np.zeros((2, 3, 40)),
         ValueError,

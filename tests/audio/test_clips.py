@@ -192,14 +192,15 @@ def _not_opened(path):
 REFUSED = {
     "offset in a mapping": (
         lambda f: [{"path": f, "offset": 1.0}],
-        r"mapping with 'offset', which has two meanings: in tables .*the offset is the end of a "
-        r"clip, as a parameter of encoders it is the start.*'start' and 'duration', in seconds",
+        r"mapping with offset=1.0, expected 'start' and 'duration' in seconds: 'offset' is the end "
+        r"of a clip in tables, but the start as a parameter of encoders",
     ),
     "rows of a table": (
         lambda f: [{"file": f, "onset": 0.0, "offset": 1.0}],
-        r"mapping with 'offset'.*or a DataFrame of these columns",
+        r"mapping with offset=1.0.*Or pass a DataFrame with the columns file, onset and offset",
     ),
-    "an onset in a mapping": (lambda f: [{"path": f, "onset": 1.0}], "mapping with 'onset'"),
+    "an onset in a mapping": (lambda f: [{"path": f, "onset": 1.0}], "mapping with onset=1.0"),
+    "an end in a mapping": (lambda f: [{"path": f, "start": 1.0, "end": 2}], "mapping with end=2"),
     "a negative start": (
         lambda f: [{"path": f, "start": -1.0}],
         r"has start=-1.0: expected seconds, 0 or more",
@@ -216,7 +217,7 @@ REFUSED = {
     ),
     "milliseconds": (
         lambda f: pd.DataFrame({"file": [f], "onset": [500], "offset": [1500]}),
-        r"\('.*', 500 to 1500 s\): offset=500 s is past the end",
+        r"\('.*', 500 to 1500 s\): offset=500 s is past the end.*did you pass milliseconds",
     ),
     "columns exchanged": (
         lambda f: pd.DataFrame({"file": [f], "onset": [1.5], "offset": [0.5]}),

@@ -214,11 +214,11 @@ class TestTensors:
         ],
     )
     def test_what_numpy_cannot_hold_is_named(self, tensor, kind, reason, make_clip):
-        message = rf"recording 1 \(Tensor\) is no array of numbers: .*{reason}.*detach\(\)"
+        message = rf"recording 1 \(Tensor\) is not an array of numbers: .*{reason}.*detach\(\)"
         for X in ([make_clip(), tensor], [make_clip(), {"array": tensor, "sampling_rate": 16000}]):
             with pytest.raises(kind, match=message):
                 MFCC().fit(X)
-        with pytest.raises(kind, match=rf"X \(Tensor\) is no array of numbers: .*{reason}"):
+        with pytest.raises(kind, match=rf"X \(Tensor\) is not an array of numbers: .*{reason}"):
             MFCC().fit(tensor.reshape(4, -1))
         with pytest.raises(kind, match=r"Waveform 0 \(Tensor\)"):
             AudioBatch([tensor])
@@ -226,7 +226,7 @@ class TestTensors:
 
 @pytest.mark.parametrize(
     ("path", "message"),
-    [("a\0b.wav", "null byte in its path"), ("a\ud800.wav", "is no name that a file can have")],
+    [("a\0b.wav", "null byte in its path"), ("a\ud800.wav", "is not a valid file name")],
 )
 def test_impossible_paths_are_named(path, message):
     for item in (path, {"path": path}):

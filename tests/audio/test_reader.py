@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skaudio.audio import AUDIO_EXTENSIONS, Recording, seconds_of
+from skaudio.audio import AUDIO_EXTENSIONS, Recording, _reader, seconds_of
 from skaudio.datasets import audit_recordings, load_audio_files
 from skaudio.encoders import MFCC
 
@@ -66,20 +66,23 @@ class TestNames:
         for text in (playlist, concat):
             path = tmp_path / "list.m4a"
             path.write_text(text)
-            with pytest.raises(ValueError, match=r"list\.m4a.* is no audio"):
+            with pytest.raises(ValueError, match=r"list\.m4a.* is not audio"):
                 MFCC().fit_transform([path])
         assert requests == []
 
-    def test_pipes_are_read(self, tmp_path):
+    def test_pipes_are_read(self, tmp_path, monkeypatch):
         import os
 
         path = tmp_path / "pipe"
         os.mkfifo(path)
         content = by_libsndfile("WAV")
-        writer = threading.Thread(target=path.write_bytes, args=[content], daemon=True)
-        writer.start()
-        assert len(Recording(str(path), "a").read()[0]) == 16001
-        writer.join()
+        # A part of a pipe that was made long ago is not looked up in what is known of files.
+        for part, n_times in (({}, 16001), ({"offset": 0.5}, 8001)):
+            monkeypatch.setattr(_reader, "SETTLED", -(1 << 62))
+            writer = threading.Thread(target=path.write_bytes, args=[content], daemon=True)
+            writer.start()
+            assert len(Recording(str(path), "a").read(**part)[0]) == n_times
+            writer.join()
 
 
 class TestRates:

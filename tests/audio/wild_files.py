@@ -18,6 +18,7 @@ import numpy as np
 import soundfile as sf
 
 from skaudio.audio import Recording
+from skaudio.audio._mpeg import mpeg_frame
 from skaudio.audio._streams import ogg_checksum
 
 RATE = 16000
@@ -197,6 +198,11 @@ def mp3_files() -> Iterator[WildFile]:
     fewer, more = (number // 2).to_bytes(4), (number + 9).to_bytes(4)
     yield WildFile("MP3", "VBR", "tag announces too few frames", patched(tagged, count, fewer), N)
     yield WildFile("MP3", "VBR", "tag announces more", patched(tagged, count, more), DAMAGED)
+    itself = patched(tagged, count, (number + 1).to_bytes(4))
+    yield WildFile("MP3", "VBR", "tag counts its own frame", itself, N)
+    size, _ = mpeg_frame(tagged[:4])
+    alone = patched(tagged[:size], count, bytes(4))
+    yield WildFile("MP3", "VBR", "two tags without frames", alone + alone, DAMAGED)
     yield WildFile("MP3", "VBR", "cut to 60 %", cut(tagged), DAMAGED)
     yield WildFile("MP3", "CBR", "no tag, cut within a frame", plain[:-100], DAMAGED)
     yield WildFile("MP3", "CBR", "a hole", plain[:3000] + plain[3100:], DAMAGED)
@@ -236,6 +242,11 @@ def flac_files() -> Iterator[WildFile]:
     yield WildFile("FLAC", "16 bits", "ID3v1 behind", flac + b"TAG" + bytes(125), N)
     other = by_libsndfile("FLAC", n=2 * N, seed=1)
     yield WildFile("FLAC", "16 bits", "joined", flac + other, 3 * N)
+    yield WildFile("FLAC", "16 bits", "joined with itself", flac + flac, 2 * N)
+    bare = flac[:4] + b"\x80" + flac[5:42] + flac[flac.find(b"\xff\xf8") :]
+    yield WildFile("FLAC", "16 bits", "joined, without other metadata", bare + bare, 2 * N)
+    short = by_libsndfile("FLAC", n=10)
+    yield WildFile("FLAC", "16 bits", "2000 joined", short * 2000, 20000)
 
 
 def wav_files() -> Iterator[WildFile]:
@@ -270,6 +281,11 @@ def wav_files() -> Iterator[WildFile]:
     yield WildFile("WAV", "PCM_16", "zeros behind", wav + bytes(700), N)
     empty = sizes(struct.pack("<I", 56), bytes(4))[:44] + listed
     yield WildFile("WAV", "PCM_16", "no samples, a list behind", empty, EMPTY)
+    text = b"fmt " + bytes(4) + struct.pack("<HHIH", 1, 3, RATE, 7)
+    note = b"LIST" + struct.pack("<I", 12 + len(text)) + b"INFOICMT"
+    note = wav[:12] + note + struct.pack("<I", len(text)) + text + wav[12:]
+    note = patched(note, 4, struct.pack("<I", len(note) - 8))
+    yield WildFile("WAV", "PCM_16", "a text in front that names chunks", note, N)
     odd = by_libsndfile("WAV", "PCM_U8")[: 44 + N]
     odd = patched(odd, 4, struct.pack("<I", len(odd) + 20 - 8))
     yield WildFile("WAV", "PCM_U8", "no padding before a list", odd + listed, N)
@@ -303,9 +319,38 @@ def other_libsndfile_files() -> Iterator[WildFile]:
     aiff = by_libsndfile("AIFF", "PCM_16")
     at = aiff.find(b"SSND") + 4
     yield WildFile("AIFF", "PCM_16", "size of the samples 0", patched(aiff, at, bytes(4)), N, 1)
+    yield from aiff_files(aiff)
     caf = by_libsndfile("CAF", "PCM_16")
     at = caf.find(b"data") + 4
     yield WildFile("CAF", "PCM_16", "size unknown", patched(caf, at, b"\xff" * 8), N)
+
+
+def aiff_files(aiff: bytes) -> Iterator[WildFile]:
+    """Yield files whose chunks disagree with the number of samples in COMM."""
+
+    def changed_sizes(content: bytes, less: int, offset: int = 0, whole: int = 0) -> bytes:
+        at = content.find(b"SSND")
+        size = struct.pack(">I", int.from_bytes(content[at + 4 : at + 8]) - less)
+        form = struct.pack(">I", len(content) - 8 - whole)
+        return patched(
+            patched(patched(content, at + 4, size), 4, form), at + 8, bytes([0, 0, 0, offset])
+        )
+
+    compressed = by_av("aiff", "pcm_s16le")  # AIFC, of the codec sowt
+    for kind, content in (("AIFF", aiff), ("AIFC", compressed)):
+        if not content:
+            continue
+        yield WildFile(kind, "PCM_16", "whole", content, N)
+        less = changed_sizes(content, 100, whole=100)
+        yield WildFile(kind, "PCM_16", "both sizes too small", less, DAMAGED)
+        later = changed_sizes(content, 0, offset=100)
+        yield WildFile(kind, "PCM_16", "the samples begin too late", later, DAMAGED)
+        both = changed_sizes(content, 100, offset=100, whole=100)
+        yield WildFile(kind, "PCM_16", "too late, sizes too small", both, DAMAGED)
+    text = b"COMMENT: recommended!!!!"
+    note = aiff[:12] + b"ANNO" + struct.pack(">I", len(text)) + text + aiff[12:]
+    note = patched(note, 4, struct.pack(">I", len(note) - 8))
+    yield WildFile("AIFF", "PCM_16", "a text in front that names chunks", note, N)
 
 
 def ogg_files() -> Iterator[WildFile]:
@@ -356,6 +401,11 @@ def ffmpeg_files() -> Iterator[WildFile]:
     for container, codec in (("ac3", "ac3"), ("eac3", "eac3"), ("adts", "aac")):
         content = by_av(container, codec, rate, rate)
         yield WildFile(container, codec, "none", content, rate, 2048)
+    for container, codec in (("adts", "aac"), ("tta", "tta"), ("wv", "wavpack")):
+        content = by_av(container, codec, rate, rate)
+        yield WildFile(container, codec, "ID3 in front", content and id3(99) + content, rate, 2048)
+    stub = b"\x1aE\xdf\xa3" + bytes(20) + bytes.fromhex("18538067")
+    yield WildFile("matroska", "aac", "ends behind the head", stub, DAMAGED)
 
 
 MAKERS = (mp3_files, flac_files, wav_files, other_libsndfile_files, ogg_files, ffmpeg_files)

@@ -143,7 +143,7 @@ def test_recording_that_stands_in_X_twice(counting, log, memory, paths):
 def test_broken_recording_leaves_the_batches_before_it(counting, log, memory, paths):
     Path(paths[10]).write_bytes(b"no sound")
     cached = CachedTransformer(counting.Counting(log), memory, batch_size=4)
-    with pytest.raises(ValueError, match=r"10\.wav.*is no audio that can be decoded"):
+    with pytest.raises(ValueError, match=r"10\.wav.*is not audio that can be decoded"):
         cached.fit_transform(paths)
     assert cached.cache_info().currsize == 8
     assert not list(Path(memory, "skaudio").glob("*/*/*.lock"))

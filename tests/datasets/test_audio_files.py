@@ -193,7 +193,7 @@ class TestContainer:
 
     def test_class_folder_itself(self, make_files):
         container = make_files("cat/1.wav", "cat/2.wav")
-        with pytest.raises(ValueError, match=r"no sub-folders.*2 recording\(s\).*folder above"):
+        with pytest.raises(ValueError, match=r"no sub-folders, but 2 recording\(s\).*folder above"):
             load_audio_files(container / "cat")
 
     def test_empty(self, tmp_path):

@@ -120,7 +120,7 @@ def test_own_encoder_and_figure(make_clip):
 
 
 def test_no_augmentation_is_an_error(make_clip):
-    with pytest.raises(TypeError, match="is no augmentation and no Pipeline with one"):
+    with pytest.raises(TypeError, match="is not an augmentation or a Pipeline with one"):
         AugmentationDisplay.from_estimator(MelSpectrogram(), make_clip())
 
 

@@ -207,14 +207,18 @@ class Bare(torch.nn.Module):
 def test_a_module_of_ones_own(frames, voices):
     bare = NetClassifier(module=Bare, max_epochs=1, random_state=0)
     assert NetEmbedder(bare, layer="hidden").fit_transform(frames, voices[2]).shape == (96, 5)
-    with pytest.raises(ValueError, match=r"'embedding' is no layer of Bare.*no forward_features"):
+    with pytest.raises(
+        ValueError, match=r"'embedding' is not a layer of Bare.*no forward_features"
+    ):
         NetEmbedder(bare).fit(frames, voices[2])
     with pytest.raises(ValueError, match="layer='idle' is not run when the network is"):
         NetEmbedder(bare, layer="idle").fit(frames, voices[2])
 
 
 def test_what_is_wrong_is_said(fitted, frames, voices):
-    with pytest.raises(ValueError, match=r"layer='last' is no layer of LeNet: expected one of 'co"):
+    with pytest.raises(
+        ValueError, match=r"layer='last' is not a layer of LeNet: expected one of 'co"
+    ):
         NetEmbedder(FrozenEstimator(fitted["lenet"]), layer="last").transform(frames)
     with pytest.raises(TypeError, match=r"RandomForestClassifier\(\).*expected a neural estimator"):
         NetEmbedder(RandomForestClassifier()).fit(frames, voices[2])

@@ -201,7 +201,7 @@ def test_scorer_takes_the_events_of_its_fold():
         scorer(Oracle(half), np.zeros((2, 100)), None)
     with pytest.raises(ValueError, match=r"events has none for 'c'.* such as 'a'"):
         scorer(Oracle(half), ["c"], None)
-    with pytest.raises(ValueError, match="nothing to score by"):
+    with pytest.raises(ValueError, match="events is empty: expected the strong labels"):
         make_event_scorer(events[:0])
     batch = AudioBatch([np.zeros(10)], 16000, names=["a"])
     assert make_event_scorer(events)(Oracle(events), batch.names, None) == 1.0
