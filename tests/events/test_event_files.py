@@ -157,7 +157,7 @@ def test_tables_of_others(tmp_path):
         (b"file,onset,offset,event_label\na,0,1,dog,loud", r"e\.csv, line 2: 5 cells, expected 4"),
         (b'file,onset,offset,event_label\na,0,1,"dog\n', r"e\.csv, line 2: no valid table"),
         (b"file,file,onset", r"e\.csv has the columns \['file'\] more than once"),
-        (b"file,onset,offset,event_label\na,soon,1,dog", r"e\.csv: events: onset is no .*soon"),
+        (b"file,onset,offset,event_label\na,soon,1,dog", r"e\.csv: events: onset is not a .*soon"),
         (b"file,onset,offset,event_label\na,2,1,dog", r"e\.csv: events: row 0 .* before its onset"),
         (b"file,onset,offset,label", r"e\.csv: events lacks the columns \['event_label'\]"),
     ],
@@ -247,7 +247,7 @@ def test_raven_of_several_recordings(tmp_path):
     with pytest.raises(ValueError, match=r"both\.sel.* lacks the column 'End Time"):
         read_events(path)
     path.write_text("Begin Time (s)\tEnd Time (s)\tTag\nsoon\t2\tx\n")
-    with pytest.raises(ValueError, match=r"both\.sel.*Begin Time.*no number of seconds.*soon"):
+    with pytest.raises(ValueError, match=r"both\.sel.*Begin Time.*not a number of seconds.*soon"):
         read_events(path)
     path.write_text("Begin Time (s)\tEnd Time (s)\tTag\n1\t2\tx\ty\n")
     with pytest.raises(ValueError, match=r"both\.selections\.txt, line 2: 4 cells, expected 3"):
