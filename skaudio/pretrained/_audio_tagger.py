@@ -28,8 +28,7 @@ class AudioTagger(PretrainedTransformer):
     Parameters
     ----------
     model : str, default="mn04_as"
-        Name of the net; all those of :class:`PretrainedEmbedder` but "vggish", which has no
-        classes.
+        Name of the net: one of :class:`PretrainedEmbedder`, except "vggish" (no classes).
     weights : path, sequence of paths or "random", default=None
         As for :class:`PretrainedEmbedder`.
     pooling : {"mean", "max", None}, default="mean"
