@@ -10,7 +10,7 @@ from skaudio.audio._recording import blocks
 
 from .wild_files import MAKERS
 
-LARGE = ("mp3_files", "ogg_files", "ffmpeg_files")
+LARGE = ("mp3_files", "flac_files", "ogg_files", "ffmpeg_files")
 
 
 @pytest.mark.parametrize(
