@@ -1,6 +1,6 @@
-"""Encoders, embedders, caches and searches over nets under one of joblib's backends.
+"""Encoders, embedders, caches and searches over nets under joblib's backends.
 
-    python tests/backends.py BACKEND FOLDER
+    python tests/backends.py FOLDER BACKEND...
 
 Run as a program, so that one that hangs can be ended. Everything is compared, bit for bit, with
 what it gives one after the other. Before the first worker starts, torch has used two threads: a
@@ -104,11 +104,17 @@ def results(X, y, groups, folder, n_jobs):
         print(f"{what.__name__} {time.perf_counter() - began:.1f} s", flush=True)
 
 
-def main(backend, folder):
+def main(folder, *backends):
     torch.set_num_threads(2)
     torch.randn(300, 300) @ torch.randn(300, 300)
     data = recordings()
     expected = dict(results(*data, folder, None))
+    for backend in backends:
+        compare(backend, data, expected, os.path.join(folder, backend))
+
+
+def compare(backend, data, expected, folder):
+    """Run everything under one backend; its caches, in a folder of its own, are empty."""
     cluster = None
     if backend.startswith("dask"):
         from dask.distributed import Client, LocalCluster
@@ -127,7 +133,7 @@ def main(backend, folder):
                 assert np.array_equal(a, b), (what, a, b)
     if cluster:
         cluster.shutdown()
-    print("all equal")
+    print(f"{backend}: all equal", flush=True)
 
 
 if __name__ == "__main__":

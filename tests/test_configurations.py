@@ -35,15 +35,14 @@ CONFIGURATIONS = {
     "pandas": {"transform_output": "pandas"},
     "routing": {"enable_metadata_routing": True},
 }
-APART = ["pandas", "routing"]
+MARKS = {
+    "polars": pytest.mark.slow,
+    "pandas": pytest.mark.exhaustive,
+    "routing": pytest.mark.exhaustive,
+}
 
 
-@pytest.fixture(
-    params=[
-        pytest.param(name, marks=pytest.mark.exhaustive if name in APART else ())
-        for name in CONFIGURATIONS
-    ]
-)
+@pytest.fixture(params=[pytest.param(name, marks=MARKS.get(name, ())) for name in CONFIGURATIONS])
 def configured(request):
     """Return a context in which scikit-learn is configured."""
     if request.param == "polars":
@@ -274,6 +273,7 @@ def pictures():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", pictures())
 def test_pictures_are_those_without_configuration(name, configured):
     plt = pytest.importorskip("matplotlib.pyplot")

@@ -161,7 +161,13 @@ def detector(**params):
     return small("EventDetector").set_params(**params)
 
 
-@pytest.mark.parametrize("form", ["table", "array", "booleans", "three labels"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "table",
+        *(pytest.param(f, marks=pytest.mark.slow) for f in ("array", "booleans", "three labels")),
+    ],
+)
 def test_cross_val_predict(two_labels, form):
     X, Y = two_labels
     if form == "three labels":
@@ -175,6 +181,7 @@ def test_cross_val_predict(two_labels, form):
     assert cross_val_predict(detector(), X, y, cv=3).shape == Y.shape
 
 
+@pytest.mark.slow
 def test_scorers_of_several_labels(two_labels):
     """Those that score a random forest of the same labels score a detector."""
     X, Y = two_labels
@@ -215,6 +222,7 @@ def test_score_takes_what_fit_takes(two_labels):
         detector().fit(X, clips(24)[1]).score(X, [0, 1] * 12)
 
 
+@pytest.mark.slow
 def test_calibration_and_thresholds(two_labels):
     X, Y = two_labels
     y = clips(24)[1]

@@ -82,7 +82,12 @@ def walked(monkeypatch):
     return seen
 
 
-@pytest.mark.parametrize("name", NETS)
+SLOW = [f"{net} {pooling}" for net in ("LeNet", "GRU") for pooling in ("mean", "max", "last")]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n in SLOW else ()) for n in NETS]
+)
 def test_blocks_leave_no_trace(name, data, monkeypatch, walked):
     X, y = data
     kind, params = NETS[name]
@@ -222,6 +227,7 @@ def test_memory_does_not_grow_with_the_recording(
     assert peaks[1] - peaks[0] < samples / 5
 
 
+@pytest.mark.slow
 def test_recordings_of_medium_length_share_batches(data):
     """GRU: batches hold several lengths, and results do not depend on them."""
     rng = np.random.default_rng(1)

@@ -49,16 +49,10 @@ INDICES = {
 }
 
 
-every_index = pytest.mark.parametrize("indexed", INDICES, indirect=True)
-# Where a test walks over much: labels that are found at other positions, and the others at length.
-some_indices = pytest.mark.parametrize(
-    "indexed",
-    [
-        "shuffled",
-        *(pytest.param(i, marks=pytest.mark.exhaustive) for i in INDICES if i != "shuffled"),
-    ],
-    indirect=True,
-)
+def every_index(mark):
+    """Return the parameters of a test: labels found at other positions, and the others, marked."""
+    others = [pytest.param(index, marks=mark) for index in INDICES if index != "shuffled"]
+    return pytest.mark.parametrize("indexed", ["shuffled", *others], indirect=True)
 
 
 @pytest.fixture
@@ -97,7 +91,7 @@ def plainly(name):
     return fitted, outputs(fitted, X)
 
 
-@some_indices
+@every_index(pytest.mark.exhaustive)
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_estimators(name, indexed):
     X, y = inputs(name)
@@ -127,7 +121,7 @@ def _waveforms(output):
     return [np.asarray(item) for item in output]
 
 
-@every_index
+@every_index(pytest.mark.slow)
 def test_several_labels(indexed):
     X, y = clips()
     table = pd.DataFrame({"tone": y == "low", "hiss": np.arange(N) % 3 == 0}).astype(int)
@@ -139,7 +133,7 @@ def test_several_labels(indexed):
         assert found.score(X, indexed(labels)) == expected.score(X, labels)
 
 
-@every_index
+@every_index(pytest.mark.slow)
 def test_pairs(indexed):
     X, _ = clips()
     left, right, same = X[:6], X[6:], np.array([1, 0, 1, 0, 1, 0])
@@ -152,7 +146,7 @@ def test_pairs(indexed):
     assert fitted(indexed) == fitted(list)
 
 
-@every_index
+@every_index(pytest.mark.slow)
 def test_thresholds(indexed):
     X, y = clips()
     events = pd.DataFrame({"file": range(N), "onset": 0.0, "offset": 0.1, "event_label": y})
@@ -257,7 +251,7 @@ def plain_call(name):
     return functions()[name](in_lists)
 
 
-@every_index
+@every_index(pytest.mark.slow)
 @pytest.mark.parametrize("name", functions())
 def test_functions(name, indexed):
     found, expected = functions()[name](indexed), plain_call(name)

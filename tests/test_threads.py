@@ -130,6 +130,7 @@ LAYERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers_are_read_in_eight_threads_and_in_inference_mode(name):
     embedder, X = LAYERS[name](), recordings()
@@ -196,6 +197,7 @@ def all_at_once(folder, n_times):
             list(pool.map(run, functions))
 
 
+@pytest.mark.slow
 def test_everything_at_once(tmp_path):
     all_at_once(tmp_path, 2)
 

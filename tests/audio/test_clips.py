@@ -146,6 +146,7 @@ def test_every_container_is_read_from_the_start_of_the_clip(name, encode):
         same(Waveform(sample_rate=44100).fit_transform([clip]), part)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["m4a", "video"])
 def test_a_clip_late_in_a_file_is_sought(kind, tmp_path):
     """Not all before it is decoded: PyAV seeks."""

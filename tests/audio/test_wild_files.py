@@ -10,8 +10,17 @@ from skaudio.audio._recording import blocks
 
 from .wild_files import MAKERS
 
+LARGE = ("mp3_files", "flac_files", "ogg_files", "ffmpeg_files")
 
-@pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(make, marks=pytest.mark.slow if make.__name__ in LARGE else ())
+        for make in MAKERS
+    ],
+    ids=lambda make: make.__name__,
+)
 def test_wild_files(make, tmp_path):
     """The files are made in the test: to make all while tests are collected takes seconds."""
     files = [file for file in make() if file.content]  # without content: PyAV is not installed

@@ -64,7 +64,14 @@ def is_refused(rows, path):
     return False
 
 
-@pytest.mark.parametrize("name", ["e.csv", "e.tsv", "e.txt", "e.selections.txt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "e.csv",
+        "e.txt",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("e.tsv", "e.selections.txt")),
+    ],
+)
 def test_names_and_labels_come_back_or_are_refused(tmp_path, name):
     path = tmp_path / name
     refused = set()
