@@ -98,6 +98,14 @@ class Poison(Kept):
             self.poison(net)
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """Let Ctrl-C interrupt: a process that was started in the background may ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Interrupt(Kept):
     """Presses Ctrl-C in the middle of the second epoch."""
 
