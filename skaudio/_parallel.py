@@ -274,8 +274,8 @@ def _mkl() -> Any:
 
 
 # Multiplications per batch from which on a network uses several torch threads. With fewer, a second
-# thread gains little on an idle machine; on a busy one, threads wait for each other up to thirty
-# times as long as the work takes: docs/benchmarks.md.
+# thread saves a third of the time at most on an idle machine; on a busy one, threads wait for each
+# other up to thirty times as long as the work takes: docs/benchmarks.md.
 WORTH_THREADS = 1 << 27
 
 
