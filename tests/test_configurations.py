@@ -27,6 +27,8 @@ from skaudio.pooling import FramePooling, FrameUnion
 from .cases import assert_same, clips, inputs, outputs, small
 from .walk import ESTIMATORS
 
+pytestmark = pytest.mark.slow  # walks over all estimators take long together
+
 every_estimator = pytest.mark.parametrize("name", ESTIMATORS)
 # What `sklearn.set_config` may be told.
 CONFIGURATIONS = {

@@ -29,6 +29,8 @@ from skaudio.pooling import FramePooling
 from .cases import METHODS, OF_FRAMES, assert_same, clips, inputs, outputs, small
 from .walk import ESTIMATORS
 
+pytestmark = pytest.mark.slow  # walks over all estimators take long together
+
 EMPTY = {
     "list": [],
     "tuple": (),

@@ -22,6 +22,8 @@ from skaudio.embedders import NetEmbedder, SiameseEmbedder
 from skaudio.encoders import MFCC, MelSpectrogram
 from skaudio.nets import GRU, LeNet, TimePooling
 
+pytestmark = pytest.mark.slow  # walks over all estimators take long together
+
 RATE = 8000
 N_FEATURES = 8
 TOLERANCE = 1e-5

@@ -39,6 +39,8 @@ from .cases import assert_same, clips, inputs, outputs, small
 from .test_neural_contract import NEURAL
 from .walk import ESTIMATORS
 
+pytestmark = pytest.mark.slow  # walks over all estimators take long together
+
 N = 12
 ORDER = np.random.default_rng(5).permutation(N)
 # Indices as `sample`, `concat`, `set_index` and `train_test_split` leave them.
