@@ -18,7 +18,7 @@ import sys
 import tempfile
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from skaudio._files.archive import _unpack
@@ -107,15 +107,16 @@ def outcome(path: Path, folder: Path) -> str:
     return "unpacked"
 
 
-def main() -> None:
+def main(run: Callable[[int, int], dict[str, Counter[str]]], what: str) -> None:
+    """Run what the command line asks for, print counts, and exit with 1 for any fault."""
     n_runs, seed = (int(word) for word in [*sys.argv[1:], "3000", "0"][:2])
     counts = run(n_runs, seed)
     for name, found in counts.items():
         print(f"{name:24} {dict(found)}")
-    faults = sum(n for found in counts.values() for what, n in found.items() if what[-1] == "!")
-    print(f"{n_runs} archives, {faults} faults")
+    faults = sum(n for found in counts.values() for how, n in found.items() if how[-1] == "!")
+    print(f"{n_runs} {what}, {faults} faults")
     sys.exit(faults > 0)
 
 
 if __name__ == "__main__":
-    main()
+    main(run, "archives")

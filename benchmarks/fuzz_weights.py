@@ -13,7 +13,6 @@ from __future__ import annotations
 import io
 import random
 import resource
-import sys
 import tempfile
 import warnings
 from collections import Counter
@@ -22,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fuzz_archives import damage
+from fuzz_archives import damage, main
 
 from skaudio.pretrained._weights import read_tensors
 
@@ -85,15 +84,5 @@ def outcome(path: Path) -> str:
     return "read" if finite else "not finite!"
 
 
-def main() -> None:
-    n_runs, seed = (int(word) for word in [*sys.argv[1:], "3000", "0"][:2])
-    counts = run(n_runs, seed)
-    for name, found in counts.items():
-        print(f"{name:24} {dict(found)}")
-    faults = sum(n for found in counts.values() for what, n in found.items() if what[-1] == "!")
-    print(f"{n_runs} files, {faults} faults")
-    sys.exit(faults > 0)
-
-
 if __name__ == "__main__":
-    main()
+    main(run, "files")

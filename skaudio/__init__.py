@@ -3,7 +3,7 @@
 The packages, each of which may import those above it:
 
 audio
-    Recordings: what X may be, decoding, `AudioBatch`.
+    Recordings: the accepted types of X, decoding, `AudioBatch`.
 dsp
     Pure kernels: frames, filter banks, cepstra, inversions. No scikit-learn.
 encoders

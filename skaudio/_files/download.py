@@ -58,8 +58,8 @@ def download_file(source: RemoteFile, path: Path, *, by_hand: str, verbose: int)
         The file to make. Its folder is made too. By its suffix it is known how it must begin.
     by_hand : str
         Advice for a machine that is offline, part of the error message.
-    verbose : bool
-        Show a progress bar.
+    verbose : int
+        1 shows a progress bar.
 
     Raises
     ------

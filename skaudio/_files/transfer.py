@@ -1,4 +1,4 @@
-"""Receive a file over HTTP, in as many attempts as bring something."""
+"""Receive a file over HTTP, with retries as long as each brings more of it."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ FIRST_BYTES = {
 
 
 class StoppedError(ConnectionError):
-    """The file did not come, or not all of it; another try may help."""
+    """The file did not arrive completely; another attempt may succeed."""
 
 
 class OtherFileError(ValueError):
-    """What comes is not the file that was asked for."""
+    """The server sent another file than the one requested."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """Where a file comes from, and what is known of it.
+    """The address of a file, and what is known about it.
 
     Attributes
     ----------
     url : str
     known_hash : str or None
-        What the content must hash to, with the kind: "sha256:..." or "md5:...".
+        Expected hash of the content, with its kind: "sha256:..." or "md5:...".
     size : int or None
         In bytes.
     max_size : int or None
-        Where the size is not known: the most that it may be.
+        Largest size that is accepted if ``size`` is None.
     hosts : tuple of str
-        To which else the server may redirect, their subdomains included.
+        Other hosts to which the server may redirect, including their subdomains.
     """
 
     url: str
@@ -84,17 +84,17 @@ class _Version:
 
 
 class Transfer:
-    """Fills an open file with what a source sends.
+    """Download a source into an open file.
 
     Parameters
     ----------
     source : RemoteFile
     file : BufferedRandom
-        Open for appending; what it holds is taken for the beginning, if that can be told.
+        Open for appending. Its content is kept as the beginning if it can be verified as such.
     side : Path
-        File that says which version of the source the beginning is of.
+        File that states the version of the source that the beginning belongs to.
     suffix : str
-        Of the file's name, by which it is known how it must begin.
+        Suffix of the file's name, which determines the expected first bytes.
     bar : tqdm
         Shows the progress.
     """
@@ -110,14 +110,15 @@ class Transfer:
         self.version = _Version.load(side, source.url)
 
     def run(self) -> None:
-        """Append to the file what it lacks, and check it.
+        """Append the missing bytes to the file, and check it.
 
         Raises
         ------
         StoppedError
-            If it does not come. The file keeps what has come, if the rest can be asked for.
+            If it does not arrive completely. The bytes received are kept if the download can be
+            resumed.
         OtherFileError
-            If something else comes.
+            If the server sends another file.
         """
         if self._wrong_beginning() or not self._can_resume():
             self._empty()
@@ -139,11 +140,11 @@ class Transfer:
                 return
 
     def _can_resume(self) -> bool:
-        """Return whether it can be told that the rest belongs to what has come."""
+        """Return whether the server can be asked for the rest of the same version."""
         return bool(self.source.known_hash or self.version.validator)
 
     def _receive(self) -> None:
-        """Append to the file what it lacks; try again after a break, as long as that helps."""
+        """Append the missing bytes; retry after an interruption while there is progress."""
         # Slow to import.
         import requests
 
@@ -165,7 +166,7 @@ class Transfer:
                 time.sleep(PAUSE)
 
     def _ask(self, session: Any) -> Any:
-        """Return the server's answer to a request for what the file lacks."""
+        """Request the missing bytes, and return the response."""
         if not self._can_resume():
             self._empty()
         # Bytes as they are on the server: a compressed transfer cannot be resumed, nor bounded.
@@ -250,7 +251,7 @@ class Transfer:
         return self.file.seek(0, os.SEEK_END)
 
     def _empty(self) -> bool:
-        """Begin again: return that the file is not complete."""
+        """Empty the file to start again. Return False: the file is not complete."""
         self.file.seek(self.file.truncate(0))
         self.version = _Version(self.source.url)
         return False
@@ -276,7 +277,7 @@ class Transfer:
             raise OtherFileError(f"{n_bytes} bytes, expected {size}")
 
     def _wrong_beginning(self) -> str:
-        """Return how the file begins if that is not as it should, else ""."""
+        """Return a description of the first bytes if they are not as expected, else ""."""
         self.file.seek(0)
         first = self.file.read(16)
         self._end()

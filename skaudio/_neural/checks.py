@@ -126,15 +126,21 @@ def _frame_facts(encoder: Any) -> dict[str, Any]:
     return facts
 
 
-def check_n_features(module: Any, n_features: int) -> None:
-    """With ``warm_start``, raise an error for frames of another number of features."""
+def check_n_features(module: Any, n_features: int, *, warm_start: bool = False) -> None:
+    """Raise an error for frames of another number of features than those of fit."""
     expected = len(module.standardize.mean)
-    if n_features != expected:
+    if n_features == expected:
+        return
+    if warm_start:
         raise ValueError(
             f"warm_start: X has {n_features} features per frame, expected {expected} as in the "
             "first fit, because its net is trained further. Pass frames of the same encoder, or "
             "warm_start=False for a new net."
         )
+    raise ValueError(
+        f"X has {n_features} features per frame, expected the {expected} of fit. Were the "
+        "recordings encoded differently?"
+    )
 
 
 def check_finite(rows: Iterable[np.ndarray], module: Any, frames: Sequence[Any]) -> None:

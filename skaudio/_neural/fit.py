@@ -138,7 +138,8 @@ def fit_net(
     with seeded(seed, estimator.device):
         if again:
             module = copy.deepcopy(estimator.net_.module_)
-            check_n_features(module, len(source.clean_frames(index[:1])[0]))
+            n_features = len(source.clean_frames(index[:1])[0])
+            check_n_features(module, n_features, warm_start=True)
             module.reduced = uses_bfloat16(estimator, module.net)
         else:
             standardize = standardization(estimator, source, index, loudness_weight)

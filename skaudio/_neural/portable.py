@@ -10,6 +10,8 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import nn
 
+from skaudio._validation import has_device
+
 
 def portable_copies(modules: dict[str, Any]) -> dict[str, Any]:
     """Return copies of modules to be pickled, whose tensors are loaded on the CPU.
@@ -41,11 +43,7 @@ def portable_copies(modules: dict[str, Any]) -> dict[str, Any]:
 
 def present_device(device: Any) -> Any:
     """Return a torch device, or "cpu" where this machine does not have it."""
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError):
-        return "cpu"
-    return device
+    return device if has_device(device) else "cpu"
 
 
 class LoadsAnywhere(BaseEstimator):

@@ -20,7 +20,7 @@ from torch import nn
 
 from skaudio._neural.batches import pad
 from skaudio._neural.block_walk import n_ticks, walk
-from skaudio._neural.checks import check_finite
+from skaudio._neural.checks import check_finite, check_n_features
 from skaudio._neural.long_frames import (
     BLOCK_FRAMES,
     LONG_FRAMES,
@@ -169,17 +169,8 @@ def _by_length(
 def _opened(module: StandardizedNet, parts: Any, i: int) -> Any:
     is_array = isinstance(parts[i], np.ndarray)
     frames: Any = LongFrames(parts[i]) if is_array else parts.open(i)
-    _check_width(module, frames.read(0, 1).shape[1])
+    check_n_features(module, frames.read(0, 1).shape[1])
     return frames
-
-
-def _check_width(module: StandardizedNet, n_features: int) -> None:
-    expected = len(module.standardize.mean)
-    if n_features != expected:
-        raise ValueError(
-            f"X has {n_features} features per frame, expected the {expected} of fit. Were the "
-            "recordings encoded differently?"
-        )
 
 
 def _batches(
@@ -188,7 +179,7 @@ def _batches(
     """Yield batches of some sequences: their positions, the module to call, x, lengths."""
     if not where:
         return
-    _check_width(module, len(parts[where[0]]))
+    check_n_features(module, len(parts[where[0]]))
     index, device = np.array(where), module.standardize.mean.device
     counts = np.array([parts[i].shape[1] for i in where])
     # A subclass of a network may add what rounds otherwise.

@@ -55,14 +55,15 @@ def device() -> Constraint:
         return "A GPU is called 'cuda'." if kind.lower() in ("gpu", "nvidia") else ""
 
     expected = "the name of a torch device that is present here, such as 'cpu'"
-    return Constraint(("str",), (), (expected,), _is_text, _is_device, cause)
+    return Constraint(("str",), (), (expected,), _is_text, has_device, cause)
 
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) or type(value).__module__ == "torch"
 
 
-def _is_device(value: Any) -> bool:
+def has_device(value: Any) -> bool:
+    """Whether torch can put tensors on a device here."""
     if value == "cpu":  # needs no torch
         return True
     import torch

@@ -1,4 +1,4 @@
-"""Recordings: what X may be, decoding, and the batches that travel between steps.
+"""Recordings: the accepted types of X, decoding, and batches that are passed between steps.
 
 AudioBatch
     Decoded mono recordings of any length that know their sample rates; scikit-learn indexes it.

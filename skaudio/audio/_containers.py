@@ -41,7 +41,7 @@ def check_recordings(estimator: Any, X: Any, *, reset: bool, finite: bool = True
     Parameters
     ----------
     estimator : estimator
-        The one that asks; its ``n_features_in_`` is set (``reset=True``) or compared.
+        The estimator that validates X; its ``n_features_in_`` is set (``reset=True``) or compared.
     X : sequence of recordings
         See the user guide, "What a recording is".
     reset : bool

@@ -221,8 +221,7 @@ def resample(
     if source == target:
         return waveform
     resampled: np.ndarray = soxr.resample(waveform, source, target, quality=quality)
-    if not is_surely_finite(resampled):
-        check_overflow(resampled, waveform, name)
+    check_overflow(resampled, waveform, name)
     if len(resampled) == 0:
         n_times = f"{counted(len(waveform), 'sample')} at {source} Hz"
         raise ValueError(

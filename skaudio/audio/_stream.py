@@ -13,7 +13,6 @@ from skaudio.audio._recording import (
     Recording,
     blocks,
     check_samples,
-    is_surely_finite,
     to_mono,
 )
 
@@ -79,8 +78,7 @@ def stream(
         check_samples(waveform, recording.name)
         if resampler is not None:
             resampled = resampler.resample_chunk(waveform)
-            if not is_surely_finite(resampled):
-                check_overflow(resampled, waveform, recording.name)
+            check_overflow(resampled, waveform, recording.name)
             waveform = resampled
         if len(waveform):
             yield waveform

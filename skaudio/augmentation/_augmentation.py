@@ -32,7 +32,7 @@ Operation = tuple[tuple[float, float], Callable[[np.ndarray, float | None, float
 class Augmentation(FrameOutputMixin, TransformerMixin, BaseEstimator, ABC):
     """Alters recordings in `fit_transform` and `augment`; `transform` is the identity.
 
-    `WaveformAugmentation` and `Mask` define what X may be; their subclasses define in
+    `WaveformAugmentation` and `Mask` define the accepted types of X; their subclasses define in
     ``_make_operation()`` what happens to a recording.
     """
 

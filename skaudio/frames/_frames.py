@@ -36,7 +36,7 @@ def check_frames(
     Parameters
     ----------
     estimator : estimator or None
-        The one that asks; None for what another estimator has put out.
+        The estimator that validates X; None for the output of another estimator.
     X : 3-D array, object array or sequence of (n_features, n_frames), DataFrame, or 2-D table
     reset : bool
         True in ``fit``.

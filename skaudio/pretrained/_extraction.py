@@ -198,8 +198,7 @@ class Extraction:
         chunks = self.chunking.cut(np.ascontiguousarray(waveform))
         spectra = [front_end.encode(chunk, warp_factor) for chunk in chunks]
         for spectrum in spectra:
-            if not np.isfinite(spectrum.sum()):
-                check_overflow(spectrum, waveform, recording.name)
+            check_overflow(spectrum, waveform, recording.name)
         return spectra, len(waveform)
 
     def _try(self, recording: Recording) -> tuple[list[np.ndarray], int | str]:
