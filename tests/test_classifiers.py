@@ -249,6 +249,7 @@ def test_groups_arrive_through_a_nested_search(tones):
     assert None not in seen
 
 
+@pytest.mark.slow
 def test_grid_search_over_everything(tones):
     X, y, groups = tones
     clf = SMALL["gru"](encoder=augmented(), max_epochs=2)

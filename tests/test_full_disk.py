@@ -38,6 +38,7 @@ def small_disk():
     subprocess.run(["umount", folder], check=True)
 
 
+@pytest.mark.slow
 def test_spilled_recordings(small_disk):
     result = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", CODE],

@@ -144,6 +144,7 @@ def test_thresholds_are_tuned_without_training(fitted, tones, other_tones):
     assert plain.thresholds_[1] == 0.95
 
 
+@pytest.mark.slow
 def test_search_by_strong_labels(tones, tmp_path, write_audio):
     X, events = tones
     paths = [write_audio(tmp_path / f"{i:02}.wav", x, RATE) for i, x in enumerate(X)]
