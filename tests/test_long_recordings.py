@@ -20,7 +20,7 @@ from skaudio.classifiers import GRUClassifier, LeNetClassifier, NetClassifier
 from skaudio.detectors import EventDetector
 from skaudio.embedders import NetEmbedder, SiameseEmbedder
 from skaudio.encoders import MFCC, MelSpectrogram
-from skaudio.nets import GRU, LeNet, TimePooling
+from skaudio.nets import POOLINGS, GRU, LeNet, TimePooling
 
 pytestmark = pytest.mark.slow  # walks over all estimators take long together
 
@@ -30,7 +30,6 @@ TOLERANCE = 1e-5
 
 MEL = MelSpectrogram(sample_rate=RATE, n_mels=N_FEATURES)
 FAST = {"max_epochs": 2, "random_state": 0, "lr": 0.01}
-POOLINGS = ("mean", "max", "mean_max", "last", "attention")
 NETS = {
     **{f"LeNet {p}": (LeNetClassifier, {"channels": (4, 8), "pooling": p}) for p in POOLINGS},
     **{f"GRU {p}": (GRUClassifier, {"hidden_size": 6, "pooling": p}) for p in POOLINGS},
@@ -84,7 +83,11 @@ def walked(monkeypatch):
     return seen
 
 
-SLOW = [f"{net} {pooling}" for net in ("LeNet", "GRU") for pooling in ("mean", "max", "last")]
+SLOW = [
+    f"{net} {pooling}"
+    for net in ("LeNet", "GRU")
+    for pooling in ("mean", "max", "last", "mean_std")
+]
 
 
 @pytest.mark.parametrize(

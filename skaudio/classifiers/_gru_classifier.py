@@ -25,7 +25,8 @@ class GRUClassifier(NeuralClassifier):
         Number of stacked recurrent layers.
     bidirectional : bool, default=True
         Whether the recurrent layers process each recording backwards as well.
-    pooling : {"mean", "max", "mean_max", "last", "attention"}, default="mean_max"
+    pooling : {"mean", "max", "mean_max", "mean_std", "last", "attention", "attention_stats"}, \
+default="mean_max"
         How frames become one vector.
     input_dropout : float, default=0.1
         Fraction of features set to 0 for a whole recording, in training.
@@ -110,7 +111,7 @@ class GRUClassifier(NeuralClassifier):
         "dropout",
     )
     _constraints: ClassVar[dict[str, Any]] = {
-        "pooling": choice("mean", "max", "mean_max", "last", "attention"),
+        "pooling": choice(*nets.POOLINGS),
     }
 
     def __init__(

@@ -57,9 +57,9 @@ class GRU(nn.Module):
     def any_padding(self) -> bool:
         """Whether rounding in evaluation is the same whatever the padding.
 
-        Not with "attention", which computes the scores of all frames in one product.
+        Not with attention, which computes the scores of all frames in one product.
         """
-        return self.pooling.pooling != "attention"
+        return not self.pooling.attends
 
     def forward_local(
         self, x: torch.Tensor, lengths: torch.Tensor

@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from skaudio.nets import GRU, LeNet, Standardize, TimePooling, recording_mean
+from skaudio.nets import POOLINGS, GRU, LeNet, Standardize, TimePooling, recording_mean
 from skaudio.nets._sequence_layers import MaskedBatchNorm, flip_in_length, time_mask
-from skaudio.nets._time_pooling import POOLINGS
 
 LENGTHS = [1, 2, 7, 16, 31]
 N_FEATURES = 13
@@ -79,13 +78,28 @@ def test_pooling_equals_a_loop(how):
     got = pooling(*padded(items, extra=5))
     for row, item in zip(got, items, strict=True):
         mean, high = item.mean(1), item.amax(1)
-        if how == "attention":
-            expected = item @ pooling.score(item.T).softmax(0)[:, 0]
-        else:
-            choices = {"mean": mean, "max": high, "last": item[:, -1]}
-            expected = choices[how] if how in choices else torch.cat([mean, high])
+        weights = torch.full((item.shape[1],), 1 / item.shape[1])
+        if how.startswith("attention"):
+            weights = pooling.score(item.T).softmax(0)[:, 0]
+            mean = item @ weights
+        spread = ((item - mean[:, None]) ** 2 @ weights).clamp(min=1e-10).sqrt()
+        choices = {"mean": [mean], "max": [high], "last": [item[:, -1]], "attention": [mean]}
+        choices |= {"mean_max": [mean, high]}
+        expected = torch.cat(choices.get(how, [mean, spread]))
         torch.testing.assert_close(row, expected)
     assert got.shape[1] == pooling.out_features
+
+
+@pytest.mark.parametrize("how", ["mean_std", "attention_stats"])
+def test_deviations_of_blocks_hold_where_the_mean_is_large(how):
+    torch.manual_seed(0)
+    pooling = TimePooling(2, how)
+    frames, lengths = torch.randn(2, 2, 100) + 1000.0, torch.tensor([100, 30])
+    whole = pooling.train()(frames, lengths)
+    blocks = pooling.eval()(torch.split(frames, 40, dim=-1), lengths)
+    torch.testing.assert_close(blocks, whole, rtol=1e-4, atol=1e-4)
+    flat = TimePooling(2, how)(torch.ones(1, 2, 1, requires_grad=True), torch.tensor([1]))
+    assert flat.isfinite().all()
 
 
 def test_unknown_pooling_names_the_choices():
