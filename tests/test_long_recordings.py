@@ -20,7 +20,7 @@ from skaudio.classifiers import GRUClassifier, LeNetClassifier, NetClassifier
 from skaudio.detectors import EventDetector
 from skaudio.embedders import NetEmbedder, SiameseEmbedder
 from skaudio.encoders import MFCC, MelSpectrogram
-from skaudio.nets import POOLINGS, GRU, LeNet, TimePooling
+from skaudio.nets import GRU, POOLINGS, LeNet, TimePooling
 
 pytestmark = pytest.mark.slow  # walks over all estimators take long together
 

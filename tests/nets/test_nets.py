@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from skaudio.nets import POOLINGS, GRU, LeNet, Standardize, TimePooling, recording_mean
+from skaudio.nets import GRU, POOLINGS, LeNet, Standardize, TimePooling, recording_mean
 from skaudio.nets._sequence_layers import MaskedBatchNorm, flip_in_length, time_mask
 
 LENGTHS = [1, 2, 7, 16, 31]
