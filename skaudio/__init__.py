@@ -53,8 +53,8 @@ _NAMES = {
     "encoders": "MFCC STFT MelSpectrogram Spectrogram Waveform",
     "frames": "FrameOutputMixin FrameStack as_object_array check_frames pack validate_frames",
     "augmentation": (
-        "VTLP Convolution FrequencyMask FunctionAugmentation Noise RandomSegment Speed "
-        "TimeMask TimeShift TrainingPath Volume epoch_seeds"
+        "VTLP Convolution DynamicRange FrequencyMask FunctionAugmentation Noise RandomSegment "
+        "Speed TimeMask TimeShift TrainingPath Volume epoch_seeds"
     ),
     "pooling": "FramePooling FrameUnion",
     "nets": (
