@@ -17,12 +17,14 @@ TimePooling
     Frames to one vector: mean, max, standard deviation, last, attention.
 WeakPooling, WeakLabelLoss
     Probabilities of frames to those of sequences: mean, max, softmaxes, attention; their loss.
+MixedLabelLoss
+    The loss where some sequences have labels of frames.
 Standardize, StandardizedNet
     Per-recording and global standardisation of features, and a network behind it.
 """
 
 # Names that are imported as themselves are for the other packages: no part of the public interface.
-from skaudio.nets._crnn import CRNN, WeakLabelLoss, WeakPooling
+from skaudio.nets._crnn import CRNN, MixedLabelLoss, WeakLabelLoss, WeakPooling
 from skaudio.nets._gru import GRU
 from skaudio.nets._lenet import LeNet
 from skaudio.nets._losses import ContrastiveLoss
@@ -56,6 +58,7 @@ __all__ = [
     "LOUDNESS_WEIGHT",
     "ContrastiveLoss",
     "LeNet",
+    "MixedLabelLoss",
     "Standardize",
     "StandardizedNet",
     "StatisticsPooling",
