@@ -1,9 +1,6 @@
-"""Models outside of the session that fitted them.
+"""Trained estimators in files: `save`, `load`, `inspect`, which run no code; `export_onnx`."""
 
-export_onnx
-    A fitted estimator as one graph of standard operators: waveforms in, scores out.
-"""
-
+from skaudio.persistence._models import inspect, load, save
 from skaudio.persistence._onnx_export import export_onnx
 
-__all__ = ["export_onnx"]
+__all__ = ["export_onnx", "inspect", "load", "save"]
