@@ -70,6 +70,7 @@ def recurrent(net: Any, frames: Frames) -> Frames:
     x = frames.values.transpose(2, 0, 1)  # time first
     lengths = frames.lengths.cast(np.int32)
     n_features = frames.n_features
+    layer_norms = getattr(net, "layer_norms", ())
     for i, forwards in enumerate(net.forwards):
         layers = [forwards, net.backwards[i]] if len(net.backwards) else [forwards]
         size = layers[0].hidden_size
@@ -94,7 +95,12 @@ def recurrent(net: Any, frames: Frames) -> Frames:
             direction="bidirectional" if len(layers) == 2 else "forward",
         )
         n_features = size * len(layers)
-        x = out.transpose(0, 2, 1, 3).reshape(0, 0, n_features)
+        out = out.transpose(0, 2, 1, 3).reshape(0, 0, n_features)
+        if len(layer_norms):
+            norm = layer_norms[i]
+            scale, shift = array(norm.weight), array(norm.bias)
+            out = graph.op("LayerNormalization", x + out, scale, shift, epsilon=norm.eps)
+        x = out
     return Frames(x.transpose(1, 2, 0), frames.lengths, n_features)
 
 
@@ -115,26 +121,42 @@ def max_over_time(frames: Frames) -> Value:
 def pool_time(layer: Any, frames: Frames) -> Rows:
     """Apply `skaudio.nets.TimePooling`."""
     graph, kind = frames.graph, layer.pooling
-    if kind in ("mean", "max", "mean_max"):
-        parts = []
-        if kind != "max":
-            parts.append(mean_over_time(frames))
-        if kind != "mean":
-            parts.append(max_over_time(frames))
-        return Rows(graph.concat(parts, 1), layer.out_features)
-    if kind == "last":
+    if kind == "mean":
+        pooled = mean_over_time(frames)
+    elif kind == "max":
+        pooled = max_over_time(frames)
+    elif kind == "mean_max":
+        pooled = graph.concat([mean_over_time(frames), max_over_time(frames)], 1)
+    elif kind == "last":
         at = (frames.lengths - 1).unsqueeze(1, 2)
         shape = graph.concat([frames.lengths.size(0), graph.constant([frames.n_features, 1])], 0)
         index = graph.op("Expand", at, shape)
-        values = graph.op("GatherElements", frames.values, index, axis=2)
-        return Rows(values.squeeze(2), layer.out_features)
-    if kind != "attention":
-        raise ValueError(f"pooling={kind!r} cannot be exported to ONNX.")
-    first, _, second = layer.score
-    hidden = graph.op("Tanh", dense(frames.values.transpose(0, 2, 1), first))
-    scores = dense(hidden, second).transpose(0, 2, 1)
-    weights = graph.op("Softmax", graph.where(frames.mask, scores, -np.inf), axis=-1)
-    return Rows((frames.fill(0.0) * weights).sum(2), layer.out_features)
+        pooled = graph.op("GatherElements", frames.values, index, axis=2).squeeze(2)
+    elif kind in ("attention", "attention_stats", "mean_std"):
+        mean, deviation = _moments(layer, frames)
+        pooled = mean if kind == "attention" else graph.concat([mean, deviation], 1)
+    else:
+        raise ValueError(
+            f"pooling={kind!r} cannot be exported to ONNX: expected another one of TimePooling."
+        )
+    return Rows(pooled, layer.out_features)
+
+
+def _moments(layer: Any, frames: Frames) -> tuple[Value, Value]:
+    """Return mean and standard deviation over time, weighted by learned scores if there are any."""
+    graph = frames.graph
+    if layer.attends:
+        first, _, second = layer.score
+        hidden = graph.op("Tanh", dense(frames.values.transpose(0, 2, 1), first))
+        scores = dense(hidden, second).transpose(0, 2, 1)
+        weights = graph.op("Softmax", graph.where(frames.mask, scores, -np.inf), axis=-1)
+    else:
+        weights = frames.mask.cast(FLOAT) / frames.lengths.cast(FLOAT).unsqueeze(1, 2)
+    values = frames.fill(0.0)
+    mean = (values * weights).sum(2, keep=True)
+    apart = values - mean
+    variance = (apart * apart * weights).sum(2)
+    return mean.squeeze(2), graph.op("Sqrt", graph.op("Max", variance, 1e-10))
 
 
 def lenet_features(net: Any, frames: Frames) -> Rows:
@@ -144,6 +166,10 @@ def lenet_features(net: Any, frames: Frames) -> Rows:
 
 
 def gru_features(net: Any, frames: Frames) -> Rows:
+    if net.projection is not None:
+        frames = convolutions(net, frames)
+        values = dense(frames.values.transpose(0, 2, 1), net.projection).transpose(0, 2, 1)
+        frames = Frames(values, frames.lengths, net.projection.out_features)
     return pool_time(net.pooling, recurrent(net, frames))
 
 
