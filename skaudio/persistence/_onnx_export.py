@@ -21,9 +21,9 @@ MISSING = 'export_onnx needs onnx, skl2onnx and onnxscript: pip install "skaudio
 def export_onnx(estimator: Any, path: Any) -> None:
     """Write a fitted estimator as an ONNX file that takes waveforms and returns scores.
 
-    Everything is in one graph of standard operators (opset 18, for estimators of scikit-learn also
-    ai.onnx.ml 3): frames, Fourier transform, mel bank, logarithm, standardisation, network, pooling.
-    onnxruntime 1.14 and later run it, without Python if need be. Resampling is not in the graph:
+    One graph of standard operators holds all steps: frames, Fourier transform, mel bank, logarithm,
+    standardisation, network, pooling. It is of opset 18, for estimators of scikit-learn also of
+    ai.onnx.ml 3, which onnxruntime runs from version 1.14 on. Resampling is not in the graph:
     waveforms must have the sample rate that the metadata state.
 
     Parameters
@@ -163,5 +163,3 @@ def _write(content: bytes, path: Path) -> None:
     except BaseException:
         os.unlink(name)
         raise
-
-

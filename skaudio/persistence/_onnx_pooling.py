@@ -1,4 +1,4 @@
-"""Statistics over time and deltas, as operators of ONNX, in double precision like `FramePooling`."""
+"""Statistics over time and deltas as operators of ONNX, in double precision as in `FramePooling`."""
 
 from __future__ import annotations
 
@@ -38,9 +38,7 @@ def pool(pooling: Any, frames: Frames) -> Rows:
 def add_deltas(frames: Frames, orders: int) -> Frames:
     """Append deltas of the features, as `FrameUnion` does."""
     graph = frames.graph
-    parts = [
-        deltas(graph, frames.values, frames.lengths, order) for order in range(1, 1 + orders)
-    ]
+    parts = [deltas(graph, frames.values, frames.lengths, order) for order in range(1, 1 + orders)]
     values = graph.concat([frames.values, *parts], 1)
     return Frames(values, frames.lengths, frames.n_features * (1 + orders))
 
@@ -132,5 +130,3 @@ class Part:
 
     def _fill(self, values: Value, beyond: float) -> Value:
         return self._graph.where(self._inside, values, beyond)
-
-

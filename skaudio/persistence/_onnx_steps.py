@@ -152,9 +152,7 @@ def _pooling(export: Export, pooling: Any, flow: Flow) -> Flow:
 
 def _frame_union(export: Export, union: Any, flow: Flow) -> Flow:
     named = getattr(union, "transformers_", union.transformers)
-    parts = [
-        _need(step, export.add(step, flow), Frames) for _, step in named if step != "drop"
-    ]
+    parts = [_need(step, export.add(step, flow), Frames) for _, step in named if step != "drop"]
     values = export.graph.concat([part.values for part in parts], 1)
     stacked = Frames(values, parts[0].lengths, sum(part.n_features for part in parts))
     return add_deltas(stacked, union.deltas) if union.deltas else stacked

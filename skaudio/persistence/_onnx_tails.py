@@ -55,10 +55,8 @@ def _convert(step: Any, n_columns: int) -> Any:
 
     options: Any = None
     if is_classifier(step):
-        options = {"zipmap": False}
-        if not hasattr(step, "predict_proba"):
-            options["raw_scores"] = True
-        options = {id(step): options}
+        raw = {} if hasattr(step, "predict_proba") else {"raw_scores": True}
+        options = {id(step): {"zipmap": False, **raw}}
     versions = {"": OPSET, "ai.onnx.ml": ML_OPSET}
     try:
         with muted():  # it reads attributes that scikit-learn deprecates
@@ -96,5 +94,3 @@ def _check(step: Any, method: str, model: Any, trial: np.ndarray, expected: np.n
             f"it differs by {difference:.2g} on noise, expected at most {TOLERANCE:g}."
         )
     return column
-
-
