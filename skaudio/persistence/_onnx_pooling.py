@@ -1,4 +1,4 @@
-"""Statistics over time and deltas as operators of ONNX, in double precision as in `FramePooling`."""
+"""Statistics over time and deltas as operators of ONNX, in double precision."""
 
 from __future__ import annotations
 
