@@ -47,16 +47,36 @@ def fit_samples(graph: Graph, waves: Waves, n_samples: int) -> Waves:
     return Waves(values, lengths)
 
 
-def analyse(graph: Graph, analysis: Analysis, waves: Waves) -> Frames:
+class Tables:
+    """What an analysis multiplies with, the same for all waveforms.
+
+    Attributes
+    ----------
+    kernel : Value
+        Windowed cosines and sines, (2 n_bins, 1, win_length).
+    filters : Value or None
+        (n_filters, n_bins).
+    """
+
+    def __init__(self, graph: Graph, analysis: Analysis) -> None:
+        self.kernel = _kernel(graph, analysis.framing)
+        bank = None if analysis.filters is None else analysis.filters(1.0)
+        self.filters = None if bank is None else _filters(graph, bank.weights)
+
+
+def analyse(
+    graph: Graph, analysis: Analysis, waves: Waves, tables: Tables | None = None
+) -> Frames:
     """Return what ``analysis.encode`` returns of each waveform."""
     assert analysis.power is not None
+    tables = tables or Tables(graph, analysis)
     framing, scale = analysis.framing, analysis.scale
     counts = frame_counts(graph, framing, waves.lengths)
     n_frames = counts.max(0, keep=True)
     signal = pad_waves(graph, framing, waves, n_frames)
-    features = _spectra(graph, framing, analysis.power, signal)
-    if analysis.filters is not None:
-        features = _filters(graph, analysis.filters(1.0).weights) @ features
+    features = _spectra(graph, framing, analysis.power, signal, tables.kernel)
+    if tables.filters is not None:
+        features = tables.filters @ features
     features = _scaled(graph, scale, features)
     return _finish(graph, analysis, features, counts)
 
@@ -103,21 +123,23 @@ def _mirrored(graph: Graph, framing: Framing, waves: Waves, places: Value) -> Va
     return values
 
 
-def _spectra(graph: Graph, framing: Framing, power: float, signal: Value) -> Value:
-    """Return magnitudes to some power, (n, n_bins, n_frames)."""
-    n_fft, n_bins = framing.n_fft, framing.n_bins
+def _kernel(graph: Graph, framing: Framing) -> Value:
+    n_fft = framing.n_fft
     turn = 2 * np.pi * np.arange(n_fft) / n_fft
     steps = graph.arange(graph.constant([framing.win_length])).unsqueeze(0)
-    bins = graph.arange(graph.constant([n_bins])).unsqueeze(1)
+    bins = graph.arange(graph.constant([framing.n_bins])).unsqueeze(1)
     phases = (bins * steps) % n_fft
-    window = framing.weights
-    kernels = [
-        graph.op("Gather", graph.constant(table.astype(np.float32)), phases) * window
-        for table in (np.cos(turn), np.sin(turn))
+    parts = [
+        graph.op("Gather", graph.constant(wave.astype(np.float32)), phases) * framing.weights
+        for wave in (np.cos(turn), np.sin(turn))
     ]
-    kernel = graph.concat(kernels, 0).unsqueeze(1)
+    return graph.concat(parts, 0).unsqueeze(1)
+
+
+def _spectra(graph: Graph, framing: Framing, power: float, signal: Value, kernel: Value) -> Value:
+    """Return magnitudes to some power, (n, n_bins, n_frames)."""
     parts = graph.op("Conv", signal, kernel, strides=[framing.hop_length])
-    real, imaginary = graph.split(parts, 1, [n_bins, n_bins])
+    real, imaginary = graph.split(parts, 1, [framing.n_bins] * 2)
     powers = real * real + imaginary * imaginary
     if power == 2.0:
         return powers

@@ -20,7 +20,7 @@ def graft(graph: Graph, model: Any, inputs: Sequence[Value]) -> list[Value]:
         names[tensor.name] = graph.new_name("weight")
         copy = type(tensor)()
         copy.CopyFrom(tensor)
-        copy.name = names[tensor.name]
+        copy.name, copy.doc_string = names[tensor.name], ""
         graph.initializers.append(copy)
     for node in inner.node:
         graph.nodes.append(_renamed(graph, node, names))
@@ -42,8 +42,8 @@ def _renamed(graph: Graph, node: Any, names: dict[str, str]) -> Any:
     """Return a copy of a node, with names that are new to the graph, in its subgraphs too."""
     copy = type(node)()
     copy.CopyFrom(node)
-    copy.name = ""
-    del copy.input[:], copy.output[:]
+    copy.name = copy.doc_string = ""
+    del copy.input[:], copy.output[:], copy.metadata_props[:]
     copy.input.extend(names.get(name, name) for name in node.input)
     for name in node.output:
         if name:

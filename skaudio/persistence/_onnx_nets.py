@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from skaudio import nets
 from skaudio.nets import EPS
 from skaudio.persistence._onnx_graph import FLOAT, Graph, Value
 from skaudio.persistence._onnx_values import Frames, Rows
+
+Flow = TypeVar("Flow", Frames, Rows)
 
 # Stands for minus infinity where infinity times zero must not occur.
 FAR_BELOW = -1e9
@@ -108,6 +111,13 @@ def _gates(tensor: Any) -> np.ndarray:
     """Put the gates of a GRU in the order of ONNX: update, reset, new."""
     reset, update, new = np.split(array(tensor), 3)
     return np.concatenate([update, reset, new])
+
+
+def unit_norm(flow: Flow) -> Flow:
+    """Scale rows, or frames, to length 1; zeros stay zeros."""
+    values = flow.values
+    lengths = values.graph.op("Sqrt", (values * values).sum(1, keep=True))
+    return replace(flow, values=values / values.graph.op("Max", lengths, 1e-12))
 
 
 def mean_over_time(frames: Frames) -> Value:

@@ -21,7 +21,10 @@ from skaudio.persistence._onnx_graph import Graph
 from skaudio.persistence._onnx_pooling import add_deltas, pool
 from skaudio.persistence._onnx_tails import add_table_step
 from skaudio.persistence._onnx_values import Frames, Rows, Waves
+from skaudio.persistence._onnx_pretrained import embed, tag
+from skaudio.persistence._onnx_torch import run_module
 from skaudio.pooling import FramePooling, FrameUnion
+from skaudio.pretrained import AudioTagger, PretrainedEmbedder
 
 Step = Any
 Flow = Waves | Frames | Rows
@@ -192,10 +195,8 @@ def _classifier(export: Export, classifier: Any, flow: Flow) -> Flow:
 def _outputs(export: Export, estimator: Any, net: Any, frames: Frames) -> Rows:
     if layers.knows(net):
         return layers.outputs_of(net, frames)
-    raise TypeError(
-        f"{type(estimator).__name__} with the module {type(net).__name__} cannot be exported to "
-        "ONNX."
-    )
+    called = f"{type(estimator).__name__} with the module {type(net).__name__}"
+    return run_module(export.graph, net, frames, called)
 
 
 def _detector(export: Export, detector: Any, flow: Flow) -> Flow:
@@ -210,7 +211,7 @@ def _detector(export: Export, detector: Any, flow: Flow) -> Flow:
 def _siamese(export: Export, embedder: Any, flow: Flow) -> Flow:
     net, frames = _standardized(export, embedder, flow)
     rows = _outputs(export, embedder, net, frames)
-    return unit_norm(export.graph, rows) if embedder.unit_norm else rows
+    return layers.unit_norm(rows) if embedder.unit_norm else rows
 
 
 def _net_embedder(export: Export, embedder: Any, flow: Flow) -> Flow:
@@ -231,13 +232,13 @@ def _net_embedder(export: Export, embedder: Any, flow: Flow) -> Flow:
             "an estimator with a LeNet or GRU."
         )
     rows = layers.features_of(net, frames)
-    return unit_norm(export.graph, rows) if embedder.unit_norm else rows
+    return layers.unit_norm(rows) if embedder.unit_norm else rows
 
 
-def unit_norm(graph: Graph, rows: Rows) -> Rows:
-    """Scale rows to length 1; zeros stay zeros."""
-    lengths = graph.op("Sqrt", (rows.values * rows.values).sum(1, keep=True))
-    return Rows(rows.values / graph.op("Max", lengths, 1e-12), rows.n_columns)
+def _pretrained(export: Export, transformer: Any, flow: Flow) -> Flow:
+    export.state_rate(float(transformer.sample_rate), transformer)
+    apply = tag if isinstance(transformer, AudioTagger) else embed
+    return apply(export.graph, transformer, _need(transformer, flow, Waves))
 
 
 STEPS: dict[type, Callable[[Export, Step, Flow], Flow]] = {
@@ -255,4 +256,6 @@ STEPS: dict[type, Callable[[Export, Step, Flow], Flow]] = {
     EventDetector: _detector,
     SiameseEmbedder: _siamese,
     NetEmbedder: _net_embedder,
+    PretrainedEmbedder: _pretrained,
+    AudioTagger: _pretrained,
 }
