@@ -14,7 +14,7 @@ ContrastiveLoss
 CRNN
     Convolutions, recurrent layers, and a probability for each frame, pooled for each sequence.
 TimePooling
-    Frames to one vector: mean, max, both, last, attention.
+    Frames to one vector: mean, max, standard deviation, last, attention.
 WeakPooling, WeakLabelLoss
     Probabilities of frames to those of sequences: mean, max, softmaxes, attention; their loss.
 MixedLabelLoss
@@ -45,7 +45,12 @@ from skaudio.nets._sequence_layers import (
     STEP as STEP,
 )
 from skaudio.nets._statistics_pooling import StatisticsPooling
-from skaudio.nets._time_pooling import TimePooling
+from skaudio.nets._time_pooling import (
+    POOLINGS as POOLINGS,
+)
+from skaudio.nets._time_pooling import (
+    TimePooling,
+)
 
 __all__ = [
     "CRNN",
