@@ -18,6 +18,7 @@ from skaudio import nets as nets
 from skaudio import persistence as persistence
 from skaudio import pooling as pooling
 from skaudio import pretrained as pretrained
+from skaudio import recipes as recipes
 from skaudio.audio import *
 from skaudio.augmentation import *
 from skaudio.caching import *
@@ -35,5 +36,6 @@ from skaudio.nets import *
 from skaudio.persistence import *
 from skaudio.pooling import *
 from skaudio.pretrained import *
+from skaudio.recipes import *
 
 __version__: str

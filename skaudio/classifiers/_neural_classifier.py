@@ -52,6 +52,7 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
     _module_parameters: ClassVar[tuple[str, ...]]
 
     encoder: Any
+    encoder_: Any
     class_weight: Any
     label_smoothing: float
     device: Any
@@ -121,8 +122,11 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
 
     def _build(self, n_features: int) -> nn.Module:
         """Return a new module for so many features per frame, and for ``classes_``."""
-        params = {name: getattr(self, name) for name in self._module_parameters}
-        return self._module(n_features, len(self.classes_), **params)
+        return self._module(n_features, len(self.classes_), **self._module_values())
+
+    def _module_values(self) -> dict[str, Any]:
+        """Return what the module is built with, besides the numbers of features and classes."""
+        return {name: getattr(self, name) for name in self._module_parameters}
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return scores: logits, or for two classes the log-odds of the second.
