@@ -15,6 +15,7 @@ from skaudio import events as events
 from skaudio import frames as frames
 from skaudio import metrics as metrics
 from skaudio import nets as nets
+from skaudio import persistence as persistence
 from skaudio import pooling as pooling
 from skaudio import pretrained as pretrained
 from skaudio import recipes as recipes
@@ -32,6 +33,7 @@ from skaudio.events import *
 from skaudio.frames import *
 from skaudio.metrics import *
 from skaudio.nets import *
+from skaudio.persistence import *
 from skaudio.pooling import *
 from skaudio.pretrained import *
 from skaudio.recipes import *

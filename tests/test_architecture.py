@@ -19,7 +19,7 @@ PACKAGE = ROOT / "skaudio"
 
 # From the top. A room may import those below it, and those beside it as long as there is no cycle.
 LAYERS = [
-    {"display", "datasets"},
+    {"persistence", "display", "datasets"},
     {"recipes"},
     {"classifiers", "embedders", "detectors", "pretrained", "caching"},
     {"_neural"},
