@@ -31,6 +31,7 @@ from skaudio._neural.net_stream import (
 from skaudio._neural.portable import LoadsAnywhere
 from skaudio._neural.predict import RowReader, predict_frames, predict_rows, walk_frames
 from skaudio._neural.running_pooling import pools_along
+from skaudio._neural.stored import build_for, put_net, take_net
 
 __all__ = [
     "BLOCK_FRAMES",
@@ -47,6 +48,7 @@ __all__ = [
     "ValidationBatches",
     "all_or_nothing",
     "as_frames",
+    "build_for",
     "can_walk",
     "check_class_weights",
     "check_finite",
@@ -61,8 +63,10 @@ __all__ = [
     "predict_frames",
     "predict_rows",
     "prediction_frames",
+    "put_net",
     "reads_audio",
     "row_stream",
+    "take_net",
     "walk",
     "walk_frames",
 ]
