@@ -55,8 +55,12 @@ class EventStreamMixin:
         >>> from skaudio.encoders import MelSpectrogram
         >>> X, y = load_spoken_digits(return_X_y=True)
         >>> detector = EventDetector(
-        ...     MelSpectrogram(), channels=(4, 8), frame_stride=2, bidirectional=False,
-        ...     max_epochs=2, random_state=0,
+        ...     MelSpectrogram(),
+        ...     channels=(4, 8),
+        ...     frame_stride=2,
+        ...     bidirectional=False,
+        ...     max_epochs=2,
+        ...     random_state=0,
         ... )
         >>> stream = detector.fit(X[y < 2], y[y < 2]).stream()
         >>> events = stream.push(np.zeros(8000))

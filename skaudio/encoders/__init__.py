@@ -17,7 +17,7 @@ stream
 # Names that are imported as themselves are for the other packages: no part of the public interface.
 from skaudio.encoders._mel_spectrogram import MelSpectrogram
 from skaudio.encoders._mfcc import MFCC
-from skaudio.encoders._pipeline_stream import joined as joined
+from skaudio.encoders._pipeline_stream import connected as connected
 from skaudio.encoders._pipeline_stream import obstacles_of as obstacles_of
 from skaudio.encoders._pipeline_stream import stream
 from skaudio.encoders._spectral import can_stream as can_stream

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 
 from skaudio._steps import is_augmentation
 from skaudio._validation import Obstacle, check_streams
@@ -49,12 +50,24 @@ def stream(estimator: Any, sample_rate: float | None = None) -> Any:
     >>> live.push(np.zeros(1600)).shape, live.finish().shape
     ((40, 9), (40, 2))
     """
-    steps = list(_streaming_steps(estimator))
-    check_streams(estimator, obstacles_of(estimator))
+    learns = any(get_tags(step).requires_fit for _, step in _streaming_steps(estimator))
+    check_streams(estimator, obstacles_of(estimator), trained=learns)
+    return connected(estimator, sample_rate, lambda step, rate: step.stream(rate))
+
+
+def connected(
+    estimator: Any, sample_rate: float | None, open_last: Callable[[Any, float | None], Any]
+) -> Any:
+    """Return the stream of an estimator, or of the steps of a Pipeline.
+
+    ``open_last(step, sample_rate)`` returns the stream of the last step.
+    """
+    *before, (_, last) = _streaming_steps(estimator)
     streams: list[Any] = []
-    for _, step in steps:
+    for _, step in before:
         streams.append(step.stream(sample_rate))
         sample_rate = getattr(streams[-1], "output_rate", None)
+    streams.append(open_last(last, sample_rate))
     return streams[0] if len(streams) == 1 else ChainedStreams(streams)
 
 
