@@ -54,7 +54,7 @@ _NAMES = {
         "hz_to_mel istft mel_domain_filterbank mel_filterbank mel_frequencies mel_to_hz "
         "undo_dct unmix window_weights"
     ),
-    "encoders": "MFCC STFT MelSpectrogram Spectrogram Waveform",
+    "encoders": "MFCC STFT MelSpectrogram Spectrogram Waveform stream",
     "frames": "FrameOutputMixin FrameStack as_object_array check_frames pack validate_frames",
     "augmentation": (
         "VTLP Convolution DynamicRange FrequencyMask FunctionAugmentation Noise RandomSegment "

@@ -22,8 +22,15 @@ from skaudio._neural.checks import MODULE_CLASS, check_class_weights, check_fini
 from skaudio._neural.fit import all_or_nothing, fit_net, fitting
 from skaudio._neural.held_out import Classes
 from skaudio._neural.long_frames import BLOCK_FRAMES, LONG_FRAMES, can_walk, prediction_frames
+from skaudio._neural.net_stream import (
+    NeuralStream,
+    check_streaming,
+    neural_obstacles,
+    row_stream,
+)
 from skaudio._neural.portable import LoadsAnywhere
 from skaudio._neural.predict import RowReader, predict_frames, predict_rows, walk_frames
+from skaudio._neural.running_pooling import pools_along
 from skaudio._neural.stored import build_for, put_net, take_net
 
 __all__ = [
@@ -33,6 +40,7 @@ __all__ = [
     "Classes",
     "FrameSource",
     "LoadsAnywhere",
+    "NeuralStream",
     "RowReader",
     "Source",
     "TrainingBatches",
@@ -44,16 +52,20 @@ __all__ = [
     "can_walk",
     "check_class_weights",
     "check_finite",
+    "check_streaming",
     "checked_frames",
     "fit_net",
     "fitting",
     "is_warm",
     "make_source",
+    "neural_obstacles",
+    "pools_along",
     "predict_frames",
     "predict_rows",
     "prediction_frames",
     "put_net",
     "reads_audio",
+    "row_stream",
     "take_net",
     "walk",
     "walk_frames",

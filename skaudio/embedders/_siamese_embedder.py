@@ -12,6 +12,7 @@ from torch import nn
 from skaudio import nets
 from skaudio._neural import MODULE_CLASS, LoadsAnywhere, predict_rows, prediction_frames
 from skaudio._validation import POSITIVE, choice, count
+from skaudio.embedders._embedding_stream import EmbeddingStreamMixin
 from skaudio.embedders._pair_training import fit_drawn_pairs, fit_given_pairs
 from skaudio.embedders._pair_verification import PairVerifier
 from skaudio.frames import scale_to_unit
@@ -20,7 +21,11 @@ MODULES = {"lenet": nets.LeNet, "gru": nets.GRU, "statistics": nets.StatisticsPo
 
 
 class SiameseEmbedder(
-    PairVerifier, ClassNamePrefixFeaturesOutMixin, TransformerMixin, LoadsAnywhere
+    EmbeddingStreamMixin,
+    PairVerifier,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    LoadsAnywhere,
 ):
     """A network trained on pairs, so that recordings of one class have similar embeddings.
 

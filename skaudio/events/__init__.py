@@ -37,6 +37,7 @@ from skaudio.events._frame_events import (
 from skaudio.events._frame_events import (
     smooth as smooth,
 )
+from skaudio.events._running_events import RunningEvents as RunningEvents
 
 __all__ = [
     "check_events",

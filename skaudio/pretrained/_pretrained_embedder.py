@@ -12,7 +12,8 @@ from skaudio._validation import TEXT, Checked, check_length, choice, count
 from skaudio.audio import check_recordings
 from skaudio.frames import pack, scale_to_unit
 from skaudio.nets import recording_copy
-from skaudio.pretrained._extraction import POOLS, join
+from skaudio.pretrained._chunk_stream import StreamParts
+from skaudio.pretrained._extraction import POOLS, in_order
 from skaudio.pretrained._inference import inference_net
 from skaudio.pretrained._layer_frames import LayerTime, as_frames, time_of_layer
 from skaudio.pretrained._pretrained_net import PretrainedNet
@@ -170,13 +171,9 @@ class PretrainedEmbedder(PretrainedTransformer):
         self._check()
         recordings = check_recordings(self, X, reset=False, finite=False)
         missing = [np.full(self._n_features(), np.nan, np.float32)]
-        call, hop = self._features, 0.0
-        if self.resolution == "layer":
-            net, call = self._net(), self._layer_frames
-            stride = self._layer_time().stride * net.front_end.hop_length
-            hop = self._chunking(net).hop / stride
+        call, hop = self._reading()
         sequences = (
-            join(chunks, hop) if chunks and hop else np.stack(chunks or missing, axis=1)
+            in_order(chunks, hop) if chunks else np.stack(missing, axis=1)
             for chunks, _ in self._extract(recordings, call, fold=self.layer is None)
         )
         if self.pooling is None:
@@ -232,6 +229,18 @@ class PretrainedEmbedder(PretrainedTransformer):
             call = self._layer_frames if self.resolution == "layer" else self._features
             n_features: int = call(fast, spectrum).shape[1]
             return n_features
+
+    def _reading(self) -> tuple[Any, float]:
+        """Return what to read of the net, and the hop of chunks in frames, 0 for one per chunk."""
+        if self.resolution == "chunk":
+            return self._features, 0.0
+        net = self._net()
+        stride = self._layer_time().stride * net.front_end.hop_length
+        return self._layer_frames, self._chunking(net).hop / stride
+
+    def _stream_parts(self) -> StreamParts:
+        call, hop = self._reading()
+        return StreamParts(call, self.layer is None, hop, self._n_features(), self._scaled)
 
     def _scaled(self, values: np.ndarray) -> np.ndarray:
         return scale_to_unit(values, axis=0) if self.unit_norm else values
