@@ -25,6 +25,7 @@ Standardize, StandardizedNet
 
 # Names that are imported as themselves are for the other packages: no part of the public interface.
 from skaudio.nets._crnn import CRNN, MixedLabelLoss, WeakLabelLoss, WeakPooling
+from skaudio.nets._crnn import EPS as EPS
 from skaudio.nets._gru import GRU
 from skaudio.nets._lenet import LeNet
 from skaudio.nets._losses import ContrastiveLoss
