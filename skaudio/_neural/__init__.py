@@ -7,6 +7,7 @@ the other packages import from here alone.
 """
 
 from skaudio._neural.batches import (
+    FRAME_STEP,
     FrameSource,
     Source,
     TrainingBatches,
@@ -15,7 +16,9 @@ from skaudio._neural.batches import (
     as_frames,
     checked_frames,
     make_source,
+    pad,
     reads_audio,
+    source_of,
 )
 from skaudio._neural.block_walk import walk
 from skaudio._neural.checks import MODULE_CLASS, check_class_weights, check_finite, is_warm
@@ -27,6 +30,7 @@ from skaudio._neural.predict import RowReader, predict_frames, predict_rows, wal
 
 __all__ = [
     "BLOCK_FRAMES",
+    "FRAME_STEP",
     "LONG_FRAMES",
     "MODULE_CLASS",
     "Classes",
@@ -47,10 +51,12 @@ __all__ = [
     "fitting",
     "is_warm",
     "make_source",
+    "pad",
     "predict_frames",
     "predict_rows",
     "prediction_frames",
     "reads_audio",
+    "source_of",
     "walk",
     "walk_frames",
 ]

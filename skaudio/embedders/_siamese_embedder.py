@@ -11,12 +11,21 @@ from torch import nn
 
 from skaudio import nets
 from skaudio._neural import MODULE_CLASS, LoadsAnywhere, predict_rows, prediction_frames
-from skaudio._validation import POSITIVE, choice, count
-from skaudio.embedders._pair_training import fit_drawn_pairs, fit_given_pairs
+from skaudio._validation import POSITIVE, choice, count, number, sequence
 from skaudio.embedders._pair_verification import PairVerifier
+from skaudio.embedders._siamese_training import LOSSES, fit_classes, fit_given_pairs
 from skaudio.frames import scale_to_unit
 
-MODULES = {"lenet": nets.LeNet, "gru": nets.GRU, "statistics": nets.StatisticsPooling}
+MODULES = {
+    "tdnn": nets.TDNN,
+    "lenet": nets.LeNet,
+    "gru": nets.GRU,
+    "statistics": nets.StatisticsPooling,
+}
+
+SPEEDS = sequence("sequence of float", "numbers from 0.1 to 10", number(0.1, 10)) | choice(
+    "auto", None
+)
 
 
 class SiameseEmbedder(
@@ -150,9 +159,13 @@ class SiameseEmbedder(
 
     _module_parameters = ("module", "module_params", "embedding_size")
     _constraints: ClassVar[dict[str, Any]] = {
-        "module": choice("lenet", "gru", "statistics") | MODULE_CLASS,
+        "loss": choice(*LOSSES),
+        "temperature": POSITIVE,
+        "n_per_class": count(2),
+        "speeds": SPEEDS,
+        "module": choice(*MODULES) | MODULE_CLASS,
         "hinge": choice("squared", "linear"),
-        "margin": POSITIVE,
+        "margin": POSITIVE | choice(None),
         "distance": choice("euclidean", "cosine"),
         "n_pairs": count() | choice(None),
     }
@@ -161,17 +174,21 @@ class SiameseEmbedder(
         self,
         encoder: Any = None,
         *,
-        module: Any = "statistics",
+        loss: str = "supervised_contrastive",
+        module: Any = "tdnn",
         module_params: Any = None,
         embedding_size: int = 128,
-        unit_norm: bool = False,
+        unit_norm: bool = True,
+        temperature: float = 0.1,
+        n_per_class: int = 4,
+        speeds: Any = "auto",
         hinge: str = "squared",
-        margin: float = 1.0,
+        margin: float | None = None,
         distance: str = "euclidean",
         n_pairs: int | None = None,
-        max_epochs: int = 20,
-        batch_size: int = 32,
-        lr: float = 1e-3,
+        max_epochs: int = 8,
+        batch_size: int = 64,
+        lr: float = 3e-3,
         standardize: Any = "global",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -185,10 +202,14 @@ class SiameseEmbedder(
         net_params: Any = None,
     ) -> None:
         self.encoder = encoder
+        self.loss = loss
         self.module = module
         self.module_params = module_params
         self.embedding_size = embedding_size
         self.unit_norm = unit_norm
+        self.temperature = temperature
+        self.n_per_class = n_per_class
+        self.speeds = speeds
         self.hinge = hinge
         self.margin = margin
         self.distance = distance
@@ -230,7 +251,7 @@ class SiameseEmbedder(
         -------
         self : estimator
         """
-        fit_drawn_pairs(self, X, y, groups)
+        fit_classes(self, X, y, groups)
         return self
 
     def fit_pairs(self, left: Any, right: Any, same: Any, groups: Any = None) -> Self:
