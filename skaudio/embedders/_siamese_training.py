@@ -15,7 +15,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y
 from torch import nn
 
+from skaudio import nets
 from skaudio._neural import (
+    MODULE_CLASS,
     Classes,
     FrameSource,
     Source,
@@ -25,7 +27,15 @@ from skaudio._neural import (
     make_source,
     reads_audio,
 )
-from skaudio._validation import check_same_lengths, check_target
+from skaudio._validation import (
+    POSITIVE,
+    check_same_lengths,
+    check_target,
+    choice,
+    count,
+    number,
+    sequence,
+)
 from skaudio.audio import check_recordings
 from skaudio.embedders._class_batches import ClassBatches, ClassValidation
 from skaudio.embedders._copies import with_copies
@@ -47,11 +57,28 @@ from skaudio.nets import (
     pair_distance,
 )
 
-LOSSES = ("supervised_contrastive", "angular_margin", "all_pairs", "pairs")
+MODULES = {
+    "tdnn": nets.TDNN,
+    "lenet": nets.LeNet,
+    "gru": nets.GRU,
+    "statistics": nets.StatisticsPooling,
+}
 # Where margin=None: a distance, and an angle in radians.
 MARGIN, ANGULAR_MARGIN = 1.0, 0.2
 # Where speeds="auto". Those of Ko et al. 2015, "Audio augmentation for speech recognition".
 SPEEDS = (0.9, 1.1)
+CONSTRAINTS: dict[str, Any] = {
+    "loss": choice("supervised_contrastive", "angular_margin", "all_pairs", "pairs"),
+    "module": choice(*MODULES) | MODULE_CLASS,
+    "speeds": sequence("sequence of float", "numbers from 0.1 to 10", number(0.1, 10))
+    | choice("auto", None),
+    "temperature": POSITIVE,
+    "n_per_class": count(2),
+    "hinge": choice("squared", "linear"),
+    "margin": POSITIVE | choice(None),
+    "distance": choice("euclidean", "cosine"),
+    "n_pairs": count() | choice(None),
+}
 
 
 def fit_classes(estimator: Any, X: Any, y: Any, groups: Any) -> None:
@@ -145,7 +172,7 @@ def _fit(estimator: Any, source: Source, targets: np.ndarray, **how: Any) -> Non
         estimator,
         source,
         targets,
-        build=estimator._build,
+        build=partial(_build, estimator),
         score=partial(
             _score_of_batches, distance=estimator.distance, unit_norm=estimator.unit_norm
         ),
@@ -153,6 +180,13 @@ def _fit(estimator: Any, source: Source, targets: np.ndarray, **how: Any) -> Non
     )
     estimator._n_features_out = estimator.embedding_size
     estimator.threshold_ = 0.5
+
+
+def _build(estimator: Any, n_features: int) -> nn.Module:
+    module = estimator.module
+    kind = MODULES[module] if isinstance(module, str) else module
+    net: nn.Module = kind(n_features, estimator.embedding_size, **(estimator.module_params or {}))
+    return net
 
 
 def _score_of_batches(

@@ -78,7 +78,8 @@ class TDNN(nn.Module):
                 sizes[:-1], channels, kernel_sizes, sides, dilations, strict=True
             )
         )
-        self.norms = nn.ModuleList(MaskedBatchNorm(n) for n in channels)
+        # What the last layer puts out is normalised after the pooling.
+        self.norms = nn.ModuleList(MaskedBatchNorm(n) for n in channels[:-1])
         self.pooling = TimePooling(channels[-1], pooling)
         self.embedding_size = self.pooling.out_features
         self.statistics_norm = MaskedBatchNorm(self.embedding_size)
@@ -89,10 +90,11 @@ class TDNN(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return frames (n_sequences, n_channels, n_frames) and their counts."""
         mask = time_mask(lengths, x.shape[-1])[:, None].to(x.dtype)
-        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            x = torch.relu(convolution(x)) * mask
-            # A sequence alone has zeros beyond its ends.
-            x = norm(x[:, :, None], mask[:, :, None])[:, :, 0] * mask
+        for i, convolution in enumerate(self.convolutions):
+            x = torch.relu(convolution(x))
+            if i < len(self.norms):
+                x = self.norms[i]((x * mask)[:, :, None], mask[:, :, None])[:, :, 0]
+                x = x * mask  # a sequence alone has zeros beyond its ends
         return x, lengths
 
     def forward_local(
