@@ -62,8 +62,9 @@ _NAMES = {
     ),
     "pooling": "FramePooling FrameUnion",
     "nets": (
-        "CRNN GRU LOUDNESS_WEIGHT ContrastiveLoss LeNet Standardize StandardizedNet "
-        "StatisticsPooling TimePooling WeakLabelLoss WeakPooling recording_mean"
+        "CRNN GRU LOUDNESS_WEIGHT TDNN AllPairsLoss AngularMarginLoss ContrastiveLoss LeNet "
+        "Standardize StandardizedNet StatisticsPooling SupervisedContrastiveLoss TimePooling "
+        "WeakLabelLoss WeakPooling recording_mean"
     ),
     "events": (
         "check_events events_to_frames file_names frames_to_events merge_events "
@@ -71,13 +72,13 @@ _NAMES = {
     ),
     "detectors": "EventDetector",
     "classifiers": "GRUClassifier LeNetClassifier NetClassifier",
-    "embedders": "NetEmbedder SiameseEmbedder",
+    "embedders": "WCCN NetEmbedder SiameseEmbedder",
     "pretrained": "AudioTagger PretrainedEmbedder download",
     "caching": "CacheInfo CachedTransformer",
     "metrics": (
         "equal_error_rate equal_error_threshold event_based_f1 event_based_scores "
-        "make_event_scorer map_at_r precision_at_k r_precision scores_by segment_based_f1 "
-        "segment_based_scores worst_classified"
+        "make_event_scorer map_at_r normalized_scores precision_at_k r_precision scores_by "
+        "segment_based_f1 segment_based_scores worst_classified"
     ),
     "recipes": "recipe",
     "datasets": (
