@@ -33,6 +33,8 @@ metrics
 datasets
     Recordings to learn from: `load_spoken_digits`, `load_audio_files`, `fetch_fsdd`...; what is
     wrong with a collection: `audit_recordings`.
+cli
+    The command line: ``skaudio COMMAND``, ``python -m skaudio COMMAND``.
 display
     Pictures: `SpectrogramDisplay`, `AugmentationDisplay`, `FeatureSpaceDisplay`.
 
