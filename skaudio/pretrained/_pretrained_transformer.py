@@ -21,7 +21,8 @@ from skaudio._validation import (
 )
 from skaudio.audio import Recordings, check_recordings
 from skaudio.frames import FrameOutputMixin
-from skaudio.pretrained._extraction import Chunking, Extraction, chunking_of
+from skaudio.pretrained._chunking import Chunking, chunking_of
+from skaudio.pretrained._extraction import Extraction
 from skaudio.pretrained._inference import inference_net, weights_hash
 from skaudio.pretrained._pretrained_net import PretrainedNet
 from skaudio.pretrained._registry import find_model, load_net, shared_net, weights_source
