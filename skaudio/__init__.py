@@ -28,6 +28,8 @@ pretrained
     Networks pretrained on AudioSet: `PretrainedEmbedder` (features), `AudioTagger` (classes).
 caching
     Results on disk, one file per recording: `CachedTransformer`.
+recipes
+    Estimators for common tasks, with measured settings: `recipe`.
 metrics
     Tables of scores, equal error rate, precision of neighbours, F1 of events.
 datasets
@@ -77,6 +79,7 @@ _NAMES = {
         "make_event_scorer map_at_r precision_at_k r_precision scores_by segment_based_f1 "
         "segment_based_scores worst_classified"
     ),
+    "recipes": "recipe",
     "datasets": (
         "RecordingsAudit audit_recordings fetch_esc10 fetch_esc50 fetch_fsdd get_data_home "
         "load_audio_files load_cats_dogs load_spoken_digits make_soundscapes"

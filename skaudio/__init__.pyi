@@ -17,6 +17,7 @@ from skaudio import metrics as metrics
 from skaudio import nets as nets
 from skaudio import pooling as pooling
 from skaudio import pretrained as pretrained
+from skaudio import recipes as recipes
 from skaudio.audio import *
 from skaudio.augmentation import *
 from skaudio.caching import *
@@ -33,5 +34,6 @@ from skaudio.metrics import *
 from skaudio.nets import *
 from skaudio.pooling import *
 from skaudio.pretrained import *
+from skaudio.recipes import *
 
 __version__: str
