@@ -35,6 +35,8 @@ metrics
 datasets
     Recordings to learn from: `load_spoken_digits`, `load_audio_files`, `fetch_fsdd`...; what is
     wrong with a collection: `audit_recordings`.
+persistence
+    Trained estimators in files without code: `save`, `load`, `inspect`.
 cli
     The command line: ``skaudio COMMAND``, ``python -m skaudio COMMAND``.
 display
@@ -57,8 +59,8 @@ _NAMES = {
     "encoders": "MFCC STFT MelSpectrogram Spectrogram Waveform",
     "frames": "FrameOutputMixin FrameStack as_object_array check_frames pack validate_frames",
     "augmentation": (
-        "VTLP Convolution FrequencyMask FunctionAugmentation Noise RandomSegment Speed "
-        "TimeMask TimeShift TrainingPath Volume epoch_seeds"
+        "VTLP Convolution DynamicRange FrequencyMask FunctionAugmentation Noise RandomSegment "
+        "Speed TimeMask TimeShift TrainingPath Volume epoch_seeds"
     ),
     "pooling": "FramePooling FrameUnion",
     "nets": (
@@ -84,6 +86,7 @@ _NAMES = {
         "RecordingsAudit audit_recordings fetch_esc10 fetch_esc50 fetch_fsdd get_data_home "
         "load_audio_files load_cats_dogs load_spoken_digits make_soundscapes"
     ),
+    "persistence": "inspect load save",
     "display": (
         "AudioPlayers AuditDisplay AugmentationDisplay EventsDisplay FeatureSpaceDisplay "
         "HistoryDisplay SpectrogramDisplay"

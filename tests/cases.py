@@ -16,7 +16,7 @@ from .test_neural_contract import NEURAL, make
 from .walk import build
 
 # Estimators that take frames in place of recordings.
-OF_FRAMES = ("FramePooling", "TimeMask", "FrequencyMask")
+OF_FRAMES = ("FramePooling", "DynamicRange", "TimeMask", "FrequencyMask")
 METHODS = (
     *("transform", "predict", "predict_proba", "decision_function", "predict_frames"),
     *("predict_events", "tag"),

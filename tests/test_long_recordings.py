@@ -20,7 +20,7 @@ from skaudio.classifiers import GRUClassifier, LeNetClassifier, NetClassifier
 from skaudio.detectors import EventDetector
 from skaudio.embedders import NetEmbedder, SiameseEmbedder
 from skaudio.encoders import MFCC, MelSpectrogram
-from skaudio.nets import GRU, LeNet, TimePooling
+from skaudio.nets import GRU, POOLINGS, LeNet, TimePooling
 
 pytestmark = pytest.mark.slow  # walks over all estimators take long together
 
@@ -30,10 +30,10 @@ TOLERANCE = 1e-5
 
 MEL = MelSpectrogram(sample_rate=RATE, n_mels=N_FEATURES)
 FAST = {"max_epochs": 2, "random_state": 0, "lr": 0.01}
-POOLINGS = ("mean", "max", "mean_max", "last", "attention")
 NETS = {
     **{f"LeNet {p}": (LeNetClassifier, {"channels": (4, 8), "pooling": p}) for p in POOLINGS},
     **{f"GRU {p}": (GRUClassifier, {"hidden_size": 6, "pooling": p}) for p in POOLINGS},
+    "GRU stem": (GRUClassifier, {"hidden_size": 6, "stem": (4, 6), "pooling": "mean_std"}),
     "GRU forwards": (GRUClassifier, {"hidden_size": 6, "bidirectional": False}),
     "wide LeNet": (LeNetClassifier, {"channels": (4, 4, 4), "kernel_size": 5}),
     "NetClassifier": (NetClassifier, {"module": LeNet, "module_params": {"channels": (4,)}}),
@@ -84,7 +84,11 @@ def walked(monkeypatch):
     return seen
 
 
-SLOW = [f"{net} {pooling}" for net in ("LeNet", "GRU") for pooling in ("mean", "max", "last")]
+SLOW = [
+    f"{net} {pooling}"
+    for net in ("LeNet", "GRU")
+    for pooling in ("mean", "max", "last", "mean_std")
+]
 
 
 @pytest.mark.parametrize(
@@ -120,6 +124,7 @@ EMBEDDED = {
     "LeNet": (LeNetClassifier, {"channels": (4, 8), "pooling": "attention"}),
     "GRU": (GRUClassifier, {"hidden_size": 6, "pooling": "mean_max"}),
     "GRU attention": (GRUClassifier, {"hidden_size": 6, "pooling": "attention"}),
+    "GRU stem": (GRUClassifier, {"hidden_size": 6, "n_layers": 1, "stem": (4,)}),
     "detector": (EventDetector, {"channels": (4, 4), "frame_stride": 2, "hidden_size": 6}),
     "Siamese": (SiameseEmbedder, {"embedding_size": 6}),
 }

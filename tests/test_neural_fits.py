@@ -668,6 +668,7 @@ OTHER = {
     "n_layers": 2,
     "pooling": "attention",
     "standardize": None,
+    "stem": (4,),
 }
 FREE = (
     "encoder max_epochs batch_size lr class_weight label_smoothing early_stopping "

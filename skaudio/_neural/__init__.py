@@ -24,6 +24,7 @@ from skaudio._neural.held_out import Classes
 from skaudio._neural.long_frames import BLOCK_FRAMES, LONG_FRAMES, can_walk, prediction_frames
 from skaudio._neural.portable import LoadsAnywhere
 from skaudio._neural.predict import RowReader, predict_frames, predict_rows, walk_frames
+from skaudio._neural.stored import build_for, put_net, take_net
 
 __all__ = [
     "BLOCK_FRAMES",
@@ -39,6 +40,7 @@ __all__ = [
     "ValidationBatches",
     "all_or_nothing",
     "as_frames",
+    "build_for",
     "can_walk",
     "check_class_weights",
     "check_finite",
@@ -51,6 +53,8 @@ __all__ = [
     "predict_rows",
     "prediction_frames",
     "reads_audio",
+    "put_net",
+    "take_net",
     "walk",
     "walk_frames",
 ]

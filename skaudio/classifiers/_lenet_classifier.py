@@ -26,7 +26,8 @@ class LeNetClassifier(NeuralClassifier):
         Side of the convolutions' kernels; odd.
     embedding_size : int, default=128
         Width of the layer before the head.
-    pooling : {"mean", "max", "mean_max", "last", "attention"}, default="mean_max"
+    pooling : {"mean", "max", "mean_max", "mean_std", "last", "attention", "attention_stats"}, \
+default="mean_max"
         How frames become one vector.
     dropout : float, default=0.3
         Before the embedding and before the head.
@@ -104,7 +105,7 @@ class LeNetClassifier(NeuralClassifier):
     _constraints: ClassVar[dict[str, Any]] = {
         "channels": sequence("sequence of int", "one or more integers of 1 or more", count(), 1),
         "kernel_size": count(odd=True),
-        "pooling": choice("mean", "max", "mean_max", "last", "attention"),
+        "pooling": choice(*nets.POOLINGS),
     }
 
     def __init__(

@@ -52,6 +52,7 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
     _module_parameters: ClassVar[tuple[str, ...]]
 
     encoder: Any
+    encoder_: Any
     class_weight: Any
     label_smoothing: float
     device: Any
@@ -84,7 +85,7 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
                 self,
                 source,
                 codes,
-                build=lambda n_features: self._build(n_features, len(self.classes_)),
+                build=self._build,
                 criterion=self._criterion(codes),
                 score=_accuracy,
                 seed=seed,
@@ -119,10 +120,13 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
             weight = torch.as_tensor(balanced, dtype=torch.float32)
         return ClassLoss(weight=weight, label_smoothing=self.label_smoothing)
 
-    def _build(self, n_features: int, n_classes: int) -> nn.Module:
-        """Return a new module for so many features per frame and so many classes."""
-        params = {name: getattr(self, name) for name in self._module_parameters}
-        return self._module(n_features, n_classes, **params)
+    def _build(self, n_features: int) -> nn.Module:
+        """Return a new module for so many features per frame, and for ``classes_``."""
+        return self._module(n_features, len(self.classes_), **self._module_values())
+
+    def _module_values(self) -> dict[str, Any]:
+        """Return what the module is built with, besides the numbers of features and classes."""
+        return {name: getattr(self, name) for name in self._module_parameters}
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return scores: logits, or for two classes the log-odds of the second.

@@ -11,6 +11,8 @@ frames_to_events
     Turn probabilities over time into events.
 events_to_frames
     Turn events into activity over time.
+events_to_target
+    Make the target of a detector from strong labels of some recordings and weak ones of others.
 read_events, write_events
     Read and write CSV, TSV, label files of Audacity and selection tables of Raven.
 """
@@ -24,6 +26,7 @@ from skaudio.events._event_table import check_events, merge_events
 from skaudio.events._event_table import (
     match_names as match_names,
 )
+from skaudio.events._event_target import events_to_target
 from skaudio.events._frame_events import (
     check_thresholds as check_thresholds,
 )
@@ -39,6 +42,7 @@ from skaudio.events._frame_events import (
 __all__ = [
     "check_events",
     "events_to_frames",
+    "events_to_target",
     "file_names",
     "frames_to_events",
     "merge_events",

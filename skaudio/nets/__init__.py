@@ -14,15 +14,17 @@ ContrastiveLoss
 CRNN
     Convolutions, recurrent layers, and a probability for each frame, pooled for each sequence.
 TimePooling
-    Frames to one vector: mean, max, both, last, attention.
+    Frames to one vector: mean, max, standard deviation, last, attention.
 WeakPooling, WeakLabelLoss
     Probabilities of frames to those of sequences: mean, max, softmaxes, attention; their loss.
+MixedLabelLoss
+    The loss where some sequences have labels of frames.
 Standardize, StandardizedNet
     Per-recording and global standardisation of features, and a network behind it.
 """
 
 # Names that are imported as themselves are for the other packages: no part of the public interface.
-from skaudio.nets._crnn import CRNN, WeakLabelLoss, WeakPooling
+from skaudio.nets._crnn import CRNN, MixedLabelLoss, WeakLabelLoss, WeakPooling
 from skaudio.nets._gru import GRU
 from skaudio.nets._lenet import LeNet
 from skaudio.nets._losses import ContrastiveLoss
@@ -43,7 +45,12 @@ from skaudio.nets._sequence_layers import (
     STEP as STEP,
 )
 from skaudio.nets._statistics_pooling import StatisticsPooling
-from skaudio.nets._time_pooling import TimePooling
+from skaudio.nets._time_pooling import (
+    POOLINGS as POOLINGS,
+)
+from skaudio.nets._time_pooling import (
+    TimePooling,
+)
 
 __all__ = [
     "CRNN",
@@ -51,6 +58,7 @@ __all__ = [
     "LOUDNESS_WEIGHT",
     "ContrastiveLoss",
     "LeNet",
+    "MixedLabelLoss",
     "Standardize",
     "StandardizedNet",
     "StatisticsPooling",

@@ -10,7 +10,10 @@ from torch import nn
 
 from skaudio.nets._sequence_layers import STEP, time_mask
 
-POOLINGS = ("mean", "max", "mean_max", "last", "attention")
+POOLINGS = ("mean", "max", "mean_max", "mean_std", "last", "attention", "attention_stats")
+
+# A divisor for blocks whose weights are all zero.
+TINY = 1e-30
 
 # Frames in one tensor, or the blocks of sequences that are too long to be held.
 Frames = torch.Tensor | Iterable[torch.Tensor]
@@ -38,8 +41,10 @@ class TimePooling(nn.Module):
     Parameters
     ----------
     n_features : int
-    pooling : {"mean", "max", "mean_max", "last", "attention"}
-        "mean_max" sets both side by side; "attention" weights frames by a learned score.
+    pooling : {"mean", "max", "mean_max", "mean_std", "last", "attention", "attention_stats"}
+        "mean_max" and "mean_std" set both side by side, the standard deviation as in x-vectors
+        (Snyder et al. 2018). "attention" is a mean of frames weighted by a learned score,
+        "attention_stats" (Okabe et al. 2018) this mean and the deviation with the same weights.
     """
 
     def __init__(self, n_features: int, pooling: str = "mean"):
@@ -47,19 +52,32 @@ class TimePooling(nn.Module):
         if pooling not in POOLINGS:
             raise ValueError(f"pooling={pooling!r}: expected one of {', '.join(POOLINGS)}.")
         self.pooling = pooling
-        self.out_features = 2 * n_features if pooling == "mean_max" else n_features
-        if pooling == "attention":
+        doubled = pooling in ("mean_max", "mean_std", "attention_stats")
+        self.out_features = 2 * n_features if doubled else n_features
+        if self.attends:
             self.score = nn.Sequential(
                 nn.Linear(n_features, n_features), nn.Tanh(), nn.Linear(n_features, 1)
             )
 
+    @property
+    def attends(self) -> bool:
+        """Whether frames have learned weights, which are computed for all frames in one product."""
+        return self.pooling.startswith("attention")
+
     def forward(self, frames: Frames, lengths: torch.Tensor) -> torch.Tensor:
         step = STEP
-        if isinstance(frames, torch.Tensor) and (self.training or self.pooling == "attention"):
+        if isinstance(frames, torch.Tensor) and (self.training or self.attends):
             step = frames.shape[-1]
         blocks = masked_blocks(frames, lengths, step)
-        if self.pooling == "attention":
-            return self._attention(blocks)
+        if self.attends or self.pooling == "mean_std":
+            mean, deviation = self._moments(blocks)
+            return mean if self.pooling == "attention" else torch.cat([mean, deviation], dim=1)
+        return self._sums(blocks, lengths)
+
+    def _sums(
+        self, blocks: Iterable[tuple[torch.Tensor, torch.Tensor, int]], lengths: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the mean, the maximum, both, or the last frame."""
         total: torch.Tensor | None = None
         loudest: torch.Tensor | None = None
         for block, mask, start in blocks:
@@ -80,26 +98,40 @@ class TimePooling(nn.Module):
         parts = [part for part in (total, loudest) if part is not None]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
-    def _attention(self, blocks: Iterable[tuple[torch.Tensor, torch.Tensor, int]]) -> torch.Tensor:
-        """Return the mean of frames, weighted by the softmax over time of their scores.
+    def _moments(
+        self, blocks: Iterable[tuple[torch.Tensor, torch.Tensor, int]]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the mean and the standard deviation of frames, weighted by their scores if any.
 
-        Exponents are relative to the highest score so far: they do not overflow.
+        Weights are the softmax of the scores over time. Exponents are relative to the highest score
+        so far: they do not overflow. The moments of blocks are combined as by Chan et al. 1979,
+        without the difference of large squares.
         """
         highest: Any = None
-        total: Any = None
-        weight: Any = None
+        mean: Any = 0.0
+        squares: Any = 0.0
+        mass: Any = 0.0
         for block, mask, _ in blocks:
-            scores = self.score(block.transpose(1, 2)).transpose(1, 2)
-            scores = scores.masked_fill(~mask, float("-inf"))
-            top = scores.detach().amax(-1, keepdim=True)
-            if highest is not None:
-                top = torch.maximum(top, highest)
-            weights = (scores - top).exp()
-            values = (block.masked_fill(~mask, 0.0) * weights).sum(-1)
-            mass = weights.sum(-1)
-            if highest is not None:
-                fade = (highest - top).exp()[..., 0]
-                values, mass = total * fade + values, weight * fade + mass
-            highest, total, weight = top, values, mass
-        pooled: torch.Tensor = total / weight
-        return pooled
+            if self.attends:
+                scores = self.score(block.transpose(1, 2)).transpose(1, 2)
+                scores = scores.to(block.dtype).masked_fill(~mask, float("-inf"))
+                top = scores.detach().amax(-1, keepdim=True)
+                if highest is not None:
+                    top = torch.maximum(top, highest)
+                    fade = (highest - top).exp()[..., 0]
+                    squares, mass = squares * fade, mass * fade
+                weights, highest = (scores - top).exp(), top
+            else:
+                weights = mask.to(block.dtype)
+            own_mass = weights.sum(-1)
+            # A block beyond the end of a sequence has no mass, and changes nothing.
+            values = block.masked_fill(~mask, 0.0)
+            own_mean = (values * weights).sum(-1) / own_mass.clamp(min=TINY)
+            own_squares = ((values - own_mean[..., None]).square() * weights).sum(-1)
+            both = mass + own_mass
+            apart = own_mean - mean
+            mean = mean + apart * (own_mass / both)
+            squares = squares + own_squares + apart.square() * (mass * own_mass / both)
+            mass = both
+        # The root of zero has no derivative.
+        return mean, (squares / mass).clamp(min=1e-10).sqrt()

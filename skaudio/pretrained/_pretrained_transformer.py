@@ -110,12 +110,18 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
 
     def _net(self) -> PretrainedNet:
         """Return ``net_``, or before `fit`, and after a change of parameters, a shared net."""
-        now = self._weights_source()
         own = getattr(self, "net_", None)
+        if own is not None and own.weights_source == self._stored_source():
+            return own  # needs no files
+        now = self._weights_source()
         return own if own is not None and own.weights_source == now else shared_net(*now)
 
     def _weights_source(self) -> tuple[Any, ...]:
         return weights_source(self.model, self.weights, self.model_params, self.data_home)
+
+    def _stored_source(self) -> tuple[Any, ...]:
+        """Return the `weights_source` of a net that a saved model holds."""
+        return "stored", self.model, self.model_params, self.weights
 
     def _returns_rows(self) -> bool:
         return self.pooling is not None

@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from skaudio.nets import GRU, LeNet, Standardize, TimePooling, recording_mean
+from skaudio.nets import GRU, POOLINGS, LeNet, Standardize, TimePooling, recording_mean
 from skaudio.nets._sequence_layers import MaskedBatchNorm, flip_in_length, time_mask
-from skaudio.nets._time_pooling import POOLINGS
 
 LENGTHS = [1, 2, 7, 16, 31]
 N_FEATURES = 13
@@ -30,6 +29,8 @@ NETS = {
     "lenet, attention": lambda: LeNet(N_FEATURES, 4, channels=(4,), pooling="attention"),
     "gru": lambda: GRU(N_FEATURES, 4, hidden_size=8, bidirectional=False),
     "gru, both ways": lambda: GRU(N_FEATURES, 4, hidden_size=8, n_layers=3),
+    "gru, stem": lambda: GRU(N_FEATURES, 4, hidden_size=8, stem=(4, 6)),
+    "gru, stem forwards": lambda: GRU(N_FEATURES, 4, stem=(4,), hidden_size=8, bidirectional=False),
     "gru, last": lambda: GRU(N_FEATURES, 4, hidden_size=8, pooling="last"),
 }
 
@@ -71,6 +72,33 @@ def test_frames_of_the_backward_direction_see_the_future():
     assert not torch.allclose(before[:, 4:, 0], after[:, 4:, 0], atol=1e-7)
 
 
+@pytest.mark.parametrize("n_features", [1, 2, 5])
+def test_a_stem_takes_single_frames_of_few_features(n_features):
+    net = GRU(n_features, 3, stem=(4, 6), hidden_size=8).eval()
+    x, lengths = torch.randn(2, n_features, 3), torch.tensor([1, 3])
+    x[0, :, 1:] = 0.0
+    alone = net(x[:1, :, :1], lengths[:1])
+    torch.testing.assert_close(net(x, lengths)[:1], alone, atol=1e-6, rtol=1e-5)
+    frames, counts = net.forward_frames(x, lengths)
+    assert frames.shape == (2, 16, 1)
+    assert counts.tolist() == [1, 1]
+
+
+def test_layers_after_a_stem_add_to_their_input():
+    torch.manual_seed(0)
+    net = GRU(N_FEATURES, 2, stem=(4,), hidden_size=8, n_layers=1).eval()
+    x, lengths = padded(sequences())
+    local, counts = net.forward_local(x, lengths)
+    # Recurrent layers whose output is zero leave the normalised input.
+    for layer in (*net.forwards, *net.backwards):
+        for weight in layer.parameters():
+            torch.nn.init.zeros_(weight)
+    frames, _ = net.forward_frames(x, lengths)
+    expected = torch.nn.functional.layer_norm(local, local.shape[-1:]).transpose(1, 2)
+    torch.testing.assert_close(frames, expected)
+    assert counts.tolist() == [1, 1, 4, 8, 16]
+
+
 @pytest.mark.parametrize("how", POOLINGS)
 def test_pooling_equals_a_loop(how):
     torch.manual_seed(0)
@@ -79,13 +107,28 @@ def test_pooling_equals_a_loop(how):
     got = pooling(*padded(items, extra=5))
     for row, item in zip(got, items, strict=True):
         mean, high = item.mean(1), item.amax(1)
-        if how == "attention":
-            expected = item @ pooling.score(item.T).softmax(0)[:, 0]
-        else:
-            choices = {"mean": mean, "max": high, "last": item[:, -1]}
-            expected = choices[how] if how in choices else torch.cat([mean, high])
+        weights = torch.full((item.shape[1],), 1 / item.shape[1])
+        if how.startswith("attention"):
+            weights = pooling.score(item.T).softmax(0)[:, 0]
+            mean = item @ weights
+        spread = ((item - mean[:, None]) ** 2 @ weights).clamp(min=1e-10).sqrt()
+        choices = {"mean": [mean], "max": [high], "last": [item[:, -1]], "attention": [mean]}
+        choices |= {"mean_max": [mean, high]}
+        expected = torch.cat(choices.get(how, [mean, spread]))
         torch.testing.assert_close(row, expected)
     assert got.shape[1] == pooling.out_features
+
+
+@pytest.mark.parametrize("how", ["mean_std", "attention_stats"])
+def test_deviations_of_blocks_hold_where_the_mean_is_large(how):
+    torch.manual_seed(0)
+    pooling = TimePooling(2, how)
+    frames, lengths = torch.randn(2, 2, 100) + 1000.0, torch.tensor([100, 30])
+    whole = pooling.train()(frames, lengths)
+    blocks = pooling.eval()(torch.split(frames, 40, dim=-1), lengths)
+    torch.testing.assert_close(blocks, whole, rtol=1e-4, atol=1e-4)
+    flat = TimePooling(2, how)(torch.ones(1, 2, 1, requires_grad=True), torch.tensor([1]))
+    assert flat.isfinite().all()
 
 
 def test_unknown_pooling_names_the_choices():
