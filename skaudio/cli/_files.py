@@ -70,7 +70,7 @@ def run_over(
 
     tables: list[pd.DataFrame] = []
     failures: list[tuple[str, str]] = []
-    code = 0
+    n_done = code = 0
     # disable=None: no bar where stderr is no terminal
     with tqdm(total=len(files), unit="recording", disable=None) as bar, with_workers(jobs):
         try:
@@ -80,11 +80,12 @@ def run_over(
                     tables.append(work(batch))
                 except READING_ERRORS:
                     _one_by_one(batch, work, tables, failures)
+                n_done += len(batch)
                 bar.update(len(batch))
         except KeyboardInterrupt:
             code = 130
     if code:
-        note(f"interrupted after {bar.n} of {len(files)} recordings")
+        note(f"interrupted after {n_done} of {len(files)} recordings")
     if len(failures) == len(files) == 1:
         raise ValueError(": ".join(failures[0]))
     list_failures(failures, len(files))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,6 +58,8 @@ def train(options: Any) -> int:
             _report(table, scores, options)
             return 130
     note("training on all recordings")
+    bars = [name for name in model.get_params() if name.rpartition("__")[2] == "verbose"]
+    model.set_params(**dict.fromkeys(bars, int(sys.stderr.isatty())))
     with with_workers(options.jobs):
         model.fit(data.files, data.classes)
     text = f"skaudio train, recipe for {task}, seed {options.seed}"
