@@ -87,6 +87,7 @@ _NAMES = {
         "load_audio_files load_cats_dogs load_spoken_digits make_soundscapes"
     ),
     "persistence": "inspect load save",
+    "cli": "",
     "display": (
         "AudioPlayers AuditDisplay AugmentationDisplay EventsDisplay FeatureSpaceDisplay "
         "HistoryDisplay SpectrogramDisplay"

@@ -3,6 +3,7 @@
 Each command is a few calls of the library. ``skaudio --help`` lists the commands.
 """
 
-from skaudio.cli._main import main
+# For the command itself and for `python -m skaudio`: no name of skaudio.
+from skaudio.cli._main import main as main
 
-__all__ = ["main"]
+__all__: list[str] = []

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 import skaudio
-from skaudio.cli._files import find_recordings, run_over, text_rows
-from skaudio.cli._output import note, show, show_json
+from skaudio.cli._inputs import find_recordings, run_over, text_rows
+from skaudio.cli._printing import note, show, show_json
 from skaudio.events import write_events
 
 EVENT_COLUMNS = ["file", "onset", "offset", "event_label", "score"]

@@ -16,9 +16,9 @@ from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, Stratified
 import skaudio
 from skaudio.audio import as_recording, seconds_of
 from skaudio.cli._apply import load_model
-from skaudio.cli._files import run_over, with_workers
+from skaudio.cli._inputs import run_over, with_workers
 from skaudio.cli._labels import Labelled, labelled
-from skaudio.cli._output import list_failures, note, records, show, show_json
+from skaudio.cli._printing import list_failures, note, records, show, show_json
 from skaudio.events import read_events
 from skaudio.metrics import event_based_f1, scores_by, segment_based_f1, worst_classified
 

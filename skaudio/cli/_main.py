@@ -71,6 +71,6 @@ def _show_warning(message: Any, category: type[Warning], *args: Any, **kwargs: A
 
 
 def _one_line(message: object) -> str:
-    from skaudio.cli._output import one_line
+    from skaudio.cli._printing import one_line
 
     return one_line(message)
