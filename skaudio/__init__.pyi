@@ -23,6 +23,7 @@ from skaudio.audio import *
 from skaudio.augmentation import *
 from skaudio.caching import *
 from skaudio.classifiers import *
+from skaudio.cli import *
 from skaudio.datasets import *
 from skaudio.detectors import *
 from skaudio.display import *
