@@ -37,6 +37,8 @@ datasets
     wrong with a collection: `audit_recordings`.
 persistence
     Trained estimators in files without code: `save`, `load`, `inspect`.
+cli
+    The command line: ``skaudio COMMAND``, ``python -m skaudio COMMAND``.
 display
     Pictures: `SpectrogramDisplay`, `AugmentationDisplay`, `FeatureSpaceDisplay`.
 
@@ -86,6 +88,7 @@ _NAMES = {
         "load_audio_files load_cats_dogs load_spoken_digits make_soundscapes"
     ),
     "persistence": "export_onnx inspect load save",
+    "cli": "",
     "display": (
         "AudioPlayers AuditDisplay AugmentationDisplay EventsDisplay FeatureSpaceDisplay "
         "HistoryDisplay SpectrogramDisplay"
