@@ -5,6 +5,7 @@ from skaudio import audio as audio
 from skaudio import augmentation as augmentation
 from skaudio import caching as caching
 from skaudio import classifiers as classifiers
+from skaudio import cli as cli
 from skaudio import datasets as datasets
 from skaudio import detectors as detectors
 from skaudio import display as display
@@ -23,6 +24,7 @@ from skaudio.audio import *
 from skaudio.augmentation import *
 from skaudio.caching import *
 from skaudio.classifiers import *
+from skaudio.cli import *
 from skaudio.datasets import *
 from skaudio.detectors import *
 from skaudio.display import *
