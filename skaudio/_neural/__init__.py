@@ -7,6 +7,7 @@ the other packages import from here alone.
 """
 
 from skaudio._neural.batches import (
+    FRAME_STEP,
     FrameSource,
     Source,
     TrainingBatches,
@@ -15,7 +16,9 @@ from skaudio._neural.batches import (
     as_frames,
     checked_frames,
     make_source,
+    pad,
     reads_audio,
+    source_of,
 )
 from skaudio._neural.block_walk import walk
 from skaudio._neural.checks import MODULE_CLASS, check_class_weights, check_finite, is_warm
@@ -35,6 +38,7 @@ from skaudio._neural.stored import build_for, put_net, take_net
 
 __all__ = [
     "BLOCK_FRAMES",
+    "FRAME_STEP",
     "LONG_FRAMES",
     "MODULE_CLASS",
     "Classes",
@@ -59,6 +63,7 @@ __all__ = [
     "is_warm",
     "make_source",
     "neural_obstacles",
+    "pad",
     "pools_along",
     "predict_frames",
     "predict_rows",
@@ -66,6 +71,7 @@ __all__ = [
     "put_net",
     "reads_audio",
     "row_stream",
+    "source_of",
     "take_net",
     "walk",
     "walk_frames",

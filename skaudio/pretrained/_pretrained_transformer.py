@@ -24,9 +24,10 @@ from skaudio.frames import FrameOutputMixin
 from skaudio.pretrained._chunk_stream import ChunkStreamMixin
 from skaudio.pretrained._chunking import Chunking, chunking_of
 from skaudio.pretrained._extraction import Extraction
+from skaudio.pretrained._holds_net import HoldsNet
 from skaudio.pretrained._inference import inference_net, weights_hash
 from skaudio.pretrained._pretrained_net import PretrainedNet
-from skaudio.pretrained._registry import find_model, load_net, shared_net, weights_source
+from skaudio.pretrained._registry import find_model, load_net
 
 # "auto" is float32: embeddings of several machines are compared with each other.
 DTYPES = {"auto": torch.float32, "float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -39,7 +40,9 @@ WEIGHTS = Constraint(("path",), (), ("a path",), PATH.is_type) | _PATHS | choice
 LABELS = sequence("sequence of str", "a list of labels", TEXT)
 
 
-class PretrainedTransformer(ChunkStreamMixin, FrameOutputMixin, TransformerMixin, BaseEstimator):
+class PretrainedTransformer(
+    HoldsNet, ChunkStreamMixin, FrameOutputMixin, TransformerMixin, BaseEstimator
+):
     """Recordings through a pretrained net; nothing is learned from them."""
 
     model: str
@@ -111,21 +114,6 @@ class PretrainedTransformer(ChunkStreamMixin, FrameOutputMixin, TransformerMixin
             raise ValueError("chunk_duration=None: a recording is one chunk, as long as itself.")
         starts = np.arange(check_length("n_chunks", n_chunks))[:, np.newaxis] * chunking.hop
         return (starts + [0, chunking.length]) / self.sample_rate
-
-    def _net(self) -> PretrainedNet:
-        """Return ``net_``, or before `fit`, and after a change of parameters, a shared net."""
-        own = getattr(self, "net_", None)
-        if own is not None and own.weights_source == self._stored_source():
-            return own  # needs no files
-        now = self._weights_source()
-        return own if own is not None and own.weights_source == now else shared_net(*now)
-
-    def _weights_source(self) -> tuple[Any, ...]:
-        return weights_source(self.model, self.weights, self.model_params, self.data_home)
-
-    def _stored_source(self) -> tuple[Any, ...]:
-        """Return the `weights_source` of a net that a saved model holds."""
-        return "stored", self.model, self.model_params, self.weights
 
     def _returns_rows(self) -> bool:
         return self.pooling is not None
