@@ -67,8 +67,9 @@ NEURAL = {
         module_params={"bidirectional": False, "hidden_size": 4, "pooling": "last"},
         standardize="global",
     ),
-    "statistics": SiameseEmbedder(MEL, embedding_size=5),
-    "siamese": SiameseEmbedder(MEL, module="lenet", embedding_size=5, unit_norm=True),
+    "statistics": SiameseEmbedder(MEL, module="statistics", embedding_size=5, unit_norm=False),
+    "tdnn": SiameseEmbedder(MEL, embedding_size=5, speeds=None),
+    "siamese": SiameseEmbedder(MEL, module="lenet", embedding_size=5, speeds=None),
     "rows": NetEmbedder(
         GRUClassifier(MEL, bidirectional=False, standardize="global", max_epochs=1, random_state=0)
     ),
@@ -206,7 +207,7 @@ CHUNKS = [
         chunk_duration=1.0,
         chunk_hop=0.7,
         layer="features.6",
-        frames="layer",
+        resolution="layer",
     ),
 ]
 
@@ -356,6 +357,7 @@ def held(value, seen=None):
 # Estimators without a stream, and why.
 NO_STREAM = {
     "FramePooling": "a row is of a whole recording",
+    "WCCN": "it takes tables of rows",
     "FrameUnion": "its encoders return the same frames at different times",
 }
 
