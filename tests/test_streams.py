@@ -337,6 +337,19 @@ def test_nothing_is_held_of_what_was_heard(fitted):
         assert max(sizes[3:]) < sizes[2] + 4000, (name, sizes)
 
 
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", ["gru", "lenet", "statistics", "detector"])
+def test_an_hour_of_pushes_in_flat_memory(fitted, name):
+    psutil = pytest.importorskip("psutil")
+    process, live = psutil.Process(), fitted[name].stream()
+    noise = np.random.default_rng(0).standard_normal((10, RATE // 10)).astype("f")
+    for i in range(36_000):
+        live.push(noise[i % 10])
+        if i == 3600:
+            before = process.memory_info().rss
+    assert process.memory_info().rss - before < 10e6
+
+
 def held(value, seen=None):
     """Return the arrays and tensors that a stream holds, at any depth; no networks, no tables."""
     seen = set() if seen is None else seen
