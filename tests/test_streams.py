@@ -29,7 +29,7 @@ from skaudio.dsp import Analysis
 from skaudio.embedders import NetEmbedder, SiameseEmbedder
 from skaudio.encoders import MFCC, MelSpectrogram, Waveform
 from skaudio.nets._time_pooling import POOLINGS
-from skaudio.pooling import FramePooling
+from skaudio.pooling import FramePooling, FrameUnion
 from skaudio.pretrained import AudioTagger, PretrainedEmbedder
 
 from .walk import ESTIMATORS, build
@@ -272,6 +272,44 @@ def test_pipelines_that_do_not_stream():
     assert expected in str(info.value)
 
 
+def test_unions_return_the_frames_that_all_encoders_have():
+    short = {"sample_rate": RATE, "n_mels": 8, "hop_length": 40}
+    mel, mfcc = MelSpectrogram(**short), MFCC(n_fft=512, n_mfcc=4, top_db=None, **short)
+    union = FrameUnion([("mel", mel), ("mfcc", make_pipeline("passthrough", mfcc)), ("none", "drop")])
+    for rate in (None, 8000):
+        live = union.stream(rate)
+        assert live.sample_rate == (rate or RATE)
+        found = streamed(live, [1, 700, 701, 5000])
+        expected = union.transform([{"array": SIGNAL, "sampling_rate": rate or RATE}])[0]
+        atol = 2e-5 * np.abs(expected).max() if rate else 0
+        np.testing.assert_allclose(found, expected, atol=atol, rtol=0)
+    gru = GRUClassifier(union, bidirectional=False, standardize="global", max_epochs=1)
+    gru.set_params(random_state=0).fit(X, Y)
+    found = streamed(gru.stream(), [900, 6000])[:, -1]
+    np.testing.assert_allclose(found, gru.predict_proba([SIGNAL])[0], atol=1e-5)
+    union.set_params(deltas=1, mel__scale="db")
+    with pytest.raises(ValueError, match=r"set_params\(mel__top_db=None, deltas=0\)"):
+        union.stream()
+    uneven = FrameUnion([("mel", mel), ("coarse", MelSpectrogram(sample_rate=RATE, hop_length=99))])
+    uneven.set_params(mel__scale="log")
+    live = uneven.stream()
+    live.push(SIGNAL)
+    with pytest.raises(ValueError, match="more frames from 'mel' than from another encoder"):
+        live.finish()
+
+
+def test_detectors_in_pipelines():
+    detector = EventDetector(bidirectional=False, hidden_size=6, channels=(4,), frame_stride=2)
+    detector.set_params(max_epochs=1, random_state=0, threshold=0.45, max_gap=0.1)
+    pipeline = make_pipeline(MEL, detector).fit(X, Y)
+    live = stream(pipeline)
+    found = pd.concat([live.push(SIGNAL[:6000]), live.push(SIGNAL[6000:]), live.finish()])
+    expected = detector.predict_events(MEL.transform([SIGNAL]))
+    order = ["onset", "offset", "event_label"]
+    found, expected = (t.sort_values(order, ignore_index=True) for t in (found, expected))
+    pd.testing.assert_frame_equal(found, expected, atol=1e-5)
+
+
 def test_frames_are_pushed_where_there_is_no_encoder():
     frames = MEL.transform(X)
     gru = GRUClassifier(bidirectional=False, hidden_size=4, max_epochs=1, random_state=0)
@@ -371,7 +409,6 @@ def held(value, seen=None):
 NO_STREAM = {
     "FramePooling": "a row is of a whole recording",
     "WCCN": "it takes tables of rows",
-    "FrameUnion": "its encoders return the same frames at different times",
 }
 
 
