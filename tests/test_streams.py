@@ -60,6 +60,14 @@ NEURAL = {
         hidden_size=6,
         pooling="attention",
     ),
+    "gru, stem": GRUClassifier(
+        MEL,
+        bidirectional=False,
+        standardize="global",
+        hidden_size=6,
+        stem=(4, 8),
+        pooling="attention_stats",
+    ),
     "lenet": LeNetClassifier(MEL, standardize="global", channels=(4, 8)),
     "net": NetClassifier(
         MEL,
@@ -366,7 +374,7 @@ def test_streams_are_independent(fitted):
 
 def test_nothing_is_held_of_what_was_heard(fitted):
     """What streams hold between pushes, in arrays and tensors, does not grow."""
-    for name in ("gru", "gru, attention", "lenet", "statistics", "detector"):
+    for name in ("gru", "gru, attention", "gru, stem", "lenet", "statistics", "detector"):
         live = fitted[name].stream()
         sizes = []
         for _ in range(12):
