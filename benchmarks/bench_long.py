@@ -1,9 +1,10 @@
-"""Events in an hour of sound: seconds it takes, and the memory of the process at its peak.
+"""An hour of sound: seconds it takes, and the memory of the process at its peak.
 
-    python benchmarks/bench_long.py [--minutes 60]
+    python benchmarks/bench_long.py [detect|embed|tag] [--minutes 60]
 
 A WAV file of 44.1 kHz stereo, written for the purpose, so that reading, mixing down, resampling,
-encoding and the net are all in the figure. The detector has the default net.
+encoding and the net are all in the figure. The detector has the default net, the embedder and the
+tagger have "mn04_as".
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import torch
 
 from skaudio.detectors import EventDetector
 from skaudio.encoders import MelSpectrogram
+from skaudio.pretrained import AudioTagger, PretrainedEmbedder
 
 RATE = 44100
 
@@ -44,18 +46,39 @@ def write(path, n_minutes):
     return [minute[a * RATE : (a + 4) * RATE].mean(axis=1) for a in (0, 4, 10, 14, 20, 24)]
 
 
+def detect(clips):
+    """Return the call to measure, of a detector with the default net."""
+    y = [["beep"] if i % 2 else [] for i in range(len(clips))]
+    detector = EventDetector(MelSpectrogram(), max_epochs=2, random_state=0).fit(clips, y)
+    return detector.predict_events
+
+
+def embed(clips):
+    """Return the call to measure, of a pretrained net; its weights do not matter for the time."""
+    return PretrainedEmbedder("mn04_as", weights="random").fit(clips).transform
+
+
+def tag(clips):
+    """Return the call to measure, of a tagger with a score per chunk."""
+    return AudioTagger("mn04_as", weights="random", pooling=None).fit(clips).transform
+
+
+WORK = {"detect": detect, "embed": embed, "tag": tag}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("work", nargs="?", default="detect", choices=list(WORK))
     parser.add_argument("--minutes", type=int, default=60)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "long.wav")
         clips = [{"array": c, "sampling_rate": RATE} for c in write(path, arguments.minutes)]
-        y = [["beep"] if i % 2 else [] for i in range(len(clips))]
-        detector = EventDetector(MelSpectrogram(), max_epochs=2, random_state=0).fit(clips, y)
+        call = WORK[arguments.work](clips)
+        call(clips)  # compiles, and sizes what stays
         before = peak_mib()
         start, cpu = time.perf_counter(), time.process_time()
-        detector.predict_events([path])
+        call([path])
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     audio = 60 * arguments.minutes
     print(f"{arguments.minutes} min, {torch.get_num_threads()} threads: {seconds:.1f} s")

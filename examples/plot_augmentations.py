@@ -31,6 +31,7 @@ from sklearn.svm import SVC
 from skaudio.augmentation import (
     VTLP,
     Convolution,
+    DynamicRange,
     FrequencyMask,
     Noise,
     RandomSegment,
@@ -64,13 +65,15 @@ X
 # ``AugmentationDisplay`` draws a recording and several augmented versions, each with another seed;
 # in a notebook, there are audio players, too. ``Speed`` shifts pitch and formants together,
 # ``VTLP`` the formants only: if its warped filters are higher, formants appear lower in the
-# spectrogram.
+# spectrogram. ``DynamicRange`` draws the floor below which everything is equally quiet: the background
+# noise of a recording is hidden, and with low values the weak consonants too.
 
 examples = {
     "noise": Noise(snr_db=(0, 20)),
     "room": Convolution(reverberation_time=(0.3, 0.8)),
     "vtlp": VTLP((0.8, 1.2)),
     "speed": Speed((0.7, 1.4)),
+    "dynamic range": DynamicRange((25, 65)),
     "frequency mask": FrequencyMask((0.1, 0.3)),
 }
 pictures = {}
@@ -109,7 +112,7 @@ print(f"{len(folds)} speakers; {len(folds[0][0]) // n_copies} recordings to trai
 model = Pipeline(
     [
         ("waveforms", "passthrough"),
-        ("mel", MelSpectrogram(sample_rate=sample_rate, n_mels=32)),
+        ("mel", MelSpectrogram(sample_rate=sample_rate, n_mels=32, scale="db")),
         ("frames", "passthrough"),
         ("pooling", FramePooling(n_segments=3, cmvn=True)),
         ("scale", StandardScaler()),
@@ -133,6 +136,7 @@ grid = [
     entry("waveforms", VTLP(), warp=[(0.9, 1.1), (0.8, 1.25)]),
     entry("waveforms", Speed(), rate=[(0.9, 1.1), (0.8, 1.25)]),
     entry("waveforms", RandomSegment(), duration=[(0.9, 1), (0.6, 1)]),
+    entry("frames", DynamicRange(), top_db=[(40, 80), (25, 65)]),
     entry("frames", TimeMask(), width=[(0, 0.1), (0, 0.3)]),
     entry("frames", FrequencyMask(), width=[(0, 0.1), (0, 0.3)]),
 ]

@@ -28,11 +28,17 @@ pretrained
     Networks pretrained on AudioSet: `PretrainedEmbedder` (features), `AudioTagger` (classes).
 caching
     Results on disk, one file per recording: `CachedTransformer`.
+recipes
+    Estimators for common tasks, with measured settings: `recipe`.
 metrics
     Tables of scores, equal error rate, precision of neighbours, F1 of events.
 datasets
     Recordings to learn from: `load_spoken_digits`, `load_audio_files`, `fetch_fsdd`...; what is
     wrong with a collection: `audit_recordings`.
+persistence
+    Trained estimators in files without code: `save`, `load`, `inspect`.
+cli
+    The command line: ``skaudio COMMAND``, ``python -m skaudio COMMAND``.
 display
     Pictures: `SpectrogramDisplay`, `AugmentationDisplay`, `FeatureSpaceDisplay`.
 
@@ -50,11 +56,11 @@ _NAMES = {
         "hz_to_mel istft mel_domain_filterbank mel_filterbank mel_frequencies mel_to_hz "
         "undo_dct unmix window_weights"
     ),
-    "encoders": "MFCC STFT MelSpectrogram Spectrogram Waveform",
+    "encoders": "MFCC STFT MelSpectrogram Spectrogram Waveform stream",
     "frames": "FrameOutputMixin FrameStack as_object_array check_frames pack validate_frames",
     "augmentation": (
-        "VTLP Convolution FrequencyMask FunctionAugmentation Noise RandomSegment Speed "
-        "TimeMask TimeShift TrainingPath Volume epoch_seeds"
+        "VTLP Convolution DynamicRange FrequencyMask FunctionAugmentation Noise RandomSegment "
+        "Speed TimeMask TimeShift TrainingPath Volume epoch_seeds"
     ),
     "pooling": "FramePooling FrameUnion",
     "nets": (
@@ -76,10 +82,13 @@ _NAMES = {
         "make_event_scorer map_at_r normalized_scores precision_at_k r_precision scores_by "
         "segment_based_f1 segment_based_scores worst_classified"
     ),
+    "recipes": "recipe",
     "datasets": (
         "RecordingsAudit audit_recordings fetch_esc10 fetch_esc50 fetch_fsdd get_data_home "
         "load_audio_files load_cats_dogs load_spoken_digits make_soundscapes"
     ),
+    "persistence": "export_onnx inspect load save",
+    "cli": "",
     "display": (
         "AudioPlayers AuditDisplay AugmentationDisplay EventsDisplay FeatureSpaceDisplay "
         "HistoryDisplay SpectrogramDisplay"

@@ -17,7 +17,7 @@ from .test_neural_contract import NEURAL, make
 from .walk import build
 
 # Estimators that take frames in place of recordings.
-OF_FRAMES = ("FramePooling", "TimeMask", "FrequencyMask")
+OF_FRAMES = ("FramePooling", "DynamicRange", "TimeMask", "FrequencyMask")
 # Estimators that take rows.
 OF_ROWS = ("WCCN",)
 METHODS = (

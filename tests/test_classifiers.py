@@ -362,7 +362,7 @@ def test_decoded_recordings_spill_to_disk(tones, monkeypatch):
 
 def test_a_pickled_net_does_not_carry_its_data(tones):
     X, y, _ = tones
-    clf = SMALL["gru"](encoder=augmented(), early_stopping=True, validation_fraction=0.2)
+    clf = SMALL["gru"](encoder=augmented(), stem=None, early_stopping=True)
     size = len(pickle.dumps(clf.fit(X, y)))
     weights = sum(p.nbytes for p in clf.net_.module_.parameters())
     assert size < 20 * weights + 50_000 < sum(x.nbytes for x in X)
@@ -387,3 +387,19 @@ def test_on_a_gpu_as_on_the_cpu(make, tones):
     clf.net_.module_.cpu()
     on_cpu = clf.set_params(device="cpu").decision_function(X)
     np.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-3, atol=1e-3)
+
+
+def test_a_stem_by_default_for_frames_close_in_time(tones):
+    X, y, _ = tones
+
+    def stem(encoder, X=X, **params):
+        gru = GRUClassifier(encoder, hidden_size=4, max_epochs=1, random_state=0, **params)
+        return len(gru.fit(X, y).net_.module_.net.strides)
+
+    mel = MelSpectrogram(n_mels=8)
+    assert stem(make_pipeline(Noise(), mel)) == 2
+    assert stem(mel, stem=np.array([4])) == 1
+    assert stem(mel, stem=None) == 0
+    assert stem(mel, bidirectional=False) == 0
+    assert stem(MelSpectrogram(n_mels=8, hop_length=800)) == 0
+    assert stem(None, mel.transform(X)) == 0

@@ -33,6 +33,7 @@ FAST = {"max_epochs": 2, "random_state": 0, "lr": 0.01}
 NETS = {
     **{f"LeNet {p}": (LeNetClassifier, {"channels": (4, 8), "pooling": p}) for p in POOLINGS},
     **{f"GRU {p}": (GRUClassifier, {"hidden_size": 6, "pooling": p}) for p in POOLINGS},
+    "GRU stem": (GRUClassifier, {"hidden_size": 6, "stem": (4, 6), "pooling": "mean_std"}),
     "GRU forwards": (GRUClassifier, {"hidden_size": 6, "bidirectional": False}),
     "wide LeNet": (LeNetClassifier, {"channels": (4, 4, 4), "kernel_size": 5}),
     "NetClassifier": (NetClassifier, {"module": LeNet, "module_params": {"channels": (4,)}}),
@@ -123,6 +124,7 @@ EMBEDDED = {
     "LeNet": (LeNetClassifier, {"channels": (4, 8), "pooling": "attention"}),
     "GRU": (GRUClassifier, {"hidden_size": 6, "pooling": "mean_max"}),
     "GRU attention": (GRUClassifier, {"hidden_size": 6, "pooling": "attention"}),
+    "GRU stem": (GRUClassifier, {"hidden_size": 6, "n_layers": 1, "stem": (4,)}),
     "detector": (EventDetector, {"channels": (4, 4), "frame_stride": 2, "hidden_size": 6}),
     "Siamese": (SiameseEmbedder, {"embedding_size": 6}),
 }

@@ -78,6 +78,7 @@ REFUSED = [
     ((-1, 0, 2.5, NAN, INF, None, TEXT, []), "dct_type"),
     ((-1, 0, 1, 2.5, NAN, INF, True, TEXT), "callbacks classes labels speeds"),
     ((-1, 0, 1, 2.5, NAN, INF, True, None, TEXT), "channels"),
+    ((-1, 0, 1, 2.5, NAN, INF, True, TEXT, []), "stem"),
     ((-1, 0, 1, 2.5, NAN, INF, True, None, []), "memory"),
     ((-1, 0, 1, 2.5, NAN, INF, True, []), "data_home layer"),
     ((-1, 0, 1, 2.5, NAN, INF, True), "weights"),

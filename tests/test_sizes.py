@@ -21,7 +21,6 @@ LONGER_FUNCTIONS = {
 }
 LONGER_BASES = {
     "Encoder": "five public methods, whose signatures are a quarter of it",
-    "Mask": "frames travel in four containers, and leave in the one they came in",
     "NeuralClassifier": "fit, continued training and three kinds of prediction share its state",
     "WeakLabelDetector": "the methods of one estimator; EventDetector adds the parameters",
 }

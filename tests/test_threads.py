@@ -32,7 +32,7 @@ from .walk import ESTIMATORS, build
 N_THREADS = 8
 METHODS = ("transform", "predict", "predict_proba", "decision_function", "predict_events")
 # What takes frames; of the others, those that train take them where no encoder is given.
-OF_FRAMES = {"FramePooling", "TimeMask", "FrequencyMask"}
+OF_FRAMES = {"FramePooling", "DynamicRange", "TimeMask", "FrequencyMask"}
 OF_ROWS = {"WCCN"}
 
 

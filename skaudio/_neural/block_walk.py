@@ -38,7 +38,7 @@ class ReadableFrames(Protocol):
 
 def n_ticks(net: Any, n_frames: int, block: int) -> int:
     """Return how often a walk calls ``tick``."""
-    n_stages = 2 + len(_layers(net, "forwards")) + len(_layers(net, "backwards"))
+    n_stages = 2 + sum(len(_layers(net, n)) for n in ("forwards", "backwards", "layer_norms"))
     return n_stages * -(-n_frames // _whole_strides(net, block))
 
 
@@ -64,7 +64,7 @@ def walk(
         Frames to work on at a time.
     tick : callable
         Called with 1 after each block of each stage: the convolutions, each direction of each
-        recurrent layer, the end.
+        recurrent layer, the sum of its input and output where there is one, the end.
     seen : callable, optional
         Called after each block, see `Seen`; used to collect the recorded outputs of a layer.
     """
@@ -75,6 +75,7 @@ def walk(
     step = block // net.frame_stride
     local = _run_local(module, frames, block, tick, seen)
     forwards, backwards = _layers(net, "forwards"), _layers(net, "backwards")
+    norms = _layers(net, "layer_norms")
     n_frames = -(-frames.n_frames // net.frame_stride)
     if not len(forwards):
         blocks: Iterator[torch.Tensor] = local
@@ -94,6 +95,9 @@ def walk(
                 outputs.append(
                     _run_recurrent(one, inputs, step, device, read, backward, tick, told)
                 )
+            if len(norms):
+                told = partial(seen, f"sum {i}", None)
+                outputs = [_sum(norms[i], inputs, outputs, step, device, tick, told)]
             inputs = outputs
         blocks = (_read(inputs, *bounds, device) for bounds in _blocks(n_frames, step))
     result = end(net, _finished(net, blocks, tick, seen), torch.tensor([n_frames], device=device))
@@ -209,6 +213,26 @@ def _run_recurrent(
         told()
         tick(1)
     return out
+
+
+def _sum(
+    norm: Any,
+    inputs: list[FrameFile],
+    outputs: list[FrameFile],
+    step: int,
+    device: torch.device,
+    tick: Callable[[int], Any],
+    told: Callable[[], Any],
+) -> FrameFile:
+    """Add the output of a recurrent layer to its input, and normalise the sum."""
+
+    def blocks() -> Iterator[torch.Tensor]:
+        for bounds in _blocks(inputs[0].n_frames, step):
+            yield norm(_read(inputs, *bounds, device) + _read(outputs, *bounds, device))
+            told()
+            tick(1)
+
+    return _on_disk(blocks())
 
 
 def _read(files: list[FrameFile], start: int, stop: int, device: torch.device) -> torch.Tensor:

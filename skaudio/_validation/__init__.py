@@ -22,6 +22,7 @@ from skaudio._validation.constraints import (
     sequence,
 )
 from skaudio._validation.labels import check_labels, check_same_labels, check_same_lengths
+from skaudio._validation.streaming import Obstacle, check_streams
 from skaudio._validation.text import printable
 from skaudio._validation.vocabulary import (
     CLASS_WEIGHTS,
@@ -55,6 +56,7 @@ __all__ = [
     "VOCABULARY",
     "Checked",
     "Constraint",
+    "Obstacle",
     "anything",
     "check_choice",
     "check_count",
@@ -67,6 +69,7 @@ __all__ = [
     "check_same_labels",
     "check_same_lengths",
     "check_sample_rate",
+    "check_streams",
     "check_target",
     "choice",
     "constraints_of",

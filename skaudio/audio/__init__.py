@@ -29,6 +29,8 @@ from skaudio.audio._faults import warn_of_nan as warn_of_nan
 from skaudio.audio._recording import Recording, Recordings
 from skaudio.audio._recording import check_samples as check_samples
 from skaudio.audio._recording import open_blocks as open_blocks
+from skaudio.audio._sample_stream import ArrivingSamples as ArrivingSamples
+from skaudio.audio._sample_stream import SampleStream as SampleStream
 from skaudio.audio._stream import read_through as read_through
 from skaudio.audio._stream import seconds_of as seconds_of
 from skaudio.audio._stream import stream as stream

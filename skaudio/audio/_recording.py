@@ -208,9 +208,15 @@ def open_blocks(
 def to_mono(channels: np.ndarray) -> np.ndarray:
     """Average ``(n_channels, n_times)``, or ``(n_times, n_channels)`` seen through ``.T``."""
     mono: np.ndarray = channels[0]
-    if len(channels) > 1:
+    weight = np.float32(1.0 / len(channels))
+    if len(channels) == 2:
         # A matrix-vector product is some thirty times faster than mean(axis=...) here.
-        mono = np.full(len(channels), 1.0 / len(channels), np.float32) @ channels
+        mono = np.full(2, weight, np.float32) @ channels
+    elif len(channels) > 2:
+        # A product of more channels rounds by the position of a sample in its piece.
+        mono = channels[0] * weight
+        for channel in channels[1:]:
+            mono += channel * weight
     return mono
 
 

@@ -21,6 +21,8 @@ FunctionAugmentation
 
 Frames, after the encoder:
 
+DynamicRange
+    Raises what is quiet to a floor that is drawn.
 TimeMask
     Hides stretches of time.
 FrequencyMask
@@ -35,6 +37,7 @@ epoch_seeds
 """
 
 from skaudio.augmentation._convolution import Convolution
+from skaudio.augmentation._dynamic_range import DynamicRange
 from skaudio.augmentation._function_augmentation import FunctionAugmentation
 from skaudio.augmentation._masks import FrequencyMask, TimeMask
 from skaudio.augmentation._noise import Noise
@@ -48,6 +51,7 @@ from skaudio.augmentation._vtlp import VTLP
 __all__ = [
     "VTLP",
     "Convolution",
+    "DynamicRange",
     "FrequencyMask",
     "FunctionAugmentation",
     "Noise",

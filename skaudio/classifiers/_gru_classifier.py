@@ -5,20 +5,35 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from skaudio import nets
-from skaudio._validation import choice
+from skaudio._neural import reads_audio
+from skaudio._steps import frame_maker
+from skaudio._validation import choice, count, sequence
 from skaudio.classifiers._neural_classifier import NeuralClassifier
+
+# What ``stem="auto"`` stands for, where frames are at most so many seconds apart.
+STEM = (32, 48)
+DENSE = 0.025
 
 
 class GRUClassifier(NeuralClassifier):
     """Stacked gated recurrent units, in both directions by default, pooled over time.
 
-    Cho et al. 2014; directions as in Schuster & Paliwal 1997.
+    Cho et al. 2014; directions as in Schuster & Paliwal 1997. Convolutions come first by default.
+    They make the result depend less on the exact frequencies of a voice, and leave the recurrent
+    layers a quarter of the frames.
 
     Parameters
     ----------
     encoder : transformer or Pipeline, default=None
         Turns recordings into frames. Augmentations in it are applied in training only, with new
         draws in each epoch. None: X holds frames, as encoders and embedders return them.
+    stem : sequence of int, "auto" or None, default="auto"
+        Channels of convolution blocks before the recurrent layers, each of which halves features
+        and time; the recurrent layers then add to their input and are normalised, see
+        `skaudio.nets.GRU`. None has recurrent layers alone. "auto" is (32, 48) with an encoder
+        whose frames are at most 25 ms apart, such as spectra, and None otherwise, for embeddings of
+        longer pieces and for frames as X; also None without ``bidirectional``, since convolutions
+        see the next frames.
     hidden_size : int, default=64
         Units of each recurrent layer and direction.
     n_layers : int, default=2
@@ -103,6 +118,7 @@ default="mean_max"
 
     _module = nets.GRU
     _module_parameters = (
+        "stem",
         "hidden_size",
         "n_layers",
         "bidirectional",
@@ -111,6 +127,8 @@ default="mean_max"
         "dropout",
     )
     _constraints: ClassVar[dict[str, Any]] = {
+        "stem": sequence("sequence of int", "one or more integers of 1 or more", count(), 1)
+        | choice("auto", None),
         "pooling": choice(*nets.POOLINGS),
     }
 
@@ -118,6 +136,7 @@ default="mean_max"
         self,
         encoder: Any = None,
         *,
+        stem: Any = "auto",
         hidden_size: int = 64,
         n_layers: int = 2,
         bidirectional: bool = True,
@@ -142,6 +161,7 @@ default="mean_max"
         net_params: Any = None,
     ) -> None:
         self.encoder = encoder
+        self.stem = stem
         self.hidden_size = hidden_size
         self.n_layers = n_layers
         self.bidirectional = bidirectional
@@ -164,3 +184,17 @@ default="mean_max"
         self.verbose = verbose
         self.callbacks = callbacks
         self.net_params = net_params
+
+    def _module_values(self) -> dict[str, Any]:
+        values = super()._module_values()
+        if isinstance(self.stem, str):  # "auto"
+            values["stem"] = STEM if self.bidirectional and self._has_dense_frames() else None
+        return values
+
+    def _has_dense_frames(self) -> bool:
+        """Whether the encoder knows the times of its frames, and they are close to each other."""
+        maker = frame_maker(self.encoder_) if reads_audio(self) else None
+        if maker is None:
+            return False
+        first, second = maker.frame_times(2)
+        return bool(second - first <= DENSE)

@@ -154,5 +154,5 @@ class NetClassifier(NeuralClassifier):
         self.callbacks = callbacks
         self.net_params = net_params
 
-    def _build(self, n_features: int, n_classes: int) -> nn.Module:
-        return self.module(n_features, n_classes, **(self.module_params or {}))
+    def _build(self, n_features: int) -> nn.Module:
+        return self.module(n_features, len(self.classes_), **(self.module_params or {}))

@@ -124,6 +124,8 @@ default="linear_softmax"
         ``labels_`` if each recording has one label, else a row [0, 1] for each label.
     thresholds_ : ndarray of shape (n_labels,)
         Only after `tune_thresholds`.
+    filters_ : dict of str to ndarray of shape (n_labels,)
+        Only after `tune_thresholds`; empty unless ``filters=True``.
     net_ : skorch.NeuralNet
         ``net_.module_`` is the torch module, standardisation included. Optimizer, criterion and
         callbacks are not kept.

@@ -1,9 +1,10 @@
-"""The best threshold of each label, chosen by strong labels."""
+"""The best threshold and filters of each label, chosen by strong labels."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import pandas as pd
 from skaudio.events import find_runs, smooth
 from skaudio.metrics import count_events, count_segments, f1_of
 
+Spans = tuple[np.ndarray, np.ndarray]
+NONE: Spans = np.empty(0), np.empty(0)
 # Tried for each label: evenly spaced in log-odds, from 0.001 to 0.999.
 CANDIDATES = 1.0 / (1.0 + np.exp(-np.linspace(-7, 7, 57)))
 # How the events of one label in one recording are compared, by the name of the metric.
@@ -21,67 +24,106 @@ COUNTS: dict[str, Callable[[Any, Any], tuple[int, int, int]]] = {
 }
 
 
-def best_thresholds(
-    probabilities: Sequence[np.ndarray],
-    times: Sequence[np.ndarray],
-    names: Sequence[Any],
-    labels: Sequence[Any],
-    events: pd.DataFrame,
-    *,
-    metric: str,
-    step: float,
-    default: np.ndarray,
-    filters: dict[str, float],
-) -> np.ndarray:
-    """Return the threshold of each label with the highest F1; of equal ones, the middle one.
+# Tried for each label, one after the other, with ``filters=True``; durations in seconds.
+FILTERS: dict[str, tuple[float, ...]] = {
+    "hysteresis": (1.0, 0.7, 0.4, 0.2),
+    "median_filter": (0.0, 0.2, 0.5, 1.0),
+    "max_gap": (0.0, 0.2, 0.5, 1.0),
+    "min_duration": (0.0, 0.1, 0.2, 0.4, 0.8),
+}
+# By how much F1 must be higher for another filter to be taken.
+MARGIN = 0.003
 
-    Parameters
+
+@dataclass
+class Tuning:
+    """What thresholds and filters are chosen by.
+
+    Attributes
     ----------
     probabilities : sequence of ndarray of shape (n_labels, n_frames)
     times : sequence of ndarray of shape (n_frames,)
     names : sequence
         The name of each recording in ``events``.
-    labels : sequence
     events : DataFrame
         Strong labels, checked.
     metric : {"segment", "event"}
         F1 of segments of one second, or of events with a collar of 0.2 s.
     step : float
         From one frame to the next, in seconds.
-    default : ndarray of shape (n_labels,)
-        Kept for a label that ``events`` does not contain.
-    filters : dict
-        ``hysteresis``, ``median_filter``, ``min_duration``, ``max_gap``.
     """
-    if metric not in COUNTS:
-        raise ValueError(f"metric={metric!r}: expected 'segment' or 'event'.")
-    none = np.empty(0), np.empty(0)
-    chosen = np.array(default, dtype=float)
-    for i, label in enumerate(labels):
-        own = events[events["event_label"] == label]
-        if not len(own):
-            warnings.warn(
-                f"events has none of the label {label!r}: its threshold stays at {chosen[i]:g}.",
-                stacklevel=3,
-            )
-            continue
-        spans = {
-            name: (group["onset"].to_numpy(), group["offset"].to_numpy())
-            for name, group in own.groupby("file", sort=False)
-        }
+
+    probabilities: Sequence[np.ndarray]
+    times: Sequence[np.ndarray]
+    names: Sequence[Any]
+    events: pd.DataFrame
+    metric: str
+    step: float
+
+    def __post_init__(self) -> None:
+        if self.metric not in COUNTS:
+            raise ValueError(f"metric={self.metric!r}: expected 'segment' or 'event'.")
+
+    def best(
+        self, labels: Sequence[Any], default: np.ndarray, filters: dict[str, float], search: bool
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Return the threshold of each label with the highest F1, and its filters.
+
+        Parameters
+        ----------
+        labels : sequence
+        default : ndarray of shape (n_labels,)
+            Kept for a label that ``events`` does not contain.
+        filters : dict
+            ``hysteresis``, ``median_filter``, ``min_duration``, ``max_gap``.
+        search : bool
+            Whether to choose filters too. They are changed one after the other, twice, each to the
+            candidate with the highest F1 at its best threshold.
+        """
+        thresholds = np.array(default, dtype=float)
+        chosen = {name: np.full(len(labels), float(value)) for name, value in filters.items()}
+        for i, label in enumerate(labels):
+            own = self.events[self.events["event_label"] == label]
+            if not len(own):
+                warnings.warn(
+                    f"events has none of the label {label!r}: its threshold stays at "
+                    f"{thresholds[i]:g}.",
+                    stacklevel=3,
+                )
+                continue
+            spans = {
+                name: (group["onset"].to_numpy(), group["offset"].to_numpy())
+                for name, group in own.groupby("file", sort=False)
+            }
+            known = dict(filters)
+            best, thresholds[i] = self._score(i, spans, known)
+            for name in list(FILTERS) * 2 if search else ():
+                for value in FILTERS[name]:
+                    tried = {**known, name: value}
+                    score, threshold = self._score(i, spans, tried)
+                    if score > best + MARGIN:
+                        best, thresholds[i], known = score, threshold, tried
+            for name, value in known.items():
+                chosen[name][i] = value
+        return thresholds, chosen
+
+    def _score(
+        self, i: int, spans: dict[Any, Spans], filters: dict[str, float]
+    ) -> tuple[float, float]:
+        """Return the highest F1 of one label, and its threshold; of equal ones, the middle one."""
         counts = np.zeros((len(CANDIDATES), 3), dtype=int)
-        for name, values, t in zip(names, probabilities, times, strict=True):
-            found = _events_by_threshold(values[i], t, step, filters)
-            counts += [COUNTS[metric](spans.get(name, none), pred) for pred in found]
+        for name, values, times in zip(self.names, self.probabilities, self.times, strict=True):
+            found = _events_by_threshold(values[i], times, self.step, filters)
+            true = spans.get(name, NONE)
+            counts += [COUNTS[self.metric](true, pred) for pred in found]
         scores = np.array([f1_of(*row) for row in counts.tolist()])
         best = np.flatnonzero(scores == scores.max())
-        chosen[i] = CANDIDATES[best[len(best) // 2]]
-    return chosen
+        return float(scores.max()), float(CANDIDATES[best[len(best) // 2]])
 
 
 def check_onsets(events: pd.DataFrame, ends: dict[Any, float], *, tolerance: float) -> None:
     """Raise an error for an event that begins after the end of its recording, both in seconds."""
-    late = events[events["onset"] > events["file"].map(ends) + tolerance]
+    late = events[events["onset"] > events["file"].map(ends).astype(float) + tolerance]
     if len(late):
         row = late.iloc[0]
         raise ValueError(

@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_y, check_array
 
 from skaudio._neural import Classes, is_warm
 from skaudio._validation import check_same_labels, check_target
+from skaudio.detectors._strong_labels import separate
 
 
 @dataclass
@@ -218,6 +219,7 @@ class WeakLabelMixin:
         -------
         score : float
         """
+        y, _ = separate(X, y)
         check_target(self, y)
         if self._is_multilabel:
             y = indicator_of(self, y)
@@ -237,8 +239,9 @@ class WeakLabelMixin:
                     f"warm_start: the labels are {labels.names.tolist()}, expected those of the "
                     f"first fit, {self.labels_.tolist()}."
                 )
-        if hasattr(self, "thresholds_"):
-            del self.thresholds_
+        for name in ("thresholds_", "filters_"):
+            if hasattr(self, name):
+                delattr(self, name)
         self.labels_ = labels.names
         # Two-dimensional: scikit-learn's scorers recognize multilabel output by it, even of two
         # labels, and `cross_val_predict` compares its length with the columns of y.

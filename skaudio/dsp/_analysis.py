@@ -188,6 +188,11 @@ class Analysis:
         """Whether `encode` computes by torch, which has threads of its own."""
         return self._program is None
 
+    @property
+    def period(self) -> int:
+        """The bits of a frame depend on its number modulo this, and on what it sees."""
+        return 1 if self._program is not None else self._torch_program.chunk
+
     def encode(
         self, waveform: np.ndarray, warp_factor: float = 1.0, out: np.ndarray | None = None
     ) -> np.ndarray:

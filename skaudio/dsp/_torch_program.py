@@ -22,6 +22,8 @@ class TorchProgram:
     Parameters are those of `skaudio.dsp.Analysis`.
     """
 
+    chunk = CHUNK
+
     def __init__(
         self,
         framing: Any,
@@ -51,7 +53,7 @@ class TorchProgram:
             parts.append(self._scaled(spectra))
         # Each part is (frames, features); one transposing copy makes librosa's axis order.
         frames = torch.cat(parts) if len(parts) > 1 else parts[0]
-        features = self._finish(frames.T, _by_numpy)
+        features = self._finish(frames.T, lambda matrix, frames: _by_numpy(frames.T, matrix.T).T)
         if out is None:
             return features.contiguous().numpy()
         out[...] = features.numpy()
@@ -124,10 +126,21 @@ def apply_bank(
     return torch.cat(parts, dim=-1)
 
 
-def _by_numpy(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Matrix product whose bits depend on no thread count; those of torch's (MKL) do."""
+def _by_numpy(frames: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+    """Matrix product of frames (n_frames, n), whose bits do not depend on their number.
+
+    Those of torch's (MKL) depend on its number of threads. A product rounds by its shape and the
+    position of a row: all are of ``CHUNK`` frames.
+    """
+    rows, weights = frames.numpy(), matrix.numpy()
+    out = np.empty((-(-len(rows) // CHUNK) * CHUNK, weights.shape[1]), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):  # encoders look at what is not finite
-        return torch.from_numpy(x.numpy() @ y.numpy())
+        for start in range(0, len(rows), CHUNK):
+            chunk = np.zeros((CHUNK, rows.shape[1]), np.float32)
+            some = rows[start : start + CHUNK]
+            chunk[: len(some)] = some
+            np.matmul(chunk, weights, out=out[start : start + CHUNK])
+    return torch.from_numpy(out[: len(rows)])
 
 
 def _tensor(array: np.ndarray) -> torch.Tensor:

@@ -7,15 +7,21 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
 from skaudio._neural import LoadsAnywhere, predict_rows, prediction_frames
+from skaudio.embedders._embedding_stream import EmbeddingStreamMixin
 from skaudio.embedders._pair_verification import PairVerifier
-from skaudio.embedders._siamese_training import CONSTRAINTS, fit_classes, fit_given_pairs
+from skaudio.embedders._siamese_training import CONSTRAINTS, build_net, fit_classes, fit_given_pairs
 from skaudio.frames import scale_to_unit
 
 
 class SiameseEmbedder(
-    PairVerifier, ClassNamePrefixFeaturesOutMixin, TransformerMixin, LoadsAnywhere
+    EmbeddingStreamMixin,
+    PairVerifier,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    LoadsAnywhere,
 ):
     """A network trained so that recordings of one class have similar embeddings.
 
@@ -168,6 +174,7 @@ class SiameseEmbedder(
     encoder_: Any
 
     _module_parameters = ("module", "module_params", "embedding_size")
+    _module_parameters = ("module", "module_params", "embedding_size")
     _constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
 
     def __init__(
@@ -228,6 +235,9 @@ class SiameseEmbedder(
         self.verbose = verbose
         self.callbacks = callbacks
         self.net_params = net_params
+
+    def _build(self, n_features: int) -> nn.Module:
+        return build_net(self, n_features)
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Train on recordings and their classes.

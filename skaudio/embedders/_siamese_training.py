@@ -172,7 +172,7 @@ def _fit(estimator: Any, source: Source, targets: np.ndarray, **how: Any) -> Non
         estimator,
         source,
         targets,
-        build=partial(_build, estimator),
+        build=estimator._build,
         score=partial(
             _score_of_batches, distance=estimator.distance, unit_norm=estimator.unit_norm
         ),
@@ -182,7 +182,8 @@ def _fit(estimator: Any, source: Source, targets: np.ndarray, **how: Any) -> Non
     estimator.threshold_ = 0.5
 
 
-def _build(estimator: Any, n_features: int) -> nn.Module:
+def build_net(estimator: Any, n_features: int) -> nn.Module:
+    """Return a new net for so many features per frame."""
     module = estimator.module
     kind = MODULES[module] if isinstance(module, str) else module
     net: nn.Module = kind(n_features, estimator.embedding_size, **(estimator.module_params or {}))

@@ -28,6 +28,7 @@ from skaudio.audio import (
     warn_of_nan,
 )
 from skaudio.dsp import Analysis
+from skaudio.encoders._frame_stream import Streamable
 from skaudio.encoders._transform_batches import TransformBatchesMixin
 from skaudio.frames import FrameOutputMixin, FrameStack
 
@@ -35,7 +36,7 @@ from skaudio.frames import FrameOutputMixin, FrameStack
 QUICK = 1 << 20
 
 
-class Encoder(TransformBatchesMixin, FrameOutputMixin, TransformerMixin, BaseEstimator):
+class Encoder(TransformBatchesMixin, Streamable, FrameOutputMixin, TransformerMixin, BaseEstimator):
     """Recordings to frames; a subclass says in ``_analysis()`` what to compute of a waveform."""
 
     sample_rate: float
@@ -184,7 +185,7 @@ class Encoder(TransformBatchesMixin, FrameOutputMixin, TransformerMixin, BaseEst
         return self._analysis()
 
     def _analysis(self) -> Analysis | None:
-        """Return what to compute, the parameters that concern it checked."""
+        """Return what to compute, its parameters checked."""
         raise TypeError(f"{type(self).__name__} does not say what it computes.")
 
     def __sklearn_tags__(self) -> Any:

@@ -99,26 +99,67 @@ class LongEncoding:
 
 def _cut(waveforms: Iterator[np.ndarray], framing: Framing, name: str) -> Iterator[np.ndarray]:
     """Yield signals whose frames, one after the other, are those of the padded whole."""
-    margin, hop = framing.margin, framing.hop_length
-    held = np.empty(0, np.float32)  # from the next frame's first sample on
-    n_samples = 0
+    cutter = FrameCutter(framing)
     for waveform in waveforms:
-        begins = n_samples <= margin
-        held = np.concatenate([held, waveform])
-        n_samples += len(waveform)
-        if n_samples <= margin:
-            continue  # too little yet to tell what the padding reflects
-        if begins and margin:
-            held = np.pad(held, (margin, 0), mode=framing.pad_mode)  # type: ignore[call-overload]
-        # The last samples wait: the padding behind the end is made of them.
-        n_frames = (len(held) - margin - framing.n_fft) // hop
-        if n_frames > 0:
-            yield held[: (n_frames - 1) * hop + framing.n_fft]
-            held = held[n_frames * hop :]
-    framing.check_length(n_samples, name)
-    if margin and n_samples <= margin:
-        held = np.pad(held, margin, mode=framing.pad_mode)  # type: ignore[call-overload]
-    elif margin:
-        held = np.pad(held, (0, margin), mode=framing.pad_mode)  # type: ignore[call-overload]
-    if len(held) >= framing.n_fft:
-        yield np.ascontiguousarray(held)
+        signal = cutter.push(waveform)
+        if len(signal):
+            yield signal
+    framing.check_length(cutter.n_samples, name)
+    signal = cutter.finish()
+    if len(signal):
+        yield signal
+
+
+class FrameCutter:
+    """Cut a signal that arrives in pieces, so that each frame is in one piece.
+
+    Attributes
+    ----------
+    n_samples : int
+        Samples seen so far.
+    """
+
+    def __init__(self, framing: Framing) -> None:
+        self._framing = framing
+        self._held = np.empty(0, np.float32)
+        self._next = 0  # where in _held the next frame begins; it may lie behind its end
+        self.n_samples = 0
+
+    def push(self, waveform: np.ndarray) -> np.ndarray:
+        """Return the samples, maybe none, of all frames that are complete now.
+
+        Their frames without padding are those of the padded whole.
+        """
+        margin = self._framing.margin
+        begins = self.n_samples <= margin
+        self._held = np.concatenate([self._held, waveform])
+        self.n_samples += len(waveform)
+        if self.n_samples <= margin:
+            return self._held[:0]  # too little yet to tell what the padding reflects
+        if begins:
+            self._pad(margin, 0)
+        return self._complete()
+
+    def finish(self) -> np.ndarray:
+        """Return the samples, maybe none, of the frames that remain."""
+        if self.n_samples:
+            margin = self._framing.margin
+            self._pad(margin if self.n_samples <= margin else 0, margin)
+        return self._complete()
+
+    def _pad(self, before: int, behind: int) -> None:
+        mode: Any = self._framing.pad_mode
+        if before or behind:
+            self._held = np.pad(self._held, (before, behind), mode=mode)
+
+    def _complete(self) -> np.ndarray:
+        framing = self._framing
+        n_frames = (len(self._held) - self._next - framing.n_fft) // framing.hop_length + 1
+        n_frames = max(n_frames, 0)
+        stop = self._next + (n_frames - 1) * framing.hop_length + framing.n_fft
+        signal = self._held[self._next : stop if n_frames else self._next]
+        self._next += n_frames * framing.hop_length
+        # The padding behind the end is made of the last samples.
+        done = min(self._next, max(len(self._held) - framing.margin - 1, 0))
+        self._held, self._next = self._held[done:], self._next - done
+        return signal

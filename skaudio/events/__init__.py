@@ -11,6 +11,8 @@ frames_to_events
     Turn probabilities over time into events.
 events_to_frames
     Turn events into activity over time.
+events_to_target
+    Make the target of a detector from strong labels of some recordings and weak ones of others.
 read_events, write_events
     Read and write CSV, TSV, label files of Audacity and selection tables of Raven.
 """
@@ -18,11 +20,13 @@ read_events, write_events
 # Names that are imported as themselves are for the other packages: no part of the public interface.
 from skaudio.events._clip_events import events_of_clips as events_of_clips
 from skaudio.events._clip_events import events_within as events_within
+from skaudio.events._delimited import delimited as delimited
 from skaudio.events._event_files import read_events, write_events
 from skaudio.events._event_table import check_events, merge_events
 from skaudio.events._event_table import (
     match_names as match_names,
 )
+from skaudio.events._event_target import events_to_target
 from skaudio.events._frame_events import (
     check_thresholds as check_thresholds,
 )
@@ -34,10 +38,12 @@ from skaudio.events._frame_events import (
 from skaudio.events._frame_events import (
     smooth as smooth,
 )
+from skaudio.events._running_events import RunningEvents as RunningEvents
 
 __all__ = [
     "check_events",
     "events_to_frames",
+    "events_to_target",
     "file_names",
     "frames_to_events",
     "merge_events",

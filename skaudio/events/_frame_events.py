@@ -17,6 +17,8 @@ from skaudio.events._event_table import COLUMNS, check_events, natural
 
 # Tolerance in frames, for durations in seconds that are compared with numbers of frames.
 ROUNDING = 1e-6
+# The filters that are durations.
+SECONDS = ("median_filter", "min_duration", "max_gap")
 
 
 def frames_to_events(
@@ -25,10 +27,10 @@ def frames_to_events(
     labels: Sequence[Any],
     *,
     threshold: Any = 0.5,
-    hysteresis: float = 1.0,
-    median_filter: float = 0.0,
-    min_duration: float = 0.0,
-    max_gap: float = 0.0,
+    hysteresis: Any = 1.0,
+    median_filter: Any = 0.0,
+    min_duration: Any = 0.0,
+    max_gap: Any = 0.0,
     frame_duration: float | None = None,
     file: Any = 0,
 ) -> pd.DataFrame:
@@ -46,13 +48,13 @@ def frames_to_events(
     labels : sequence of length n_labels
     threshold : float, or array of shape (n_labels,), default=0.5
         Between 0 and 1.
-    hysteresis : float, default=1.0
+    hysteresis : float, or array of shape (n_labels,), default=1.0
         Share of the threshold at which an event ends; 1 is a single threshold.
-    median_filter : float, default=0.0
+    median_filter : float, or array of shape (n_labels,), default=0.0
         Length of the running median, in seconds, rounded to an odd number of frames.
-    min_duration : float, default=0.0
+    min_duration : float, or array of shape (n_labels,), default=0.0
         Shorter events are dropped, in seconds.
-    max_gap : float, default=0.0
+    max_gap : float, or array of shape (n_labels,), default=0.0
         Gaps of at most this length between two events are filled, in seconds.
     frame_duration : float, default=None
         Time from one frame to the next, in seconds. None: computed from ``frame_times``, which must
@@ -87,15 +89,23 @@ def frames_to_events(
         )
     step = _step(times, frame_duration)
     thresholds = check_thresholds(threshold, labels)
-    _check_filters(hysteresis, median_filter, min_duration, max_gap)
+    filters = _check_filters(
+        labels,
+        hysteresis=hysteresis,
+        median_filter=median_filter,
+        min_duration=min_duration,
+        max_gap=max_gap,
+    )
     rows = []
-    for label, values, high in zip(labels, probabilities, thresholds, strict=True):
+    for i, label in enumerate(labels):
+        values, high = probabilities[i], thresholds[i]
+        own = {name: filters[name][i] / step for name in SECONDS}
         starts, stops = find_runs(
-            smooth(values, median_filter / step),
+            smooth(values, own["median_filter"]),
             high,
-            high * hysteresis,
-            min_frames=min_duration / step,
-            max_gap=max_gap / step,
+            high * filters["hysteresis"][i],
+            min_frames=own["min_duration"],
+            max_gap=own["max_gap"],
         )
         for start, stop in zip(starts, stops, strict=True):
             onset = max(times[start] - step / 2, 0.0)
@@ -244,29 +254,36 @@ def check_thresholds(threshold: Any, labels: Sequence[Any]) -> np.ndarray:
                 f"threshold is given for {list(threshold)}, expected the labels {list(labels)}."
             )
         threshold = [threshold[name] for name in labels]
-    values = np.asarray(threshold, dtype=float)
-    if values.ndim and values.shape != (len(labels),):
-        raise ValueError(
-            f"threshold has shape {values.shape}, expected one number or one per label, "
-            f"({len(labels)},)."
-        )
+    values = _for_each("threshold", threshold, labels)
     if not np.all((values >= 0) & (values <= 1)):
         raise ValueError(f"threshold={threshold!r}: expected probabilities between 0 and 1.")
-    return np.broadcast_to(values, len(labels))
+    return values
 
 
-def _check_filters(
-    hysteresis: float, median_filter: float, min_duration: float, max_gap: float
-) -> None:
-    """Raise an error for settings of the filters that are out of range."""
-    if not 0 < hysteresis <= 1:
+def _check_filters(labels: Sequence[Any], **filters: Any) -> dict[str, np.ndarray]:
+    """Return each filter with a value for each label, or raise an error."""
+    checked = {name: _for_each(name, value, labels) for name, value in filters.items()}
+    hysteresis = checked["hysteresis"]
+    if not np.all((hysteresis > 0) & (hysteresis <= 1)):
         raise ValueError(
-            f"hysteresis={hysteresis!r}: expected a share of the threshold, above 0 and at most 1."
+            f"hysteresis={filters['hysteresis']!r}: expected a share of the threshold, above 0 and "
+            "at most 1."
         )
-    durations = {"median_filter": median_filter, "min_duration": min_duration, "max_gap": max_gap}
-    for name, value in durations.items():
-        if not 0 <= value < np.inf:
-            raise ValueError(f"{name}={value!r}: expected seconds, 0 or more.")
+    for name in SECONDS:
+        if not np.all((checked[name] >= 0) & (checked[name] < np.inf)):
+            raise ValueError(f"{name}={filters[name]!r}: expected seconds, 0 or more.")
+    return checked
+
+
+def _for_each(name: str, value: Any, labels: Sequence[Any]) -> np.ndarray:
+    """Return one number per label."""
+    values = np.asarray(value, dtype=float)
+    if values.ndim and values.shape != (len(labels),):
+        raise ValueError(
+            f"{name} has shape {values.shape}, expected one number or one per label, "
+            f"({len(labels)},)."
+        )
+    return np.broadcast_to(values, len(labels))
 
 
 def _step(times: np.ndarray, frame_duration: float | None) -> float:

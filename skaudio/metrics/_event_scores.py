@@ -273,8 +273,8 @@ def n_matched(true: Spans, pred: Spans, collar: float, offset_ratio: float) -> i
     onset = np.abs(true[0][:, None] - pred[0]) <= collar
     tolerance = np.maximum(collar, offset_ratio * (true[1] - true[0]))
     hits = onset & (np.abs(true[1][:, None] - pred[1]) <= tolerance[:, None])
-    if not hits.any():
-        return 0
+    if min(hits.shape) <= 1 or not hits.any():
+        return int(hits.any())
     return int((maximum_bipartite_matching(csr_array(hits)) >= 0).sum())
 
 

@@ -21,12 +21,15 @@ TimePooling
     Frames to one vector: mean, max, standard deviation, last, attention.
 WeakPooling, WeakLabelLoss
     Probabilities of frames to those of sequences: mean, max, softmaxes, attention; their loss.
+MixedLabelLoss
+    The loss where some sequences have labels of frames.
 Standardize, StandardizedNet
     Per-recording and global standardisation of features, and a network behind it.
 """
 
 # Names that are imported as themselves are for the other packages: no part of the public interface.
-from skaudio.nets._crnn import CRNN, WeakLabelLoss, WeakPooling
+from skaudio.nets._crnn import CRNN, MixedLabelLoss, WeakLabelLoss, WeakPooling
+from skaudio.nets._crnn import EPS as EPS
 from skaudio.nets._gru import GRU
 from skaudio.nets._lenet import LeNet
 from skaudio.nets._losses import (
@@ -69,6 +72,7 @@ __all__ = [
     "AngularMarginLoss",
     "ContrastiveLoss",
     "LeNet",
+    "MixedLabelLoss",
     "Standardize",
     "StandardizedNet",
     "StatisticsPooling",

@@ -52,7 +52,14 @@ class CRNN(nn.Module):
         See `WeakPooling`.
     dropout : float
         Before each recurrent layer and before the scores.
+
+    Attributes
+    ----------
+    returns_frames : bool
+        Whether `forward` returns the probabilities of frames as well, for `MixedLabelLoss`.
     """
+
+    returns_frames = False
 
     def __init__(
         self,
@@ -118,8 +125,15 @@ class CRNN(nn.Module):
         return pooled
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return probabilities (n_sequences, n_classes) of padded frames."""
-        pooled: torch.Tensor = self.pooling(*self.forward_frames(x, lengths))
+        """Return probabilities (n_sequences, n_classes) of padded frames.
+
+        With ``returns_frames``, (n_sequences, n_classes, 1 + n_frames'): the probabilities of the
+        sequence, then those of its frames.
+        """
+        scores, lengths = self.forward_frames(x, lengths)
+        pooled: torch.Tensor = self.pooling(scores, lengths)
+        if self.returns_frames:
+            return torch.cat([pooled[..., None], self.pooling.frame_probabilities(scores)], dim=-1)
         return pooled
 
 
@@ -230,7 +244,49 @@ class WeakLabelLoss(nn.Module):
             weights = (targets * present).sum(1, keepdim=True).expand_as(targets)
         else:
             weights = absent + targets * (present - absent)
-        # torch refuses NaN here, on a GPU by ending the process: NaN gives NaN in the last term.
-        known = probabilities.nan_to_num(0.5)
-        loss = nn.functional.binary_cross_entropy(known, targets, weights)
-        return loss + 0.0 * probabilities.sum()
+        return cross_entropy(probabilities, targets, weights)
+
+
+class MixedLabelLoss(nn.Module):
+    """Binary cross-entropy of pooled probabilities, plus that of frames with strong labels.
+
+    Takes the output of a `CRNN` with ``returns_frames``, (n_sequences, n_classes, 1 + n_frames),
+    and targets of no more frames, which are below 0 where they are unknown. The second term is the
+    mean over known frames.
+
+    Parameters
+    ----------
+    weights : tensor of shape (n_classes, 2)
+        Of the loss where a class is absent, and where it is present.
+
+    References
+    ----------
+    Turpault et al. 2019, "Sound event detection in domestic environments with weakly labeled data
+    and soundscape synthesis".
+    """
+
+    weights: torch.Tensor
+
+    def __init__(self, weights: torch.Tensor):
+        super().__init__()
+        self.register_buffer("weights", weights)
+
+    def forward(self, probabilities: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        absent, present = self.weights.T[..., None]
+        weights = absent + targets * (present - absent)
+        loss = cross_entropy(probabilities[..., 0], targets[..., 0], weights[..., 0])
+        known = targets[..., 1:] >= 0
+        if known.any():
+            frames = probabilities[..., 1 : targets.shape[-1]][known]
+            loss = loss + cross_entropy(frames, targets[..., 1:][known], weights[..., 1:][known])
+        return loss
+
+
+def cross_entropy(
+    probabilities: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
+) -> torch.Tensor:
+    """Return the weighted binary cross-entropy, NaN for a probability that is NaN."""
+    # torch refuses NaN here, on a GPU by ending the process: NaN gives NaN in the last term.
+    known = probabilities.nan_to_num(0.5)
+    loss = nn.functional.binary_cross_entropy(known, targets, weights)
+    return loss + 0.0 * probabilities.sum()

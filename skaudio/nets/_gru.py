@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
-from skaudio.nets._sequence_layers import recurrent_layers, run_recurrent_layers
+from skaudio.nets._sequence_layers import (
+    convolution_blocks,
+    convolution_reach,
+    recurrent_layers,
+    run_convolution_blocks,
+    run_recurrent_layers,
+)
 from skaudio.nets._time_pooling import Frames, TimePooling
+
+# Of the convolutions.
+KERNEL_SIZE = 3
 
 
 class GRU(nn.Module):
@@ -15,6 +26,11 @@ class GRU(nn.Module):
     Parameters
     ----------
     n_features, n_outputs : int
+    stem : sequence of int or None
+        Channels of convolution blocks before the recurrent layers, each of which halves features
+        and time, as in `LeNet`. Their frames are mapped linearly to the width of the recurrent
+        layers, each of which then adds to its input (He et al. 2016) and is followed by layer
+        normalisation (Ba et al. 2016). None: recurrent layers alone.
     hidden_size : int
         Of each direction.
     n_layers : int
@@ -32,6 +48,7 @@ class GRU(nn.Module):
         n_features: int,
         n_outputs: int,
         *,
+        stem: Sequence[int] | None = None,
         hidden_size: int = 64,
         n_layers: int = 2,
         bidirectional: bool = True,
@@ -41,38 +58,55 @@ class GRU(nn.Module):
     ):
         super().__init__()
         width = hidden_size * (2 if bidirectional else 1)
-        sizes = [n_features] + [width] * (n_layers - 1)
         self.input_dropout = nn.Dropout1d(input_dropout)
+        channels = () if stem is None else tuple(stem)
+        self.strides = [2] * len(channels)
+        # How many frames become one, and how many to either side it depends on.
+        self.frame_stride = 2 ** len(self.strides)
+        self.reach = convolution_reach(self.strides, KERNEL_SIZE)
+        self.projection: nn.Linear | None = None
+        self.layer_norms = nn.ModuleList()
+        if channels:
+            self.convolutions, self.norms, n_features = convolution_blocks(
+                n_features, channels, KERNEL_SIZE
+            )
+            self.projection, n_features = nn.Linear(n_features, width), width
+            self.layer_norms.extend(nn.LayerNorm(width) for _ in range(n_layers))
+        sizes = [n_features] + [width] * (n_layers - 1)
         self.forwards, self.backwards = recurrent_layers(sizes, hidden_size, bidirectional)
         self.dropout = nn.Dropout(dropout)
         self.pooling = TimePooling(width, pooling)
         self.embedding_size = self.pooling.out_features
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.embedding_size, n_outputs))
 
-    # Recurrent layers alone: nothing is read from neighbouring frames.
-    frame_stride = 1
-    reach = 0
-
     @property
     def any_padding(self) -> bool:
         """Whether rounding in evaluation is the same whatever the padding.
 
-        Not with attention, which computes the scores of all frames in one product.
+        Not with convolutions, nor with attention, which compute all frames in one product.
         """
-        return not self.pooling.attends
+        return self.projection is None and not self.pooling.attends
 
     def forward_local(
         self, x: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the frames as the recurrent layers take them, and their counts."""
-        return self.input_dropout(x).transpose(1, 2), lengths
+        x = self.input_dropout(x)
+        if self.projection is None:
+            return x.transpose(1, 2), lengths
+        frames, lengths = run_convolution_blocks(
+            x, lengths, self.convolutions, self.norms, self.strides
+        )
+        return self.projection(frames.transpose(1, 2)), lengths
 
     def forward_frames(
         self, x: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return frames (n_sequences, width, n_frames) and their counts."""
         x, lengths = self.forward_local(x, lengths)
-        x = run_recurrent_layers(x, lengths, self.forwards, self.backwards, self.dropout)
+        x = run_recurrent_layers(
+            x, lengths, self.forwards, self.backwards, self.dropout, self.layer_norms
+        )
         return x.transpose(1, 2), lengths
 
     def embed(self, frames: Frames, lengths: torch.Tensor) -> torch.Tensor:

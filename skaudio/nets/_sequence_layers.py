@@ -273,9 +273,11 @@ def run_recurrent_layers(
     forwards: nn.ModuleList,
     backwards: nn.ModuleList,
     dropout: nn.Module,
+    layer_norms: nn.ModuleList | tuple[()] = (),
 ) -> torch.Tensor:
     """Run stacked layers over (n_sequences, n_frames, n_features), with dropout between them.
 
+    With ``layer_norms``, each layer adds to its input, and the sum is normalised.
     The backward direction reads each sequence reversed inside its own length. Padded sequences are
     faster than packed ones on the CPU, and give the same numbers this way.
     """
@@ -286,5 +288,5 @@ def run_recurrent_layers(
         if len(backwards):
             back = backwards[i](flip_in_length(x, lengths))[0]
             out = torch.cat([out, flip_in_length(back, lengths)], dim=-1)
-        x = out
+        x = layer_norms[i](x + out) if len(layer_norms) else out
     return x

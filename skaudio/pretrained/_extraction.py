@@ -11,7 +11,6 @@ Each batch is computed by one thread, several batches by several.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,6 +28,8 @@ from skaudio.audio import (
     raise_all,
     warn_of_nan,
 )
+from skaudio.pretrained._chunking import Chunking
+from skaudio.pretrained._long_recordings import chunks_of_long, is_long
 from skaudio.pretrained._pretrained_net import PretrainedNet
 
 # Chunks, per thread, that are gathered before they are sorted into batches.
@@ -41,96 +42,6 @@ CPU_ROWS = 8
 GPU_ROWS = 32
 # How what the net makes of a recording's chunks becomes one row.
 POOLS: dict[str, Any] = {"mean": np.mean, "max": np.max}
-
-
-@dataclass(frozen=True)
-class Chunking:
-    """Where chunks begin and end; all lengths in samples.
-
-    Chunk ``i`` begins at ``i * hop``. Where ``fixed``, each has the same length, and the last one
-    ends in zeros. Else the last one ends with the recording: a remainder shorter than half a hop
-    is joined to the chunk before it, so no chunk is much shorter or longer than ``length``.
-
-    Attributes
-    ----------
-    length : int or None
-        None takes a recording as one chunk.
-    hop : int
-    fixed : bool
-    minimum : int
-        Shorter chunks are followed by zeros.
-    """
-
-    length: int | None
-    hop: int
-    fixed: bool
-    minimum: int
-
-    def count(self, n_samples: int) -> int:
-        """Return the number of chunks of a recording."""
-        if self.length is None or n_samples <= self.length:
-            return 1
-        beyond = n_samples - self.length
-        if self.fixed:
-            return min(1 + math.ceil(beyond / self.hop), math.ceil(n_samples / self.hop))
-        return 1 + int((beyond + min(self.hop, self.length) / 2) // self.hop)
-
-    def bounds(self, n_samples: int) -> list[tuple[int, int]]:
-        """Return where each chunk of a recording begins and ends, maybe past its end."""
-        if self.length is None:
-            return [(0, n_samples)]
-        starts = [i * self.hop for i in range(self.count(n_samples))]
-        stops = [start + self.length for start in starts]
-        if not self.fixed and self.hop <= self.length:
-            stops[-1] = n_samples
-        return list(zip(starts, stops, strict=True))
-
-    def cut(self, waveform: np.ndarray) -> list[np.ndarray]:
-        """Return the chunks of a waveform."""
-        needed = self.length if self.fixed and self.length is not None else self.minimum
-        chunks = [waveform[a:b] for a, b in self.bounds(len(waveform))]
-        return [
-            c if len(c) >= needed else np.pad(c, (0, needed - len(c))).astype(np.float32)
-            for c in chunks
-        ]
-
-
-def chunking_of(net: PretrainedNet, chunk_duration: Any, chunk_hop: Any) -> Chunking:
-    """Return the chunking that two parameters in seconds ask for, or say what is wrong."""
-    name, rate = type(net).__name__, net.front_end.sample_rate
-    if net.fixed:
-        own = net.chunk_duration
-        if chunk_duration != "auto" and chunk_duration != own:
-            raise ValueError(
-                f"chunk_duration={chunk_duration!r}: {name} takes chunks of {own:g} s only, "
-                "expected 'auto'. How they overlap is up to chunk_hop."
-            )
-        chunk_duration = own
-        chunk_hop = net.chunk_hop if chunk_hop == "auto" else chunk_hop
-    elif chunk_duration == "auto":
-        chunk_duration = net.chunk_duration
-        chunk_hop = net.chunk_hop if chunk_hop == "auto" else chunk_hop
-    length = None
-    if chunk_duration is not None:
-        length = _samples("chunk_duration", chunk_duration, rate, "'auto' or None")
-    if chunk_hop == "auto":
-        hop = 1 if length is None else length
-    elif length is None:
-        raise ValueError(
-            f"chunk_hop={chunk_hop!r} with chunk_duration=None, which takes whole recordings: "
-            "expected chunk_hop='auto', or a chunk_duration."
-        )
-    else:
-        hop = _samples("chunk_hop", chunk_hop, rate, "'auto'")
-    return Chunking(length, hop, net.fixed, net.min_samples)
-
-
-def _samples(name: str, value: Any, rate: int, else_: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"{name}={value!r}: expected seconds, {else_}.")
-    if not 0 < value < math.inf or round(value * rate) < 1:
-        raise ValueError(f"{name}={value!r}: expected a positive number of seconds, or {else_}.")
-    return round(value * rate)
 
 
 @dataclass(frozen=True)
@@ -166,10 +77,12 @@ class Extraction:
             for rows, found in self._run_all(recordings):
                 if isinstance(found, str):
                     reasons.append(found)
-                yield rows, 0 if isinstance(found, str) else found
+                    yield [], 0
+                else:
+                    yield rows, found
                 n_done += 1
         except READING_ERRORS as error:
-            raise_all(recordings, error, self.analyse, first=n_done)
+            raise_all(recordings, error, self.check, first=n_done)
         if reasons:
             warn_of_nan(reasons, recordings.n_all)
 
@@ -179,33 +92,103 @@ class Extraction:
         workers = n_threads()
         threads = ThreadPoolExecutor(workers, initializer=use_one_torch_thread)
         with one_blas_thread(), threads as pool:
-            gathered: list[list[np.ndarray]] = []
-            lengths: list[int | str] = []
-            analyse = self._try if self.on_error == "nan" else self.analyse
-            for spectra, n_samples in map_ahead(pool, analyse, recordings, AHEAD * workers):
-                gathered.append(spectra)
-                lengths.append(n_samples)
-                if sum(map(len, gathered)) >= GATHERED * workers:
-                    yield from zip(self._run(pool, gathered), lengths, strict=True)
-                    gathered, lengths = [], []
-            yield from zip(self._run(pool, gathered), lengths, strict=True)
+            rows: list[np.ndarray] = []  # of a recording whose parts are not all done
+            for gathered, found in self._gathered(pool, recordings, workers):
+                for some, end in zip(self._run(pool, gathered), found, strict=True):
+                    rows += some
+                    if end is not None:
+                        yield rows, end
+                        rows = []
+
+    def _gathered(
+        self, pool: Executor, recordings: Sequence[Recording], workers: int
+    ) -> Iterator[tuple[list[list[np.ndarray]], list[int | str | None]]]:
+        """Yield what `_parts` does, so many at a time that batches are full."""
+        gathered: list[list[np.ndarray]] = []
+        found: list[int | str | None] = []
+        n_chunks = 0
+        for spectra, end in self._parts(pool, recordings, AHEAD * workers):
+            gathered.append(spectra)
+            found.append(end)
+            n_chunks += len(spectra)
+            if n_chunks >= GATHERED * workers:
+                yield gathered, found
+                gathered, found, n_chunks = [], [], 0
+        yield gathered, found
+
+    def _parts(
+        self, pool: Executor, recordings: Sequence[Recording], ahead: int
+    ) -> Iterator[tuple[list[np.ndarray], int | str | None]]:
+        """Yield the spectrograms of recordings, those of long ones in parts.
+
+        The second value ends a recording: its number of samples, or why it cannot be read. It is
+        None where another part follows.
+        """
+
+        def analyse(recording: Recording) -> tuple[list[np.ndarray], int | str] | Recording:
+            if self._is_long(recording):
+                return recording  # one at a time, below
+            return self.analyse(recording)
+
+        found = map_ahead(pool, self._lenient(analyse), recordings, ahead)
+        for result in found:
+            if not isinstance(result, Recording):
+                yield result
+                continue
+            parts = self._analyse_long(result, pool.map)
+            while (part := self._lenient(next)(parts))[1] is None:
+                yield part
+            yield part
+
+    def _lenient(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Return a function that returns reading errors as results where that is asked for."""
+
+        def call(argument: Any) -> Any:
+            try:
+                return function(argument)
+            except READING_ERRORS as error:
+                return [], str(error)
+
+        return call if self.on_error == "nan" else function
 
     def analyse(self, recording: Recording) -> tuple[list[np.ndarray], int]:
         """Return the log-mel spectrograms of a recording's chunks, and its number of samples."""
-        front_end = self.net.front_end
-        waveform, _ = recording.read(front_end.sample_rate)
-        warp_factor = 1.0 if recording.warp_factor is None else recording.warp_factor
+        waveform, _ = recording.read(self.net.front_end.sample_rate)
         chunks = self.chunking.cut(np.ascontiguousarray(waveform))
-        spectra = [front_end.encode(chunk, warp_factor) for chunk in chunks]
-        for spectrum in spectra:
-            check_overflow(spectrum, waveform, recording.name)
-        return spectra, len(waveform)
+        return [self._encode(recording, chunk) for chunk in chunks], len(waveform)
 
-    def _try(self, recording: Recording) -> tuple[list[np.ndarray], int | str]:
-        try:
-            return self.analyse(recording)
-        except READING_ERRORS as error:
-            return [], str(error)
+    def check(self, recording: Recording) -> None:
+        """Raise the error of a recording that cannot be analysed."""
+        if not self._is_long(recording):
+            self.analyse(recording)
+            return
+        for _ in self._analyse_long(recording, map):
+            pass
+
+    def _is_long(self, recording: Recording) -> bool:
+        has_chunks = self.chunking.length is not None
+        return has_chunks and is_long(recording, self.net.front_end.sample_rate)
+
+    def _analyse_long(
+        self, recording: Recording, run: Callable[..., Iterator[np.ndarray]]
+    ) -> Iterator[tuple[list[np.ndarray], int | None]]:
+        rate = self.net.front_end.sample_rate
+        for chunks, n_samples in chunks_of_long(recording, self.chunking, rate):
+            yield list(run(lambda chunk: self._encode(recording, chunk), chunks)), n_samples
+
+    def _encode(self, recording: Recording, chunk: np.ndarray) -> np.ndarray:
+        warp_factor = 1.0 if recording.warp_factor is None else recording.warp_factor
+        spectrum = self.net.front_end.encode(chunk, warp_factor)
+        check_overflow(spectrum, chunk, recording.name)
+        return spectrum
+
+    def run_chunks(self, chunks: list[np.ndarray], name: str) -> list[np.ndarray]:
+        """Return the results of some chunks, waveforms, of a signal of such a name."""
+        signal = Recording(np.empty(0, np.float32), name)
+        threads = ThreadPoolExecutor(n_threads(), initializer=use_one_torch_thread)
+        with one_blas_thread(), threads as pool:
+            spectra = list(pool.map(lambda chunk: self._encode(signal, chunk), chunks))
+            return next(self._run(pool, [spectra]))
 
     def _run(self, pool: Executor, gathered: list[list[np.ndarray]]) -> Iterator[list[np.ndarray]]:
         results: list[list[Any]] = [[None] * len(spectra) for spectra in gathered]
@@ -247,6 +230,11 @@ class Extraction:
     @property
     def _on_cpu(self) -> bool:
         return next(self.net.parameters()).device.type == "cpu"
+
+
+def in_order(chunks: list[np.ndarray], hop: float) -> np.ndarray:
+    """Return chunks as frames: one each, or with a ``hop`` above 0 their own, see `join`."""
+    return join(chunks, hop) if hop else np.stack(chunks, axis=1)
 
 
 def join(chunks: list[np.ndarray], hop: float) -> np.ndarray:

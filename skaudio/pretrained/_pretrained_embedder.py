@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
-from skaudio._validation import TEXT, Checked, choice, count
+from skaudio._validation import TEXT, Checked, check_length, choice, count
 from skaudio.audio import check_recordings
 from skaudio.frames import pack, scale_to_unit
 from skaudio.nets import recording_copy
-from skaudio.pretrained._extraction import POOLS
+from skaudio.pretrained._chunk_stream import StreamParts
+from skaudio.pretrained._extraction import POOLS, in_order
 from skaudio.pretrained._inference import inference_net
+from skaudio.pretrained._layer_frames import LayerTime, as_frames, time_of_layer
 from skaudio.pretrained._pretrained_net import PretrainedNet
 from skaudio.pretrained._pretrained_transformer import DTYPES, WEIGHTS, PretrainedTransformer
 from skaudio.pretrained._registry import find_model
@@ -32,11 +35,15 @@ class PretrainedEmbedder(PretrainedTransformer):
         it if it is missing. A path is that of a state dict as .pt, .pth, .npz or .h5. "random"
         uses random weights, always the same ones, for tests and as a baseline.
     pooling : {"mean", "max", None}, default="mean"
-        How to pool the chunks of a recording into one row. None returns one frame per chunk, an
-        array ``(n_features, n_chunks)`` per recording.
+        How to pool the frames of a recording into one row. None returns them, an array
+        ``(n_features, n_frames)`` per recording.
     layer : str, default=None
-        Name of the module of the network (``net_.named_modules()``) whose output is returned,
-        averaged over time and frequency. None: the embedding that the authors of the network use.
+        Name of the module of the network (``net_.named_modules()``) whose output is returned. None:
+        the embedding that the authors of the network use.
+    resolution : {"chunk", "layer"}, default="chunk"
+        "chunk": one frame per chunk, the output of ``layer`` averaged over time and frequency.
+        "layer": one frame per time step of ``layer``, with its channels in each frequency band as
+        features. In "mn04_as", "features.6" has steps of 0.08 s, "features.12" of 0.16 s.
     chunk_duration : float, "auto" or None, default="auto"
         Length of a chunk in seconds. "auto" is the length that the network was trained with; None
         uses the whole recording.
@@ -110,6 +117,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         "batch_size": count() | choice(None),
         "pooling": choice("mean", "max", None),
         "layer": TEXT | choice(None),
+        "resolution": choice("chunk", "layer"),
     }
 
     def __init__(
@@ -119,6 +127,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         weights: Any = None,
         pooling: str | None = "mean",
         layer: str | None = None,
+        resolution: str = "chunk",
         chunk_duration: Any = "auto",
         chunk_hop: Any = "auto",
         unit_norm: bool = False,
@@ -134,6 +143,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         self.weights = weights
         self.pooling = pooling
         self.layer = layer
+        self.resolution = resolution
         self.chunk_duration = chunk_duration
         self.chunk_hop = chunk_hop
         self.unit_norm = unit_norm
@@ -155,15 +165,16 @@ class PretrainedEmbedder(PretrainedTransformer):
         Returns
         -------
         rows : ndarray of shape (n_recordings, n_features), float32
-            With ``pooling=None``, frames: ``(n_recordings, n_features, n_chunks)``, or a 1-D
-            object array of ``(n_features, n_chunks)`` if numbers of chunks differ.
+            With ``pooling=None``, frames: ``(n_recordings, n_features, n_frames)``, or a 1-D
+            object array of ``(n_features, n_frames)`` if their numbers differ.
         """
         self._check()
         recordings = check_recordings(self, X, reset=False, finite=False)
         missing = [np.full(self._n_features(), np.nan, np.float32)]
+        call, hop = self._reading()
         sequences = (
-            np.stack(chunks or missing, axis=1)
-            for chunks, _ in self._extract(recordings, self._features, fold=self.layer is None)
+            in_order(chunks, hop) if chunks else np.stack(missing, axis=1)
+            for chunks, _ in self._extract(recordings, call, fold=self.layer is None)
         )
         if self.pooling is None:
             frames = pack(map(self._scaled, sequences), len(recordings))
@@ -173,17 +184,23 @@ class PretrainedEmbedder(PretrainedTransformer):
         return self._wrap(rows, recordings.index, self.get_feature_names_out, table=True)
 
     def frame_times(self, n_frames: Any) -> np.ndarray:
-        """Return the times of the middles of chunks, in seconds; those of ``pooling=None``.
+        """Return the times of the middles of frames, in seconds; those of ``pooling=None``.
 
         Parameters
         ----------
-        n_frames : int or ndarray of shape (..., n_chunks)
-            Number of chunks, or chunks to count.
+        n_frames : int or ndarray of shape (..., n_frames)
+            Number of frames, or frames to count.
 
         Returns
         -------
-        times : ndarray of shape (n_chunks,)
+        times : ndarray of shape (n_frames,)
+            Of the middles of chunks. With ``resolution="layer"`` frames begin at 0; a network that
+            averages neighbours, rather than skipping some, is up to half a frame later.
         """
+        if self.resolution == "layer":
+            step = self._layer_time().stride * self._net().front_end.hop_length
+            count = check_length("n_frames", n_frames)
+            return np.asarray(np.arange(count) * step / self.sample_rate)
         times: np.ndarray = self.chunk_times(n_frames).mean(axis=1)
         return times
 
@@ -209,8 +226,21 @@ class PretrainedEmbedder(PretrainedTransformer):
             fast = inference_net(net, self.device, DTYPES[self.precision], fold_batch_norm=False)
             silence = np.zeros((1, round(net.chunk_duration * self.sample_rate)), np.float32)
             spectrum = net.front_end(silence).to(self.device, DTYPES[self.precision])
-            n_features: int = self._features(fast, spectrum).shape[1]
+            call = self._layer_frames if self.resolution == "layer" else self._features
+            n_features: int = call(fast, spectrum).shape[1]
             return n_features
+
+    def _reading(self) -> tuple[Any, float]:
+        """Return what to read of the net, and the hop of chunks in frames, 0 for one per chunk."""
+        if self.resolution == "chunk":
+            return self._features, 0.0
+        net = self._net()
+        stride = self._layer_time().stride * net.front_end.hop_length
+        return self._layer_frames, self._chunking(net).hop / stride
+
+    def _stream_parts(self) -> StreamParts:
+        call, hop = self._reading()
+        return StreamParts(call, self.layer is None, hop, self._n_features(), self._scaled)
 
     def _scaled(self, values: np.ndarray) -> np.ndarray:
         return scale_to_unit(values, axis=0) if self.unit_norm else values
@@ -218,6 +248,8 @@ class PretrainedEmbedder(PretrainedTransformer):
     def _check_net(self, net: PretrainedNet) -> None:
         super()._check_net(net)
         self._layer(net)
+        if self.resolution == "layer":
+            self._layer_time()
 
     def _layer(self, net: PretrainedNet) -> Any:
         modules = dict(net.named_modules())
@@ -230,10 +262,24 @@ class PretrainedEmbedder(PretrainedTransformer):
         return modules[self.layer or ""]
 
     def _features(self, net: PretrainedNet, spectra: torch.Tensor) -> torch.Tensor:
-        """Run a net, and return its embedding or what one of its layers puts out."""
+        """Run a net, and return its embedding or the mean of what one of its layers puts out."""
         if self.layer is None:
             embedding: torch.Tensor = net(spectra).embedding
             return embedding
+        out = self._output_of_layer(net, spectra)
+        return out.flatten(2).mean(dim=2) if out.ndim > 2 else out
+
+    def _layer_time(self) -> LayerTime:
+        net = self._net()
+        fast = inference_net(net, "cpu", torch.float32, fold_batch_norm=False)
+        return time_of_layer(net, self.layer, partial(self._output_of_layer, fast))
+
+    def _layer_frames(self, net: PretrainedNet, spectra: torch.Tensor) -> torch.Tensor:
+        """Run a net, and return the steps of one of its layers as frames."""
+        return as_frames(self._output_of_layer(net, spectra), self._layer_time().axis)
+
+    def _output_of_layer(self, net: PretrainedNet, spectra: torch.Tensor) -> torch.Tensor:
+        """Run a net, and return what ``layer`` puts out."""
         outputs: list[Any] = []
         recording_copy(net, self._layer(net), outputs.append)(spectra)
         if not outputs or not isinstance(outputs[-1], torch.Tensor):
@@ -242,4 +288,4 @@ class PretrainedEmbedder(PretrainedTransformer):
                 "net's forward goes."
             )
         last: torch.Tensor = outputs[-1]
-        return last.flatten(2).mean(dim=2) if last.ndim > 2 else last
+        return last

@@ -11,6 +11,7 @@ import pytest
 
 import skaudio.augmentation
 from skaudio.augmentation._augmentation import Augmentation, WaveformAugmentation
+from skaudio.augmentation._frame_augmentation import FrameAugmentation
 from skaudio.augmentation._masks import Mask
 
 RATE = 16000
@@ -27,6 +28,7 @@ def find_augmentations():
                 and value
                 not in (
                     Augmentation,
+                    FrameAugmentation,
                     WaveformAugmentation,
                     Mask,
                 )
@@ -41,14 +43,16 @@ AUGMENTATIONS = find_augmentations()
 # not. np.subtract is a function of a waveform and a number that the workers of joblib know.
 ACTIVE = {
     "FunctionAugmentation": {"func": np.subtract, "sample_rate": RATE},
+    "TimeShift": {"shift": (0.05, 0.2)},  # less than a frame, some of the default's
     "VTLP": {"warp": (1.05, 1.2)},
+    "DynamicRange": {"top_db": (1, 3)},  # of frames that are normal numbers
     "TimeMask": {"width": (0.1, 0.3)},
     "FrequencyMask": {"width": (0.1, 0.3)},
 }
 
 
 def takes_frames(name):
-    return issubclass(AUGMENTATIONS[name], Mask)
+    return issubclass(AUGMENTATIONS[name], FrameAugmentation)
 
 
 @pytest.fixture(params=sorted(AUGMENTATIONS))

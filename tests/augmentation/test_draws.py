@@ -11,6 +11,7 @@ from skaudio._neural import make_source
 from skaudio.augmentation import (
     VTLP,
     Convolution,
+    DynamicRange,
     Noise,
     RandomSegment,
     Speed,
@@ -24,7 +25,7 @@ from skaudio.augmentation._augmentation import Augmentation
 from skaudio.classifiers import GRUClassifier
 from skaudio.encoders import MFCC, MelSpectrogram
 
-from ..cases import clips
+from ..cases import OF_FRAMES, clips
 from ..walk import ESTIMATORS, build
 
 AUGMENTATIONS = [name for name, kind in ESTIMATORS.items() if issubclass(kind, Augmentation)]
@@ -33,7 +34,7 @@ SEEDS = epoch_seeds(0, 0, np.arange(12))
 
 def inputs(name):
     X, _ = clips()
-    return list(MFCC(n_mfcc=8).transform(X)) if name.endswith("Mask") else X
+    return list(MFCC(n_mfcc=8).transform(X)) if name in OF_FRAMES else X
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
@@ -97,6 +98,9 @@ def test_what_is_listed_is_what_is_done():
     noises = [np.ones(100, np.float32), np.arange(5000, dtype=np.float32)]
     named = Noise(noise=noises).draws(X, SEEDS)["noise"]
     assert set(named) == {"noise[0]", "noise[1]"}
+    frames = MelSpectrogram(scale="db", top_db=None).transform(wave)
+    drawn, out = DynamicRange().draws(frames, seed).iloc[0], DynamicRange().augment(frames, seed)
+    assert np.ptp(out) == pytest.approx(drawn["top_db"], abs=1e-4)
     frames = MFCC().transform(wave)
     masks = TimeMask(n_masks=2, fill=0.0)
     hidden = np.flatnonzero((masks.augment(frames, seed)[0] == 0).all(axis=0))

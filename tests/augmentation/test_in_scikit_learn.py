@@ -18,6 +18,7 @@ CV = StratifiedKFold(3)
 # A parameter to search over, and the value that makes no difference to the recordings.
 STRENGTHS = {
     "Convolution": ("mix", 0.0, 1.0),
+    "DynamicRange": ("top_db", 100.0, 1.0),
     "FrequencyMask": ("width", 0.0, 0.5),
     "FunctionAugmentation": ("p", 0.0, 1.0),
     "Noise": ("snr_db", 200.0, 0.0),

@@ -22,13 +22,31 @@ def one(augmentation, recording=RAMP, seed=0):
 class TestTimeShift:
     @pytest.mark.parametrize("shift", [0.0, 0.25, -0.25, 0.99, -0.99])
     def test_pad(self, shift):
+        """Silence before or after, and the whole recording."""
+        n = round(shift * 100)
+        silence = np.zeros(abs(n))
+        expected = np.concatenate([silence, RAMP] if n >= 0 else [RAMP, silence])
+        np.testing.assert_array_equal(one(TimeShift(shift)), expected)
+        assert one(TimeShift(shift)).dtype == np.float32
+
+    @pytest.mark.parametrize("shift", [0.0, 0.25, -0.25, 0.99, -0.99])
+    def test_cut(self, shift):
         n = round(shift * 100)
         expected = np.zeros(100)
         if n >= 0:
             expected[n:] = RAMP[: 100 - n]
         else:
             expected[:n] = RAMP[-n:]
-        np.testing.assert_array_equal(one(TimeShift(shift)), expected)
+        np.testing.assert_array_equal(one(TimeShift(shift, mode="cut")), expected)
+
+    def test_rows_of_an_array_keep_their_length(self):
+        table = np.stack([RAMP, -RAMP])
+        for shift in (0.25, -0.25):
+            padded = TimeShift(shift).fit_transform(table)
+            assert padded.shape == table.shape
+            np.testing.assert_array_equal(padded, TimeShift(shift, mode="cut").fit_transform(table))
+        with pytest.raises(ValueError, match=r"recording 0: .*only silence would be left"):
+            TimeShift(0.2, unit="seconds", sample_rate=1000).fit_transform(table)
 
     @pytest.mark.parametrize("shift", [0.0, 0.25, -0.25, 1.0, 3.4, -7.1])
     def test_roll(self, shift):
@@ -54,9 +72,11 @@ class TestTimeShift:
 
     def test_longer_than_the_clip(self):
         """An error whatever is drawn, so that it comes at once and not in some epoch."""
+        cut = TimeShift((0, 0.1), unit="seconds", mode="cut")
         for seed in range(5):
             with pytest.raises(ValueError, match=r"recording 0: .*up to 0.1 s, but it lasts 0.1 s"):
-                one(TimeShift((0, 0.1), unit="seconds"), AT_1_KHZ, seed)
+                one(cut, AT_1_KHZ, seed)
+        assert len(one(TimeShift(0.13, unit="seconds"), AT_1_KHZ)) == 230
         rolled = one(TimeShift(0.13, unit="seconds", mode="roll"), AT_1_KHZ)
         np.testing.assert_array_equal(rolled, np.roll(RAMP, 130))
 
@@ -69,7 +89,7 @@ class TestTimeShift:
             ),
             ({"shift": (0.2, 0.1)}, r"shift=\(0.2, 0.1\): low > high"),
             ({"unit": "samples"}, "unit='samples': expected 'fraction' or 'seconds'"),
-            ({"mode": "wrap"}, "mode='wrap': expected 'pad' or 'roll'"),
+            ({"mode": "wrap"}, "mode='wrap': expected 'pad', 'cut' or 'roll'"),
             ({"sample_rate": 16}, r"sample_rate=16: expected Hz \(did you pass kHz"),
         ],
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from skaudio.nets import CRNN, WeakLabelLoss, WeakPooling
+from skaudio.nets import CRNN, MixedLabelLoss, WeakLabelLoss, WeakPooling
 from skaudio.nets._crnn import WEAK_POOLINGS
 
 LENGTHS = [1, 3, 8, 30, 41]
@@ -137,3 +137,30 @@ def test_loss_by_hand():
     torch.testing.assert_close(WeakLabelLoss(weights)(y, t), per_label.mean())
     per_class = plain * torch.tensor([3.0, 3.0, 2.0, 2.0])
     torch.testing.assert_close(WeakLabelLoss(weights, by_class=True)(y, t), per_class.mean())
+
+
+def test_loss_of_frames_by_hand():
+    # Recording 0 has one frame with known labels, recording 1 none.
+    y = torch.tensor([[[0.9, 0.8, 0.3], [0.2, 0.1, 0.6]], [[0.4, 0.5, 0.5], [0.7, 0.5, 0.5]]])
+    t = torch.tensor([[[1.0, 1.0, -1], [0.0, 0.0, -1]], [[0.0, -1, -1], [1.0, -1, -1]]])
+    ones = torch.ones(2, 2)
+    pooled = WeakLabelLoss(ones)(y[..., 0], t[..., 0])
+    frames = -torch.log(torch.tensor([0.8, 0.9]))
+    torch.testing.assert_close(MixedLabelLoss(ones)(y, t), pooled + frames.mean())
+    weights = torch.tensor([[1.0, 3.0], [0.5, 2.0]])
+    pooled = WeakLabelLoss(weights)(y[..., 0], t[..., 0])
+    frames = frames * torch.tensor([3.0, 0.5])
+    torch.testing.assert_close(MixedLabelLoss(weights)(y, t), pooled + frames.mean())
+    torch.testing.assert_close(MixedLabelLoss(weights)(y, t[..., :1]), pooled)
+    # The output may have more frames than the targets: those of the padding.
+    torch.testing.assert_close(MixedLabelLoss(ones)(y, t[..., :2]), MixedLabelLoss(ones)(y, t))
+
+
+def test_frames_beside_the_sequence(items):
+    net = make(channels=(4, 6), frame_stride=2)
+    pooled = net(*padded(items))
+    scores, _ = net.forward_frames(*padded(items))
+    net.returns_frames = True
+    out = net(*padded(items))
+    torch.testing.assert_close(out[..., 0], pooled)
+    torch.testing.assert_close(out[..., 1:], scores.sigmoid().clamp(1e-6, 1 - 1e-6))

@@ -29,6 +29,8 @@ NETS = {
     "lenet, attention": lambda: LeNet(N_FEATURES, 4, channels=(4,), pooling="attention"),
     "gru": lambda: GRU(N_FEATURES, 4, hidden_size=8, bidirectional=False),
     "gru, both ways": lambda: GRU(N_FEATURES, 4, hidden_size=8, n_layers=3),
+    "gru, stem": lambda: GRU(N_FEATURES, 4, hidden_size=8, stem=(4, 6)),
+    "gru, stem forwards": lambda: GRU(N_FEATURES, 4, stem=(4,), hidden_size=8, bidirectional=False),
     "gru, last": lambda: GRU(N_FEATURES, 4, hidden_size=8, pooling="last"),
 }
 
@@ -68,6 +70,33 @@ def test_frames_of_the_backward_direction_see_the_future():
     before, after = (net.forward_frames(v, lengths)[0] for v in (x, changed))
     assert torch.equal(before[:, :4, :-1], after[:, :4, :-1])
     assert not torch.allclose(before[:, 4:, 0], after[:, 4:, 0], atol=1e-7)
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 5])
+def test_a_stem_takes_single_frames_of_few_features(n_features):
+    net = GRU(n_features, 3, stem=(4, 6), hidden_size=8).eval()
+    x, lengths = torch.randn(2, n_features, 3), torch.tensor([1, 3])
+    x[0, :, 1:] = 0.0
+    alone = net(x[:1, :, :1], lengths[:1])
+    torch.testing.assert_close(net(x, lengths)[:1], alone, atol=1e-6, rtol=1e-5)
+    frames, counts = net.forward_frames(x, lengths)
+    assert frames.shape == (2, 16, 1)
+    assert counts.tolist() == [1, 1]
+
+
+def test_layers_after_a_stem_add_to_their_input():
+    torch.manual_seed(0)
+    net = GRU(N_FEATURES, 2, stem=(4,), hidden_size=8, n_layers=1).eval()
+    x, lengths = padded(sequences())
+    local, counts = net.forward_local(x, lengths)
+    # Recurrent layers whose output is zero leave the normalised input.
+    for layer in (*net.forwards, *net.backwards):
+        for weight in layer.parameters():
+            torch.nn.init.zeros_(weight)
+    frames, _ = net.forward_frames(x, lengths)
+    expected = torch.nn.functional.layer_norm(local, local.shape[-1:]).transpose(1, 2)
+    torch.testing.assert_close(frames, expected)
+    assert counts.tolist() == [1, 1, 4, 8, 16]
 
 
 @pytest.mark.parametrize("how", POOLINGS)

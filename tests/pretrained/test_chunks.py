@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skaudio.pretrained import PretrainedEmbedder
+from skaudio.pretrained._chunking import Chunking, chunking_of
 from skaudio.pretrained._efficientat import EfficientAT
-from skaudio.pretrained._extraction import Chunking, chunking_of
 from skaudio.pretrained._yamnet import YAMNet
 
 

@@ -1,0 +1,121 @@
+"""How recordings are cut into the chunks that a net takes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skaudio.pretrained._pretrained_net import PretrainedNet
+
+
+@dataclass(frozen=True)
+class Chunking:
+    """Where chunks begin and end; all lengths in samples.
+
+    Chunk ``i`` begins at ``i * hop``. Where ``fixed``, each has the same length, and the last one
+    ends in zeros. Else the last one ends with the recording: a remainder shorter than half a hop
+    is joined to the chunk before it, so no chunk is much shorter or longer than ``length``.
+
+    Attributes
+    ----------
+    length : int or None
+        None takes a recording as one chunk.
+    hop : int
+    fixed : bool
+    minimum : int
+        Shorter chunks are followed by zeros.
+    """
+
+    length: int | None
+    hop: int
+    fixed: bool
+    minimum: int
+
+    def count(self, n_samples: int) -> int:
+        """Return the number of chunks of a recording."""
+        if self.length is None or n_samples <= self.length:
+            return 1
+        beyond = n_samples - self.length
+        if self.fixed:
+            return min(1 + math.ceil(beyond / self.hop), math.ceil(n_samples / self.hop))
+        return 1 + int((beyond + min(self.hop, self.length) / 2) // self.hop)
+
+    def bounds(self, n_samples: int) -> list[tuple[int, int]]:
+        """Return where each chunk of a recording begins and ends, maybe past its end."""
+        if self.length is None:
+            return [(0, n_samples)]
+        bounds = self.bounds_of(0, self.count(n_samples))
+        if self.takes_rest:
+            bounds[-1] = bounds[-1][0], n_samples
+        return bounds
+
+    def bounds_of(self, first: int, last: int) -> list[tuple[int, int]]:
+        """Return where the chunks from one number to another begin and end."""
+        length = self.length or 0
+        return [(i * self.hop, i * self.hop + length) for i in range(first, last)]
+
+    @property
+    def takes_rest(self) -> bool:
+        """Whether the last chunk ends with the recording."""
+        return not self.fixed and self.length is not None and self.hop <= self.length
+
+    def n_certain(self, n_samples: int) -> int:
+        """Return how many chunks are the same whatever follows so many samples."""
+        if self.length is None or n_samples < self.length:
+            return 0
+        if self.takes_rest:  # but for the last one
+            return self.count(n_samples) - 1
+        return (n_samples - self.length) // self.hop + 1
+
+    def cut(self, waveform: np.ndarray) -> list[np.ndarray]:
+        """Return the chunks of a waveform."""
+        return self.padded([waveform[a:b] for a, b in self.bounds(len(waveform))])
+
+    def padded(self, chunks: list[np.ndarray]) -> list[np.ndarray]:
+        """Return chunks, with zeros behind those that are too short."""
+        needed = self.length if self.fixed and self.length is not None else self.minimum
+        return [
+            c if len(c) >= needed else np.pad(c, (0, needed - len(c))).astype(np.float32)
+            for c in chunks
+        ]
+
+
+def chunking_of(net: PretrainedNet, chunk_duration: Any, chunk_hop: Any) -> Chunking:
+    """Return the chunking that two parameters in seconds ask for, or say what is wrong."""
+    name, rate = type(net).__name__, net.front_end.sample_rate
+    if net.fixed:
+        own = net.chunk_duration
+        if chunk_duration != "auto" and chunk_duration != own:
+            raise ValueError(
+                f"chunk_duration={chunk_duration!r}: {name} takes chunks of {own:g} s only, "
+                "expected 'auto'. How they overlap is up to chunk_hop."
+            )
+        chunk_duration = own
+        chunk_hop = net.chunk_hop if chunk_hop == "auto" else chunk_hop
+    elif chunk_duration == "auto":
+        chunk_duration = net.chunk_duration
+        chunk_hop = net.chunk_hop if chunk_hop == "auto" else chunk_hop
+    length = None
+    if chunk_duration is not None:
+        length = _samples("chunk_duration", chunk_duration, rate, "'auto' or None")
+    if chunk_hop == "auto":
+        hop = 1 if length is None else length
+    elif length is None:
+        raise ValueError(
+            f"chunk_hop={chunk_hop!r} with chunk_duration=None, which takes whole recordings: "
+            "expected chunk_hop='auto', or a chunk_duration."
+        )
+    else:
+        hop = _samples("chunk_hop", chunk_hop, rate, "'auto'")
+    return Chunking(length, hop, net.fixed, net.min_samples)
+
+
+def _samples(name: str, value: Any, rate: int, else_: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"{name}={value!r}: expected seconds, {else_}.")
+    if not 0 < value < math.inf or round(value * rate) < 1:
+        raise ValueError(f"{name}={value!r}: expected a positive number of seconds, or {else_}.")
+    return round(value * rate)

@@ -1,0 +1,61 @@
+"""The output of a layer as frames: which of its axes is time, and how long one step is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+
+from skaudio.pretrained._pretrained_net import PretrainedNet
+
+# Numbers of input frames that are tried: multiples of the strides of all networks.
+SHORT, LONG = 256, 512
+
+
+class LayerTime(NamedTuple):
+    """The axis of time in the output of a layer, and how many input frames one step is."""
+
+    axis: int
+    stride: int
+
+
+# A network -> name of a layer -> its time.
+_known: WeakKeyDictionary[PretrainedNet, dict[Any, LayerTime]] = WeakKeyDictionary()
+
+
+def time_of_layer(
+    net: PretrainedNet, name: str | None, run: Callable[[torch.Tensor], torch.Tensor]
+) -> LayerTime:
+    """Find both by trial: time is the axis that is longer for a longer input.
+
+    ``run`` returns the output of the layer for spectrograms.
+    """
+    known = _known.setdefault(net, {})
+    if name not in known:
+        lengths = [] if net.fixed or name is None else _shapes(net, run)
+        changed = [i for i, (a, b) in enumerate(zip(*lengths, strict=False)) if a != b]
+        if len(changed) != 1 or changed[0] == 0:
+            raise ValueError(
+                f"resolution='layer' with layer={name!r}: there is no output that follows the length "
+                "of the recording. Expected a layer before the global average, of a network that "
+                "takes chunks of any length, such as layer='features.12' of 'mn04_as'."
+            )
+        short, long = (shape[changed[0]] for shape in lengths)
+        known[name] = LayerTime(changed[0], round((LONG - SHORT) / (long - short)))
+    return known[name]
+
+
+def _shapes(net: PretrainedNet, run: Callable[[torch.Tensor], torch.Tensor]) -> list[torch.Size]:
+    framing = net.front_end.analysis.framing
+    silence = np.zeros((1, LONG * framing.hop_length + framing.n_fft), np.float32)
+    spectrum = net.front_end(silence)
+    with torch.inference_mode():
+        return [run(spectrum[..., :n]).shape for n in (SHORT, LONG)]
+
+
+def as_frames(output: torch.Tensor, axis: int) -> torch.Tensor:
+    """Return (n_chunks, n_features, n_frames): channels and frequency bands are features."""
+    return output.movedim(axis, -1).flatten(1, -2)

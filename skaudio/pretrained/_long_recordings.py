@@ -1,0 +1,101 @@
+"""The chunks of a recording that is too long to be held whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+
+from skaudio.audio import Recording, seconds_of, stream
+from skaudio.pretrained._chunking import Chunking
+
+# Recordings that are longer, in seconds, are decoded piece by piece.
+LONG = 600.0
+# Files of fewer bytes are not opened to ask for their duration: at 8 kbit/s they last LONG.
+SMALL = 600_000
+# Samples decoded at once, at the recording's own rate.
+PIECE = 1 << 20
+
+
+def is_long(recording: Recording, sample_rate: float) -> bool:
+    """Return whether a recording is long, and can be decoded piece by piece."""
+    source = recording.source
+    if isinstance(source, str):
+        try:
+            if os.path.getsize(source) < SMALL:
+                return False
+        except OSError:
+            return False  # reading it raises the error
+    elif isinstance(source, bytes) and len(source) < SMALL:
+        return False
+    seconds = seconds_of(recording, sample_rate)
+    return seconds is not None and seconds > LONG
+
+
+def chunks_of_long(
+    recording: Recording, chunking: Chunking, sample_rate: float
+) -> Iterator[tuple[list[np.ndarray], int | None]]:
+    """Yield the chunks of a long recording, as ``chunking.cut`` returns them for the whole.
+
+    Parameters
+    ----------
+    recording : Recording
+    chunking : Chunking
+        Of a fixed length.
+    sample_rate : float
+        Rate to resample to, in Hz.
+
+    Yields
+    ------
+    chunks : list of ndarray
+        The next ones.
+    n_samples : int or None
+        With the last ones: the samples of the recording.
+    """
+    cutter = ChunkCutter(chunking)
+    for piece in stream(recording, sample_rate, block=PIECE):
+        yield cutter.push(piece), None
+    yield cutter.finish(), cutter.n_samples
+
+
+class ChunkCutter:
+    """Cut a signal that arrives in pieces into chunks.
+
+    Parameters
+    ----------
+    chunking : Chunking
+        Of a fixed length.
+
+    Attributes
+    ----------
+    n_samples : int
+        Samples seen so far.
+    """
+
+    def __init__(self, chunking: Chunking) -> None:
+        self._chunking = chunking
+        self._held = np.empty(0, np.float32)  # the last samples, from the next chunk's first one on
+        self._n_chunks = 0
+        self.n_samples = 0
+
+    def push(self, piece: np.ndarray) -> list[np.ndarray]:
+        """Return the chunks that are certain with the next samples."""
+        begin = self._n_chunks * self._chunking.hop
+        done = max(begin - self.n_samples + len(self._held), 0)
+        self._held = np.concatenate([self._held[done:], piece])
+        self.n_samples += len(piece)
+        certain = self._chunking.n_certain(self.n_samples)
+        return self._cut(self._chunking.bounds_of(self._n_chunks, certain))
+
+    def finish(self) -> list[np.ndarray]:
+        """Return the chunks that remain."""
+        if not self.n_samples:
+            return []
+        rest = self._chunking.bounds(self.n_samples)[self._n_chunks :]
+        return self._chunking.padded(self._cut(rest))
+
+    def _cut(self, bounds: list[tuple[int, int]]) -> list[np.ndarray]:
+        first = self.n_samples - len(self._held)
+        self._n_chunks += len(bounds)
+        return [self._held[a - first : b - first] for a, b in bounds]

@@ -1,0 +1,163 @@
+"""recipe: an unfitted estimator for a task, with the settings measured in this project."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skaudio._validation import check_choice, check_count, constraints_of
+from skaudio.classifiers import LeNetClassifier
+from skaudio.detectors import EventDetector
+from skaudio.embedders import SiameseEmbedder
+from skaudio.encoders import MelSpectrogram
+from skaudio.pretrained import PretrainedEmbedder
+
+# The model of AudioSet that pretrained=True stands for.
+PRETRAINED = "mn04_as"
+# Recordings for which the numbers of epochs below were chosen.
+USUAL = 1500
+
+
+def recipe(task: str, n_recordings: int | None = None, pretrained: bool | str | None = None) -> Any:
+    """Return an unfitted estimator for a task, with the settings measured in this project.
+
+    Nothing is read, downloaded or trained here. The result is made of scikit-learn's and skaudio's
+    estimators: print it to see every setting, and change any by ``set_params``.
+
+    Parameters
+    ----------
+    task : {"words", "voices", "environment", "events"}
+        - "words": what is said, or any short sound of which the course over time matters: a
+          `LeNetClassifier`. ``y`` is a label per recording.
+        - "voices": who speaks: a `SiameseEmbedder`, whose rows are near each other for recordings
+          of one voice, also of voices that are not in the training data. ``y`` is the speaker.
+        - "environment": which sound a recording contains (animals, machines, weather): a classifier
+          on the embeddings of a network pretrained on AudioSet, as a Pipeline. ``y`` is a label per
+          recording.
+        - "events": which sounds occur, and when: an `EventDetector`. ``y`` holds the labels
+          of whole recordings.
+    n_recordings : int, default=None
+        Number of training recordings. Networks trained on few recordings need more epochs. None:
+        the settings for about 1500.
+    pretrained : bool, str or None, default=None
+        Whether to use a network pretrained on AudioSet. None: where that was better, which is in
+        "environment". It does not depend on the machine: weights that are missing are
+        downloaded in `fit`, as by `PretrainedEmbedder`. True: "mn04_as"; a str: the network of that
+        name. False: train everything on the recordings. "words" and "voices" have no recipe with a
+        pretrained network.
+
+    Returns
+    -------
+    estimator : Pipeline or estimator
+        A new one in each call. ``random_state`` is None in all parts.
+
+    Raises
+    ------
+    ValueError
+        If there is no such task, or no recipe with a pretrained network for it.
+
+    See Also
+    --------
+    skaudio.pretrained.PretrainedEmbedder : How weights are found and downloaded.
+
+    Notes
+    -----
+    Encoders resample to 16 kHz. Recordings with a lower rate are resampled as well, so that
+    one model takes recordings of any rate.
+
+    Examples
+    --------
+    >>> from skaudio import recipe
+    >>> recipe("environment")
+    Pipeline(steps=[('embedder', PretrainedEmbedder()), ('scaler', StandardScaler()),
+                    ('classifier', LogisticRegression(max_iter=5000))])
+    >>> recipe("words").set_params(max_epochs=10, random_state=0).max_epochs
+    10
+    """
+    check_choice("task", task, list(_RECIPES))
+    if n_recordings is not None:
+        check_count("n_recordings", n_recordings)
+    return _RECIPES[task](n_recordings, _check_pretrained(task, pretrained))
+
+
+def _check_pretrained(task: str, pretrained: Any) -> str | None:
+    """Return the name of the pretrained network to use, or None for none."""
+    if pretrained is None:
+        pretrained = task == "environment"
+    if isinstance(pretrained, str):
+        constraints_of(PretrainedEmbedder)["model"].check("pretrained", pretrained)
+    elif not isinstance(pretrained, bool):
+        raise TypeError(
+            f"pretrained={pretrained!r}: expected True, False, None or the name of a network."
+        )
+    if pretrained and task in ("words", "voices"):
+        raise ValueError(
+            f"pretrained={pretrained!r}: there is no recipe with a pretrained network for "
+            f"task={task!r}, expected None or False. Networks pretrained on AudioSet tell words "
+            "and voices apart less well than a network trained on recordings of them."
+        )
+    return PRETRAINED if pretrained is True else pretrained or None
+
+
+def _epochs(usual: int, n_recordings: int | None) -> int:
+    """Return more epochs for fewer recordings: at a quarter of them, twice as many."""
+    if n_recordings is None:
+        return usual
+    return round(usual * min(max(math.sqrt(USUAL / n_recordings), 0.5), 4.0))
+
+
+def _words(n_recordings: int | None, pretrained: str | None) -> Any:
+    return LeNetClassifier(
+        MelSpectrogram(n_mels=40, scale="db", top_db=60),
+        channels=(24, 48, 96, 128),
+        max_epochs=_epochs(20, n_recordings),
+    )
+
+
+def _voices(n_recordings: int | None, pretrained: str | None) -> Any:
+    return SiameseEmbedder(MelSpectrogram())
+
+
+def _environment(n_recordings: int | None, pretrained: str | None) -> Any:
+    if pretrained is None:
+        # Sounds of seconds: frames every 20 ms take half the time of those every 10 ms.
+        return LeNetClassifier(
+            MelSpectrogram(hop_length=320, scale="db"), max_epochs=_epochs(20, n_recordings)
+        )
+    return Pipeline(
+        [
+            ("embedder", PretrainedEmbedder(pretrained)),
+            ("scaler", StandardScaler()),
+            ("classifier", LogisticRegression(max_iter=5000)),
+        ]
+    )
+
+
+def _events(n_recordings: int | None, pretrained: str | None) -> Any:
+    if pretrained is not None:
+        raise ValueError(f"pretrained={pretrained!r}: not yet.")
+    return EventDetector(
+        MelSpectrogram(n_mels=40, hop_length=320),
+        channels=(16, 16, 32),
+        frame_stride=2,
+        hidden_size=32,
+        pooling="max",
+        standardize="both",
+        median_filter=0.28,
+        min_duration=0.1,
+        max_gap=0.2,
+        max_epochs=_epochs(10, n_recordings),
+    )
+
+
+_RECIPES: dict[str, Callable[[int | None, str | None], Any]] = {
+    "words": _words,
+    "voices": _voices,
+    "environment": _environment,
+    "events": _events,
+}
