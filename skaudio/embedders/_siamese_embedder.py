@@ -181,9 +181,9 @@ class SiameseEmbedder(
         module_params: Any = None,
         embedding_size: int = 128,
         unit_norm: bool = True,
+        speeds: Any = "auto",
         temperature: float = 0.1,
         n_per_class: int = 4,
-        speeds: Any = "auto",
         hinge: str = "squared",
         margin: float | None = None,
         distance: str = "euclidean",
@@ -209,9 +209,9 @@ class SiameseEmbedder(
         self.module_params = module_params
         self.embedding_size = embedding_size
         self.unit_norm = unit_norm
+        self.speeds = speeds
         self.temperature = temperature
         self.n_per_class = n_per_class
-        self.speeds = speeds
         self.hinge = hinge
         self.margin = margin
         self.distance = distance
