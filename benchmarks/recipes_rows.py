@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.spatial.distance import pdist
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import euclidean_distances, roc_auc_score
 from sklearn.model_selection import GroupShuffleSplit, StratifiedKFold
 from sklearn.neighbors import NearestCentroid, NearestNeighbors
 from sklearn.pipeline import make_pipeline
@@ -174,27 +174,23 @@ def identify(data, group, seed, changes):
 
 def open_set(rows, enrolled, known, name):
     """Name the voice of each row, or none: what is right for known voices and for unknown ones."""
-    centroids = NearestCentroid().fit(rows["enrol"], enrolled)
-    threshold = rejection_threshold(rows["enrol"], enrolled, centroids)
-    nearest = NearestNeighbors(n_neighbors=1).fit(centroids.centroids_)
-    distance, index = (found[:, 0] for found in nearest.kneighbors(rows["known"]))
-    right = centroids.classes_[index] == known
-    strangers = nearest.kneighbors(rows["unknown"])[0][:, 0]
+    people = NearestCentroid().fit(rows["enrol"], enrolled)
+    threshold = rejection_threshold(rows["enrol"], enrolled, people)
+    distances = euclidean_distances(rows["known"], people.centroids_)
+    right = people.classes_[distances.argmin(axis=1)] == known
+    strangers = euclidean_distances(rows["unknown"], people.centroids_).min(axis=1)
     return {
         f"{name}, of ten": right.mean(),
-        f"{name}, named": (right & (distance <= threshold)).mean(),
+        f"{name}, named": (right & (distances.min(axis=1) <= threshold)).mean(),
         f"{name}, unknown accepted": (strangers <= threshold).mean(),
     }
 
 
-def rejection_threshold(rows, voices, centroids):
+def rejection_threshold(rows, voices, people):
     """Return the distance within which 5 % of strangers are: each voice is one to the others."""
-    strange = []
-    for voice in centroids.classes_:
-        others = centroids.centroids_[centroids.classes_ != voice]
-        nearest = NearestNeighbors(n_neighbors=1).fit(others)
-        strange.append(nearest.kneighbors(rows[voices == voice])[0][:, 0])
-    return np.quantile(np.concatenate(strange), FALSE_ACCEPT_RATE)
+    strange = euclidean_distances(rows, people.centroids_)
+    strange[voices[:, None] == people.classes_] = np.inf
+    return np.quantile(strange.min(axis=1), FALSE_ACCEPT_RATE)
 
 
 # Anomalies: one class of sounds is normal
