@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skaudio._validation import check_choice, check_count, constraints_of
-from skaudio.augmentation import VTLP, DynamicRange, Speed
+from skaudio.augmentation import VTLP, DynamicRange, RandomSegment, Speed
 from skaudio.classifiers import LeNetClassifier
 from skaudio.detectors import EventDetector
 from skaudio.embedders import SiameseEmbedder
@@ -25,6 +25,8 @@ PRETRAINED = "mn04_as"
 USES_PRETRAINED = ("environment", "events")
 # Recordings for which the numbers of epochs below were chosen.
 USUAL = 1500
+# Up to so many, batches are smaller.
+FEW = 120
 
 
 def recipe(task: str, n_recordings: int | None = None, pretrained: bool | str | None = None) -> Any:
@@ -46,8 +48,8 @@ def recipe(task: str, n_recordings: int | None = None, pretrained: bool | str | 
         - "events": which sounds occur, and when: an `EventDetector`. ``y`` holds the labels
           of whole recordings.
     n_recordings : int, default=None
-        Number of training recordings. Networks trained on few recordings need more epochs. None:
-        the settings for about 1500.
+        Number of training recordings. Of few, networks get more epochs, up to twice as many, and
+        for "words" smaller batches. None: the settings for about 1500.
     pretrained : bool, str or None, default=None
         Whether to use a network pretrained on AudioSet. None: where that was better, which is in
         "environment" and "events". It does not depend on the machine: weights that are missing are
@@ -109,10 +111,10 @@ def _check_pretrained(task: str, pretrained: Any) -> str | None:
 
 
 def _epochs(usual: int, n_recordings: int | None) -> int:
-    """Return more epochs for fewer recordings: at a quarter of them, twice as many."""
+    """Return more epochs for fewer recordings, at most twice as many at a quarter of them."""
     if n_recordings is None:
         return usual
-    return round(usual * min(max(math.sqrt(USUAL / n_recordings), 0.5), 4.0))
+    return round(usual * min(max(math.sqrt(USUAL / n_recordings), 0.5), 2.0))
 
 
 def _words(n_recordings: int | None, pretrained: str | None) -> Any:
@@ -127,7 +129,11 @@ def _words(n_recordings: int | None, pretrained: str | None) -> Any:
         ]
     )
     return LeNetClassifier(
-        encoder, channels=(24, 48, 96, 128), max_epochs=_epochs(20, n_recordings)
+        encoder,
+        channels=(24, 48, 96, 128),
+        max_epochs=_epochs(20, n_recordings),
+        # Batches of 32 of very few recordings make too few steps.
+        batch_size=8 if n_recordings is not None and n_recordings <= FEW else 32,
     )
 
 
@@ -137,9 +143,16 @@ def _voices(n_recordings: int | None, pretrained: str | None) -> Any:
 
 def _environment(n_recordings: int | None, pretrained: str | None) -> Any:
     if pretrained is None:
-        # Sounds of seconds: frames every 20 ms take half the time of those every 10 ms.
+        # Sounds of seconds: frames every 20 ms take half the time of those every 10 ms. Another
+        # part in each epoch takes half of it again, and is another example.
+        encoder = Pipeline(
+            [
+                ("segment", RandomSegment(2.5, unit="seconds")),
+                ("mel", MelSpectrogram(hop_length=320, scale="db")),
+            ]
+        )
         return LeNetClassifier(
-            MelSpectrogram(hop_length=320, scale="db"), max_epochs=_epochs(20, n_recordings)
+            encoder, channels=(24, 48, 96, 128), max_epochs=_epochs(30, n_recordings)
         )
     return Pipeline(
         [
