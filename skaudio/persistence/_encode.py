@@ -128,7 +128,7 @@ class TreeWriter:
             if self._users.setdefault(name, value) is not value:
                 raise ValueError(f"{place}: there are two objects named {name}; rename one.")
             kind = "class" if isinstance(value, type) else "function"
-            self.needs[name] = f"the {kind} given as {place}"
+            self.needs.setdefault(name, f"the {kind} given as {place}")
             return {"t": "user", "v": name}
         raise not_storable(value, place)
 

@@ -150,6 +150,7 @@ def load(path: str | os.PathLike[str], modules: Mapping[str, Any] | None = None)
     given = dict(modules or {})
     try:
         archive = Archive(path)
+        _card_of(archive)
         tree, probe = archive.json("model.json"), archive.json("probe.json")
         needed = dict.fromkeys(user_names(tree))
         if missing := [name for name in needed if name not in given]:
@@ -229,15 +230,20 @@ def inspect(path: str | os.PathLike[str]) -> ModelCard:
     path = Path(path)
     try:
         archive = Archive(path)
-        facts = archive.json("card.json")
-        if not isinstance(facts, dict):
-            raise RefusedError("its card holds no facts")
+        facts = _card_of(archive)
         sizes = {n: m["size"] for n, m in archive.manifest["members"].items()}
     except RefusedError as error:
         raise ValueError(f"{path} cannot be read: {error}.") from error
     weights = sum(size for name, size in sizes.items() if name.startswith("weights/"))
     more = {"size": path.stat().st_size, "weights_size": weights}
     return ModelCard(facts | more | {"versions": _versions(archive.manifest)})
+
+
+def _card_of(archive: Archive) -> dict[str, Any]:
+    facts = archive.json("card.json")
+    if not isinstance(facts, dict):
+        raise RefusedError("its card holds no facts")
+    return facts
 
 
 def _versions(manifest: Mapping[str, Any]) -> dict[str, str]:
