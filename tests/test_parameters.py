@@ -53,7 +53,7 @@ REFUSED = [
     ),
     (
         (-1, 0, NAN, INF, True, None, TEXT, []),
-        "block_duration chunk_hop eps frame_duration lr margin power rate reverberation_time",
+        "block_duration chunk_hop eps frame_duration lr power rate reverberation_time",
     ),
     (
         (-1, 0, 2.5, NAN, INF, True, TEXT, []),
@@ -71,6 +71,7 @@ REFUSED = [
     ((-1, NAN, INF, True, TEXT, []), "duration factor"),
     ((-1, 0, NAN, True, TEXT, []), "norm"),
     ((-1, 2.5, NAN, INF, True, TEXT), "threshold"),
+    ((-1, 0, NAN, INF, True, TEXT, []), "margin"),
     ((-1, 2.5, NAN, INF, True, TEXT, []), "random_state"),
     ((0, 2.5, NAN, INF, True, TEXT, []), "n_jobs"),
     ((-1, 2.5, NAN, INF, None, TEXT, []), "deltas verbose"),

@@ -19,7 +19,9 @@ FORMAT = "skaudio model"
 VERSION = 1
 
 # What a file may hold. Names are numbers, so that no name can lead out of a folder.
-NAMES = re.compile(r"(card|model|probe)\.json|arrays/[0-9]{1,6}\.npy|weights/[0-9]{1,6}\.safetensors")
+NAMES = re.compile(
+    r"(card|model|probe)\.json|arrays/[0-9]{1,6}\.npy|weights/[0-9]{1,6}\.safetensors"
+)
 # In bytes: the directory at the end of the archive, a member of JSON once unpacked.
 LARGEST_DIRECTORY = 4 << 20
 LARGEST_JSON = 16 << 20

@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator
 
 from skaudio.persistence._archive import Archive, RefusedError, as_json, write_archive
 from skaudio.persistence._card import ModelCard, make_card, versions
-from skaudio.persistence._decode import Decoder, user_names
-from skaudio.persistence._encode import Encoder
+from skaudio.persistence._decode import TreeReader, user_names
+from skaudio.persistence._encode import TreeWriter
 from skaudio.persistence._probe import check_probe, make_probe
 
 
@@ -83,7 +83,7 @@ def save(
     if description is not None and not isinstance(description, str):
         raise TypeError(f"description={description!r:.100}: expected a str or None.")
     path = Path(path)
-    encoder = Encoder()
+    encoder = TreeWriter()
     tree = encoder.encode(estimator, type(estimator).__name__)
     probe = make_probe(getattr(estimator, "best_estimator_", estimator), encoder.encode)
     card = make_card(
@@ -158,7 +158,7 @@ def load(path: str | os.PathLike[str], modules: Mapping[str, Any] | None = None)
                 f"it needs {' and '.join(f'{n:.60}' for n in missing[:5])} of whoever made it, "
                 f'whose code it does not hold: skaudio.load("{path}", modules={{{call:.300}}})'
             )
-        decoder = Decoder(archive, given)
+        decoder = TreeReader(archive, given)
         estimator = decoder.decode(tree)
         if not isinstance(estimator, BaseEstimator):
             raise RefusedError("it holds no estimator")
