@@ -1,11 +1,20 @@
-"""Digits of speakers never heard: each of FSDD's speakers is left out in turn.
+"""Digits of speakers that were not heard in training.
 
-    python benchmarks/accuracy_digits.py [--nets lenet gru] [--seeds 0 1 2 3 4] [--results FILE]
+    python benchmarks/accuracy_digits.py [--data fsdd arabic] [--encoders plain augmented]
+        [--models nets classical] [--seeds 0 1 2] [--embeddings] [--results FILE]
+    python benchmarks/accuracy_digits.py --show [--results FILE]
 
-Every net learns with and without augmentation. What its embedding is worth is measured as well:
-the nearest neighbour on the speaker left out, and, over all recordings, silhouettes and linear
-probes of digit and speaker, beside those of MFCC statistics. Results are appended to a file, a line
-per fit, and those found there are not computed again: an interrupted run goes on where it was.
+fsdd: each of the speakers is left out in turn. arabic: five folds of speakers, of the recordings in
+the folder arabic_digits that SKAUDIO_DATA names (a folder per digit; files named by speaker).
+
+Nets: LeNetClassifier and GRUClassifier learn for 20 epochs; "both" averages their probabilities.
+classical: MFCC and mel statistics with a linear discriminant or a support vector machine, whose
+settings a search chooses on the training speakers of each fold. --embeddings also measures what the
+embeddings of the nets are worth: nearest neighbours, silhouettes and linear probes.
+
+Results are appended to a file, a line per model, and those found there are not computed again: an
+interrupted run goes on where it was. Standard errors are over speakers or folds, of means over
+seeds. Seconds are of the processor, for the fit alone.
 """
 
 from __future__ import annotations
@@ -19,141 +28,214 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.base import clone
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import silhouette_score
-from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    LeaveOneGroupOut,
+    StratifiedKFold,
+    cross_val_score,
+)
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
-from skaudio.augmentation import VTLP, Noise, Speed, TimeShift
+from skaudio.audio import AudioBatch
+from skaudio.augmentation import VTLP, DynamicRange, Speed
 from skaudio.classifiers import GRUClassifier, LeNetClassifier
-from skaudio.datasets import fetch_fsdd
+from skaudio.datasets import fetch_fsdd, get_data_home, load_audio_files
 from skaudio.embedders import NetEmbedder
-from skaudio.encoders import MFCC, MelSpectrogram
+from skaudio.encoders import MFCC, MelSpectrogram, Waveform
 from skaudio.pooling import FramePooling
 
-# A floor 35 dB below each recording's maximum: below it, there is the microphone, not the word.
-FLOOR = {"scale": "db", "top_db": 35}
-MELS = {
-    "lenet": MelSpectrogram(sample_rate=8000, n_mels=40, **FLOOR),
-    "gru": MelSpectrogram(sample_rate=8000, n_mels=40, hop_length=160, **FLOOR),
-}
-NETS = {
-    "lenet": LeNetClassifier(max_epochs=20),
-    "gru": GRUClassifier(max_epochs=20),
-}
-HOW = ["augmented", "plain"]
+RATES = {"fsdd": 8000, "arabic": 16000}
+EPOCHS = 20
+NETS = {"lenet": LeNetClassifier, "gru": GRUClassifier}
+HOW = ["plain", "augmented"]
 
 
-def encoders(net):
-    steps = [
-        ("shift", TimeShift(shift=(-0.15, 0.15))),
-        ("vtlp", VTLP(warp=(0.9, 1.1))),
-        ("speed", Speed(rate=(0.9, 1.1))),
-        ("noise", Noise(snr_db=(15, 40))),
-        ("mel", MELS[net]),
+def encoder(how, rate):
+    """Return mel bands in dB with defaults, or what the guide recommends for few speakers."""
+    if how == "plain":
+        return MelSpectrogram(sample_rate=rate, n_mels=40, scale="db")
+    mel = MelSpectrogram(sample_rate=rate, n_mels=40, scale="db", top_db=60)
+    return make_pipeline(VTLP((0.9, 1.1)), Speed((0.9, 1.1)), mel, DynamicRange((25, 65)))
+
+
+def load(name):
+    """Return recordings, digits, speakers and the folds."""
+    if name == "fsdd":
+        data = fetch_fsdd()
+    else:
+        data = load_audio_files(get_data_home() / "arabic_digits", groups=r"^(\d+)_")
+    X = Waveform(sample_rate=RATES[name]).fit_transform(data.data)
+    X = AudioBatch(list(X), RATES[name])
+    y, groups = np.asarray(data.target), np.asarray(data.groups)
+    cutter = LeaveOneGroupOut() if name == "fsdd" else GroupKFold(5)
+    return X, y, groups, list(cutter.split(X, y, groups))
+
+
+def classical(rate):
+    """Return pooled frames and a classifier, and the settings to choose among."""
+    steps = [("frames", MFCC(sample_rate=rate)), ("pooling", FramePooling()), ("model", None)]
+    machine = make_pipeline(StandardScaler(), SVC(C=10))
+    discriminant = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    mel = MelSpectrogram(sample_rate=rate, n_mels=40, scale="db")
+    grid = [
+        {
+            "frames": [MFCC(sample_rate=rate), mel],
+            "pooling__n_segments": [5, 8],
+            "pooling__deltas": [0, 1],
+            "model": [discriminant, machine],
+        },
+        {
+            "frames": [MFCC(sample_rate=rate)],
+            "pooling__n_segments": [5, 8],
+            "pooling__deltas": [0, 1],
+            "pooling__cmvn": [True],
+            "model": [discriminant, machine],
+        },
     ]
-    return {"plain": MELS[net], "augmented": Pipeline(steps)}
+    return Pipeline(steps), grid
 
 
-def measure(net, how, speaker, seed, data):
-    held_out = data.groups == speaker
-    start = time.perf_counter()
-    model = clone(NETS[net]).set_params(encoder=encoders(net)[how], random_state=seed)
-    model.fit(data.data[~held_out], data.target[~held_out])
-    accuracy = model.score(data.data[held_out], data.target[held_out])
-    return {
-        "net": net,
-        "encoder": how,
-        "speaker": str(speaker),
-        "seed": seed,
-        "accuracy": round(float(accuracy), 4),
-        "epochs": model.n_iter_,
-        "seconds": round(time.perf_counter() - start, 1),
-        **embedding(model, held_out, data),
-    }
+def measure_classical(X, y, groups, train, test, rate):
+    pipeline, grid = classical(rate)
+    n_inner = min(4, len(np.unique(groups[train])))
+    search = GridSearchCV(pipeline, grid, cv=GroupKFold(n_inner), n_jobs=1)
+    start = time.process_time()
+    search.fit(X[train], y[train], groups=groups[train])
+    seconds = time.process_time() - start
+    chosen = {key: str(value) for key, value in search.best_params_.items()}
+    return {"accuracy": search.score(X[test], y[test]), "seconds": seconds, "chosen": chosen}
 
 
-def embedding(model, held_out, data):
+def measure_nets(X, y, train, test, how, rate, seed):
+    """Yield (net, what is found, fitted model) of both nets, then of their average."""
+    probabilities, seconds = [], 0.0
+    for name, kind in NETS.items():
+        model = kind(encoder(how, rate), max_epochs=EPOCHS, random_state=seed)
+        start = time.process_time()
+        model.fit(X[train], y[train])
+        own = time.process_time() - start
+        probabilities.append(model.predict_proba(X[test]))
+        yield name, {"accuracy": accuracy(probabilities[-1], y[test]), "seconds": own}, model
+        seconds += own
+    yield (
+        "both",
+        {"accuracy": accuracy(np.mean(probabilities, 0), y[test]), "seconds": seconds},
+        None,
+    )
+
+
+def accuracy(probabilities, y):
+    return np.mean(probabilities.argmax(axis=1) == y)  # classes are 0 to 9
+
+
+def embedding(model, X, y, groups, test):
     """What is left of a classifier without its head, as it is and in rows of length 1."""
     found = {}
+    train = np.setdiff1d(np.arange(len(y)), test)
     for way, unit_norm in (("", False), (", length 1", True)):
-        rows = NetEmbedder(FrozenEstimator(model), unit_norm=unit_norm).transform(data.data)
-        nearest = KNeighborsClassifier(1).fit(rows[~held_out], data.target[~held_out])
-        found["1-NN" + way] = nearest.score(rows[held_out], data.target[held_out])
-        found |= {name + way: value for name, value in silhouettes(rows, data).items()}
+        rows = NetEmbedder(FrozenEstimator(model), unit_norm=unit_norm).transform(X)
+        nearest = KNeighborsClassifier(1).fit(rows[train], y[train])
+        found["1-NN" + way] = nearest.score(rows[test], y[test])
+        found |= {name + way: value for name, value in silhouettes(rows, y, groups).items()}
         if not unit_norm:
-            found |= probes(rows, data)
-    return {name: round(float(value), 4) for name, value in found.items()}
+            found |= probes(rows, y, groups)
+    return found
 
 
-def silhouettes(rows, data):
+def silhouettes(rows, y, groups):
     """Whether rows group by digit or by speaker."""
-    labels = {"digit": data.target, "speaker": data.groups}
-    return {f"silhouette by {name}": silhouette_score(rows, y) for name, y in labels.items()}
+    labels = {"digit": y, "speaker": groups}
+    return {f"silhouette by {n}": silhouette_score(rows, label) for n, label in labels.items()}
 
 
-def probes(rows, data):
+def probes(rows, y, groups):
     """What a linear model reads off rows: its cross-validated accuracy."""
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
-    labels = {"digit": data.target, "speaker": data.groups}
+    labels = {"digit": y, "speaker": groups}
     return {
-        f"probe of {n}": cross_val_score(model, rows, y, cv=folds).mean() for n, y in labels.items()
+        f"probe of {name}": cross_val_score(model, rows, label, cv=folds).mean()
+        for name, label in labels.items()
     }
 
 
-def show(results):
-    table = pd.DataFrame(results)
-    key = ["net", "encoder"]
-    by_speaker = table.pivot_table(index=key, columns="speaker", values="accuracy")
-    by_seed = table.groupby([*key, "seed"])["accuracy"].mean()
-    by_speaker["mean"] = by_seed.groupby(key).mean()
-    by_speaker["std over seeds"] = by_seed.groupby(key).std()
-    print(by_speaker.round(3).to_string())
-    structural = [c for c in table.columns if c.startswith(("1-NN", "silhouette", "probe"))]
-    print(table.groupby(key)[structural].mean().T.round(3).to_string())
-    for net, rows in table.groupby("net"):
-        pairs = rows.pivot_table(index=["speaker", "seed"], columns="encoder", values="accuracy")
-        if {"plain", "augmented"} <= set(pairs.columns):
-            gain = (pairs["augmented"] - pairs["plain"]).dropna()
-            error = gain.std() / np.sqrt(len(gain))
-            print(f"{net}: augmentation gains {gain.mean():.3f} +- {error:.3f}, {len(gain)} pairs")
+def run(name, arguments):
+    X, y, groups, folds = load(name)
+    rate = RATES[name]
+    if "classical" in arguments.models:
+        for fold, (train, test) in enumerate(folds):
+            key = {"data": name, "model": "classical", "encoder": "plain", "fold": fold, "seed": 0}
+            if is_new(arguments.results, key):
+                found = measure_classical(X, y, groups, train, test, rate)
+                append(arguments.results, key, found)
+    if "nets" not in arguments.models:
+        return
+    for seed, how in itertools.product(arguments.seeds, arguments.encoders):
+        for fold, (train, test) in enumerate(folds):
+            key = {"data": name, "encoder": how, "fold": fold, "seed": seed}
+            if not is_new(arguments.results, {**key, "model": "both"}):
+                continue
+            for net, found, model in measure_nets(X, y, train, test, how, rate, seed):
+                if arguments.embeddings and model is not None:
+                    found |= embedding(model, X, y, groups, test)
+                if is_new(arguments.results, {**key, "model": net}):
+                    append(arguments.results, {**key, "model": net}, found)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--nets", nargs="+", choices=list(NETS), default=list(NETS))
-    parser.add_argument("--encoders", nargs="+", choices=HOW, default=HOW)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
-    parser.add_argument("--results", type=Path, default=Path("benchmarks/digits.jsonl"))
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)  # start several of these rather than one with threads
-    data = fetch_fsdd()
-    raw = make_pipeline(MFCC(sample_rate=8000), FramePooling()).fit_transform(data.data)
-    print(
-        "MFCC, mean and deviation:",
-        pd.Series(silhouettes(raw, data) | probes(raw, data)).round(4).to_dict(),
-    )
-    for seed, net, how, speaker in itertools.product(
-        arguments.seeds, arguments.nets, arguments.encoders, np.unique(data.groups)
-    ):
-        done = read(arguments.results)
-        if (net, how, speaker, seed) not in {
-            (r["net"], r["encoder"], r["speaker"], r["seed"]) for r in done
-        }:
-            row = json.dumps(measure(net, how, speaker, seed, data))
-            print(row, flush=True)
-            with arguments.results.open("a") as file:
-                file.write(row + "\n")
-    show(read(arguments.results))
+def is_new(path, key):
+    return not any(all(row.get(k) == v for k, v in key.items()) for row in read(path))
+
+
+def append(path, key, found):
+    numbers = {k: v if isinstance(v, dict) else round(float(v), 4) for k, v in found.items()}
+    row = json.dumps({**key, **numbers})
+    print(row, flush=True)
+    with path.open("a") as file:
+        file.write(row + "\n")
 
 
 def read(path):
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def show(rows):
+    table = pd.DataFrame(rows)
+    key = ["data", "model", "encoder"]
+    per_fold = table.groupby([*key, "fold"])["accuracy"].mean()
+    shown = pd.DataFrame({"accuracy": per_fold.groupby(key).mean()})
+    shown["standard error"] = per_fold.groupby(key).sem()
+    shown["seeds"] = table.groupby(key)["seed"].nunique()
+    shown["fits"] = table.groupby(key)["seed"].size()
+    shown["seconds"] = table.groupby(key)["seconds"].mean().round(1)
+    print(shown.round(4).to_string())
+    print(per_fold.unstack().round(3).to_string())
+    structural = [c for c in table.columns if c.startswith(("1-NN", "silhouette", "probe"))]
+    if structural:
+        print(table.groupby(key)[structural].mean().T.round(3).to_string())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", nargs="+", choices=list(RATES), default=list(RATES))
+    parser.add_argument("--encoders", nargs="+", choices=HOW, default=HOW)
+    parser.add_argument("--models", nargs="+", default=["nets", "classical"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--embeddings", action="store_true")
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/digits.jsonl"))
+    parser.add_argument("--show", action="store_true")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)  # start several of these rather than one with threads
+    for name in () if arguments.show else arguments.data:
+        run(name, arguments)
+    show(read(arguments.results))
 
 
 if __name__ == "__main__":

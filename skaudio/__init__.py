@@ -37,6 +37,8 @@ datasets
     wrong with a collection: `audit_recordings`.
 persistence
     Trained estimators in files without code: `save`, `load`, `inspect`.
+cli
+    The command line: ``skaudio COMMAND``, ``python -m skaudio COMMAND``.
 display
     Pictures: `SpectrogramDisplay`, `AugmentationDisplay`, `FeatureSpaceDisplay`.
 
@@ -54,7 +56,7 @@ _NAMES = {
         "hz_to_mel istft mel_domain_filterbank mel_filterbank mel_frequencies mel_to_hz "
         "undo_dct unmix window_weights"
     ),
-    "encoders": "MFCC STFT MelSpectrogram Spectrogram Waveform",
+    "encoders": "MFCC STFT MelSpectrogram Spectrogram Waveform stream",
     "frames": "FrameOutputMixin FrameStack as_object_array check_frames pack validate_frames",
     "augmentation": (
         "VTLP Convolution DynamicRange FrequencyMask FunctionAugmentation Noise RandomSegment "
@@ -62,8 +64,9 @@ _NAMES = {
     ),
     "pooling": "FramePooling FrameUnion",
     "nets": (
-        "CRNN GRU LOUDNESS_WEIGHT ContrastiveLoss LeNet Standardize StandardizedNet "
-        "StatisticsPooling TimePooling WeakLabelLoss WeakPooling recording_mean"
+        "CRNN GRU LOUDNESS_WEIGHT TDNN AllPairsLoss AngularMarginLoss ContrastiveLoss LeNet "
+        "Standardize StandardizedNet StatisticsPooling SupervisedContrastiveLoss TimePooling "
+        "WeakLabelLoss WeakPooling recording_mean"
     ),
     "events": (
         "check_events events_to_frames file_names frames_to_events merge_events "
@@ -71,20 +74,21 @@ _NAMES = {
     ),
     "detectors": "EventDetector",
     "classifiers": "GRUClassifier LeNetClassifier NetClassifier",
-    "embedders": "NetEmbedder SiameseEmbedder",
+    "embedders": "WCCN NetEmbedder SiameseEmbedder",
     "pretrained": "AudioTagger PretrainedEmbedder download",
     "caching": "CacheInfo CachedTransformer",
     "metrics": (
         "equal_error_rate equal_error_threshold event_based_f1 event_based_scores "
-        "make_event_scorer map_at_r precision_at_k r_precision scores_by segment_based_f1 "
-        "segment_based_scores worst_classified"
+        "make_event_scorer map_at_r normalized_scores precision_at_k r_precision scores_by "
+        "segment_based_f1 segment_based_scores worst_classified"
     ),
     "recipes": "recipe",
     "datasets": (
         "RecordingsAudit audit_recordings fetch_esc10 fetch_esc50 fetch_fsdd get_data_home "
         "load_audio_files load_cats_dogs load_spoken_digits make_soundscapes"
     ),
-    "persistence": "inspect load save",
+    "persistence": "export_onnx inspect load save",
+    "cli": "",
     "display": (
         "AudioPlayers AuditDisplay AugmentationDisplay EventsDisplay FeatureSpaceDisplay "
         "HistoryDisplay SpectrogramDisplay"

@@ -5,6 +5,7 @@ from skaudio import audio as audio
 from skaudio import augmentation as augmentation
 from skaudio import caching as caching
 from skaudio import classifiers as classifiers
+from skaudio import cli as cli
 from skaudio import datasets as datasets
 from skaudio import detectors as detectors
 from skaudio import display as display
@@ -15,6 +16,7 @@ from skaudio import events as events
 from skaudio import frames as frames
 from skaudio import metrics as metrics
 from skaudio import nets as nets
+from skaudio import persistence as persistence
 from skaudio import pooling as pooling
 from skaudio import pretrained as pretrained
 from skaudio import recipes as recipes
@@ -22,6 +24,7 @@ from skaudio.audio import *
 from skaudio.augmentation import *
 from skaudio.caching import *
 from skaudio.classifiers import *
+from skaudio.cli import *
 from skaudio.datasets import *
 from skaudio.detectors import *
 from skaudio.display import *
@@ -32,6 +35,7 @@ from skaudio.events import *
 from skaudio.frames import *
 from skaudio.metrics import *
 from skaudio.nets import *
+from skaudio.persistence import *
 from skaudio.pooling import *
 from skaudio.pretrained import *
 from skaudio.recipes import *

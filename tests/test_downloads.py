@@ -160,7 +160,8 @@ def test_whole_file(server, path, capsys):
 def test_progress_bar(server, path, capsys):
     fetch_file(server.url, path, known_hash=SHA256, size=len(CONTENT), by_hand=BY_HAND)
     output = capsys.readouterr()
-    assert output.out == f"Downloading {server.url}\n"
+    assert output.out == ""
+    assert f"Downloading {server.url}\n" in output.err
     assert "100%" in output.err
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 import zipfile
@@ -74,7 +75,7 @@ def fetch_zip(
             f"no recordings in {missing_from}, and download_if_missing=False. {by_hand}"
         )
     if verbose:
-        print(licence)
+        print(licence, file=sys.stderr)
     folder.parent.mkdir(parents=True, exist_ok=True)
     archive = folder.with_name(f".{folder.name}.zip")
     with file_lock(folder.with_name(f".{folder.name}.lock")):
@@ -87,7 +88,7 @@ def fetch_zip(
         download_file(source, archive, by_hand=by_hand, verbose=verbose)
         sha256 = file_hash(archive)
         if verbose:
-            print(f"{archive.stat().st_size} bytes, sha256 {sha256}")
+            print(f"{archive.stat().st_size} bytes, sha256 {sha256}", file=sys.stderr)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=prefix) as temporary:
             try:
                 unpacked = _unpack(archive, Path(temporary), max_size, max_files)

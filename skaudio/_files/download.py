@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from contextlib import ExitStack
 from pathlib import Path
@@ -86,7 +87,7 @@ def download_file(source: RemoteFile, path: Path, *, by_hand: str, verbose: int)
                 f"{path} is missing, and cannot be downloaded to its folder ({error}). {by_hand}"
             ) from error
         if verbose:
-            print(f"Downloading {url}")
+            print(f"Downloading {url}", file=sys.stderr)
         try:
             from tqdm.auto import tqdm  # slow to import, and whoever reads local files needs none
 

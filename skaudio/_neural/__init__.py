@@ -7,6 +7,7 @@ the other packages import from here alone.
 """
 
 from skaudio._neural.batches import (
+    FRAME_STEP,
     FrameSource,
     Source,
     TrainingBatches,
@@ -15,24 +16,35 @@ from skaudio._neural.batches import (
     as_frames,
     checked_frames,
     make_source,
+    pad,
     reads_audio,
+    source_of,
 )
 from skaudio._neural.block_walk import walk
 from skaudio._neural.checks import MODULE_CLASS, check_class_weights, check_finite, is_warm
 from skaudio._neural.fit import all_or_nothing, fit_net, fitting
 from skaudio._neural.held_out import Classes
 from skaudio._neural.long_frames import BLOCK_FRAMES, LONG_FRAMES, can_walk, prediction_frames
+from skaudio._neural.net_stream import (
+    NeuralStream,
+    check_streaming,
+    neural_obstacles,
+    row_stream,
+)
 from skaudio._neural.portable import LoadsAnywhere
 from skaudio._neural.predict import RowReader, predict_frames, predict_rows, walk_frames
+from skaudio._neural.running_pooling import pools_along
 from skaudio._neural.stored import build_for, put_net, take_net
 
 __all__ = [
     "BLOCK_FRAMES",
+    "FRAME_STEP",
     "LONG_FRAMES",
     "MODULE_CLASS",
     "Classes",
     "FrameSource",
     "LoadsAnywhere",
+    "NeuralStream",
     "RowReader",
     "Source",
     "TrainingBatches",
@@ -44,16 +56,22 @@ __all__ = [
     "can_walk",
     "check_class_weights",
     "check_finite",
+    "check_streaming",
     "checked_frames",
     "fit_net",
     "fitting",
     "is_warm",
     "make_source",
+    "neural_obstacles",
+    "pad",
+    "pools_along",
     "predict_frames",
     "predict_rows",
     "prediction_frames",
-    "reads_audio",
     "put_net",
+    "reads_audio",
+    "row_stream",
+    "source_of",
     "take_net",
     "walk",
     "walk_frames",

@@ -19,7 +19,7 @@ from skaudio._neural.checks import check_same_frames, is_warm, refuse_rows
 from skaudio._neural.decoding import decode_all
 from skaudio._steps import pin_output, steps_of
 from skaudio._validation import check_same_lengths
-from skaudio.audio import AudioBatch, Recording, check_recordings
+from skaudio.audio import AudioBatch, Recording, Recordings, check_recordings
 from skaudio.augmentation import TrainingPath, epoch_seeds
 from skaudio.frames import check_frames
 
@@ -126,13 +126,18 @@ def make_source(estimator: Any, X: Any, y: Any, seed: int, *, groups: Any = None
     before = getattr(estimator, "encoder_", None) if is_warm(estimator) else None
     estimator.encoder_ = fit_encoder(estimator, X, y)
     check_same_frames(before, estimator.encoder_)
-    path = TrainingPath(estimator.encoder_)
+    return source_of(estimator.encoder_, recordings, seed)
+
+
+def source_of(encoder: Any, recordings: Recordings, seed: int) -> Source:
+    """Return the source of the frames of recordings: as `make_source`, with a fitted encoder."""
+    path = TrainingPath(encoder)
     names = [recording.name for recording in recordings]
     if not path.is_random:
-        encoded = estimator.encoder_.transform(list(recordings))
+        encoded = encoder.transform(list(recordings))
         return FrameSource(as_frames(encoded, recordings), names)
-    audio = decode_all(recordings, _sample_rate(estimator.encoder_))
-    return AudioSource(audio, names, path, estimator.encoder_, seed)
+    audio = decode_all(recordings, _sample_rate(encoder))
+    return AudioSource(audio, names, path, encoder, seed)
 
 
 def fit_encoder(estimator: Any, X: Any, y: Any) -> Any:

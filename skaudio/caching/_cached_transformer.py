@@ -26,10 +26,11 @@ from skaudio.audio import READING_ERRORS, Recordings, check_recordings, raise_al
 from skaudio.caching._cache_keys import check_stateless, digest, recording_keys, transformer_facts
 from skaudio.caching._lookup import Compute, fetch, items_of
 from skaudio.caching._result_store import CacheInfo, Store
+from skaudio.caching._uncached_stream import UncachedStreamMixin
 from skaudio.frames import FrameOutputMixin, pack
 
 
-class CachedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
+class CachedTransformer(UncachedStreamMixin, FrameOutputMixin, TransformerMixin, BaseEstimator):
     """Cache the results of a transformer on disk, one file per recording.
 
     Each recording is computed once. Folds, candidates of a search, later runs and other processes

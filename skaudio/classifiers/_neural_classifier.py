@@ -16,15 +16,20 @@ from torch import nn
 from skaudio._neural import (
     Classes,
     LoadsAnywhere,
+    NeuralStream,
     check_class_weights,
+    check_streaming,
     fit_net,
     fitting,
     is_warm,
     make_source,
+    neural_obstacles,
+    pools_along,
     predict_rows,
     prediction_frames,
+    row_stream,
 )
-from skaudio._validation import check_target
+from skaudio._validation import Obstacle, check_target
 
 
 class ClassLoss(nn.CrossEntropyLoss):
@@ -169,6 +174,42 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
         best = self._logits(X).argmax(axis=1)
         labels: np.ndarray = self.classes_[best]
         return labels
+
+    def stream(self, sample_rate: float | None = None) -> NeuralStream:
+        """Classify a signal that is still arriving, by all that has been heard of it.
+
+        Parameters
+        ----------
+        sample_rate : float, default=None
+            Rate in Hz of the signal, which is resampled to the encoder's. None: the encoder's.
+
+        Returns
+        -------
+        stream : NeuralStream
+            ``push(samples)`` takes the next samples, any number of them (or frames
+            ``(n_features, k)``, where ``encoder=None``), and returns probabilities
+            ``(n_classes, k)``: a column for each frame that is certain now, the probabilities of
+            the recording up to this frame. ``finish()`` returns the remaining columns. The last
+            column of all is `predict_proba` of the whole, up to 1e-5.
+
+        Raises
+        ------
+        ValueError
+            If the probabilities up to a frame depend on later ones, by ``bidirectional``,
+            ``standardize``, or parameters of the encoder. The error names all that are to change.
+
+        Notes
+        -----
+        Frames come late by what convolutions see after them (`LeNetClassifier`: 16 frames with
+        three blocks). Memory does not grow. The estimator is not changed, and any number of
+        streams may run at a time.
+        """
+        check_streaming(self)
+        n_classes = len(self.classes_)
+        return row_stream(self, sample_rate, n_classes, "classify", lambda x: x.softmax(dim=1))
+
+    def _stream_obstacles(self) -> list[Obstacle]:
+        return neural_obstacles(self, runs_along=pools_along)
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)

@@ -36,6 +36,9 @@ from skaudio.datasets._audit_result import RecordingsAudit
 from skaudio.datasets._cats_dogs import load_cats_dogs
 from skaudio.datasets._esc10 import fetch_esc10
 from skaudio.datasets._esc50 import fetch_esc50
+
+# A name that is imported as itself is for the other packages: no part of the public interface.
+from skaudio.datasets._file_finding import recordings_below as recordings_below
 from skaudio.datasets._fsdd import fetch_fsdd
 from skaudio.datasets._soundscapes import make_soundscapes
 from skaudio.datasets._spoken_digits import load_spoken_digits

@@ -140,6 +140,11 @@ def recordings_of(
     return recordings, others
 
 
+def recordings_below(folder: Path) -> list[Path]:
+    """Return the recordings in a folder, at any depth."""
+    return recordings_of(files_below(folder), check_extensions(None))[0]
+
+
 def warn_of_skipped(skipped: list[Path], container: Path) -> None:
     needs = ""
     if any(path.suffix.lower() in FFMPEG_EXTENSIONS for path in skipped):

@@ -23,6 +23,7 @@ from skaudio._neural import (
     make_source,
 )
 from skaudio._validation import check_target
+from skaudio.detectors._event_stream import EventStreamMixin
 from skaudio.detectors._events import EventsMixin
 from skaudio.detectors._frame_scores import frame_scores
 from skaudio.detectors._strong_labels import (
@@ -37,7 +38,9 @@ from skaudio.detectors._weak_labels import WeakLabelMixin, encode_labels, label_
 from skaudio.events import check_thresholds
 
 
-class WeakLabelDetector(EventsMixin, WeakLabelMixin, ClassifierMixin, LoadsAnywhere):
+class WeakLabelDetector(
+    EventStreamMixin, EventsMixin, WeakLabelMixin, ClassifierMixin, LoadsAnywhere
+):
     """Methods of a detector; a subclass stores the parameters and builds the network."""
 
     __metadata_request__fit = {"groups": True}

@@ -30,6 +30,8 @@ class LayerReader:
     ----------
     has_frames : bool
         Whether the output of the layer has a time axis.
+    has_embedding : bool
+        Whether the layer is what the network itself calls its embedding.
     """
 
     def __init__(self, module: Any, layer: str) -> None:
@@ -43,13 +45,13 @@ class LayerReader:
         else:
             self._time_axis = self._find_time()
             self.has_frames = self._time_axis is not None
-        self._has_embedding = self._inner is None and hasattr(module.net, "forward_features")
+        self.has_embedding = self._inner is None and hasattr(module.net, "forward_features")
         # The frames of a layer inside are averaged here, over whole padded batches.
-        self.mixes_lengths = self._has_embedding
+        self.mixes_lengths = self.has_embedding
 
     def rows(self, module: Any, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return a row per sequence; frames are averaged over those of the sequence."""
-        if self._has_embedding:
+        if self.has_embedding:
             features: torch.Tensor = module.forward_features(x, lengths)
             return features
         if not self.has_frames:
@@ -72,7 +74,7 @@ class LayerReader:
 
     def long_row(self, module: Any, frames: Any) -> np.ndarray:
         """Return the row of a long recording, walked through in blocks."""
-        if self._has_embedding:
+        if self.has_embedding:
             return RowReader(features=True).long_row(module, frames)
         return self._walk(frames, block=BLOCK_FRAMES, mean=True).row()
 

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from skaudio._neural import all_or_nothing, predict_frames, predict_rows, prediction_frames
 from skaudio._steps import last_step, pin_output, steps_of, transform_plainly
 from skaudio._validation import TEXT, Checked, check_parameters, flag
+from skaudio.embedders._embedding_stream import LayerStreamMixin
 from skaudio.embedders._layers import LayerReader
 from skaudio.frames import FrameOutputMixin, pack, scale_to_unit
 
@@ -29,7 +30,11 @@ EXPECTED = (
 
 
 class NetEmbedder(
-    FrameOutputMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    LayerStreamMixin,
+    FrameOutputMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """The output of a layer of a neural estimator, one row per recording.
 

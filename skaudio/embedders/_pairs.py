@@ -89,6 +89,38 @@ class PairSource:
         return np.concatenate([self._left[index], self._right[index]])
 
 
+def with_copied_classes(dataset: TrainingSet, n_copies: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the recordings of a training and their copies, and the class of each.
+
+    Parameters
+    ----------
+    dataset : TrainingSet
+        Its targets are the classes of the recordings. Its source may hold copies after the
+        recordings: those of one kind after those of another, each in the order of the recordings.
+    n_copies : int
+        Copies of each recording. Each kind of copies of a class is a class of its own.
+    """
+    n, n_classes = len(dataset.targets), int(dataset.targets.max()) + 1
+    kinds = np.arange(1 + n_copies)[:, None]
+    index = (dataset.index + kinds * n).ravel()
+    codes = (dataset.targets[dataset.index] + kinds * n_classes).ravel()
+    return index, codes
+
+
+class GivenPairBatches(TrainingBatches):
+    """Iterate over bucketed, augmented batches of pairs; ``batch_size`` counts recordings."""
+
+    def __init__(self, dataset: TrainingSet, batch_size: int) -> None:
+        super().__init__(dataset, max(batch_size // 2, 1))
+
+
+class GivenPairValidation(ValidationBatches):
+    """Iterate over clean batches of pairs; ``batch_size`` counts recordings."""
+
+    def __init__(self, dataset: TrainingSet, batch_size: int) -> None:
+        super().__init__(dataset, max(batch_size // 2, 1))
+
+
 class DrawnPairBatches:
     """Iterate over bucketed, augmented batches of pairs, drawn anew in each pass.
 
@@ -97,37 +129,45 @@ class DrawnPairBatches:
     dataset : TrainingSet
         Its targets are the classes of the recordings.
     batch_size : int
-        Pairs per batch.
+        Recordings per batch, two for each pair.
     n_pairs : int or None
         Pairs per epoch, rounded up to an even number; None takes one per recording, or two per
         class if that is more.
+    n_copies : int, default=0
+        Copies of each recording, see `with_copied_classes`.
     """
 
     part = "y, without the part that early_stopping holds out,"
 
-    def __init__(self, dataset: TrainingSet, batch_size: int, n_pairs: int | None = None) -> None:
+    def __init__(
+        self,
+        dataset: TrainingSet,
+        batch_size: int,
+        n_pairs: int | None = None,
+        *,
+        n_copies: int = 0,
+    ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
-        codes = dataset.targets[dataset.index]
-        check_drawable(codes, self.part)
+        check_drawable(dataset.targets[dataset.index], self.part)
+        self._index, self._codes = with_copied_classes(dataset, n_copies)
         if n_pairs is None:
-            n_pairs = max(len(dataset), 2 * len(np.unique(codes)))
+            n_pairs = max(len(self._index), 2 * len(np.unique(self._codes)))
         self.n_pairs = n_pairs + n_pairs % 2
         self.epoch = dataset.first_epoch
 
     def __len__(self) -> int:
-        return -(-self.n_pairs // self.batch_size)
+        return -(-self.n_pairs // max(self.batch_size // 2, 1))
 
     def __iter__(self) -> Iterator[Any]:
         pairs = self._drawn(self.epoch)
         self.epoch += 1
-        yield from TrainingBatches(pairs, self.batch_size)
+        yield from GivenPairBatches(pairs, self.batch_size)
 
     def _drawn(self, epoch: int) -> TrainingSet:
-        data = self.dataset
-        codes = data.targets[data.index]
+        data, index, codes = self.dataset, self._index, self._codes
         left, right = draw_pairs(codes, self.n_pairs, np.random.default_rng([data.seed, epoch, 1]))
-        pairs = PairSource(data.source, data.index[left], data.index[right])
+        pairs = PairSource(data.source, index[left], index[right])
         targets = np.column_stack([codes[left], codes[right]])
         return TrainingSet(pairs, targets, np.arange(len(targets)), data.seed, epoch)
 
@@ -138,4 +178,4 @@ class DrawnPairValidation(DrawnPairBatches):
     part = "the part of y that early_stopping holds out"
 
     def __iter__(self) -> Iterator[Any]:
-        yield from ValidationBatches(self._drawn(0), self.batch_size)
+        yield from GivenPairValidation(self._drawn(0), self.batch_size)

@@ -1,4 +1,4 @@
-"""SiameseEmbedder: a network trained on pairs of recordings."""
+"""SiameseEmbedder: a network trained to tell classes apart, also such as it has not met."""
 
 from __future__ import annotations
 
@@ -9,20 +9,17 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from skaudio import nets
-from skaudio._neural import MODULE_CLASS, LoadsAnywhere, predict_rows, prediction_frames
-from skaudio._validation import POSITIVE, choice, count
-from skaudio.embedders._pair_training import fit_drawn_pairs, fit_given_pairs
+from skaudio._neural import LoadsAnywhere, predict_rows, prediction_frames
+from skaudio.embedders._embedding_stream import StreamsRows
 from skaudio.embedders._pair_verification import PairVerifier
+from skaudio.embedders._siamese_training import CONSTRAINTS, build_net, fit_classes, fit_given_pairs
 from skaudio.frames import scale_to_unit
-
-MODULES = {"lenet": nets.LeNet, "gru": nets.GRU, "statistics": nets.StatisticsPooling}
 
 
 class SiameseEmbedder(
-    PairVerifier, ClassNamePrefixFeaturesOutMixin, TransformerMixin, LoadsAnywhere
+    StreamsRows, PairVerifier, ClassNamePrefixFeaturesOutMixin, TransformerMixin, LoadsAnywhere
 ):
-    """A network trained on pairs, so that recordings of one class have similar embeddings.
+    """A network trained so that recordings of one class have similar embeddings.
 
     It embeds recordings of other classes than those of the training data as well: distances measure
     the kind of difference that the training classes had (speakers, machines, species).
@@ -32,34 +29,52 @@ class SiameseEmbedder(
     encoder : transformer or Pipeline, default=None
         Turns recordings into frames. Augmentations in it are applied in training only, with new
         draws in each epoch. None: X holds frames, as encoders and embedders return them.
-    module : class, "lenet", "gru" or "statistics", default="statistics"
-        "statistics", a linear map of mean and standard deviation over time, has the fewest weights
-        and suits voices and machines; the others use the order in time as well. A class is called
-        as ``module(n_features, embedding_size, **module_params)``; its
+    loss : {"supervised_contrastive", "angular_margin", "all_pairs", "pairs"}, \
+            default="supervised_contrastive"
+        What `fit` minimises. The first three compare all recordings of a batch, which holds
+        several of each of several classes: see `skaudio.nets.SupervisedContrastiveLoss`,
+        `skaudio.nets.AngularMarginLoss` and `skaudio.nets.AllPairsLoss`. "pairs" draws pairs, and
+        compares two recordings at a time, see `skaudio.nets.ContrastiveLoss`. `fit_pairs` always
+        does the latter: it knows no classes.
+    module : class, "tdnn", "lenet", "gru" or "statistics", default="tdnn"
+        "tdnn", convolutions over time and statistics of what they put out, suits voices and
+        machines. "statistics", a linear map of mean and standard deviation over time, has the
+        fewest weights: for two or three classes. The others use the order in time as well. A class
+        is called as ``module(n_features, embedding_size, **module_params)``; its
         ``forward(x, lengths)`` takes padded frames (n_recordings, n_features, n_frames) and their
         lengths, and returns (n_recordings, embedding_size).
     module_params : dict, default=None
         Further parameters of the module.
     embedding_size : int, default=128
         Number of columns.
-    unit_norm : bool, default=False
+    unit_norm : bool, default=True
         Scale each row, or frame, to length 1, so that the nearest neighbours by euclidean distance
         are those by cosine similarity.
+    speeds : sequence of float, "auto" or None, default="auto"
+        `fit` adds copies of the recordings at these speeds, which change the pitch as well. The
+        copies of a class at one speed are a class of their own: another voice. An epoch gets longer
+        accordingly. "auto" is (0.9, 1.1) with an encoder, and None, no copies, without.
+    temperature : float, default=0.1
+        Of "supervised_contrastive".
+    n_per_class : int, default=4
+        Recordings of each class in a batch, unless ``loss="pairs"``. More if there are too few
+        classes to fill the batch.
     hinge : {"squared", "linear"}, default="squared"
-        Form of the loss, see `skaudio.nets.ContrastiveLoss`.
-    margin : float, default=1.0
-        Pairs of two classes at this distance or a larger one add nothing to the loss. Distances
-        are around 1 at the start of training with "statistics".
+        Form of the losses "pairs" and "all_pairs", see `skaudio.nets.ContrastiveLoss`.
+    margin : float, default=None
+        "pairs" and "all_pairs": pairs of two classes at this distance or a larger one add nothing
+        to the loss. "angular_margin": an angle in radians. None: 1.0, for the angle 0.2.
     distance : {"euclidean", "cosine"}, default="euclidean"
-        Distance between embeddings, in the loss, in `pair_distance` and in `score`.
+        Distance between embeddings, in `pair_distance`, in `score`, and in the losses "pairs" and
+        "all_pairs".
     n_pairs : int, default=None
-        Pairs drawn per epoch by `fit`, half of them of one class; an odd number becomes the next
-        even one. None takes as many as there are recordings, or two per class if that is more.
-    max_epochs : int, default=20
-        Passes over the pairs; `fit` draws new ones for each.
-    batch_size : int, default=32
-        Pairs per step; batches hold pairs of similar length.
-    lr : float, default=1e-3
+        Pairs per epoch with ``loss="pairs"``, half of them of one class; an odd number becomes the
+        next even one. None takes as many as there are recordings, or two per class if that is more.
+    max_epochs : int, default=8
+        Passes over the recordings, or over the pairs.
+    batch_size : int, default=64
+        Recordings per step; a pair is two.
+    lr : float, default=3e-3
         Highest learning rate of the one-cycle schedule.
     standardize : {"auto", "global", "recording", "both", None}, default="global"
         "global" learns the mean and standard deviation of each feature on the training data.
@@ -96,8 +111,8 @@ class SiameseEmbedder(
     Attributes
     ----------
     threshold_ : float
-        Pairs at this distance or a smaller one are predicted to be of one class. Half the margin
-        until `calibrate_threshold` is called.
+        Pairs at this distance or a smaller one are predicted to be of one class. 0.5, which fits
+        no data in particular, until `calibrate_threshold` is called.
     net_ : skorch.NeuralNet
         ``net_.module_`` is the torch module, standardisation included. Optimizer, criterion and
         callbacks are not kept.
@@ -105,7 +120,7 @@ class SiameseEmbedder(
         The fitted encoder, if there is one.
     history_ : skorch.history.History
         Losses and times of each epoch, and with ``early_stopping`` ``valid_score``, one minus the
-        equal error rate of the pairs held out.
+        equal error rate of the pairs held out that share a batch.
     n_iter_ : int
         Epochs trained.
     n_features_in_ : int
@@ -114,17 +129,23 @@ class SiameseEmbedder(
     See Also
     --------
     NetEmbedder : The embedding of a classifier.
+    WCCN : Normalisation of the rows by what varies within a class.
+    skaudio.metrics.normalized_scores : Normalisation of the scores of pairs.
 
     Notes
     -----
-    Half of the pairs of an epoch are of one class, in equal shares of all classes with two
-    recordings or more. The other half are of two classes, in equal shares by the class of the left
-    recording. A class with a single recording occurs in pairs of two classes only.
+    Classes take turns in batches, and so do the recordings of a class. In training, recordings of
+    more than 400 frames are cut to a random part of so many.
+
+    With ``loss="pairs"``, nothing is cut, and half of the pairs of an epoch are of one class, in
+    equal shares of all classes with two recordings or more. The others are of two classes, in equal
+    shares by the class of the left recording. Batches hold pairs of similar length.
 
     References
     ----------
     Bromley et al. 1993, "Signature verification using a siamese time delay neural network";
-    Hadsell, Chopra & LeCun 2006 for the loss.
+    Yamamoto et al. 2019, "Speaker augmentation and bandwidth extension for deep speaker embedding",
+    for copies that are classes. Networks and losses name their own.
 
     Examples
     --------
@@ -134,7 +155,7 @@ class SiameseEmbedder(
     >>> from skaudio.encoders import MelSpectrogram
     >>> digits = load_spoken_digits()
     >>> known = np.isin(digits.groups, ["alba", "brook", "clive"])
-    >>> siamese = SiameseEmbedder(MelSpectrogram(), max_epochs=5, random_state=0)
+    >>> siamese = SiameseEmbedder(MelSpectrogram(), speeds=None, max_epochs=2, random_state=0)
     >>> siamese.fit(digits.data[known], digits.groups[known])
     SiameseEmbedder(...)
     >>> siamese.transform(digits.data[~known]).shape
@@ -149,29 +170,27 @@ class SiameseEmbedder(
     encoder_: Any
 
     _module_parameters = ("module", "module_params", "embedding_size")
-    _constraints: ClassVar[dict[str, Any]] = {
-        "module": choice("lenet", "gru", "statistics") | MODULE_CLASS,
-        "hinge": choice("squared", "linear"),
-        "margin": POSITIVE,
-        "distance": choice("euclidean", "cosine"),
-        "n_pairs": count() | choice(None),
-    }
+    _constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
 
     def __init__(
         self,
         encoder: Any = None,
         *,
-        module: Any = "statistics",
+        loss: str = "supervised_contrastive",
+        module: Any = "tdnn",
         module_params: Any = None,
         embedding_size: int = 128,
-        unit_norm: bool = False,
+        unit_norm: bool = True,
+        speeds: Any = "auto",
+        temperature: float = 0.1,
+        n_per_class: int = 4,
         hinge: str = "squared",
-        margin: float = 1.0,
+        margin: float | None = None,
         distance: str = "euclidean",
         n_pairs: int | None = None,
-        max_epochs: int = 20,
-        batch_size: int = 32,
-        lr: float = 1e-3,
+        max_epochs: int = 8,
+        batch_size: int = 64,
+        lr: float = 3e-3,
         standardize: Any = "global",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -185,10 +204,14 @@ class SiameseEmbedder(
         net_params: Any = None,
     ) -> None:
         self.encoder = encoder
+        self.loss = loss
         self.module = module
         self.module_params = module_params
         self.embedding_size = embedding_size
         self.unit_norm = unit_norm
+        self.speeds = speeds
+        self.temperature = temperature
+        self.n_per_class = n_per_class
         self.hinge = hinge
         self.margin = margin
         self.distance = distance
@@ -209,14 +232,10 @@ class SiameseEmbedder(
         self.net_params = net_params
 
     def _build(self, n_features: int) -> nn.Module:
-        module = self.module
-        if isinstance(module, str):
-            module = MODULES[module]
-        net: nn.Module = module(n_features, self.embedding_size, **(self.module_params or {}))
-        return net
+        return build_net(self, n_features)
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
-        """Train on pairs that are drawn again in each epoch.
+        """Train on recordings and their classes.
 
         Parameters
         ----------
@@ -230,11 +249,13 @@ class SiameseEmbedder(
         -------
         self : estimator
         """
-        fit_drawn_pairs(self, X, y, groups)
+        fit_classes(self, X, y, groups)
         return self
 
     def fit_pairs(self, left: Any, right: Any, same: Any, groups: Any = None) -> Self:
-        """Train on the same pairs in each epoch.
+        """Train on the same pairs in each epoch, by the contrastive loss.
+
+        No copies at other ``speeds`` are made.
 
         Parameters
         ----------

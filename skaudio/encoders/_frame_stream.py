@@ -79,19 +79,28 @@ class Streamable:
         return found
 
 
+def _samples_for(encoder: Any, sample_rate: float | None) -> ArrivingSamples:
+    return ArrivingSamples(
+        sample_rate,
+        check_sample_rate(encoder.sample_rate),
+        offset=encoder.offset,
+        duration=encoder.duration,
+        resample_quality=encoder.resample_quality,
+    )
+
+
 class WaveformStream(SampleStream):
-    """The samples that `Waveform` makes of a signal."""
+    """The samples that `Waveform` makes of a signal.
+
+    Attributes
+    ----------
+    output_rate : float
+        Their rate in Hz.
+    """
 
     def __init__(self, encoder: Any, analysis: Analysis | None, sample_rate: float | None) -> None:
-        self.output_rate = check_sample_rate(encoder.sample_rate)
-        samples = ArrivingSamples(
-            sample_rate,
-            self.output_rate,
-            offset=encoder.offset,
-            duration=encoder.duration,
-            resample_quality=encoder.resample_quality,
-        )
-        super().__init__(samples)
+        super().__init__(_samples_for(encoder, sample_rate))
+        self.output_rate = encoder.sample_rate
 
     def _take(self, waveform: np.ndarray, name: str) -> np.ndarray:
         return waveform.copy()
@@ -100,7 +109,7 @@ class WaveformStream(SampleStream):
         return waveform
 
 
-class FrameStream(WaveformStream):
+class FrameStream(SampleStream):
     """The frames that an encoder makes of a signal.
 
     Attributes
@@ -110,7 +119,7 @@ class FrameStream(WaveformStream):
     """
 
     def __init__(self, encoder: Any, analysis: Analysis, sample_rate: float | None) -> None:
-        super().__init__(encoder, analysis, sample_rate)
+        super().__init__(_samples_for(encoder, sample_rate))
         self._cutter = FrameCutter(analysis.framing)
         # What is cut holds its padding already.
         self._analysis = replace(analysis, framing=replace(analysis.framing, center=False))

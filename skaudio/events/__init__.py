@@ -20,6 +20,7 @@ read_events, write_events
 # Names that are imported as themselves are for the other packages: no part of the public interface.
 from skaudio.events._clip_events import events_of_clips as events_of_clips
 from skaudio.events._clip_events import events_within as events_within
+from skaudio.events._delimited import delimited as delimited
 from skaudio.events._event_files import read_events, write_events
 from skaudio.events._event_table import check_events, merge_events
 from skaudio.events._event_table import (
@@ -37,6 +38,7 @@ from skaudio.events._frame_events import (
 from skaudio.events._frame_events import (
     smooth as smooth,
 )
+from skaudio.events._running_events import RunningEvents as RunningEvents
 
 __all__ = [
     "check_events",

@@ -73,8 +73,12 @@ def read_delimited(path: Path) -> pd.DataFrame:
 
 
 def write_delimited(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV or TSV; what a spreadsheet takes for a formula gets a ' in front."""
-    separator = SEPARATORS[path.suffix.lower()]
+    """Write a table as CSV or TSV, see `delimited`."""
+    write_text(path, delimited(table, SEPARATORS[path.suffix.lower()]))
+
+
+def delimited(table: pd.DataFrame, separator: str) -> str:
+    """Return a table as text; what a spreadsheet takes for a formula gets a ' in front."""
     special = re.compile(f'["\\r\\n{separator}]')
 
     def cell(value: Any) -> str:
@@ -89,7 +93,7 @@ def write_delimited(table: pd.DataFrame, path: Path) -> None:
 
     rows = zip(*[column(table[name]) for name in table], strict=True)
     lines = [[cell(str(name)) for name in table], *rows]
-    write_text(path, "".join(separator.join(line) + "\n" for line in lines))
+    return "".join(separator.join(line) + "\n" for line in lines)
 
 
 def _read_rows(path: Path) -> list[list[str]]:

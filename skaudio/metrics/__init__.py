@@ -6,6 +6,8 @@ worst_classified
     Recordings whose true class got the lowest probability.
 equal_error_rate, equal_error_threshold
     Verification: whether two recordings are of one class.
+normalized_scores
+    Similarities of embeddings, normalised by those to a cohort.
 precision_at_k, r_precision, map_at_r
     Retrieval: whether the neighbours of a recording are of its class.
 event_based_f1, segment_based_f1
@@ -35,7 +37,7 @@ from skaudio.metrics._event_scores import (
     f1_of as f1_of,
 )
 from skaudio.metrics._retrieval import map_at_r, precision_at_k, r_precision
-from skaudio.metrics._verification import equal_error_rate, equal_error_threshold
+from skaudio.metrics._verification import equal_error_rate, equal_error_threshold, normalized_scores
 
 __all__ = [
     "equal_error_rate",
@@ -44,6 +46,7 @@ __all__ = [
     "event_based_scores",
     "make_event_scorer",
     "map_at_r",
+    "normalized_scores",
     "precision_at_k",
     "r_precision",
     "scores_by",

@@ -1,13 +1,18 @@
-"""Equal error rate and threshold of scores of pairs."""
+"""Scores of pairs: normalised by a cohort, their equal error rate, the threshold there."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import assert_all_finite, column_or_1d
+from sklearn.preprocessing import normalize
+from sklearn.utils import gen_batches
+from sklearn.utils.validation import assert_all_finite, check_array, column_or_1d
 
-from skaudio._validation import check_same_lengths
+from skaudio._validation import check_count, check_same_lengths
+
+# Rows that are compared with a cohort at once.
+ROWS_AT_ONCE = 1024
 
 
 def equal_error_rate(y_true: Any, y_score: Any) -> float:
@@ -94,6 +99,100 @@ def equal_error_threshold(y_true: Any, y_score: Any) -> float:
     # Of the thresholds between two scores; those outside accept all or none.
     k = 1 + int(np.argmin(np.abs(misses - false_alarms)[1:-1]))
     return float(scores[k - 1] + (scores[k] - scores[k - 1]) / 2)
+
+
+def normalized_scores(
+    left: Any, right: Any, cohort: Any, *, n_nearest: int | None = None, pairwise: bool = False
+) -> np.ndarray:
+    """Return cosine similarities of pairs of rows, normalised by their similarities to a cohort.
+
+    Some recordings are similar to all others: noisy ones, say. One threshold is then too low for
+    them and too high for the rest. Here the similarity of a pair is compared with those of its
+    left row to a cohort of other classes, and of its right row to the same cohort: from the
+    similarity their mean is subtracted, and the difference is divided by their standard deviation.
+    The result is the mean of both (symmetric score normalisation, S-norm).
+
+    Parameters
+    ----------
+    left, right : array-like of shape (n_left, n_features) and (n_right, n_features)
+        Embeddings; means of several rows where there are several recordings of one side.
+    cohort : array-like of shape (n_cohort, n_features)
+        Embeddings of other classes, a hundred or more: those of the training data do.
+    n_nearest : int, default=None
+        Compare each row only with so many rows of the cohort, those that are most similar to it.
+        None: with all.
+    pairwise : bool, default=False
+        True: score each row of ``left`` with each of ``right``. False: score the first of ``left``
+        with the first of ``right``, and so on; both have the same number of rows.
+
+    Returns
+    -------
+    scores : ndarray of shape (n_left,), or (n_left, n_right) with ``pairwise=True``
+        Higher for rows that are more alike.
+
+    Raises
+    ------
+    ValueError
+        If a row is equally similar to all of the cohort that it is compared with.
+
+    See Also
+    --------
+    equal_error_threshold : A threshold of such scores.
+    skaudio.embedders.WCCN : Normalisation of the rows, before.
+
+    References
+    ----------
+    Shum, Dehak, Dehak & Glass 2010, "Unsupervised speaker adaptation based on the cosine similarity
+    for text-independent speaker verification"; Matejka et al. 2017, "Analysis of score
+    normalization in multilingual speaker recognition", for ``n_nearest``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.metrics import normalized_scores
+    >>> cohort = np.random.default_rng(0).normal(size=(200, 8))
+    >>> rows = np.eye(8)[:3] + 0.1
+    >>> normalized_scores(rows, rows, cohort, pairwise=True).argmax(axis=1)
+    array([0, 1, 2])
+    >>> normalized_scores(rows, rows[[1, 2, 0]], cohort).shape
+    (3,)
+    """
+    sides = [normalize(check_array(side, dtype=np.float64)) for side in (left, right)]
+    cohort = normalize(check_array(cohort, dtype=np.float64, ensure_min_samples=2))
+    if n_nearest is not None:
+        n_nearest = min(check_count("n_nearest", n_nearest, 2), len(cohort))
+    (left, right), names = sides, ("left", "right")
+    moments = [_cohort_moments(*side, cohort, n_nearest) for side in zip(sides, names, strict=True)]
+    if not pairwise:
+        check_same_lengths(left=left, right=right)
+        similarity = np.einsum("ij,ij->i", left, right)
+    else:
+        similarity = left @ right.T
+        moments[0] = [values[:, np.newaxis] for values in moments[0]]
+    both = sum((similarity - mean) / deviation for mean, deviation in moments)
+    scores: np.ndarray = both / 2
+    return scores
+
+
+def _cohort_moments(
+    rows: np.ndarray, name: str, cohort: np.ndarray, n_nearest: int | None
+) -> list[np.ndarray]:
+    """Return the mean and deviation of the similarities of each row to a cohort."""
+    means, deviations = [], []
+    for part in gen_batches(len(rows), ROWS_AT_ONCE):
+        similarity = rows[part] @ cohort.T
+        if n_nearest is not None:
+            similarity = np.partition(similarity, -n_nearest, axis=1)[:, -n_nearest:]
+        means.append(similarity.mean(axis=1))
+        deviations.append(similarity.std(axis=1))
+    deviation = np.concatenate(deviations)
+    if not deviation.all():
+        i = int(np.argmin(deviation))
+        raise ValueError(
+            f"{name}: row {i} is equally similar to all rows of the cohort that it is compared "
+            "with. Expected a cohort of different rows, and no row of zeros."
+        )
+    return [np.concatenate(means), deviation]
 
 
 def _error_rates(y_true: Any, y_score: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

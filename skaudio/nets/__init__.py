@@ -9,8 +9,12 @@ GRU
     Stacked recurrent layers, in one or both directions.
 StatisticsPooling
     Mean and deviation over time, mapped linearly.
+TDNN
+    Dilated convolutions over time, and statistics over the recording.
 ContrastiveLoss
     Loss of pairs of embeddings.
+AllPairsLoss, SupervisedContrastiveLoss, AngularMarginLoss
+    Losses of a batch of embeddings and their classes.
 CRNN
     Convolutions, recurrent layers, and a probability for each frame, pooled for each sequence.
 TimePooling
@@ -25,9 +29,15 @@ Standardize, StandardizedNet
 
 # Names that are imported as themselves are for the other packages: no part of the public interface.
 from skaudio.nets._crnn import CRNN, MixedLabelLoss, WeakLabelLoss, WeakPooling
+from skaudio.nets._crnn import EPS as EPS
 from skaudio.nets._gru import GRU
 from skaudio.nets._lenet import LeNet
-from skaudio.nets._losses import ContrastiveLoss
+from skaudio.nets._losses import (
+    AllPairsLoss,
+    AngularMarginLoss,
+    ContrastiveLoss,
+    SupervisedContrastiveLoss,
+)
 from skaudio.nets._losses import (
     PairLoss as PairLoss,
 )
@@ -45,6 +55,7 @@ from skaudio.nets._sequence_layers import (
     STEP as STEP,
 )
 from skaudio.nets._statistics_pooling import StatisticsPooling
+from skaudio.nets._tdnn import TDNN
 from skaudio.nets._time_pooling import (
     POOLINGS as POOLINGS,
 )
@@ -56,12 +67,16 @@ __all__ = [
     "CRNN",
     "GRU",
     "LOUDNESS_WEIGHT",
+    "TDNN",
+    "AllPairsLoss",
+    "AngularMarginLoss",
     "ContrastiveLoss",
     "LeNet",
     "MixedLabelLoss",
     "Standardize",
     "StandardizedNet",
     "StatisticsPooling",
+    "SupervisedContrastiveLoss",
     "TimePooling",
     "WeakLabelLoss",
     "WeakPooling",

@@ -1,9 +1,14 @@
-"""Losses on pairs of embeddings."""
+"""Losses of embeddings: of given pairs, and of all recordings of a batch with their classes."""
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
+
+# In place of minus infinity, before a softmax.
+FAR_BELOW = -1e9
 
 HINGES = ("squared", "linear")
 DISTANCES = ("euclidean", "cosine")
@@ -77,6 +82,151 @@ def pair_distance(
     # Its gradient is 0, not NaN, where both rows are equal.
     lengths: torch.Tensor = torch.linalg.vector_norm(left - right, dim=-1)
     return lengths
+
+
+class AllPairsLoss(nn.Module):
+    """The contrastive loss over all pairs of a batch, with equal weight of both kinds of pairs.
+
+    The mean loss of the pairs of one class, plus that of the pairs of two, divided by two. Batches
+    that hold several recordings of each of several classes are needed. A batch of n recordings has
+    n (n - 1) / 2 pairs: much more than the n / 2 that are compared pair by pair.
+
+    Parameters
+    ----------
+    loss : ContrastiveLoss
+        Loss of a pair.
+    unit_norm : bool, default=False
+        Scale embeddings to length 1 first.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaudio.nets import AllPairsLoss, ContrastiveLoss
+    >>> embeddings = torch.tensor([[0.0, 0.0], [0.0, 0.6], [0.3, 0.4]])
+    >>> AllPairsLoss(ContrastiveLoss(hinge="linear"))(embeddings, torch.tensor([0, 0, 1]))
+    tensor(0.5959)
+    """
+
+    def __init__(self, loss: ContrastiveLoss, *, unit_norm: bool = False):
+        super().__init__()
+        self.loss = loss
+        self.unit_norm = unit_norm
+
+    def forward(self, embeddings: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        """Return the loss of embeddings (n_recordings, n_features) of classes (n_recordings,)."""
+        if self.unit_norm:
+            embeddings = nn.functional.normalize(embeddings, dim=1)
+        i, j = torch.triu_indices(len(codes), len(codes), 1, device=codes.device)
+        same = codes[i] == codes[j]
+        total = embeddings.sum() * 0.0  # a batch may lack pairs of one kind
+        for kind in (same, ~same):
+            if kind.any():
+                left, right = embeddings[i[kind]], embeddings[j[kind]]
+                total = total + self.loss(left, right, same[kind]) / 2
+        return total
+
+
+class SupervisedContrastiveLoss(nn.Module):
+    """Recognise the recordings of one's own class among all others of the batch.
+
+    For recording i, with the cosine similarities s of embeddings and the temperature t, the loss is
+    the mean over the other recordings p of its class of::
+
+        -log(exp(s(i, p) / t) / sum of exp(s(i, a) / t) over all a other than i)
+
+    It is averaged over the recordings whose class occurs twice or more in the batch. This is the
+    first form of Khosla et al. 2020, "Supervised contrastive learning", where the mean is outside
+    of the logarithm.
+
+    Parameters
+    ----------
+    temperature : float, default=0.1
+        Lower values give more weight to the most similar recordings of other classes.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaudio.nets import SupervisedContrastiveLoss
+    >>> embeddings = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    >>> loss = SupervisedContrastiveLoss()
+    >>> loss(embeddings, torch.tensor([0, 0, 1, 1])) < loss(embeddings, torch.tensor([0, 1, 0, 1]))
+    tensor(True)
+    """
+
+    def __init__(self, *, temperature: float = 0.1):
+        super().__init__()
+        if not temperature > 0:
+            raise ValueError(f"temperature={temperature!r}: expected a number above 0.")
+        self.temperature = temperature
+
+    def forward(self, embeddings: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        """Return the loss of embeddings (n_recordings, n_features) of classes (n_recordings,)."""
+        unit = nn.functional.normalize(embeddings, dim=1)
+        itself = torch.eye(len(codes), dtype=torch.bool, device=codes.device)
+        # Minus infinity would give NaN where it is multiplied by zero below.
+        similarity = (unit @ unit.T / self.temperature).masked_fill(itself, FAR_BELOW)
+        log_share = similarity - similarity.logsumexp(1, keepdim=True)
+        partners = (codes[:, None] == codes) & ~itself
+        n_partners = partners.sum(1)
+        has = n_partners > 0
+        if not has.any():
+            return embeddings.sum() * 0.0
+        means = (log_share * partners).sum(1)[has] / n_partners[has]
+        return -means.mean()
+
+
+class AngularMarginLoss(nn.Module):
+    """Classify embeddings by their angles to one vector per class, with a margin.
+
+    The logit of a class is ``scale`` times the cosine of the angle between the embedding and the
+    vector of the class; for the true class, ``margin`` is added to the angle first. The loss is the
+    cross-entropy of these logits. Deng et al. 2019, "ArcFace: additive angular margin loss for deep
+    face recognition". Where angle and margin together exceed pi, the cosine is replaced by
+    ``cos(angle) - margin * sin(margin)``, as their code does, so that it keeps decreasing.
+
+    The vectors are learned with the network, and are not needed afterwards.
+
+    Parameters
+    ----------
+    n_features, n_classes : int
+    margin : float, default=0.2
+        In radians, from 0 up to less than pi.
+    scale : float, default=30.0
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaudio.nets import AngularMarginLoss
+    >>> loss = AngularMarginLoss(2, 2, margin=0.0, scale=1.0)
+    >>> loss.vectors.data = torch.eye(2)
+    >>> loss(torch.eye(2), torch.tensor([0, 1]))
+    tensor(0.3133, grad_fn=<NllLossBackward0>)
+    """
+
+    def __init__(
+        self, n_features: int, n_classes: int, *, margin: float = 0.2, scale: float = 30.0
+    ):
+        super().__init__()
+        if not 0 <= margin < math.pi:
+            raise ValueError(f"margin={margin!r}: expected radians, from 0 to less than pi.")
+        if not scale > 0:
+            raise ValueError(f"scale={scale!r}: expected a number above 0.")
+        self.margin = margin
+        self.scale = scale
+        self.vectors = nn.Parameter(torch.randn(n_classes, n_features))
+
+    def forward(self, embeddings: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        """Return the loss of embeddings (n_recordings, n_features) of classes (n_recordings,)."""
+        unit = nn.functional.normalize(self.vectors, dim=1)
+        cosine = nn.functional.normalize(embeddings, dim=1) @ unit.T
+        own = cosine.gather(1, codes[:, None])
+        # The root of zero has no derivative.
+        sine = (1.0 - own.square()).clamp(min=1e-12).sqrt()
+        moved = own * math.cos(self.margin) - sine * math.sin(self.margin)
+        beyond = own <= -math.cos(self.margin)
+        moved = torch.where(beyond, own - self.margin * math.sin(self.margin), moved)
+        logits = self.scale * cosine.scatter(1, codes[:, None], moved)
+        return nn.functional.cross_entropy(logits, codes)
 
 
 class PairLoss(nn.Module):

@@ -19,7 +19,9 @@ FORMAT = "skaudio model"
 VERSION = 1
 
 # What a file may hold. Names are numbers, so that no name can lead out of a folder.
-NAMES = re.compile(r"(card|model|probe)\.json|arrays/[0-9]{1,6}\.npy|weights/[0-9]{1,6}\.safetensors")
+NAMES = re.compile(
+    r"(card|model|probe)\.json|arrays/[0-9]{1,6}\.npy|weights/[0-9]{1,6}\.safetensors"
+)
 # In bytes: the directory at the end of the archive, a member of JSON once unpacked.
 LARGEST_DIRECTORY = 4 << 20
 LARGEST_JSON = 16 << 20
@@ -107,8 +109,8 @@ class Archive:
     def __init__(self, path: Path):
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            beginning = file.read(16)
-            if not beginning.startswith(b"PK\x03\x04"):
+            beginning = file.read(100)
+            if not beginning.startswith(b"PK\x03\x04") or b"/data.pkl" in beginning:
                 raise RefusedError(what_it_is(beginning))
             _check_end(file, size)
             try:
@@ -255,6 +257,8 @@ def what_it_is(beginning: bytes) -> str:
         )
     if beginning[:1] == b"\x80" and beginning[1:2] in b"\x02\x03\x04\x05":
         return PICKLE.format("a pickle (of pickle, joblib, or torch before 1.6)")
+    if b"/data.pkl" in beginning:
+        return PICKLE.format("a file of torch.save, a pickle inside a zip archive")
     if beginning.startswith(PACKED):
         return PICKLE.format("compressed, as joblib's pickles may be")
     if not beginning:
@@ -263,8 +267,6 @@ def what_it_is(beginning: bytes) -> str:
 
 
 def _other_zip(names: list[str]) -> str:
-    if any(name.endswith("data.pkl") for name in names):
-        return PICKLE.format("a file of torch.save, a pickle inside a zip archive")
     if "schema.json" in names:
         return "it is a file of skops: skops.io.load reads it"
     return f"it is another zip archive, not a saved model: it has no {MANIFEST}"

@@ -67,7 +67,7 @@ def make_card(
     classes = getattr(last, "labels_", getattr(last, "classes_", None))
     rates = [getattr(p, "sample_rate", None) for p in estimators]
     seen = [getattr(p, "n_samples_seen_", None) for p in estimators]
-    counts = [int(n) for n in seen if isinstance(n, (int, np.integer))]
+    counts = [int(n) for n in seen if isinstance(n, (int, np.number))]
     facts: dict[str, Any] = {
         "estimator": type(estimator).__name__,
         "steps": [type(p).__name__ for p in estimators] if len(estimators) > 1 else None,

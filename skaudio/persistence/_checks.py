@@ -129,7 +129,8 @@ def same_classes(tree: Any, forest: Any) -> bool:
     """Whether a tree of a forest has as many classes for each output as the forest."""
     several = forest.n_outputs_ > 1
     classes = forest.classes_ if several else [forest.classes_]
-    return [len(one) for one in classes] == tree.tree_.n_classes.tolist()
+    sizes: list[int] = tree.tree_.n_classes.tolist()
+    return [len(one) for one in classes] == sizes
 
 
 def _finish_neighbours(model: Any) -> None:

@@ -49,9 +49,7 @@ SKLEARN = {
         "LabelBinarizer MultiLabelBinarizer PolynomialFeatures FunctionTransformer"
     ),
     "svm": "SVC NuSVC SVR NuSVR OneClassSVM LinearSVC LinearSVR",
-    "tree": (
-        "DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier ExtraTreeRegressor"
-    ),
+    "tree": ("DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier ExtraTreeRegressor"),
 }
 # Functions that these have as parameters.
 FUNCTIONS = {
@@ -59,6 +57,7 @@ FUNCTIONS = {
         "f_classif f_regression chi2 mutual_info_classif mutual_info_regression"
     ),
 }
+PUBLIC: list[str] = vars(skaudio)["__all__"]
 # Objects without parameters: all that they have is state.
 PLAIN = ("sklearn.calibration._CalibratedClassifier",)
 
@@ -116,5 +115,5 @@ def _has(names: str, kind: type) -> bool:
 
 def _public(name: str, kind: type) -> type | None:
     """Return a public class of skaudio of some kind, or None."""
-    found = getattr(skaudio, name) if name in skaudio.__all__ else None
+    found = getattr(skaudio, name) if name in PUBLIC else None
     return found if isinstance(found, type) and issubclass(found, kind) else None

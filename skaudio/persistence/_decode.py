@@ -13,13 +13,12 @@ import numpy as np
 import safetensors.torch
 from sklearn.utils import Bunch
 
-from skaudio._neural import put_net
+from skaudio._neural import build_for, put_net
 from skaudio._validation import check_parameters, has_device
 from skaudio.persistence._archive import Archive, RefusedError
 from skaudio.persistence._checks import finish, make_tree
 from skaudio.persistence._classes import PLAIN, find_estimator, find_function
 from skaudio.persistence._encode import OF_MACHINE
-from skaudio.pretrained import is_pretrained, put_pretrained
 
 ATTRIBUTE = re.compile(r"_?[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*_?")
 DTYPE = re.compile(r"[<>|=][biufcSU][0-9]{1,6}")
@@ -29,7 +28,7 @@ MOST_AXES = 8
 MOST_ESTIMATORS = 1 << 14
 
 
-class Decoder:
+class TreeReader:
     """Makes the estimator of a saved model.
 
     Parameters
@@ -54,7 +53,7 @@ class Decoder:
         Raises
         ------
         RefusedError
-            If it is not what `Encoder` makes. Damage may also raise other errors.
+            If it is not what `TreeWriter` makes. Damage may also raise other errors.
         """
         if isinstance(item, list):
             return [self.decode(one) for one in item]
@@ -199,11 +198,11 @@ class Decoder:
             return
         name = item["weights"]
         content = self._archive.member(name)
-        if is_pretrained(made):
+        if hasattr(made, "_put_net"):
             key = (made.model, repr(made.model_params))
             used, net = self._nets.get(name, (key, None))
             if net is None:
-                put_pretrained(made, safetensors.torch.load(content))
+                made._put_net(build_for(safetensors.torch.load(content), made._new_net))
                 self._nets[name] = key, made.net_
             elif used == key:
                 made.net_ = net
@@ -216,7 +215,7 @@ class Decoder:
         if not hasattr(made, "net_"):
             raise RefusedError(f"{name} is used by two nets, or by {type(made).__name__}")
 
-    _MAKERS: Mapping[str, Callable[[Decoder, dict[str, Any]], Any]] = {
+    _MAKERS: Mapping[str, Callable[[TreeReader, dict[str, Any]], Any]] = {
         **dict.fromkeys(("tuple", "set", "frozenset"), _container),
         **dict.fromkeys(("dict", "bunch"), _mapping),
         **dict.fromkeys(("int", "float", "complex", "dtype", "scalar"), _number),

@@ -21,7 +21,6 @@ from skaudio._validation import check_parameters
 from skaudio.caching import CachedTransformer
 from skaudio.persistence._checks import DERIVED
 from skaudio.persistence._classes import PLAIN, estimator_name, function_name
-from skaudio.pretrained import is_pretrained, licence_of, take_pretrained
 
 # Parameters that belong to a machine or its user, and what is stored in their place.
 OF_MACHINE: dict[str, Any] = {"memory": None, "n_jobs": None, "data_home": None}
@@ -37,7 +36,7 @@ PRIVATE = ("_metadata_request",)
 TOO_DEEP = 100
 
 
-class Encoder:
+class TreeWriter:
     """Makes the members of a saved model from an estimator.
 
     Attributes
@@ -129,7 +128,7 @@ class Encoder:
             if self._users.setdefault(name, value) is not value:
                 raise ValueError(f"{place}: there are two objects named {name}; rename one.")
             kind = "class" if isinstance(value, type) else "function"
-            self.needs[name] = f"the {kind} given as {place}"
+            self.needs.setdefault(name, f"the {kind} given as {place}")
             return {"t": "user", "v": name}
         raise not_storable(value, place)
 
@@ -164,7 +163,7 @@ class Encoder:
             # Attributes that scikit-learn's constructors add to the parameters.
             left |= vars(type(estimator)(**{n: getattr(estimator, n) for n in names})).keys()
         neural = hasattr(estimator, "_built_with") and hasattr(estimator, "net_")
-        pretrained = is_pretrained(estimator)
+        pretrained = hasattr(estimator, "_put_net")
         if neural or pretrained:
             left |= {"net_", "history_", "_built_with"}
         state = {
@@ -180,8 +179,8 @@ class Encoder:
             found["net"] = {**facts, "built_with": built_with, "history": history}
             found["weights"] = self._weights(tensors, shared=False)
         elif pretrained:
-            found["weights"] = self._weights(take_pretrained(estimator), shared=True)
-            self.licences[estimator.model] = licence_of(estimator)
+            found["weights"] = self._weights(estimator._net().state_dict(), shared=True)
+            self.licences[estimator.model] = estimator._licence()
         return found
 
     def _portable(self, estimator: Any, name: str, prefix: str) -> Any:

@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator
 
 from skaudio.persistence._archive import Archive, RefusedError, as_json, write_archive
 from skaudio.persistence._card import ModelCard, make_card, versions
-from skaudio.persistence._decode import Decoder, user_names
-from skaudio.persistence._encode import Encoder
+from skaudio.persistence._decode import TreeReader, user_names
+from skaudio.persistence._encode import TreeWriter
 from skaudio.persistence._probe import check_probe, make_probe
 
 
@@ -83,7 +83,7 @@ def save(
     if description is not None and not isinstance(description, str):
         raise TypeError(f"description={description!r:.100}: expected a str or None.")
     path = Path(path)
-    encoder = Encoder()
+    encoder = TreeWriter()
     tree = encoder.encode(estimator, type(estimator).__name__)
     probe = make_probe(getattr(estimator, "best_estimator_", estimator), encoder.encode)
     card = make_card(
@@ -150,6 +150,7 @@ def load(path: str | os.PathLike[str], modules: Mapping[str, Any] | None = None)
     given = dict(modules or {})
     try:
         archive = Archive(path)
+        _card_of(archive)
         tree, probe = archive.json("model.json"), archive.json("probe.json")
         needed = dict.fromkeys(user_names(tree))
         if missing := [name for name in needed if name not in given]:
@@ -158,7 +159,7 @@ def load(path: str | os.PathLike[str], modules: Mapping[str, Any] | None = None)
                 f"it needs {' and '.join(f'{n:.60}' for n in missing[:5])} of whoever made it, "
                 f'whose code it does not hold: skaudio.load("{path}", modules={{{call:.300}}})'
             )
-        decoder = Decoder(archive, given)
+        decoder = TreeReader(archive, given)
         estimator = decoder.decode(tree)
         if not isinstance(estimator, BaseEstimator):
             raise RefusedError("it holds no estimator")
@@ -229,15 +230,20 @@ def inspect(path: str | os.PathLike[str]) -> ModelCard:
     path = Path(path)
     try:
         archive = Archive(path)
-        facts = archive.json("card.json")
-        if not isinstance(facts, dict):
-            raise RefusedError("its card holds no facts")
+        facts = _card_of(archive)
         sizes = {n: m["size"] for n, m in archive.manifest["members"].items()}
     except RefusedError as error:
         raise ValueError(f"{path} cannot be read: {error}.") from error
     weights = sum(size for name, size in sizes.items() if name.startswith("weights/"))
     more = {"size": path.stat().st_size, "weights_size": weights}
     return ModelCard(facts | more | {"versions": _versions(archive.manifest)})
+
+
+def _card_of(archive: Archive) -> dict[str, Any]:
+    facts = archive.json("card.json")
+    if not isinstance(facts, dict):
+        raise RefusedError("its card holds no facts")
+    return facts
 
 
 def _versions(manifest: Mapping[str, Any]) -> dict[str, str]:

@@ -30,10 +30,6 @@ RATES, MOST_FEATURES = (100, 400_000), 1 << 16
 MOST_WORK = 1 << 26
 
 
-class Drift(UserWarning):
-    """A model that was loaded gives other results than when it was saved."""
-
-
 def make_probe(estimator: Any, encode: Callable[[Any, str], Any]) -> dict[str, Any]:
     """Return inputs and outputs of an estimator as JSON, or the reason why there are none.
 
@@ -41,10 +37,10 @@ def make_probe(estimator: Any, encode: Callable[[Any, str], Any]) -> dict[str, A
     ----------
     estimator : estimator
     encode : callable
-        `Encoder.encode`.
+        `TreeWriter.encode`.
     """
-    method = next((m for m in METHODS if hasattr(estimator, m)), None)
-    reason = "no method of it predicts or transforms" if method is None else ""
+    method = next((m for m in METHODS if hasattr(estimator, m)), "")
+    reason = "" if method else "no method of it predicts or transforms"
     for facts in _candidates(estimator) if method else ():
         if reason := too_much(estimator):
             break
@@ -85,12 +81,13 @@ def check_probe(estimator: Any, probe: Mapping[str, Any], decode: Callable[[Any]
 def _candidates(estimator: Any) -> list[dict[str, Any]]:
     """Return the kinds of inputs that an estimator may take, the likeliest first."""
     rates = [part.sample_rate for part in _all(estimator) if _is_rate(part)]
-    sounds = {"kind": "recordings", "sample_rate": int(rates[0]) if rates else DEFAULT_RATE}
+    rate = int(rates[0]) if rates else DEFAULT_RATE
+    sounds = {"kind": "recordings", "sample_rate": rate}
     first = first_step(estimator)
     n_rows = getattr(estimator, "n_features_in_", getattr(first, "n_features_in_", None))
     n_frames = _n_features(estimator) or n_rows or 8
     rows = [{"kind": "rows", "n_features": int(n_rows)}] if n_rows else []
-    table = _table(first, sounds["sample_rate"])
+    table = _table(first, rate)
     frames = {"kind": "frames", "n_features": int(n_frames)}
     if rates and rows:  # clips of one length
         return [*rows, sounds]
@@ -121,9 +118,9 @@ def _is_rate(part: Any) -> bool:
 
 def _n_features(estimator: Any) -> int | None:
     for part in (estimator, getattr(estimator, "estimator_", None), first_step(estimator)):
-        net = getattr(part, "net_", None)
-        if hasattr(net, "module_"):
-            return len(net.module_.standardize.mean)
+        module = getattr(getattr(part, "net_", None), "module_", None)
+        if module is not None:
+            return len(module.standardize.mean)
     return None
 
 

@@ -3,6 +3,5 @@
 from skaudio.pretrained._audio_tagger import AudioTagger
 from skaudio.pretrained._offline import download
 from skaudio.pretrained._pretrained_embedder import PretrainedEmbedder
-from skaudio.pretrained._stored import is_pretrained, licence_of, put_pretrained, take_pretrained
 
 __all__ = ["AudioTagger", "PretrainedEmbedder", "download"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from operator import attrgetter
 from typing import Any, ClassVar
 
@@ -12,11 +12,12 @@ from scipy.special import expit
 from skaudio._validation import Checked, check_count, check_length, choice, count, flag, number
 from skaudio.audio import check_recordings
 from skaudio.frames import pack
-from skaudio.pretrained._audioset_labels import RollUp, labels_of, load_ontology, select
-from skaudio.pretrained._extraction import POOLS, join
+from skaudio.pretrained._audioset_labels import RollUp, all_labels, labels_of, select
+from skaudio.pretrained._chunk_stream import StreamParts
+from skaudio.pretrained._extraction import POOLS, in_order
 from skaudio.pretrained._pretrained_net import PretrainedNet
 from skaudio.pretrained._pretrained_transformer import LABELS, WEIGHTS, PretrainedTransformer
-from skaudio.pretrained._registry import MODELS, find_model
+from skaudio.pretrained._registry import find_model
 
 
 class AudioTagger(PretrainedTransformer):
@@ -247,21 +248,7 @@ class AudioTagger(PretrainedTransformer):
         return names
 
     def _all_labels(self) -> tuple[list[str], RollUp | None]:
-        entry = find_model(self.model)
-        if self.labels is not None:
-            labels = list(self.labels)
-        elif entry.labels is None:
-            others = ", ".join(repr(name) for name, model in MODELS.items() if model.labels)
-            raise ValueError(
-                f"model={self.model!r} has no classes: expected one of {others}. Its features are "
-                "for PretrainedEmbedder."
-            )
-        else:
-            labels = labels_of(entry.labels)
-        if not self.rollup:
-            return labels, None
-        rollup = RollUp(labels, load_ontology(self.data_home))
-        return rollup.labels, rollup
+        return all_labels(self.model, self.labels, self.rollup, self.data_home)
 
     def _sequences(
         self, recordings: Any, *, frames: bool = True
@@ -270,19 +257,31 @@ class AudioTagger(PretrainedTransformer):
 
         The second value is its number of samples at the net's rate.
         """
+        self._check_net(self._net())
+        call, hop = self._reading(frames)
+        scores_of = self._scorer()
+        for chunks, n_samples in self._extract(recordings, call):
+            if chunks:
+                yield scores_of(in_order(chunks, hop)), n_samples
+            else:  # it cannot be read
+                yield np.full((len(self.get_feature_names_out()), 1), np.nan, np.float32), 0
+
+    def _reading(self, frames: bool = True) -> tuple[Any, float]:
+        """Return what to read of the net, and the hop of chunks in frames, 0 for one per chunk."""
+        net = self._net()
+        frames = frames and self.pooling is None and net.frame_duration is not None
+        logits_of: Any = attrgetter("frame_logits" if frames else "logits")
+        hop = self._chunking(net).hop / net.front_end.hop_length if frames else 0.0
+        return lambda net, x: logits_of(net(x)), hop
+
+    def _scorer(self) -> Callable[[np.ndarray], np.ndarray]:
         labels, rollup = self._all_labels()
         chosen = select(self.classes, labels, self.rollup)
-        net = self._net()
-        self._check_net(net)
-        frames = frames and self.pooling is None and net.frame_duration is not None
-        hop = self._chunking(net).hop / net.front_end.hop_length
-        logits_of: Any = attrgetter("frame_logits" if frames else "logits")
-        for chunks, n_samples in self._extract(recordings, lambda net, x: logits_of(net(x))):
-            if not chunks:  # it cannot be read
-                yield np.full((len(chosen), 1), np.nan, np.float32), 0
-                continue
-            scores = expit(join(chunks, hop) if frames else np.stack(chunks, axis=1))
-            yield (scores if rollup is None else rollup(scores))[chosen], n_samples
+        return lambda logits: (rollup or np.asarray)(expit(logits))[chosen]
+
+    def _stream_parts(self) -> StreamParts:
+        call, hop = self._reading()
+        return StreamParts(call, True, hop, len(self.get_feature_names_out()), self._scorer())
 
     def _check(self) -> None:
         super()._check()

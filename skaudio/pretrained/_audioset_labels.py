@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from skaudio._files import FileState, fetch_file, file_state, get_data_home
+from skaudio.pretrained._registry import MODELS, find_model
 
 # Classes of AudioSet that YAMNet does without; the others it has in the same order.
 NOT_IN_YAMNET = frozenset(
@@ -138,3 +139,24 @@ def select(classes: Any, labels: Sequence[str], rolled_up: bool) -> np.ndarray:
     if not len(classes):
         raise ValueError("classes is empty: expected labels, or None for all.")
     return np.array([position[name] for name in classes])
+
+
+def all_labels(
+    model: str, given: Any, roll_up: bool, data_home: Any
+) -> tuple[list[str], RollUp | None]:
+    """Return the labels of a model, or those that were given, and what rolls up their scores."""
+    entry = find_model(model)
+    if given is not None:
+        labels = list(given)
+    elif entry.labels is None:
+        others = ", ".join(repr(name) for name, one in MODELS.items() if one.labels)
+        raise ValueError(
+            f"model={model!r} has no classes: expected one of {others}. Its features are for "
+            "PretrainedEmbedder."
+        )
+    else:
+        labels = labels_of(entry.labels)
+    if not roll_up:
+        return labels, None
+    rollup = RollUp(labels, load_ontology(data_home))
+    return rollup.labels, rollup

@@ -47,11 +47,28 @@ class Chunking:
         """Return where each chunk of a recording begins and ends, maybe past its end."""
         if self.length is None:
             return [(0, n_samples)]
-        starts = [i * self.hop for i in range(self.count(n_samples))]
-        stops = [start + self.length for start in starts]
-        if not self.fixed and self.hop <= self.length:
-            stops[-1] = n_samples
-        return list(zip(starts, stops, strict=True))
+        bounds = self.bounds_of(0, self.count(n_samples))
+        if self.takes_rest:
+            bounds[-1] = bounds[-1][0], n_samples
+        return bounds
+
+    def bounds_of(self, first: int, last: int) -> list[tuple[int, int]]:
+        """Return where the chunks from one number to another begin and end."""
+        length = self.length or 0
+        return [(i * self.hop, i * self.hop + length) for i in range(first, last)]
+
+    @property
+    def takes_rest(self) -> bool:
+        """Whether the last chunk ends with the recording."""
+        return not self.fixed and self.length is not None and self.hop <= self.length
+
+    def n_certain(self, n_samples: int) -> int:
+        """Return how many chunks are the same whatever follows so many samples."""
+        if self.length is None or n_samples < self.length:
+            return 0
+        if self.takes_rest:  # but for the last one
+            return self.count(n_samples) - 1
+        return (n_samples - self.length) // self.hop + 1
 
     def cut(self, waveform: np.ndarray) -> list[np.ndarray]:
         """Return the chunks of a waveform."""

@@ -182,6 +182,14 @@ class Extraction:
         check_overflow(spectrum, chunk, recording.name)
         return spectrum
 
+    def run_chunks(self, chunks: list[np.ndarray], name: str) -> list[np.ndarray]:
+        """Return the results of some chunks, waveforms, of a signal of such a name."""
+        signal = Recording(np.empty(0, np.float32), name)
+        threads = ThreadPoolExecutor(n_threads(), initializer=use_one_torch_thread)
+        with one_blas_thread(), threads as pool:
+            spectra = list(pool.map(lambda chunk: self._encode(signal, chunk), chunks))
+            return next(self._run(pool, [spectra]))
+
     def _run(self, pool: Executor, gathered: list[list[np.ndarray]]) -> Iterator[list[np.ndarray]]:
         results: list[list[Any]] = [[None] * len(spectra) for spectra in gathered]
         places: dict[int, list[tuple[int, int]]] = {}
@@ -222,6 +230,11 @@ class Extraction:
     @property
     def _on_cpu(self) -> bool:
         return next(self.net.parameters()).device.type == "cpu"
+
+
+def in_order(chunks: list[np.ndarray], hop: float) -> np.ndarray:
+    """Return chunks as frames: one each, or with a ``hop`` above 0 their own, see `join`."""
+    return join(chunks, hop) if hop else np.stack(chunks, axis=1)
 
 
 def join(chunks: list[np.ndarray], hop: float) -> np.ndarray:

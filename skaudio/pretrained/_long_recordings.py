@@ -53,18 +53,49 @@ def chunks_of_long(
     n_samples : int or None
         With the last ones: the samples of the recording.
     """
-    held = np.empty(0, np.float32)  # from the first sample of the next chunk on
-    begin = n_samples = n_done = 0
+    cutter = ChunkCutter(chunking)
     for piece in stream(recording, sample_rate, block=PIECE):
-        held = np.concatenate([held[max(begin - n_samples + len(held), 0) :], piece])
-        n_samples += len(piece)
-        # Of what is known now only the last chunk can change: it may be followed by others.
-        certain = chunking.bounds(n_samples)[n_done:-1]
-        first = n_samples - len(held)
-        chunks = [held[a - first : b - first] for a, b in certain]
-        n_done += len(chunks)
-        begin = n_done * chunking.hop
-        yield chunks, None
-    first = n_samples - len(held)
-    rest = [held[a - first : b - first] for a, b in chunking.bounds(n_samples)[n_done:]]
-    yield chunking.padded(rest), n_samples
+        yield cutter.push(piece), None
+    yield cutter.finish(), cutter.n_samples
+
+
+class ChunkCutter:
+    """Cut a signal that arrives in pieces into chunks.
+
+    Parameters
+    ----------
+    chunking : Chunking
+        Of a fixed length.
+
+    Attributes
+    ----------
+    n_samples : int
+        Samples seen so far.
+    """
+
+    def __init__(self, chunking: Chunking) -> None:
+        self._chunking = chunking
+        self._held = np.empty(0, np.float32)  # the last samples, from the next chunk's first one on
+        self._n_chunks = 0
+        self.n_samples = 0
+
+    def push(self, piece: np.ndarray) -> list[np.ndarray]:
+        """Return the chunks that are certain with the next samples."""
+        begin = self._n_chunks * self._chunking.hop
+        done = max(begin - self.n_samples + len(self._held), 0)
+        self._held = np.concatenate([self._held[done:], piece])
+        self.n_samples += len(piece)
+        certain = self._chunking.n_certain(self.n_samples)
+        return self._cut(self._chunking.bounds_of(self._n_chunks, certain))
+
+    def finish(self) -> list[np.ndarray]:
+        """Return the chunks that remain."""
+        if not self.n_samples:
+            return []
+        rest = self._chunking.bounds(self.n_samples)[self._n_chunks :]
+        return self._chunking.padded(self._cut(rest))
+
+    def _cut(self, bounds: list[tuple[int, int]]) -> list[np.ndarray]:
+        first = self.n_samples - len(self._held)
+        self._n_chunks += len(bounds)
+        return [self._held[a - first : b - first] for a, b in bounds]

@@ -12,7 +12,8 @@ from skaudio._validation import TEXT, Checked, check_length, choice, count
 from skaudio.audio import check_recordings
 from skaudio.frames import pack, scale_to_unit
 from skaudio.nets import recording_copy
-from skaudio.pretrained._extraction import POOLS, join
+from skaudio.pretrained._chunk_stream import StreamParts
+from skaudio.pretrained._extraction import POOLS, in_order
 from skaudio.pretrained._inference import inference_net
 from skaudio.pretrained._layer_frames import LayerTime, as_frames, time_of_layer
 from skaudio.pretrained._pretrained_net import PretrainedNet
@@ -39,7 +40,7 @@ class PretrainedEmbedder(PretrainedTransformer):
     layer : str, default=None
         Name of the module of the network (``net_.named_modules()``) whose output is returned. None:
         the embedding that the authors of the network use.
-    frames : {"chunk", "layer"}, default="chunk"
+    resolution : {"chunk", "layer"}, default="chunk"
         "chunk": one frame per chunk, the output of ``layer`` averaged over time and frequency.
         "layer": one frame per time step of ``layer``, with its channels in each frequency band as
         features. In "mn04_as", "features.6" has steps of 0.08 s, "features.12" of 0.16 s.
@@ -116,7 +117,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         "batch_size": count() | choice(None),
         "pooling": choice("mean", "max", None),
         "layer": TEXT | choice(None),
-        "frames": choice("chunk", "layer"),
+        "resolution": choice("chunk", "layer"),
     }
 
     def __init__(
@@ -126,7 +127,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         weights: Any = None,
         pooling: str | None = "mean",
         layer: str | None = None,
-        frames: str = "chunk",
+        resolution: str = "chunk",
         chunk_duration: Any = "auto",
         chunk_hop: Any = "auto",
         unit_norm: bool = False,
@@ -142,7 +143,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         self.weights = weights
         self.pooling = pooling
         self.layer = layer
-        self.frames = frames
+        self.resolution = resolution
         self.chunk_duration = chunk_duration
         self.chunk_hop = chunk_hop
         self.unit_norm = unit_norm
@@ -170,13 +171,9 @@ class PretrainedEmbedder(PretrainedTransformer):
         self._check()
         recordings = check_recordings(self, X, reset=False, finite=False)
         missing = [np.full(self._n_features(), np.nan, np.float32)]
-        call, hop = self._features, 0.0
-        if self.frames == "layer":
-            net, call = self._net(), self._layer_frames
-            stride = self._layer_time().stride * net.front_end.hop_length
-            hop = self._chunking(net).hop / stride
+        call, hop = self._reading()
         sequences = (
-            join(chunks, hop) if chunks and hop else np.stack(chunks or missing, axis=1)
+            in_order(chunks, hop) if chunks else np.stack(missing, axis=1)
             for chunks, _ in self._extract(recordings, call, fold=self.layer is None)
         )
         if self.pooling is None:
@@ -197,10 +194,10 @@ class PretrainedEmbedder(PretrainedTransformer):
         Returns
         -------
         times : ndarray of shape (n_frames,)
-            Of the middles of chunks. With ``frames="layer"`` frames begin at 0; a network that
+            Of the middles of chunks. With ``resolution="layer"`` frames begin at 0; a network that
             averages neighbours, rather than skipping some, is up to half a frame later.
         """
-        if self.frames == "layer":
+        if self.resolution == "layer":
             step = self._layer_time().stride * self._net().front_end.hop_length
             count = check_length("n_frames", n_frames)
             return np.asarray(np.arange(count) * step / self.sample_rate)
@@ -229,9 +226,21 @@ class PretrainedEmbedder(PretrainedTransformer):
             fast = inference_net(net, self.device, DTYPES[self.precision], fold_batch_norm=False)
             silence = np.zeros((1, round(net.chunk_duration * self.sample_rate)), np.float32)
             spectrum = net.front_end(silence).to(self.device, DTYPES[self.precision])
-            call = self._layer_frames if self.frames == "layer" else self._features
+            call = self._layer_frames if self.resolution == "layer" else self._features
             n_features: int = call(fast, spectrum).shape[1]
             return n_features
+
+    def _reading(self) -> tuple[Any, float]:
+        """Return what to read of the net, and the hop of chunks in frames, 0 for one per chunk."""
+        if self.resolution == "chunk":
+            return self._features, 0.0
+        net = self._net()
+        stride = self._layer_time().stride * net.front_end.hop_length
+        return self._layer_frames, self._chunking(net).hop / stride
+
+    def _stream_parts(self) -> StreamParts:
+        call, hop = self._reading()
+        return StreamParts(call, self.layer is None, hop, self._n_features(), self._scaled)
 
     def _scaled(self, values: np.ndarray) -> np.ndarray:
         return scale_to_unit(values, axis=0) if self.unit_norm else values
@@ -239,7 +248,7 @@ class PretrainedEmbedder(PretrainedTransformer):
     def _check_net(self, net: PretrainedNet) -> None:
         super()._check_net(net)
         self._layer(net)
-        if self.frames == "layer":
+        if self.resolution == "layer":
             self._layer_time()
 
     def _layer(self, net: PretrainedNet) -> Any:

@@ -21,21 +21,28 @@ from skaudio._validation import (
 )
 from skaudio.audio import Recordings, check_recordings
 from skaudio.frames import FrameOutputMixin
+from skaudio.pretrained._chunk_stream import ChunkStreamMixin
 from skaudio.pretrained._chunking import Chunking, chunking_of
 from skaudio.pretrained._extraction import Extraction
+from skaudio.pretrained._holds_net import HoldsNet
 from skaudio.pretrained._inference import inference_net, weights_hash
 from skaudio.pretrained._pretrained_net import PretrainedNet
-from skaudio.pretrained._registry import find_model, load_net, shared_net, weights_source
+from skaudio.pretrained._registry import find_model, load_net
 
 # "auto" is float32: embeddings of several machines are compared with each other.
 DTYPES = {"auto": torch.float32, "float32": torch.float32, "bfloat16": torch.bfloat16}
+
+# Runs a net on spectrograms.
+Call = Callable[[PretrainedNet, torch.Tensor], torch.Tensor]
 
 _PATHS = sequence("sequence of paths", "a list of paths", PATH)
 WEIGHTS = Constraint(("path",), (), ("a path",), PATH.is_type) | _PATHS | choice("random", None)
 LABELS = sequence("sequence of str", "a list of labels", TEXT)
 
 
-class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
+class PretrainedTransformer(
+    HoldsNet, ChunkStreamMixin, FrameOutputMixin, TransformerMixin, BaseEstimator
+):
     """Recordings through a pretrained net; nothing is learned from them."""
 
     model: str
@@ -108,21 +115,6 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         starts = np.arange(check_length("n_chunks", n_chunks))[:, np.newaxis] * chunking.hop
         return (starts + [0, chunking.length]) / self.sample_rate
 
-    def _net(self) -> PretrainedNet:
-        """Return ``net_``, or before `fit`, and after a change of parameters, a shared net."""
-        own = getattr(self, "net_", None)
-        if own is not None and own.weights_source == self._stored_source():
-            return own  # needs no files
-        now = self._weights_source()
-        return own if own is not None and own.weights_source == now else shared_net(*now)
-
-    def _weights_source(self) -> tuple[Any, ...]:
-        return weights_source(self.model, self.weights, self.model_params, self.data_home)
-
-    def _stored_source(self) -> tuple[Any, ...]:
-        """Return the `weights_source` of a net that a saved model holds."""
-        return "stored", self.model, self.model_params, self.weights
-
     def _returns_rows(self) -> bool:
         return self.pooling is not None
 
@@ -141,7 +133,7 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
     def _extract(
         self,
         recordings: Recordings,
-        call: Callable[[PretrainedNet, torch.Tensor], torch.Tensor],
+        call: Call,
         fold: bool = True,
     ) -> Iterator[tuple[list[np.ndarray], int]]:
         """Yield what ``call`` makes of each chunk with the net, and the samples.
@@ -149,13 +141,16 @@ class PretrainedTransformer(FrameOutputMixin, TransformerMixin, BaseEstimator):
         One pair for each recording: a list with an item per chunk, and the number of samples at
         the net's rate. With ``on_error="nan"``, no items for a recording that cannot be read.
         """
-        net = self._net()
-        fast = inference_net(net, self.device, DTYPES[self.precision], fold_batch_norm=fold)
-        work = Extraction(fast, self._chunking(net), call, self.batch_size, self.on_error)
+        work = self._extraction(call, fold)
         with progress_bar(len(recordings), self.verbose) as progress:
             for result in work(recordings):
                 yield result
                 progress(1)
+
+    def _extraction(self, call: Call, fold: bool) -> Extraction:
+        net = self._net()
+        fast = inference_net(net, self.device, DTYPES[self.precision], fold_batch_norm=fold)
+        return Extraction(fast, self._chunking(net), call, self.batch_size, self.on_error)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

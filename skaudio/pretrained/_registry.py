@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -184,7 +185,7 @@ def find_file(name: str, model: Model, file: WeightsFile, folder: Path) -> Path:
             f"To put it there by hand, download {file.url} elsewhere and save it as {path} "
             f"({stated}), or pass weights=path"
         )
-        print(f"Weights of {name}: licence {model.licence}")
+        print(f"Weights of {name}: licence {model.licence}", file=sys.stderr)
         fetch_file(
             file.url,
             path,

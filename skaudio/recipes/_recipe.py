@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from sklearn.linear_model import LogisticRegression
@@ -97,8 +98,8 @@ def _check_pretrained(task: str, pretrained: Any) -> str | None:
     if pretrained and task in ("words", "voices"):
         raise ValueError(
             f"pretrained={pretrained!r}: there is no recipe with a pretrained network for "
-            f"task={task!r}, expected None or False (networks pretrained on AudioSet tell words and "
-            "voices worse than a network trained on them)."
+            f"task={task!r}, expected None or False. Networks pretrained on AudioSet tell words "
+            "and voices apart less well than a network trained on recordings of them."
         )
     return PRETRAINED if pretrained is True else pretrained or None
 
@@ -128,10 +129,9 @@ def _environment(n_recordings: int | None, pretrained: str | None) -> Any:
         return LeNetClassifier(
             MelSpectrogram(hop_length=320, scale="db"), max_epochs=_epochs(20, n_recordings)
         )
-    model = {} if pretrained == PRETRAINED else {"model": pretrained}
     return Pipeline(
         [
-            ("embedder", PretrainedEmbedder(**model)),
+            ("embedder", PretrainedEmbedder(pretrained)),
             ("scaler", StandardScaler()),
             ("classifier", LogisticRegression(max_iter=5000)),
         ]
@@ -155,4 +155,9 @@ def _events(n_recordings: int | None, pretrained: str | None) -> Any:
     )
 
 
-_RECIPES = {"words": _words, "voices": _voices, "environment": _environment, "events": _events}
+_RECIPES: dict[str, Callable[[int | None, str | None], Any]] = {
+    "words": _words,
+    "voices": _voices,
+    "environment": _environment,
+    "events": _events,
+}

@@ -181,12 +181,12 @@ def test_downloads_once(name, home, serve, capsys):
     archive = serve(files())
     with pytest.warns(UserWarning, match="no reference hash is known for"):
         bunch = fetch(data_home=home)
-    assert "licence CC BY" in capsys.readouterr().out
+    assert "licence CC BY" in capsys.readouterr().err
     assert len(bunch.data) == 40 * len(bunch.target_names)
     assert [path.name for path in home.iterdir()] == [name]
     archive.unlink()
     assert fetch(data_home=home).data.tolist() == bunch.data.tolist()
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(

@@ -146,8 +146,8 @@ class TestDownload:
         with pytest.warns(UserWarning, match=f"no reference hash.*{sha256}"):
             fsdd = fetch_fsdd(data_home=home)
         output = capsys.readouterr()
-        assert "CC BY-SA 4.0" in output.out
-        assert sha256 in output.out
+        assert "CC BY-SA 4.0" in output.err
+        assert sha256 in output.err
         assert "100%" in output.err
         assert len(fsdd.data) == 2000
         assert sf.read(fsdd.data[0])[1] == 8000

@@ -85,7 +85,7 @@ def read(batches):
 
 
 def test_batches_hold_left_halves_then_right_halves(dataset):
-    batches = DrawnPairBatches(dataset, batch_size=8)
+    batches = DrawnPairBatches(dataset, batch_size=16)
     assert len(batches) == 5  # of 36 pairs for 35 recordings
     sides, targets = read(batches)
     assert np.array_equal(targets, dataset.targets[sides])
@@ -116,7 +116,7 @@ def test_number_of_pairs(dataset):
 
 
 def test_validation_pairs_stay(dataset):
-    batches = DrawnPairValidation(dataset, batch_size=8)
+    batches = DrawnPairValidation(dataset, batch_size=16)
     first, second = read(batches), read(batches)
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert (first[1][:, 0] == first[1][:, 1]).mean() == 0.5
@@ -128,3 +128,19 @@ def test_batches_of_similar_length(dataset):
     assert pairs.lengths.tolist() == [max(lengths[0], lengths[2]), max(lengths[1], lengths[3])]
     firsts = [frames[0, 0] for frames in pairs.clean_frames(np.array([1, 0]))]
     assert firsts == [1, 0, 3, 2]
+
+
+def test_copies_are_classes_of_their_own():
+    frames = [np.full((1, 2), i, np.float32) for i in range(30)]
+    data = TrainingSet(
+        FrameSource(frames), np.array([5, 0, 0, 1, 1, 1, 2, 2, 3, 3]), np.arange(1, 10), 7
+    )
+    batches = DrawnPairBatches(data, 20, n_copies=2)
+    assert batches.n_pairs == 28  # one per recording and copy, an even number
+    sides, targets = read(batches)
+    assert np.array_equal(targets, data.targets[sides % 10] + 6 * (sides // 10))
+    assert (sides % 10 > 0).all()
+    assert set((sides // 10).ravel()) == {0, 1, 2}
+    same = targets[:, 0] == targets[:, 1]
+    assert same.sum() == 14
+    assert (sides[same][:, 0] // 10 == sides[same][:, 1] // 10).all()

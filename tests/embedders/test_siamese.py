@@ -9,6 +9,7 @@ from scipy.spatial.distance import pdist
 from sklearn.model_selection import GridSearchCV, GroupKFold, LeaveOneGroupOut, cross_validate
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Callback
 
 from skaudio.audio import AudioBatch
 from skaudio.augmentation import Noise
@@ -75,17 +76,98 @@ def test_polarity_of_distances(fitted, split):
     assert equal_error_rate(same, -distances) < 0.1
 
 
+@pytest.mark.parametrize("loss", ["all_pairs", "pairs"])
 @pytest.mark.parametrize("distance", ["euclidean", "cosine"])
 @pytest.mark.parametrize("hinge", ["squared", "linear"])
-def test_every_loss_learns(hinge, distance, split):
+def test_every_contrastive_loss_learns(hinge, distance, loss, split):
     X, y, _, _ = split
     margin = 0.5 if distance == "cosine" else 1.0
-    embedder = small(hinge=hinge, distance=distance, margin=margin).fit(X, y)
+    embedder = small(loss=loss, hinge=hinge, distance=distance, margin=margin, max_epochs=12).fit(
+        X, y
+    )
     assert embedder.score(X, y) > 0.9
     rows = embedder.transform(X)
     pairs = embedder.pair_distance(X[:5], X[5:10])
     by_hand = [pdist(rows[[i, 5 + i]].astype(float), distance)[0] for i in range(5)]
     np.testing.assert_allclose(pairs, by_hand, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["supervised_contrastive", "angular_margin"])
+@pytest.mark.parametrize("module", ["tdnn", "statistics"])
+def test_every_loss_of_classes_learns(loss, module, split):
+    X, y, frames, speakers = split
+    new = np.flatnonzero(np.isin(speakers, NEW))
+    params = {"module": module, "module_params": None}
+    embedder = small(loss=loss, **params, lr=0.01).fit(X, y)
+    assert embedder.score([frames[i] for i in new], speakers[new]) > 0.9
+    untrained = small(loss=loss, **params, lr=1e-12).fit(X, y)
+    assert untrained.score(X, y) < embedder.score(X, y) - 0.05
+
+
+def test_the_loss_that_is_asked_for(split):
+    """Losses as the history has them at the start of training, where weights are the same."""
+    X, y, _, _ = split
+    params = {"lr": 1e-12, "max_epochs": 1, "unit_norm": True, "module": "statistics"}
+    params["module_params"] = None
+
+    def first(**others):
+        return small(**{**params, **others}).fit(X, y).history_[0]["train_loss"]
+
+    n_others = 63  # a batch is the whole of X
+    assert first(temperature=1e6) == pytest.approx(np.log(n_others), rel=1e-3)
+    assert first(temperature=0.1) != pytest.approx(first(temperature=0.2), rel=0.01)
+    # Two angles of margin differ; the logits of random vectors are around zero.
+    assert first(loss="angular_margin", margin=1.5) > first(loss="angular_margin") + 1
+    for loss in ("all_pairs", "pairs"):
+        losses = [first(loss=loss, hinge="linear", margin=m) for m in (4.0, 5.0)]
+        assert losses[1] - losses[0] == pytest.approx(0.5, abs=0.01)
+
+
+def test_copies_at_other_speeds(voices):
+    """Copies are classes of their own, and what is held out has none in training."""
+    X, speakers, _ = voices
+    seen = []
+
+    class Spy(MelSpectrogram):
+        def transform(self, X):
+            frames = super().transform(X)
+            seen.append(sum(f.shape[1] for f in frames))
+            return frames
+
+    class Codes(Callback):
+        def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+            codes.setdefault(training, set()).update(batch[1].tolist())
+
+    total = sum(1 + len(x) // 160 for x in X)
+    for speeds, expected in (((0.5, 2.0), [total, 2 * total, total / 2]), (None, [total])):
+        codes = {}
+        encoder = Spy(n_mels=20)
+        small(encoder, speeds=speeds, max_epochs=1, callbacks=[Codes()]).fit(X, speakers)
+        assert seen == pytest.approx(expected, rel=0.05)
+        assert codes == {True: set(range(6 * len(expected)))}
+        seen.clear()
+    codes = {}
+    stopping = {"early_stopping": True, "validation_fraction": 0.4, "callbacks": [Codes()]}
+    small(MelSpectrogram(n_mels=20), max_epochs=2, **stopping).fit(X, speakers)
+    assert codes[True] <= set(range(18))
+    assert codes[False] == set(range(6))
+
+
+def test_copies_of_augmented_recordings(voices):
+    X, speakers, _ = voices
+    encoder = make_pipeline(Noise(), MFCC())
+    embedders = [small(encoder, max_epochs=1, speeds=(0.9,)).fit(X, speakers) for _ in range(2)]
+    np.testing.assert_array_equal(*(e.transform(X[:3]) for e in embedders))
+    with pytest.raises(ValueError, match=r"recording 3 at speed 1.1"):
+        small(MFCC(center=False), speeds=(1.1,)).fit([*X[:3], np.ones(520)], [0, 0, 1, 1])
+
+
+def test_frames_have_no_copies(split):
+    X, y, _, _ = split
+    with pytest.raises(ValueError, match=r"speeds=\(0.9, 1.1\): X holds frames"):
+        small(speeds=(0.9, 1.1)).fit(X, y)
+    with pytest.raises(ValueError, match=r"speeds=\(20,\): expected numbers from 0.1 to 10"):
+        small(MFCC(), speeds=(20,)).fit(X, y)
 
 
 def test_free_lengths_learn_too(split):
@@ -108,7 +190,7 @@ def test_labels_decide_what_is_learned(split):
 def test_threshold(fitted, split):
     X, y, _, _ = split
     embedder = pickle.loads(pickle.dumps(fitted))
-    assert embedder.threshold_ == embedder.margin / 2
+    assert embedder.threshold_ == 0.5
     left, right, same = all_pairs(X[::3], y[::3])
     assert embedder.calibrate_threshold(left, right, same) is embedder
     said = embedder.predict_pairs(left, right)
@@ -253,7 +335,8 @@ def test_given_pairs_that_do_not_do(split):
 def test_bad_parameters(split):
     X, y, _, _ = split
     with pytest.raises(
-        ValueError, match=r"module='cnn': expected 'lenet', 'gru', 'statistics' or the class"
+        ValueError,
+        match=r"module='cnn': expected 'tdnn', 'lenet', 'gru', 'statistics' or the class",
     ):
         small(module="cnn").fit(X, y)
     with pytest.raises(ValueError, match=r"hinge='cubic': expected 'squared' or 'linear'"):

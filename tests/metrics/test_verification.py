@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import pdist
 from sklearn.metrics import roc_curve
 
-from skaudio.metrics import equal_error_rate, equal_error_threshold
+from skaudio.metrics import equal_error_rate, equal_error_threshold, normalized_scores
 
 
 def overlapping(n=200, seed=0, decimals=8):
@@ -79,3 +80,64 @@ def test_what_is_wrong_is_said(measure):
         measure([0, 1], [1.0, np.nan])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         measure([0, 1], [1.0])
+
+
+# Scores normalised by a cohort
+
+
+def normalized_by_hand(left, right, cohort, n_nearest):
+    def unit(row):
+        return np.asarray(row) / np.sqrt(sum(v * v for v in row))
+
+    def against(row):
+        scores = sorted(float(unit(row) @ unit(other)) for other in cohort)[-n_nearest:]
+        mean = sum(scores) / len(scores)
+        return mean, (sum((s - mean) ** 2 for s in scores) / len(scores)) ** 0.5
+
+    out = []
+    for a in left:
+        out.append([])
+        for b in right:
+            score = float(unit(a) @ unit(b))
+            parts = [(score - mean) / deviation for mean, deviation in map(against, (a, b))]
+            out[-1].append(sum(parts) / 2)
+    return np.array(out)
+
+
+@pytest.mark.parametrize("n_nearest", [None, 5])
+def test_normalized_scores_equal_a_double_loop(n_nearest):
+    rng = np.random.default_rng(0)
+    left, right, cohort = (rng.normal(size=(n, 4)) for n in (3, 6, 20))
+    expected = normalized_by_hand(left, right, cohort, n_nearest or 20)
+    found = normalized_scores(left, right, cohort, n_nearest=n_nearest, pairwise=True)
+    np.testing.assert_allclose(found, expected)
+    paired = normalized_scores(left, right[:3], cohort, n_nearest=n_nearest)
+    np.testing.assert_allclose(paired, expected.diagonal())
+    swapped = normalized_scores(right, left, cohort, n_nearest=n_nearest, pairwise=True)
+    np.testing.assert_allclose(swapped, expected.T)
+
+
+def test_normalized_scores_help_where_some_rows_are_like_all_others():
+    rng = np.random.default_rng(0)
+    n_classes, size = 30, 16
+    centres = rng.normal(size=(2 * n_classes, size))
+    y = np.repeat(np.arange(n_classes), 4)
+    # To every row a share of one common direction, more for some recordings.
+    common = rng.uniform(0, 6, (len(y), 1)) * np.ones(size) / 4
+    rows = centres[y] + 0.5 * rng.normal(size=(len(y), size)) + common
+    cohort = centres[n_classes:] + 0.5
+    i, j = np.triu_indices(len(y), 1)
+    same = y[i] == y[j]
+    plain = 1 - pdist(rows, "cosine")
+    normalized = normalized_scores(rows, rows, cohort, pairwise=True)[i, j]
+    assert equal_error_rate(same, normalized) < equal_error_rate(same, plain) - 0.02
+
+
+def test_normalized_scores_refuse():
+    rows = np.eye(4)
+    with pytest.raises(ValueError, match=r"inconsistent numbers of samples"):
+        normalized_scores(rows, rows[:2], rows)
+    with pytest.raises(ValueError, match=r"right: row 2 is equally similar to all rows"):
+        normalized_scores(rows[:3], rows[:3] * [[1], [1], [0]], rows)
+    with pytest.raises(ValueError, match=r"n_nearest=1: expected an integer of 2 or more"):
+        normalized_scores(rows, rows, rows, n_nearest=1)

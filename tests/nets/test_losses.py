@@ -5,7 +5,12 @@ import math
 import pytest
 import torch
 
-from skaudio.nets import ContrastiveLoss
+from skaudio.nets import (
+    AllPairsLoss,
+    AngularMarginLoss,
+    ContrastiveLoss,
+    SupervisedContrastiveLoss,
+)
 from skaudio.nets._losses import DISTANCES, HINGES, PairLoss
 
 N_PAIRS, N_FEATURES = 40, 7
@@ -97,3 +102,134 @@ def test_both_halves_in_one_batch():
     unit = [half / half.norm(dim=1, keepdim=True) for half in (left, right)]
     got = PairLoss(loss, unit_norm=True)(torch.cat([left, right]), codes)
     torch.testing.assert_close(got, loss(*unit, same))
+
+
+# Losses of a batch and its classes
+
+N_CLASSES = 5
+CODES = torch.tensor([0, 0, 0, 1, 1, 2, 3, 3, 3, 3])
+
+
+def batch(seed=0, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(len(CODES), N_FEATURES, generator=generator, dtype=dtype)
+
+
+def cosine(a, b):
+    product = sum(x * y for x, y in zip(a, b, strict=True))
+    return product / math.sqrt(sum(x * x for x in a) * sum(y * y for y in b))
+
+
+def supervised_contrastive_by_hand(rows, codes, temperature):
+    costs = []
+    for i, one in enumerate(rows):
+        others = [k for k in range(len(rows)) if k != i]
+        partners = [k for k in others if codes[k] == codes[i]]
+        total = sum(math.exp(cosine(one, rows[k]) / temperature) for k in others)
+        shares = [math.exp(cosine(one, rows[k]) / temperature) / total for k in partners]
+        if partners:
+            costs.append(-sum(map(math.log, shares)) / len(partners))
+    return sum(costs) / len(costs)
+
+
+def angular_margin_by_hand(rows, codes, vectors, margin, scale):
+    costs = []
+    for row, code in zip(rows, codes, strict=True):
+        logits = [scale * cosine(row, vector) for vector in vectors]
+        angle = math.acos(logits[code] / scale) + margin
+        assert angle < math.pi
+        logits[code] = scale * math.cos(angle)
+        costs.append(math.log(sum(map(math.exp, logits))) - logits[code])
+    return sum(costs) / len(costs)
+
+
+def all_pairs_by_hand(rows, codes, loss):
+    costs = {True: [], False: []}
+    for i in range(len(rows)):
+        for k in range(i):
+            same = codes[i] == codes[k]
+            pair = torch.tensor([rows[i]]), torch.tensor([rows[k]]), torch.tensor([same])
+            costs[same].append(float(loss(*pair)))
+    return sum(sum(c) / len(c) for c in costs.values()) / 2
+
+
+@pytest.mark.parametrize("temperature", [0.07, 0.5])
+def test_supervised_contrastive_equals_a_double_loop(temperature):
+    rows = batch()
+    expected = supervised_contrastive_by_hand(rows.tolist(), CODES.tolist(), temperature)
+    found = SupervisedContrastiveLoss(temperature=temperature)(rows, CODES)
+    assert float(found) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("margin", "scale"), [(0.0, 1.0), (0.2, 30.0), (0.5, 10.0)])
+def test_angular_margin_equals_a_double_loop(margin, scale):
+    loss = AngularMarginLoss(N_FEATURES, N_CLASSES, margin=margin, scale=scale).double()
+    rows = batch()
+    expected = angular_margin_by_hand(
+        rows.tolist(), CODES.tolist(), loss.vectors.tolist(), margin, scale
+    )
+    assert loss(rows, CODES).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("hinge", HINGES)
+def test_all_pairs_equal_a_double_loop(hinge, distance):
+    loss = ContrastiveLoss(margin=2.0, hinge=hinge, distance=distance)
+    rows = batch()
+    expected = all_pairs_by_hand(rows.tolist(), CODES.tolist(), loss)
+    assert float(AllPairsLoss(loss)(rows, CODES)) == pytest.approx(expected, rel=1e-5)
+    unit = rows / rows.norm(dim=1, keepdim=True)
+    found = AllPairsLoss(loss, unit_norm=True)(rows, CODES)
+    assert float(found) == pytest.approx(float(AllPairsLoss(loss)(unit, CODES)))
+
+
+def test_losses_of_batches_equal_those_of_another_library():
+    others = pytest.importorskip("pytorch_metric_learning.losses")
+    rows, codes = batch(dtype=torch.float32), CODES[CODES != 2]
+    rows = rows[CODES != 2]  # there, a recording that is alone in its class counts as zero
+    expected = others.SupConLoss(temperature=0.1)(rows, codes)
+    torch.testing.assert_close(SupervisedContrastiveLoss()(rows, codes), expected)
+    ours = AngularMarginLoss(N_FEATURES, N_CLASSES, margin=0.3, scale=20.0)
+    theirs = others.ArcFaceLoss(N_CLASSES, N_FEATURES, margin=math.degrees(0.3), scale=20.0)
+    theirs.W.data = ours.vectors.data.T.clone()
+    torch.testing.assert_close(ours(rows, codes), theirs(rows, codes), rtol=1e-4, atol=1e-4)
+
+
+LOSSES = {
+    "supervised contrastive": lambda: SupervisedContrastiveLoss(),
+    "angular margin": lambda: AngularMarginLoss(N_FEATURES, N_CLASSES).double(),
+    "all pairs": lambda: AllPairsLoss(ContrastiveLoss()),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_gradients_of_batches(name):
+    rows = batch().requires_grad_()
+    loss = LOSSES[name]()
+    assert torch.autograd.gradcheck(lambda r: loss(r, CODES), (rows,))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_gradients_are_finite_for_equal_embeddings_and_lone_recordings(name):
+    for rows, codes in ((torch.ones(4, N_FEATURES), [0, 0, 1, 1]), (batch()[:3], [0, 1, 2])):
+        rows = rows.double().requires_grad_()
+        LOSSES[name]()(rows, torch.tensor(codes)).backward()
+        assert torch.isfinite(rows.grad).all()
+
+
+def test_the_angular_margin_grows_up_to_the_opposite_direction():
+    loss = AngularMarginLoss(3, 2, margin=0.5, scale=1.0)
+    loss.vectors.data = torch.eye(3)[:2]
+    angles = torch.linspace(0.0, math.pi, 50)
+    rows = torch.stack([angles.cos(), torch.zeros(50), angles.sin()], dim=1)
+    costs = torch.stack([loss(row[None], torch.tensor([0])) for row in rows])
+    assert (costs.diff() > 0).all()
+
+
+def test_bad_parameters_of_batches():
+    with pytest.raises(ValueError, match=r"temperature=0: expected a number above 0"):
+        SupervisedContrastiveLoss(temperature=0)
+    with pytest.raises(ValueError, match=r"margin=4: expected radians"):
+        AngularMarginLoss(2, 2, margin=4)
+    with pytest.raises(ValueError, match=r"scale=-1: expected a number above 0"):
+        AngularMarginLoss(2, 2, scale=-1)

@@ -25,7 +25,6 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 import skaudio
-from skaudio.caching import CachedTransformer
 from skaudio.classifiers import GRUClassifier
 from skaudio.embedders import NetEmbedder
 from skaudio.encoders import MFCC, MelSpectrogram
@@ -46,7 +45,12 @@ def features():
 
 def gru(**params):
     return GRUClassifier(
-        MFCC(sample_rate=8000, n_mfcc=8), hidden_size=4, n_layers=1, max_epochs=2, random_state=0, **params
+        MFCC(sample_rate=8000, n_mfcc=8),
+        hidden_size=4,
+        n_layers=1,
+        max_epochs=2,
+        random_state=0,
+        **params,
     )
 
 
@@ -70,7 +74,12 @@ COMPOSITES = {
         make_pipeline(features(), SVC()), {"svc__C": [0.1, 10]}, cv=2, n_jobs=None
     ),
     "union": lambda: make_pipeline(
-        FeatureUnion([("mfcc", features()), ("mel", make_pipeline(MelSpectrogram(sample_rate=8000), FramePooling()))]),
+        FeatureUnion(
+            [
+                ("mfcc", features()),
+                ("mel", make_pipeline(MelSpectrogram(sample_rate=8000), FramePooling())),
+            ]
+        ),
         LogisticRegression(max_iter=1000),
     ),
     "columns": _columns,

@@ -58,7 +58,7 @@ def test_scikit_learn(name, tmp_path):
 
 
 def test_a_search_is_its_best_estimator(tmp_path):
-    search, X = fitted("search")
+    search, _ = fitted("search")
     path = skaudio.save(search, tmp_path / "model.skaudio")
     again = skaudio.load(path)
     assert repr(again) == repr(search.best_estimator_)

@@ -166,6 +166,51 @@ class TestOutput:
             expected = net.features[0][0](x[:, None]).mean(dim=(2, 3))
         np.testing.assert_allclose(embedder.transform([clips[1]]), expected, rtol=1e-4, atol=1e-5)
 
+    @pytest.mark.parametrize(
+        ("model", "layer", "step"),
+        [
+            ("mn01_as", "features.6", 8),
+            ("mn01_as", "features.12", 16),
+            ("panns_mobilenetv2", "features.4", 8),
+        ],
+    )
+    def test_frames_of_a_layer(self, model, layer, step, clips):
+        embedder = PretrainedEmbedder(
+            model, weights="random", layer=layer, resolution="layer", pooling=None
+        ).fit(clips)
+        frames = embedder.transform(clips[1:3])
+        spectrum = embedder.net_.front_end(clips[1][None])
+        n_frames = spectrum.shape[-1]
+        assert abs(frames[0].shape[1] - n_frames / step) <= 1
+        assert frames[0].shape[0] == len(embedder.get_feature_names_out())
+        times = embedder.frame_times(frames[0])
+        np.testing.assert_allclose(np.diff(times), step * 0.01, rtol=1e-6)
+        # The mean over features and time is that of the layer's mean over both.
+        row = (
+            clone(embedder).set_params(resolution="chunk", pooling="mean").transform(clips[1:2])[0]
+        )
+        np.testing.assert_allclose(frames[0].mean(), row.mean(), rtol=1e-4)
+
+    def test_frames_of_a_layer_are_at_their_times(self):
+        waveform = np.zeros(25 * RATE, np.float32)
+        waveform[17 * RATE : 17 * RATE + 800] = np.random.default_rng(0).normal(size=800)
+        embedder = tiny(layer="features.6", resolution="layer", pooling=None)
+        frames = embedder.transform([waveform])[0]
+        # Chunks of 10 s follow each other; where they meet, edges stand out.
+        changed = np.abs(frames - np.median(frames, axis=1, keepdims=True)).mean(axis=0)
+        times = embedder.frame_times(frames)
+        near = np.abs(times - np.round(times, -1)) > 1
+        assert abs(times[near][changed[near].argmax()] - 17.0) < 0.3
+        assert len(times) == pytest.approx(25 / 0.08, abs=2)
+
+    @pytest.mark.parametrize(
+        "kwargs", [{}, {"layer": "classifier"}, {"model": "yamnet", "layer": "layer9"}]
+    )
+    def test_layers_without_time_have_no_frames(self, kwargs, clips):
+        embedder = tiny(resolution="layer", pooling=None).set_params(**kwargs)
+        with pytest.raises(ValueError, match="resolution='layer' with layer=.*no output that fol"):
+            embedder.fit(clips)
+
     def test_resampled_as_waveform_does(self, make_clip):
         slow = AudioBatch([make_clip(1.0, 16000)], 16000)
         waveform = Waveform(sample_rate=RATE).transform(slow)[0]

@@ -412,8 +412,8 @@ class TestDataHome:
         path = home / "pretrained" / "tiny.pt"
         assert [p.name for p in path.parent.iterdir()] == ["tiny.pt"]
         output = capsys.readouterr()
-        assert "licence CC0" in output.out
-        assert "Downloading http://127.0.0.1" in output.out
+        assert "licence CC0" in output.err
+        assert "Downloading http://127.0.0.1" in output.err
         served().unlink()  # what is there is used
         np.testing.assert_array_equal(self.run(clip, home), rows)
         np.testing.assert_array_equal(embed(path, clip), rows)

@@ -1,0 +1,139 @@
+"""``skaudio predict``, ``embed``, ``tag``, ``detect``, ``show`` and ``export``: models at work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import skaudio
+from skaudio.cli._inputs import find_recordings, run_over, text_rows
+from skaudio.cli._printing import note, show, show_json
+from skaudio.events import write_events
+
+EVENT_COLUMNS = ["file", "onset", "offset", "event_label", "score"]
+
+
+def load_model(path: str, ability: str, command: str) -> Any:
+    """Load a model that has a method; the error says what it has instead."""
+    model = skaudio.load(path)
+    if not hasattr(model, ability):
+        other = {"predict": "predict", "transform": "embed", "predict_events": "detect"}
+        fits = [name for method, name in other.items() if hasattr(model, method)]
+        hint = f": use skaudio {' or '.join(fits)}" if fits else ""
+        raise ValueError(f"{path!r} is a {type(model).__name__}, which cannot {command}{hint}")
+    return model
+
+
+def predict(options: Any) -> int:
+    """Predict classes, with probabilities where the model has them."""
+    model = load_model(options.model, "predict", "predict")
+    done = run_over(
+        find_recordings(options.files),
+        lambda files: _classes(model, files, options.top),
+        jobs=options.jobs,
+    )
+    show(done.table, options.form)
+    return done.code
+
+
+def _classes(model: Any, files: list[str], top: int) -> pd.DataFrame:
+    if not hasattr(model, "predict_proba"):
+        return pd.DataFrame({"file": files, "label": model.predict(files)})
+    probabilities = model.predict_proba(files)
+    classes = np.asarray(model.labels_ if hasattr(model, "labels_") else model.classes_)
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+    n_best = best.shape[1]
+    return pd.DataFrame(
+        {
+            "file": np.repeat(np.array(files, dtype=object), n_best),
+            "label": classes[best].ravel(),
+            "score": np.take_along_axis(probabilities, best, axis=1).ravel(),
+        }
+    )
+
+
+def embed(options: Any) -> int:
+    """Compute a row for each recording."""
+    recordings = find_recordings(options.files)
+    suffix = Path(options.output).suffix if options.output else ".csv"
+    if suffix not in (".csv", ".npy"):
+        raise ValueError(f"--output {options.output!r}: expected a name that ends in .csv or .npy")
+    if Path(options.model).exists():
+        model = load_model(options.model, "transform", "embed")
+    else:
+        model = skaudio.PretrainedEmbedder(options.model).fit(recordings)
+
+    def rows(files: list[str]) -> pd.DataFrame:
+        values = np.asarray(model.transform(files))
+        if values.ndim != 2:
+            raise ValueError(
+                f"{options.model!r} returns frames over time, expected one row per recording"
+            )
+        return text_rows(files, values, model.get_feature_names_out())
+
+    done = run_over(recordings, rows, jobs=options.jobs)
+    if options.output is None:
+        show(done.table, options.form)
+    elif suffix == ".csv":
+        Path(options.output).write_text(skaudio.events.delimited(done.table, ","), "utf-8")
+    else:
+        np.save(options.output, done.table.iloc[:, 1:].to_numpy(np.float32))
+        Path(f"{options.output}.txt").write_text("".join(f"{f}\n" for f in done.table["file"]))
+    return done.code
+
+
+def tag(options: Any) -> int:
+    """List the labels with the highest scores."""
+    recordings = find_recordings(options.files)
+    tagger = skaudio.AudioTagger(options.model).fit(recordings)
+    done = run_over(
+        recordings,
+        lambda files: tagger.tag(files, top=options.top, by_chunk=options.by_chunk),
+        jobs=options.jobs,
+    )
+    show(done.table, options.form)
+    return done.code
+
+
+def detect(options: Any) -> int:
+    """List events, or write them into a file."""
+    detector = load_model(options.model, "predict_events", "detect")
+    done = run_over(find_recordings(options.files), detector.predict_events, jobs=options.jobs)
+    table = done.table if len(done.table) else pd.DataFrame(columns=EVENT_COLUMNS)
+    if options.output is None:
+        show(table, options.form)
+    else:
+        write_events(table, options.output)
+        note(f"{len(table)} events written to {options.output}")
+    return done.code
+
+
+def show_model(options: Any) -> int:
+    """Describe a saved model."""
+    card = skaudio.inspect(options.model)
+    if options.form == "table":
+        print(card)
+    else:
+        show_json(card)
+    return 0
+
+
+def export(options: Any) -> int:
+    """Write a model as an ONNX graph."""
+    skaudio.export_onnx(skaudio.load(options.model), options.output)
+    note(f"written: {options.output}")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Any], int]] = {
+    "predict": predict,
+    "embed": embed,
+    "tag": tag,
+    "detect": detect,
+    "show": show_model,
+    "export": export,
+}

@@ -1,0 +1,165 @@
+"""export_onnx: a fitted estimator as one file of standard operators."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import skaudio
+from skaudio._steps import last_step
+from skaudio.persistence._onnx_steps import Export, Flow, result_of, unwrapped
+from skaudio.persistence._onnx_values import Frames, Rows, Waves
+
+MISSING = 'export_onnx needs onnx, skl2onnx and onnxscript: pip install "skaudio[onnx]"'
+
+
+def export_onnx(estimator: Any, path: Any) -> None:
+    """Write a fitted estimator as an ONNX file that takes waveforms and returns scores.
+
+    One graph of standard operators holds all steps: frames, Fourier transform, mel bank, logarithm,
+    standardisation, network, pooling. It is of opset 18, for estimators of scikit-learn also of
+    ai.onnx.ml 3, which onnxruntime runs from version 1.14 on. Resampling is not in the graph:
+    waveforms must have the sample rate that the metadata state.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted: an encoder, a classifier, detector or embedder with ``encoder=``, or a Pipeline
+        that begins with an encoder, such as ``make_pipeline(MFCC(), FramePooling(),
+        StandardScaler(), LogisticRegression())``. Augmentations do nothing in prediction, and are
+        left out. Of a search, the best estimator is exported.
+    path : path
+        The file to write; one that is there is replaced, once the new one is complete.
+
+    Raises
+    ------
+    ImportError
+        Without the extra ``skaudio[onnx]``.
+    NotFittedError
+        If a part has not been fitted.
+    TypeError, ValueError
+        If a part or a value of a parameter cannot be exported; the message names it.
+
+    Notes
+    -----
+    Inputs are ``waveform``, float32 ``(n, n_samples)``, and ``lengths``, int64 ``(n,)``, the number
+    of samples of each recording. What lies beyond does not count. Outputs:
+
+    ``scores``
+        What `predict_proba` returns, else `decision_function`, else `transform`; the metadata
+        ``method`` says which. Frames are ``(n, n_features, n_frames)``, with zeros beyond the
+        frames of a recording. A recording that the estimator refuses because it is too short gets
+        NaN.
+    ``frame_lengths``
+        The number of frames of each recording, int64 ``(n,)``, where frames are put out.
+    ``frame_scores``
+        What `predict_frames` of an `EventDetector` returns, ``(n, n_labels, n_frames)``.
+
+    The metadata hold ``sample_rate`` in Hz, ``classes`` (JSON, the columns of classifiers),
+    ``feature_names`` (JSON, the columns of transformers), ``estimator``, ``method``, and
+    ``skaudio_version``.
+
+    Numbers differ from those of skaudio by rounding: sums are in another order.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> import onnxruntime
+    >>> from skaudio import MFCC, export_onnx
+    >>> clips = [np.ones(8000, np.float32), np.ones(12000, np.float32)]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "mfcc.onnx")
+    ...     export_onnx(MFCC(), path)
+    ...     session = onnxruntime.InferenceSession(path)
+    >>> waveform = np.zeros((2, 12000), np.float32)
+    >>> for row, clip in zip(waveform, clips):
+    ...     row[: len(clip)] = clip
+    >>> lengths = np.array([len(clip) for clip in clips])
+    >>> inputs = {"waveform": waveform, "lengths": lengths}
+    >>> frames, frame_lengths = session.run(["scores", "frame_lengths"], inputs)
+    >>> frames.shape, frame_lengths.tolist()
+    ((2, 20, 76), [51, 76])
+    """
+    target = Path(os.fspath(path))
+    try:
+        import onnx  # noqa: F401
+        import skl2onnx  # noqa: F401
+    except ImportError as error:
+        raise ImportError(MISSING) from error
+    model = make_model(estimator)
+    _write(model.SerializeToString(), target)
+
+
+def make_model(estimator: Any) -> Any:
+    """Return the ModelProto of a fitted estimator."""
+    export = Export()
+    graph = export.graph
+    waveform = graph.input("waveform", np.float32, ["n", "n_samples"])
+    lengths = graph.input("lengths", np.int64, ["n"])
+    n_samples = graph.op("Min", waveform.size(1), graph.op("Max", lengths, 0).max(0, keep=True))
+    within = waveform.slice(1, 0, n_samples)
+    known = graph.op("Max", graph.op("Min", lengths, n_samples), 0)
+    waves = Waves(graph.where(graph.mask(known, n_samples), within, 0.0), known)
+    flow = export.add(estimator, waves, final=True)
+    if export.sample_rate is None:
+        raise TypeError(
+            f"{type(estimator).__name__} has no encoder: expected an encoder, a neural estimator "
+            "with encoder=, or a Pipeline that begins with an encoder."
+        )
+    valid = (lengths >= export.min_samples) & (lengths <= waveform.size(1))
+    _put_out(export, "scores", flow, valid)
+    for name, frames in export.extra.items():
+        _put_out(export, name, frames, valid)
+    if isinstance(flow, (Waves, Frames)) or export.extra:
+        counts = flow.lengths if isinstance(flow, (Waves, Frames)) else frames.lengths
+        graph.output("frame_lengths", graph.where(valid, counts, 0), ["n"])
+    return graph.model(_metadata(export, estimator))
+
+
+def _put_out(export: Export, name: str, flow: Flow, valid: Any) -> None:
+    graph = export.graph
+    if isinstance(flow, Rows):
+        scores = graph.where(valid.unsqueeze(1), flow.values, np.nan)
+        graph.output(name, scores, ["n", flow.n_columns])
+    elif isinstance(flow, Waves):
+        scores = graph.where(valid.unsqueeze(1), flow.values, np.nan)
+        graph.output(name, scores, ["n", "n_times"])
+    else:
+        scores = graph.where(valid.unsqueeze(1, 2), flow.fill(0.0), np.nan)
+        graph.output(name, scores, ["n", flow.n_features, f"{name}_frames"])
+
+
+def _metadata(export: Export, estimator: Any) -> dict[str, str]:
+    step = unwrapped(last_step(unwrapped(estimator)))
+    method = result_of(step)
+    facts = {
+        "sample_rate": f"{export.sample_rate:g}",
+        "estimator": type(step).__name__,
+        "method": method,
+        "skaudio_version": skaudio.__version__,
+    }
+    classes = getattr(step, "labels_", getattr(step, "classes_", None))
+    if classes is not None and method != "transform":
+        facts["classes"] = json.dumps(np.asarray(classes).tolist(), ensure_ascii=False)
+    elif method == "transform":
+        names = unwrapped(estimator).get_feature_names_out()
+        facts["feature_names"] = json.dumps(list(map(str, names)), ensure_ascii=False)
+    return facts
+
+
+def _write(content: bytes, path: Path) -> None:
+    """Write a file that is either complete or not there."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with open(handle, "wb") as file:
+            file.write(content)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise

@@ -1,0 +1,55 @@
+"""The net of a pretrained transformer: from files, or from a saved model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from skaudio.pretrained._pretrained_net import PretrainedNet
+from skaudio.pretrained._registry import RANDOM, find_model, shared_net, weights_source
+
+
+class HoldsNet:
+    """Which net a pretrained transformer uses: its own, one of a saved model, or a shared one."""
+
+    model: str
+    weights: Any
+    model_params: dict[str, Any] | None
+    data_home: Any
+
+    def _net(self) -> PretrainedNet:
+        """Return ``net_``, or before `fit`, and after a change of parameters, a shared net."""
+        if stored := self._stored_net():
+            return stored
+        now = self._weights_source()
+        own = getattr(self, "net_", None)
+        return own if own is not None and own.weights_source == now else shared_net(*now)
+
+    def _weights_source(self) -> tuple[Any, ...]:
+        return weights_source(self.model, self.weights, self.model_params, self.data_home)
+
+    def _new_net(self) -> nn.Module:
+        """Return a net of this model, without weights worth having."""
+        model = find_model(self.model)
+        return model.net(**{**model.params, **(self.model_params or {})})
+
+    def _put_net(self, net: Any) -> None:
+        """Compute with a net from now on, until a parameter of it is changed."""
+        net.weights_source = self._stored_source()
+        self.net_ = net
+
+    def _stored_net(self) -> PretrainedNet | None:
+        """Return the net that `_put_net` was given, unless the parameters are others now."""
+        net: PretrainedNet | None = getattr(self, "net_", None)
+        return net if net is not None and net.weights_source == self._stored_source() else None
+
+    def _stored_source(self) -> tuple[Any, ...]:
+        return "stored", self.model, self.model_params, self.weights
+
+    def _licence(self) -> str:
+        """Return the licence of the weights, as far as it is known."""
+        if self.weights is None:
+            return find_model(self.model).licence
+        random = isinstance(self.weights, str) and self.weights == RANDOM
+        return "none: random weights" if random else "not known: the weights were given as a file"
