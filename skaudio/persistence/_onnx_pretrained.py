@@ -31,9 +31,9 @@ class Reading(nn.Module):
 
 def embed(graph: Graph, embedder: Any, waves: Waves) -> Frames | Rows:
     """Return what a `PretrainedEmbedder` returns."""
-    if embedder.frames != "chunk":
+    if embedder.resolution != "chunk":
         raise ValueError(
-            f"frames={embedder.frames!r} of PretrainedEmbedder cannot be exported to ONNX: "
+            f"resolution={embedder.resolution!r} of PretrainedEmbedder cannot be exported to ONNX: "
             "expected 'chunk'."
         )
     chunks = chunk_outputs(graph, embedder, embedder._features, waves)

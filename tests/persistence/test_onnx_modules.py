@@ -76,7 +76,9 @@ class Undecided(MeanNet):
         return super().forward(x, lengths) * (1.0 if x.sum() > 0 else 2.0)
 
 
-@pytest.mark.parametrize("module", [GRUNet, ConvNet, Halving])
+@pytest.mark.parametrize(
+    "module", [ConvNet, *(pytest.param(m, marks=pytest.mark.exhaustive) for m in (GRUNet, Halving))]
+)
 def test_modules_of_users(module, tmp_path):
     estimator = NetClassifier(MFCC(n_mfcc=5), module=module, **QUICK).fit(*training())
     session = open_graph(estimator, tmp_path)
@@ -167,8 +169,8 @@ def test_what_of_pretrained_networks_cannot_be_exported(tmp_path):
     for estimator, message in [
         (PretrainedEmbedder(weights="random", precision="bfloat16"), "precision='bfloat16'"),
         (
-            PretrainedEmbedder(weights="random", layer="features.5", frames="layer"),
-            "frames='layer'",
+            PretrainedEmbedder(weights="random", layer="features.5", resolution="layer"),
+            "resolution='layer'",
         ),
         (AudioTagger(weights="random", rollup=True), "rollup=True"),
         (AudioTagger(FRAMES, weights="random", pooling=None), "pooling=None"),
