@@ -144,6 +144,7 @@ def test_detectors(detector, several, tmp_path):
 
 EMBEDDERS = [
     SiameseEmbedder(MelSpectrogram(), embedding_size=8, **QUICK),
+    SiameseEmbedder(MFCC(), module="statistics", unit_norm=False, embedding_size=8, **QUICK),
     SiameseEmbedder(MFCC(), module="lenet", unit_norm=True, embedding_size=8, **QUICK),
     NetEmbedder(LeNetClassifier(MFCC(), channels=(4,), **QUICK), unit_norm=True),
     NetEmbedder(make_pipeline(MFCC(), GRUClassifier(hidden_size=8, **QUICK))),
