@@ -34,7 +34,7 @@ REFUSED = [
     (
         (-1, 0, 1, 2.5, NAN, INF, True, None, TEXT, []),
         "device distance estimator hinge loss mode model module on_error pad_mode precision "
-        "resample_quality "
+        "resample_quality resolution "
         "scale stats transformer unit validation_fraction",
     ),
     (

@@ -10,18 +10,14 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skaudio._neural import LoadsAnywhere, predict_rows, prediction_frames
-from skaudio.embedders._embedding_stream import EmbeddingStreamMixin
+from skaudio.embedders._embedding_stream import StreamsRows
 from skaudio.embedders._pair_verification import PairVerifier
 from skaudio.embedders._siamese_training import CONSTRAINTS, build_net, fit_classes, fit_given_pairs
 from skaudio.frames import scale_to_unit
 
 
 class SiameseEmbedder(
-    EmbeddingStreamMixin,
-    PairVerifier,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    LoadsAnywhere,
+    StreamsRows, PairVerifier, ClassNamePrefixFeaturesOutMixin, TransformerMixin, LoadsAnywhere
 ):
     """A network trained so that recordings of one class have similar embeddings.
 
@@ -173,7 +169,6 @@ class SiameseEmbedder(
     net_: Any
     encoder_: Any
 
-    _module_parameters = ("module", "module_params", "embedding_size")
     _module_parameters = ("module", "module_params", "embedding_size")
     _constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
 

@@ -19,10 +19,10 @@ from skaudio.persistence import _onnx_nets as layers
 from skaudio.persistence._onnx_front_end import analyse, fit_samples, read_waves
 from skaudio.persistence._onnx_graph import Graph
 from skaudio.persistence._onnx_pooling import add_deltas, pool
-from skaudio.persistence._onnx_tails import add_table_step
-from skaudio.persistence._onnx_values import Frames, Rows, Waves
 from skaudio.persistence._onnx_pretrained import embed, tag
+from skaudio.persistence._onnx_tails import add_table_step
 from skaudio.persistence._onnx_torch import run_module
+from skaudio.persistence._onnx_values import Frames, Rows, Waves
 from skaudio.pooling import FramePooling, FrameUnion
 from skaudio.pretrained import AudioTagger, PretrainedEmbedder
 
