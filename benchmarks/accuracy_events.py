@@ -3,9 +3,10 @@
     python benchmarks/accuracy_events.py soundscapes mn04_as --labels weak [--seeds 0 1 2]
     python benchmarks/accuracy_events.py cats_dogs mel [--seeds 0 1 2] [--results FILE]
 
-Frames: "mel" (the detector's own network on mel bands, its defaults), "mn04_as" (the output of the
-12th block of the pretrained network, a frame each 0.16 s), "chunks" (embeddings of the pretrained
-network, chunks of 1 s each 0.1 s).
+Frames: "mel" (the detector's own network on mel bands, its defaults), "mel_20ms" (a smaller one
+with filters, on frames of 20 ms), "mn04_as" (the output of a
+layer in the middle of the pretrained network, a frame each 0.16 s), "mn04_as_last" (of its last
+layer, each 0.32 s), "chunks" (its embeddings of chunks of 1 s, each 0.1 s).
 
 SKAUDIO_DATA names the folder that holds esc10 (a folder per class, files named by fold), cats_dogs
 and the pretrained weights. Soundscapes: 400 of 10 s from folds 1 to 3, tested on 100 from fold 4,
@@ -54,12 +55,27 @@ PARTS = {
 }
 ENCODERS = {
     "mel": MelSpectrogram(n_mels=40),
+    "mel_20ms": MelSpectrogram(sample_rate=RATE, win_length=1024, hop_length=640, n_mels=40),
     "mn04_as": PretrainedEmbedder(layer="features.12", resolution="layer", pooling=None),
+    "mn04_as_last": PretrainedEmbedder(layer="features.16", resolution="layer", pooling=None),
     "chunks": PretrainedEmbedder(pooling=None, chunk_duration=1.0, chunk_hop=0.1),
 }
 # The pretrained network has seen what is around a frame; its frames need no convolutions.
 ON_FRAMES = {"channels": (), "frame_stride": 1, "max_epochs": 20}
-PARAMS = {"mel": {}, "mn04_as": ON_FRAMES, "chunks": ON_FRAMES}
+SMALL = {
+    "channels": (16, 16, 32),
+    "frame_stride": 2,
+    "hidden_size": 32,
+    "standardize": "both",
+    "pooling": "max",
+    "max_epochs": 20,
+    "median_filter": 0.28,
+    "min_duration": 0.1,
+    "max_gap": 0.2,
+}
+PARAMS = {"mel": {}, "mel_20ms": SMALL} | dict.fromkeys(
+    ["mn04_as", "mn04_as_last", "chunks"], ON_FRAMES
+)
 LABELS = ("weak", "filters", "mixed", "untuned")
 
 
@@ -204,7 +220,7 @@ def main():
             file.write(json.dumps(known[-1]) + "\n")
     table = pd.DataFrame([line for line in known if line["seed"] in arguments.seeds])
     print(setting)
-    numbers = table.drop(columns=names)
+    numbers = table.drop(columns=list(names))
     print(numbers.round(3).to_string(index=False))
     means = pd.DataFrame({"mean": numbers.mean(), "se over seeds": numbers.sem()})
     print(means.drop(index="seed").T.round(3).to_string())

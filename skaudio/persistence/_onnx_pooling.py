@@ -15,6 +15,12 @@ DOUBLE = np.dtype(np.float64)
 
 def pool(pooling: Any, frames: Frames) -> Rows:
     """Return what a `FramePooling` returns."""
+    for name, expected in (("segment_by", "time"), ("segment_overlap", 0)):
+        if getattr(pooling, name) != expected:
+            raise ValueError(
+                f"{name}={getattr(pooling, name)!r} of FramePooling cannot be exported to ONNX: "
+                f"expected {expected!r}."
+            )
     graph, lengths = frames.graph, frames.lengths
     x, n_features = frames.values.cast(DOUBLE), frames.n_features
     if pooling.cmvn:
