@@ -24,7 +24,8 @@ def masked_blocks(
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor, int]]:
     """Yield blocks (n_sequences, n_features, n_frames), their masks, and where they begin.
 
-    A tensor is cut into blocks of ``step`` frames; None leaves it whole. Masks have the shape (n_sequences, 1, n_frames).
+    A tensor is cut into blocks of ``step`` frames; None leaves it whole. Masks have the shape
+    (n_sequences, 1, n_frames).
     """
     start = 0
     if isinstance(frames, torch.Tensor):

@@ -198,7 +198,7 @@ class TreeReader:
         if "weights" not in item and not pretrained:
             return
         # A pretrained net without weights would look for their file, and download it.
-        name = item.get("weights")
+        name: Any = item.get("weights")
         content = self._archive.member(name)
         if pretrained:
             key = (made.model, repr(made.model_params), repr(made.weights))

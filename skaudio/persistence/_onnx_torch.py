@@ -65,7 +65,8 @@ def check_lengths(model: Any, module: nn.Module, n_features: int, called: str) -
         with torch.inference_mode():
             expected = module(torch.from_numpy(x), torch.from_numpy(lengths)).numpy()
         try:
-            found = evaluator.run(None, dict(zip(names, (x, lengths), strict=False)))[0]
+            outputs: Any = evaluator.run(None, dict(zip(names, (x, lengths), strict=False)))
+            found = outputs[0]
             difference = float(np.abs(found - expected).max() / (1 + np.abs(expected).max()))
             problem = f"its results differ by {difference:.2g}" if difference > TOLERANCE else ""
         except Exception as error:  # of any kind, where shapes do not fit

@@ -122,8 +122,8 @@ def _words(n_recordings: int | None, pretrained: str | None) -> Any:
     # speeds stand for other voices, floors that are drawn for other background noise.
     encoder = Pipeline(
         [
-            ("vtlp", VTLP(warp=(0.93, 1.07))),
-            ("speed", Speed(rate=(0.93, 1.07))),
+            ("vtlp", VTLP(warp=(0.85, 1.15))),
+            ("speed", Speed(rate=(0.85, 1.15))),
             ("mel", MelSpectrogram(n_mels=40, scale="db", top_db=60)),
             ("floor", DynamicRange(top_db=(25, 65))),
         ]
