@@ -63,9 +63,10 @@ class WCCN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     >>> rng = np.random.default_rng(0)
     >>> classes = np.repeat(np.arange(20), 10)
     >>> rows = rng.normal(size=(20, 2))[classes] + rng.normal(size=(200, 2)) * [10.0, 0.1]
-    >>> white = WCCN(unit_norm=False).fit_transform(rows, classes)
-    >>> (white - white.mean(axis=0)).std(axis=0).round(0)
-    array([ 1., 10.])
+    >>> white = WCCN(0.0, unit_norm=False).fit_transform(rows, classes)
+    >>> within = white - [white[classes == c].mean(axis=0) for c in classes]
+    >>> within.std(axis=0).round(0)
+    array([1., 1.])
     """
 
     _constraints: ClassVar[dict[str, Any]] = {"shrinkage": number(0, 1) | choice("auto")}
