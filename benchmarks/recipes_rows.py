@@ -30,6 +30,7 @@ from skaudio.datasets import (
     load_cats_dogs,
     make_soundscapes,
 )
+from skaudio.embedders import WCCN
 from skaudio.encoders import MFCC
 from skaudio.metrics import equal_error_rate, event_based_f1, segment_based_f1
 from skaudio.pooling import FramePooling
@@ -160,24 +161,22 @@ def identify(data, group, seed, changes):
     learn, enrolled, unknown = is_of
     take = np.array([path.rpartition("_")[2] for path in X])
     enrol, known = enrolled & (take == "01.flac"), enrolled & (take != "01.flac")
-    model = make("voices", int(sum(learn)), seed, changes)
+    model = make_pipeline(make("voices", int(sum(learn)), seed, changes), WCCN())
     out = {"seconds": timed_fit(model, X[learn], voices[learn])}
     for name, embedder in (("recipe", model), ("naive", statistics().fit(X[learn]))):
-        rows = {
-            part: embedder.transform(X[of])
-            for part, of in (("enrol", enrol), ("known", known), ("unknown", unknown))
-        }
-        out |= open_set(rows, voices[enrol], voices[known], name)
+        parts = [(embedder.transform(X[of]), voices[of]) for of in (enrol, known, unknown)]
+        out |= open_set(*parts, name)
+        out |= open_set(*(means_of_three(*part, seed) for part in parts), f"{name}, three")
     return out
 
 
-def open_set(rows, enrolled, known, name):
+def open_set(enrol, known, unknown, name):
     """Name the voice of each row, or none: what is right for known voices and for unknown ones."""
-    people = NearestCentroid().fit(rows["enrol"], enrolled)
-    threshold = rejection_threshold(rows["enrol"], enrolled, people)
-    distances = euclidean_distances(rows["known"], people.centroids_)
-    right = people.classes_[distances.argmin(axis=1)] == known
-    strangers = euclidean_distances(rows["unknown"], people.centroids_).min(axis=1)
+    people = NearestCentroid().fit(*enrol)
+    threshold = rejection_threshold(*enrol, people)
+    distances = euclidean_distances(known[0], people.centroids_)
+    right = people.classes_[distances.argmin(axis=1)] == known[1]
+    strangers = euclidean_distances(unknown[0], people.centroids_).min(axis=1)
     return {
         f"{name}, of ten": right.mean(),
         f"{name}, named": (right & (distances.min(axis=1) <= threshold)).mean(),
@@ -297,6 +296,9 @@ OPEN_SET = {
     "right, enrolled voices only": ", of ten",
     "right, with rejection": ", named",
     "unknown voices accepted": ", unknown accepted",
+    "means of three: enrolled only": ", three, of ten",
+    "means of three: with rejection": ", three, named",
+    "means of three: unknown accepted": ", three, unknown accepted",
 }
 ANOMALIES = {
     "area under the ROC curve": "",
