@@ -30,6 +30,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -48,32 +49,37 @@ from skaudio.datasets import (
 from skaudio.encoders import MFCC, MelSpectrogram, Waveform
 from skaudio.pooling import FramePooling
 
-EPOCHS = 20
-NETS = {"lenet": LeNetClassifier, "gru": GRUClassifier}
-RATES = {"arabic": 16000, "fsdd": 8000}
+NETS = {
+    "lenet": LeNetClassifier(channels=(24, 48, 96, 128), max_epochs=20),
+    "gru": GRUClassifier(max_epochs=20),
+}
+RATE = 16000  # to which FSDD, of 8 kHz, is resampled
+DATA = ["arabic", "fsdd"]
 TEST_SPEAKERS = 4  # in each of two folds of the Arabic digits
 COPIES = 4  # of each training recording of cats and dogs, with draws of their own
 SNR_DB = 10  # of the noise planted on dogs
 SPEEDS = (0.95, 1.0, 1.05)  # of the copies whose probabilities are averaged
 
 
-def mel(rate, top_db=80.0):
-    return MelSpectrogram(sample_rate=rate, n_mels=40, scale="db", top_db=top_db)
+def mel(**params):
+    return MelSpectrogram(n_mels=40, scale="db", **params)
 
 
-def encoder(setting, rate):
+def encoder(setting):
     """Return the frames of one setting: plain, the advice of earlier versions, or that of now."""
     if setting == "plain":
-        return mel(rate)
+        return mel(top_db=60)
     if setting == "old":
         return make_pipeline(
             TimeShift((-0.15, 0.15), mode="cut"),
             VTLP((0.9, 1.1)),
             Speed((0.9, 1.1)),
             Noise(snr_db=(15, 40)),
-            mel(8000, 35),
+            mel(sample_rate=8000, top_db=35),
         )
-    return make_pipeline(VTLP((0.9, 1.1)), Speed((0.9, 1.1)), mel(rate, 60), DynamicRange((25, 65)))
+    return make_pipeline(
+        VTLP((0.9, 1.1)), Speed((0.9, 1.1)), mel(top_db=60), DynamicRange((25, 65))
+    )
 
 
 def words(name):
@@ -82,7 +88,7 @@ def words(name):
         data = fetch_fsdd()
     else:
         data = load_audio_files(get_data_home() / "arabic_digits", groups=r"^(\d+)_")
-    waveforms = list(Waveform(sample_rate=RATES[name]).fit_transform(data.data))
+    waveforms = list(Waveform(sample_rate=RATE).fit_transform(data.data))
     return waveforms, np.asarray(data.target), np.asarray(data.groups)
 
 
@@ -109,9 +115,7 @@ def measure_words(arguments):
                 if not is_new(arguments.results, key):
                     continue
                 a, b = (np.flatnonzero(np.isin(groups, some)) for some in (train, test))
-                model = NETS[net](
-                    encoder(setting, RATES[name]), max_epochs=EPOCHS, random_state=seed
-                )
+                model = clone(NETS[net]).set_params(encoder=encoder(setting), random_state=seed)
                 start = time.process_time()
                 model.fit([X[i] for i in a], y[a])
                 seconds = time.process_time() - start
@@ -150,7 +154,7 @@ def measure_shortcut(arguments):
     pets = load_cats_dogs()
     X, y = list(Waveform().fit_transform(pets.data)), pets.target_names[pets.target]
     for name, recordings in {"as they are": X, "noise on dogs": planted(X, y, 0)}.items():
-        audit = audit_recordings(AudioBatch(recordings, 16000), y)
+        audit = audit_recordings(AudioBatch(recordings, RATE), y)
         print(f"{name}: {audit.shortcuts.round(3).to_dict()}")
         print([f.message for f in audit.findings if f.kind == "shortcut"], flush=True)
     for seed in arguments.seeds:
@@ -222,7 +226,7 @@ def gains(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("part", choices=["words", "shortcut", "show"])
-    parser.add_argument("--data", nargs="+", choices=list(RATES), default=list(RATES))
+    parser.add_argument("--data", nargs="+", choices=DATA, default=DATA)
     parser.add_argument("--speakers", nargs="+", type=int, default=[4, 8, 16])
     parser.add_argument("--nets", nargs="+", choices=list(NETS), default=list(NETS))
     parser.add_argument(

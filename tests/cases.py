@@ -11,12 +11,15 @@ import sklearn
 
 from skaudio.audio import AudioBatch
 from skaudio.encoders import MFCC
+from skaudio.pooling import FramePooling
 
 from .test_neural_contract import NEURAL, make
 from .walk import build
 
 # Estimators that take frames in place of recordings.
 OF_FRAMES = ("FramePooling", "DynamicRange", "TimeMask", "FrequencyMask")
+# Estimators that take rows.
+OF_ROWS = ("WCCN",)
 METHODS = (
     *("transform", "predict", "predict_proba", "decision_function", "predict_frames"),
     *("predict_events", "tag"),
@@ -41,9 +44,11 @@ def clips(n=12):
 
 
 def inputs(name, n=12):
-    """Return X and y for an estimator: recordings, or the frames of them."""
+    """Return X and y for an estimator: recordings, or the frames or rows of them."""
     X, y = clips(n)
     with sklearn.config_context(transform_output="default"):
+        if name in OF_ROWS:
+            return FramePooling().fit_transform(MFCC(n_mfcc=8).transform(X)), y
         return (list(MFCC(n_mfcc=8).transform(X)) if name in OF_FRAMES else X), y
 
 

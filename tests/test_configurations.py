@@ -24,7 +24,7 @@ from skaudio.embedders import NetEmbedder
 from skaudio.encoders import MFCC, STFT, MelSpectrogram, Waveform
 from skaudio.pooling import FramePooling, FrameUnion
 
-from .cases import assert_same, clips, inputs, outputs, small
+from .cases import OF_ROWS, assert_same, clips, inputs, outputs, small
 from .walk import ESTIMATORS
 
 pytestmark = pytest.mark.slow  # walks over all estimators take long together
@@ -107,7 +107,8 @@ def test_unfitted_transformers_that_need_no_fit(name, configured):
 def test_rows_are_named_and_indexed(name):
     """Rows become a DataFrame with a column per feature; frames, one column of arrays."""
     X, y = inputs(name)
-    X = pd.Series(X, index=[f"clip {i}" for i in range(len(X))][::-1])
+    index = [f"clip {i}" for i in range(len(X))][::-1]
+    X = pd.DataFrame(X, index=index) if name in OF_ROWS else pd.Series(X, index=index)
     with sklearn.config_context(transform_output="pandas"):
         fitted = small(name).fit(X, y)
         frame = fitted.transform(X)

@@ -674,7 +674,7 @@ FREE = (
     "encoder max_epochs batch_size lr class_weight label_smoothing early_stopping "
     "validation_fraction n_iter_no_change precision device random_state warm_start verbose "
     "callbacks net_params threshold hysteresis median_filter min_duration max_gap frame_duration "
-    "block_duration unit_norm hinge margin distance n_pairs"
+    "block_duration unit_norm hinge margin distance n_pairs loss speeds temperature n_per_class"
 )
 
 

@@ -33,8 +33,8 @@ NAN, INF, TEXT = float("nan"), float("inf"), "no such value"
 REFUSED = [
     (
         (-1, 0, 1, 2.5, NAN, INF, True, None, TEXT, []),
-        "device distance estimator hinge mode model module on_error pad_mode precision "
-        "resample_quality segment_by "
+        "device distance estimator hinge loss mode model module on_error pad_mode precision "
+        "resample_quality resolution segment_by "
         "scale stats transformer unit validation_fraction",
     ),
     (
@@ -49,11 +49,11 @@ REFUSED = [
     (
         (-1, 0, 2.5, NAN, INF, True, None, TEXT, []),
         "embedding_size frame_stride hidden_size hysteresis kernel_size max_epochs "
-        "n_iter_no_change n_mels n_mfcc n_segments warp",
+        "n_iter_no_change n_mels n_mfcc n_per_class n_segments warp",
     ),
     (
         (-1, 0, NAN, INF, True, None, TEXT, []),
-        "block_duration chunk_hop eps frame_duration lr power rate reverberation_time",
+        "block_duration chunk_hop eps frame_duration lr power rate reverberation_time temperature",
     ),
     (
         (-1, 0, 2.5, NAN, INF, True, TEXT, []),
@@ -63,7 +63,10 @@ REFUSED = [
         (-1, NAN, INF, True, None, TEXT, []),
         "fmin lifter max_gap median_filter min_duration offset width",
     ),
-    ((-1, 2.5, NAN, INF, True, None, TEXT, []), "mix n_layers n_masks p segment_overlap"),
+    (
+        (-1, 2.5, NAN, INF, True, None, TEXT, []),
+        "mix n_layers n_masks p segment_overlap shrinkage",
+    ),
     ((-1, 1, 2.5, NAN, INF, True, None, TEXT, []), "dropout input_dropout label_smoothing"),
     ((-1, 0, NAN, INF, True, TEXT, []), "chunk_duration fmax top_db"),
     ((NAN, INF, True, None, TEXT, []), "fill gain_db shift snr_db"),
@@ -76,7 +79,7 @@ REFUSED = [
     ((0, 2.5, NAN, INF, True, TEXT, []), "n_jobs"),
     ((-1, 2.5, NAN, INF, None, TEXT, []), "deltas verbose"),
     ((-1, 0, 2.5, NAN, INF, None, TEXT, []), "dct_type"),
-    ((-1, 0, 1, 2.5, NAN, INF, True, TEXT), "callbacks classes labels"),
+    ((-1, 0, 1, 2.5, NAN, INF, True, TEXT), "callbacks classes labels speeds"),
     ((-1, 0, 1, 2.5, NAN, INF, True, None, TEXT), "channels"),
     ((-1, 0, 1, 2.5, NAN, INF, True, TEXT, []), "stem"),
     ((-1, 0, 1, 2.5, NAN, INF, True, None, []), "memory"),

@@ -33,6 +33,7 @@ N_THREADS = 8
 METHODS = ("transform", "predict", "predict_proba", "decision_function", "predict_events")
 # What takes frames; of the others, those that train take them where no encoder is given.
 OF_FRAMES = {"FramePooling", "DynamicRange", "TimeMask", "FrequencyMask"}
+OF_ROWS = {"WCCN"}
 
 
 def recordings(n=16):
@@ -99,6 +100,8 @@ def fitted(name, folder):
     estimator.set_params(**given)
     trains = any(key.split("__")[-1] == "net_params" for key in params)
     X = frames() if trains or name in OF_FRAMES else recordings()
+    if name in OF_ROWS:
+        X = np.array([f.mean(axis=1) for f in frames()])
     return estimator.fit(X, np.arange(len(X)) % 2), X
 
 

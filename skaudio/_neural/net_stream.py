@@ -39,23 +39,36 @@ def neural_obstacles(estimator: Any, *, runs_along: Callable[[Any], bool]) -> li
     if reads_audio(estimator):
         encoder = getattr(estimator, "encoder_", estimator.encoder)
         found += [obstacle.inside("encoder") for obstacle in obstacles_of(encoder)]
-    module = estimator.net_.module_ if hasattr(estimator, "net_") else None
+    module: Any = estimator.net_.module_ if hasattr(estimator, "net_") else None
     if _subtracts_mean(estimator, module):
         reason = "the mean over the whole recording"
         found.append(Obstacle("standardize", estimator.standardize, reason, "global"))
-    own = getattr(estimator, "module", None)
-    if module is not None and not (can_walk(module.net) and runs_along(module.net)):
+    if _is_whole(estimator, module, runs_along):
+        own = getattr(estimator, "module", None) or type(module.net)
         reason = "the whole recording: it is not made of parts that work on a piece of it"
-        found.append(Obstacle("module", own or type(module.net), reason, GRU))
-    if _reads_backwards(estimator, module):
+        found.append(Obstacle("module", own, reason, "gru" if isinstance(own, str) else GRU))
+        found.append(_one_way(estimator, "those of a network that looks back only"))
+    elif _reads_backwards(estimator, module):
         reason = "the end of the recording, where its backward layers begin"
         if hasattr(estimator, "bidirectional"):
             found.append(Obstacle("bidirectional", estimator.bidirectional, reason, False))
         else:
-            params = estimator.module_params
-            one_way = {**(params or {}), "bidirectional": False}
-            found.append(Obstacle("module_params", params, reason, one_way))
+            found.append(_one_way(estimator, reason))
     return found
+
+
+def _one_way(estimator: Any, reason: str) -> Obstacle:
+    params = estimator.module_params
+    kept = params if _reads_backwards(estimator, None) else None
+    return Obstacle("module_params", params, reason, {**(kept or {}), "bidirectional": False})
+
+
+def _is_whole(estimator: Any, module: Any, runs_along: Callable[[Any], bool]) -> bool:
+    """Whether the network needs the whole recording; before `fit`, whether its class says so."""
+    if module is not None:
+        return not (can_walk(module.net) and runs_along(module.net))
+    own = getattr(estimator, "module", None)
+    return isinstance(own, type) and not hasattr(own, "forward_local")
 
 
 def _subtracts_mean(estimator: Any, module: Any) -> bool:
@@ -70,7 +83,8 @@ def _reads_backwards(estimator: Any, module: Any) -> bool:
         return len(getattr(module.net, "backwards", ())) > 0
     if not hasattr(estimator, "bidirectional"):
         params = getattr(estimator, "module_params", None) or {}
-        return getattr(estimator, "module", None) == "gru" and params.get("bidirectional", True)
+        is_gru = getattr(estimator, "module", None) in ("gru", GRU)
+        return is_gru and bool(params.get("bidirectional", True))
     return bool(estimator.bidirectional and estimator.n_layers)
 
 
@@ -154,10 +168,10 @@ class FrameFeed:
                 "stream() again for another recording."
             )
         array = np.asarray(frames)
+        if not array.size:
+            return np.empty((self._n_features, 0), np.float32)
         if array.ndim != 2:
             raise ValueError(f"A push has shape {array.shape}, expected frames (n_features, k).")
-        if not array.shape[1]:
-            return np.empty((self._n_features, 0), np.float32)
         return check_frames(None, [array], reset=False)[0][0]
 
     def finish(self) -> np.ndarray:

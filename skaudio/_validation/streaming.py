@@ -37,10 +37,14 @@ def check_streams(estimator: Any, obstacles: Sequence[Obstacle], *, trained: boo
     """Raise one error for all obstacles, with the values that remove them."""
     if not obstacles:
         return
-    found = "; ".join(f"{o.parameter}={o.value!r:.80} needs {o.reason}" for o in obstacles)
-    values = ", ".join(f"{o.parameter}={o.expected!r}" for o in obstacles)
+    found = "; ".join(f"{o.parameter}={_shown(o.value):.80} needs {o.reason}" for o in obstacles)
+    values = ", ".join(f"{o.parameter}={_shown(o.expected)}" for o in obstacles)
     again = " and fit again" if trained else ""
     raise ValueError(
         f"{type(estimator).__name__} cannot stream with these parameters: {found}. "
         f"Expected set_params({values}){again}."
     )
+
+
+def _shown(value: Any) -> str:
+    return value.__name__ if isinstance(value, type) else repr(value)

@@ -200,7 +200,7 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
 
         Notes
         -----
-        Frames come late by what convolutions see after them (`LeNetClassifier`: 24 frames with
+        Frames come late by what convolutions see after them (`LeNetClassifier`: 16 frames with
         three blocks). Memory does not grow. The estimator is not changed, and any number of
         streams may run at a time.
         """

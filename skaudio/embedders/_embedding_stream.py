@@ -19,7 +19,7 @@ from skaudio.encoders import connected, obstacles_of
 from skaudio.frames import scale_to_unit
 
 
-class EmbeddingStreamMixin:
+class StreamsRows:
     """`stream`, for an embedder that is a network."""
 
     def stream(self: Any, sample_rate: float | None = None) -> NeuralStream:

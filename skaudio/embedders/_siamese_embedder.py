@@ -10,18 +10,14 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skaudio._neural import LoadsAnywhere, predict_rows, prediction_frames
-from skaudio.embedders._embedding_stream import EmbeddingStreamMixin
+from skaudio.embedders._embedding_stream import StreamsRows
 from skaudio.embedders._pair_verification import PairVerifier
 from skaudio.embedders._siamese_training import CONSTRAINTS, build_net, fit_classes, fit_given_pairs
 from skaudio.frames import scale_to_unit
 
 
 class SiameseEmbedder(
-    EmbeddingStreamMixin,
-    PairVerifier,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    LoadsAnywhere,
+    StreamsRows, PairVerifier, ClassNamePrefixFeaturesOutMixin, TransformerMixin, LoadsAnywhere
 ):
     """A network trained so that recordings of one class have similar embeddings.
 
@@ -174,7 +170,6 @@ class SiameseEmbedder(
     encoder_: Any
 
     _module_parameters = ("module", "module_params", "embedding_size")
-    _module_parameters = ("module", "module_params", "embedding_size")
     _constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
 
     def __init__(
@@ -186,9 +181,9 @@ class SiameseEmbedder(
         module_params: Any = None,
         embedding_size: int = 128,
         unit_norm: bool = True,
+        speeds: Any = "auto",
         temperature: float = 0.1,
         n_per_class: int = 4,
-        speeds: Any = "auto",
         hinge: str = "squared",
         margin: float | None = None,
         distance: str = "euclidean",
@@ -214,9 +209,9 @@ class SiameseEmbedder(
         self.module_params = module_params
         self.embedding_size = embedding_size
         self.unit_norm = unit_norm
+        self.speeds = speeds
         self.temperature = temperature
         self.n_per_class = n_per_class
-        self.speeds = speeds
         self.hinge = hinge
         self.margin = margin
         self.distance = distance

@@ -25,6 +25,8 @@ NAMES = re.compile(
 # In bytes: the directory at the end of the archive, a member of JSON once unpacked.
 LARGEST_DIRECTORY = 4 << 20
 LARGEST_JSON = 16 << 20
+# What fits into a zip archive without its extension for large ones, and into the directory.
+LARGEST, MOST_MEMBERS = (1 << 32) - (1 << 24), 30_000
 # Lists, mappings and items in a member of JSON: Python needs about 100 bytes for each.
 MOST_CONTAINERS, MOST_ITEMS = 1 << 18, 1 << 19
 # Levels of lists and mappings inside each other.
@@ -74,6 +76,18 @@ def write_archive(path: Path, members: Mapping[str, bytes], facts: Mapping[str, 
         raise
 
 
+def check_members(members: Mapping[str, bytes]) -> None:
+    """Raise a RefusedError for members that `Archive` would not read."""
+    for name, content in members.items():
+        if name.endswith(".json"):
+            read_json(name, content)
+    n_json = sum(len(content) for name, content in members.items() if name.endswith(".json"))
+    if n_json + 200 * len(members) > LARGEST_JSON or len(members) > MOST_MEMBERS:
+        raise RefusedError(f"more than {MOST_MEMBERS} arrays, or {LARGEST_JSON} bytes of JSON")
+    if sum(map(len, members.values())) > LARGEST:
+        raise RefusedError(f"more than {LARGEST} bytes")
+
+
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
     # Weights and arrays of floats hardly compress.
     kind = zipfile.ZIP_DEFLATED if name.endswith(".json") else zipfile.ZIP_STORED
@@ -109,8 +123,8 @@ class Archive:
     def __init__(self, path: Path):
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            beginning = file.read(16)
-            if not beginning.startswith(b"PK\x03\x04"):
+            beginning = file.read(100)
+            if not beginning.startswith(b"PK\x03\x04") or b"/data.pkl" in beginning:
                 raise RefusedError(what_it_is(beginning))
             _check_end(file, size)
             try:
@@ -257,6 +271,8 @@ def what_it_is(beginning: bytes) -> str:
         )
     if beginning[:1] == b"\x80" and beginning[1:2] in b"\x02\x03\x04\x05":
         return PICKLE.format("a pickle (of pickle, joblib, or torch before 1.6)")
+    if b"/data.pkl" in beginning:
+        return PICKLE.format("a file of torch.save, a pickle inside a zip archive")
     if beginning.startswith(PACKED):
         return PICKLE.format("compressed, as joblib's pickles may be")
     if not beginning:
@@ -265,8 +281,6 @@ def what_it_is(beginning: bytes) -> str:
 
 
 def _other_zip(names: list[str]) -> str:
-    if any(name.endswith("data.pkl") for name in names):
-        return PICKLE.format("a file of torch.save, a pickle inside a zip archive")
     if "schema.json" in names:
         return "it is a file of skops: skops.io.load reads it"
     return f"it is another zip archive, not a saved model: it has no {MANIFEST}"

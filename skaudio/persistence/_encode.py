@@ -33,7 +33,8 @@ OF_FILES = {
 NOT_STORED = "(not stored)"
 # Learned by scikit-learn for its own use in `fit`.
 PRIVATE = ("_metadata_request",)
-TOO_DEEP = 100
+# Each level takes up to three of JSON, which are counted on loading.
+TOO_DEEP = 60
 
 
 class TreeWriter:
@@ -128,7 +129,7 @@ class TreeWriter:
             if self._users.setdefault(name, value) is not value:
                 raise ValueError(f"{place}: there are two objects named {name}; rename one.")
             kind = "class" if isinstance(value, type) else "function"
-            self.needs[name] = f"the {kind} given as {place}"
+            self.needs.setdefault(name, f"the {kind} given as {place}")
             return {"t": "user", "v": name}
         raise not_storable(value, place)
 

@@ -55,8 +55,7 @@ def convolutions(net: Any, frames: Frames) -> Frames:
         x = graph.op("MaxPool", x, kernel_shape=[2, stride], strides=[2, stride], ceil_mode=1)
         lengths = (lengths + (stride - 1)) // stride
         inside = graph.mask(lengths, x.size(3)).unsqueeze(1, 2)
-        scale = array(norm.weight) / np.sqrt(array(norm.running_var) + np.float32(norm.eps))
-        shift = array(norm.bias) - array(norm.running_mean) * scale
+        scale, shift = _scale_and_shift(norm)
         x = x * scale[:, None, None] + shift[:, None, None]
         x = graph.where(inside, graph.op("Relu", x), 0.0)
         n_channels, height = len(scale), -(-height // 2)
@@ -183,6 +182,26 @@ def gru_features(net: Any, frames: Frames) -> Rows:
     return pool_time(net.pooling, recurrent(net, frames))
 
 
+def tdnn_features(net: Any, frames: Frames) -> Rows:
+    graph, x = frames.graph, frames.fill(0.0)
+    for i, layer in enumerate(net.convolutions):
+        side, dilation = layer.padding[0], layer.dilation[0]
+        x = graph.op("Conv", x, array(layer.weight), pads=[side] * 2, dilations=[dilation])
+        x = graph.op("Relu", x)
+        if i < len(net.norms):
+            scale, shift = _scale_and_shift(net.norms[i])
+            x = graph.where(frames.mask, x * scale[:, None] + shift[:, None], 0.0)
+    rows = pool_time(net.pooling, Frames(x, frames.lengths, layer.out_channels))
+    scale, shift = _scale_and_shift(net.statistics_norm)
+    return replace(rows, values=rows.values * scale + shift)
+
+
+def _scale_and_shift(norm: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return what a `MaskedBatchNorm` multiplies by and adds, for each channel."""
+    scale = array(norm.weight) / np.sqrt(array(norm.running_var) + np.float32(norm.eps))
+    return scale, array(norm.bias) - array(norm.running_mean) * scale
+
+
 def statistics_features(net: Any, frames: Frames) -> Rows:
     graph = frames.graph
     mean = mean_over_time(frames)
@@ -195,6 +214,7 @@ def statistics_features(net: Any, frames: Frames) -> Rows:
 FEATURES: dict[type, Callable[[Any, Frames], Rows]] = {
     nets.LeNet: lenet_features,
     nets.GRU: gru_features,
+    nets.TDNN: tdnn_features,
     nets.StatisticsPooling: statistics_features,
 }
 

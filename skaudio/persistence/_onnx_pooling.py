@@ -24,7 +24,7 @@ def pool(pooling: Any, frames: Frames) -> Rows:
     graph, lengths = frames.graph, frames.lengths
     x, n_features = frames.values.cast(DOUBLE), frames.n_features
     if pooling.cmvn:
-        part = Part(graph, x, lengths * 0, lengths)
+        part = FrameRange(graph, x, lengths * 0, lengths)
         std = part.std().unsqueeze(2)
         varies = std > 0.0
         scaled = (x - part.mean().unsqueeze(2)) / graph.where(varies, std, 1.0)
@@ -35,7 +35,7 @@ def pool(pooling: Any, frames: Frames) -> Rows:
     starts = [lengths * i // n_segments for i in range(n_segments + 1)]
     columns = []
     for start, stop in zip(starts, starts[1:], strict=False):
-        part = Part(graph, x, start, graph.op("Max", stop, start + 1))
+        part = FrameRange(graph, x, start, graph.op("Max", stop, start + 1))
         columns += [part.statistic(stat) for stat in pooling.stats]
     n_columns = len(columns) * n_features * (1 + pooling.deltas)
     return Rows(graph.concat(columns, 1).cast(FLOAT), n_columns)
@@ -67,7 +67,7 @@ def deltas(graph: Graph, x: Value, lengths: Value, order: int) -> Value:
     return graph.op("Sum", *slopes)
 
 
-class Part:
+class FrameRange:
     """Consecutive frames of each recording: those of x (n, n_features, n_frames) between bounds.
 
     Bounds are values of shape (n,).

@@ -19,9 +19,10 @@ from skaudio.audio import Recordings, check_recordings
 from skaudio.frames import FrameOutputMixin, check_frames, is_missing, pack
 from skaudio.pooling._frame_statistics import DELTA_ENDINGS, deltas
 from skaudio.pooling._run_calls import run_calls
+from skaudio.pooling._union_stream import UnionStreamMixin
 
 
-class FrameUnion(FrameOutputMixin, TransformerMixin, _BaseComposition):
+class FrameUnion(UnionStreamMixin, FrameOutputMixin, TransformerMixin, _BaseComposition):
     """Concatenate the frames of several encoders.
 
     As `sklearn.pipeline.FeatureUnion`, but for frames: the features of all encoders are

@@ -126,7 +126,9 @@ class ChunkStream(SampleStream):
             results = self._joined(results, final)
         if not results:
             return self._none.copy()
-        return self._finish(np.concatenate(results, axis=1) if self._hop else in_order(results, 0))
+        frames = np.concatenate(results, axis=1) if self._hop else in_order(results, 0)
+        finished: np.ndarray = self._finish(frames)
+        return finished
 
     def _joined(self, results: list[np.ndarray], final: bool) -> list[np.ndarray]:
         """Return the frames of chunks up to those that the next chunk replaces, as `join` does."""

@@ -19,6 +19,7 @@ import skaudio
 from skaudio import (
     MFCC,
     STFT,
+    WCCN,
     CachedTransformer,
     EventDetector,
     FramePooling,
@@ -144,12 +145,14 @@ def test_detectors(detector, several, tmp_path):
 
 EMBEDDERS = [
     SiameseEmbedder(MelSpectrogram(), embedding_size=8, **QUICK),
+    SiameseEmbedder(MFCC(), module="statistics", unit_norm=False, embedding_size=8, **QUICK),
     SiameseEmbedder(MFCC(), module="lenet", unit_norm=True, embedding_size=8, **QUICK),
     NetEmbedder(LeNetClassifier(MFCC(), channels=(4,), **QUICK), unit_norm=True),
     NetEmbedder(make_pipeline(MFCC(), GRUClassifier(hidden_size=8, **QUICK))),
 ]
 ROWS = [
     make_pipeline(MFCC(), FramePooling()),
+    make_pipeline(MFCC(), FramePooling(), WCCN()),
     make_pipeline(MFCC(), FramePooling(("min", "max", "median", "p12.5"), n_segments=3, deltas=2)),
     make_pipeline(MelSpectrogram(), FramePooling(("mean", "std"), n_segments=20, cmvn=True)),
     make_pipeline(
