@@ -12,7 +12,7 @@ OMP_NUM_THREADS ?= 1
 PYTEST = OMP_NUM_THREADS=$(OMP_NUM_THREADS) $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test-fast test test-all fuzz lint format types doctest docs bench clean distclean
+.PHONY: help venv demo test-fast test test-all test-lowest fuzz lint format types doctest docs bench clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,13 @@ test: $(STAMP) ## Run the tests (PYTEST_ARGS="-k mfcc" runs some of them)
 
 test-all: $(STAMP) ## Run the tests, those included that repeat others at length
 	$(PYTEST) $(PYTEST_ARGS)
+
+LOWEST := .venv-lowest
+test-lowest: $(STAMP) ## Run the fast tests with the lowest versions of all dependencies (in .venv-lowest)
+	$(BIN)/python -m venv $(LOWEST)
+	$(BIN)/python tools/lowest_versions.py > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip install --quiet -c $(LOWEST)/lowest.txt -e '.[test]'
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -m "not slow and not exhaustive" $(PYTEST_ARGS)
 
 fuzz: $(STAMP) ## Read thousands of damaged files (FUZZ_ARGS="20000 1": runs of each kind, seed)
 	@for script in benchmarks/fuzz_*.py; do \

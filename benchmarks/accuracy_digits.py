@@ -71,7 +71,7 @@ def load(name):
     if name == "fsdd":
         data = fetch_fsdd()
     else:
-        data = load_audio_files(get_data_home() / "arabic_digits", groups=r"^(\d+)_")
+        data = load_audio_files(get_data_home() / "arabic_digits", groups=r"/(\d+)_")
     X = Waveform(sample_rate=RATES[name]).fit_transform(data.data)
     X = AudioBatch(list(X), RATES[name])
     y, groups = np.asarray(data.target), np.asarray(data.groups)

@@ -5,8 +5,8 @@
 
 Equal error rates over all pairs of recordings of the test speakers. Arabic digits: 14 speakers for
 training and 6 for the test, five random splits; bundled recordings: 5 and 5, five splits; FSDD: all
-choices of two speakers for training and two for the test. Results are appended to a file, a line per
-way, split and seed; those found there are not computed again. Without --ways, the file is shown.
+choices of two speakers for training and two for the test. Results are appended to a file, a line
+per way, split and seed; those found there are not computed again. Without --ways, it is shown.
 """
 
 from __future__ import annotations

@@ -191,14 +191,20 @@ def replace_array(content: bytes, others: list[bytes], draw: random.Random) -> b
         np.lib.format.write_array_header_1_0(stream, header)
     else:
         array = np.load(io.BytesIO(members[name]))
-        changed = [array[:0], array[::-1], array.astype("f4"), np.resize(array, (3, 3))]
-        changed += [array.reshape(-1), np.concatenate([array, array]) if array.ndim else array]
-        if array.dtype.names:
+        changed = [
+            array[:0] if array.ndim else array,
+            array[..., ::-1] if array.ndim else array,
+            array.reshape(-1),
+            np.resize(array, (3, 3)),
+        ]
+        changed += [np.concatenate([array, array])] if array.ndim else []
+        if array.dtype.names:  # the nodes of a decision tree
             nodes = array.copy()
             nodes[draw.choice(array.dtype.names[:3])] = draw.choice([-1, 0, 5, 10**6, -(2**31)])
             changed = [nodes]
-        elif array.dtype.kind in "iu":
-            changed += [array * 0 + draw.choice([10**6, -1, 2**30])]
+        elif array.dtype.kind in "iuf":
+            extreme = array * 0 + array.dtype.type(draw.choice([10**6, 1, 2**30]))
+            changed += [array.astype("f4"), extreme]
         np.save(stream, draw.choice(changed))
     members[name] = stream.getvalue()
     return signed(members)

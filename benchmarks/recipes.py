@@ -45,26 +45,33 @@ def measure(name, seed, changes, results):
 
 
 def table(lines):
-    """Means, with standard errors over the groups' means, or over seeds if there is one group."""
+    """A line per measure: means, with standard errors over groups, or over seeds of one group."""
     shown = []
+    lines = sorted(lines, key=lambda line: (list(ROWS).index(line["row"]), line["set"]))
     for (name, changes), rows in pd.DataFrame(lines).groupby(["row", "set"], sort=False):
-        row = ROWS[name]
         over = "group" if rows["group"].nunique() > 1 else "seed"
-        cells = {"row": name, "set": changes, "measure": row.measure_name}
-        for column in row.columns:
-            means = rows.groupby(over)[column].mean()
-            error = f" ± {means.sem():.3f}" if len(means) > 1 else ""
-            cells[column] = f"{means.mean():.3f}{error}"
-        cells["seconds per fit"] = f"{rows['seconds'].mean():.0f}"
-        cells["groups x seeds"] = f"{rows['group'].nunique()} x {rows['seed'].nunique()}"
-        shown.append(cells)
+        for i, (measure, end) in enumerate(ROWS[name].measures.items()):
+            cells = {"row": "" if i else f"``{name}`` {changes}".strip(), "measure": measure}
+            for column in ("recipe", "naive"):
+                means = rows.groupby(over)[column + end].mean()
+                error = f" ± {means.sem():.3f}" if len(means) > 1 else ""
+                cells[column] = f"{means.mean():.3f}{error}"
+            cells["fit"] = "" if i else f"{rows['seconds'].mean():.0f} s"
+            cells["fits"] = "" if i else f"{rows['group'].nunique()} x {rows['seed'].nunique()}"
+            shown.append(cells)
     return shown
 
 
 def show(lines):
-    """Print each row: its measures are not the same."""
-    for cells in table(lines):
-        print("  ".join(f"{key}: {value}" for key, value in cells.items() if value != ""))
+    """Print the table as reStructuredText."""
+    cells = table(lines)
+    head = {name: name for name in cells[0]}
+    widths = [max(len(line[name]) for line in (head, *cells)) for name in head]
+    rule = "  ".join("=" * width for width in widths)
+    text = ["  ".join(map(str.ljust, line.values(), widths)).rstrip() for line in (head, *cells)]
+    # A cell of the first column that is empty would continue the line before: `..` is a new one.
+    rest = [".." + line[2:] if line.startswith("  ") else line for line in text[1:]]
+    print("\n".join([rule, text[0], rule, *rest, rule]))
 
 
 def read(path):

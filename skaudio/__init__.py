@@ -65,12 +65,12 @@ _NAMES = {
     "pooling": "FramePooling FrameUnion",
     "nets": (
         "CRNN GRU LOUDNESS_WEIGHT TDNN AllPairsLoss AngularMarginLoss ContrastiveLoss LeNet "
-        "Standardize StandardizedNet StatisticsPooling SupervisedContrastiveLoss TimePooling "
-        "WeakLabelLoss WeakPooling recording_mean"
+        "MixedLabelLoss Standardize StandardizedNet StatisticsPooling SupervisedContrastiveLoss "
+        "TimePooling WeakLabelLoss WeakPooling recording_mean"
     ),
     "events": (
-        "check_events events_to_frames file_names frames_to_events merge_events "
-        "read_events write_events"
+        "check_events events_to_frames events_to_target file_names frames_to_events "
+        "merge_events read_events write_events"
     ),
     "detectors": "EventDetector",
     "classifiers": "GRUClassifier LeNetClassifier NetClassifier",

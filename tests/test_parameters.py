@@ -34,7 +34,7 @@ REFUSED = [
     (
         (-1, 0, 1, 2.5, NAN, INF, True, None, TEXT, []),
         "device distance estimator hinge loss mode model module on_error pad_mode precision "
-        "resample_quality "
+        "resample_quality resolution segment_by "
         "scale stats transformer unit validation_fraction",
     ),
     (
@@ -63,7 +63,10 @@ REFUSED = [
         (-1, NAN, INF, True, None, TEXT, []),
         "fmin lifter max_gap median_filter min_duration offset width",
     ),
-    ((-1, 2.5, NAN, INF, True, None, TEXT, []), "mix n_layers n_masks p shrinkage"),
+    (
+        (-1, 2.5, NAN, INF, True, None, TEXT, []),
+        "mix n_layers n_masks p segment_overlap shrinkage",
+    ),
     ((-1, 1, 2.5, NAN, INF, True, None, TEXT, []), "dropout input_dropout label_smoothing"),
     ((-1, 0, NAN, INF, True, TEXT, []), "chunk_duration fmax top_db"),
     ((NAN, INF, True, None, TEXT, []), "fill gain_db shift snr_db"),

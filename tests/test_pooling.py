@@ -25,6 +25,7 @@ from skaudio.pooling import FramePooling, FrameUnion
 
 ALL_STATS = ("mean", "std", "min", "max", "median", "p10", "p97.5")
 EVERYTHING = {"stats": ALL_STATS, "n_segments": 3, "deltas": True, "cmvn": True}
+BY_CHANGE = {"n_segments": 3, "segment_by": "change", "segment_overlap": 0.25, "deltas": True}
 
 
 def make_union(**params):
@@ -44,8 +45,14 @@ def clips(make_clip):
 
 @pytest.mark.parametrize(
     "estimator",
-    [FramePooling(), FramePooling(**EVERYTHING), make_union(), make_union(deltas=2)],
-    ids=["pooling", "pooling everything", "union", "union with deltas"],
+    [
+        FramePooling(),
+        FramePooling(**EVERYTHING),
+        FramePooling(**BY_CHANGE),
+        make_union(),
+        make_union(deltas=2),
+    ],
+    ids=["pooling", "pooling everything", "pooling by change", "union", "union with deltas"],
 )
 def test_scikit_learn_contract(estimator):
     for checked, check in estimator_checks_generator(estimator):
@@ -95,6 +102,33 @@ class TestStatistics:
             np.testing.assert_array_equal(first[1:], last[:-1] + 1)
             assert np.ptp(last - first) <= 1
 
+    def test_segments_overlap_their_neighbours(self, rng):
+        x = rng.normal(size=(1, 2, 12)).astype(np.float32)
+        row = FramePooling(("mean",), n_segments=3, segment_overlap=0.25).fit_transform(x)[0]
+        parts = [x[0, :, :5], x[0, :, 3:9], x[0, :, 7:]]
+        np.testing.assert_allclose(row, np.hstack([part.mean(-1) for part in parts]), rtol=1e-5)
+
+    def test_segments_by_change_follow_the_sound_and_not_the_silence_around_it(self, rng):
+        word = np.repeat(rng.normal(size=(3, 4)), 12, axis=1)
+        padded = np.pad(word, ((0, 0), (100, 30)), mode="edge")
+        slower = np.repeat(word, 2, axis=1)
+        items = [item.astype(np.float32) for item in (word, padded, slower)]
+        rows = FramePooling(("mean",), n_segments=4, segment_by="change").fit_transform(items)
+        np.testing.assert_allclose(rows[1], rows[0], atol=0.3)
+        np.testing.assert_allclose(rows[2], rows[0], atol=0.3)
+        equal = FramePooling(("mean",), n_segments=4).fit_transform(items)
+        assert np.abs(equal[1] - equal[0]).max() > 1
+
+    def test_segments_by_change_are_of_equal_length_where_all_changes_alike(self):
+        ramp = np.arange(40, dtype=np.float32).reshape(1, 1, -1)
+        flat = np.zeros_like(ramp)
+        for x in (ramp, flat):
+            by_time, by_change = (
+                FramePooling(("min",), n_segments=4, segment_by=how).fit_transform(x)
+                for how in ("time", "change")
+            )
+            np.testing.assert_allclose(by_change, by_time, atol=1)
+
     def test_cmvn_standardises_each_recording(self, frames):
         many = [f for f in frames if f.shape[1] > 1]
         rows = FramePooling(cmvn=True).fit_transform(many)
@@ -121,7 +155,7 @@ class TestStatistics:
 
 
 class TestBatches:
-    @pytest.mark.parametrize("params", [{}, EVERYTHING])
+    @pytest.mark.parametrize("params", [{}, EVERYTHING, BY_CHANGE])
     def test_a_row_depends_on_its_recording_alone(self, frames, params):
         pooling = FramePooling(**params).fit(frames)
         rows = pooling.transform(frames)

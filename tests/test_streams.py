@@ -270,6 +270,10 @@ def test_pipelines_that_do_not_stream():
         stream(make_pipeline(MEL, FramePooling()))
     with pytest.raises(TypeError, match="no encoder and no estimator"):
         stream(make_pipeline(Noise(), "passthrough"))
+    with pytest.raises(TypeError, match="Noise has no encoder and no estimator"):
+        stream(Noise())
+    with pytest.raises(TypeError, match="int has no stream"):
+        stream(3)
     pipeline = make_pipeline(MFCC(normalize="rms"), GRUClassifier())
     with pytest.raises(ValueError, match="Pipeline cannot stream") as info:
         stream(pipeline)
@@ -283,7 +287,9 @@ def test_pipelines_that_do_not_stream():
 def test_unions_return_the_frames_that_all_encoders_have():
     short = {"sample_rate": RATE, "n_mels": 8, "hop_length": 40}
     mel, mfcc = MelSpectrogram(**short), MFCC(n_fft=512, n_mfcc=4, top_db=None, **short)
-    union = FrameUnion([("mel", mel), ("mfcc", make_pipeline("passthrough", mfcc)), ("none", "drop")])
+    union = FrameUnion(
+        [("mel", mel), ("mfcc", make_pipeline("passthrough", mfcc)), ("none", "drop")]
+    )
     for rate in (None, 8000):
         live = union.stream(rate)
         assert live.sample_rate == (rate or RATE)

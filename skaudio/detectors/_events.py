@@ -113,9 +113,9 @@ class EventsMixin:
         """
         check_is_fitted(self)
         self._check_params(self.labels_)
-        spans = file_spans(X)
+        labels, spans = self.labels_.tolist(), file_spans(X)
         names: list[Any] = [span.name for span in spans]
-        events = check_events(events, labels=self.labels_.tolist(), files=names)
+        events = check_events(events, labels=labels, files=names)
         if any(span.is_clip for span in spans):
             events, names = events_of_clips(events, spans), list(range(len(spans)))
         probabilities, counts = self._frames(X)
@@ -123,7 +123,6 @@ class EventsMixin:
         check_onsets(events, ends, tolerance=self._input_step())
         times = [self.frame_times(values) for values in probabilities]
         tuning = Tuning(probabilities, times, names, events, metric, self._step())
-        labels = self.labels_.tolist()
         default = check_thresholds(self.threshold, labels)
         given = {name: getattr(self, name) for name in FILTERS}
         self.thresholds_, chosen = tuning.best(labels, default, given, filters)

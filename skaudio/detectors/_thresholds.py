@@ -77,8 +77,8 @@ class Tuning:
         filters : dict
             ``hysteresis``, ``median_filter``, ``min_duration``, ``max_gap``.
         search : bool
-            Whether to choose filters too. They are changed one after the other, twice, each to the
-            candidate with the highest F1 at its best threshold.
+            Whether to choose filters too. They are changed one after the other, each to the
+            candidate with the highest F1 at its best threshold, of every fourth threshold.
         """
         thresholds = np.array(default, dtype=float)
         chosen = {name: np.full(len(labels), float(value)) for name, value in filters.items()}
@@ -95,30 +95,38 @@ class Tuning:
                 name: (group["onset"].to_numpy(), group["offset"].to_numpy())
                 for name, group in own.groupby("file", sort=False)
             }
-            known = dict(filters)
-            best, thresholds[i] = self._score(i, spans, known)
-            for name in list(FILTERS) * 2 if search else ():
-                for value in FILTERS[name]:
-                    tried = {**known, name: value}
-                    score, threshold = self._score(i, spans, tried)
-                    if score > best + MARGIN:
-                        best, thresholds[i], known = score, threshold, tried
+            known = self._search(i, spans, dict(filters)) if search else filters
+            scores = self._scores(i, spans, known, CANDIDATES)
+            best = np.flatnonzero(scores == scores.max())
+            thresholds[i] = CANDIDATES[best[len(best) // 2]]
             for name, value in known.items():
                 chosen[name][i] = value
         return thresholds, chosen
 
-    def _score(
+    def _search(
         self, i: int, spans: dict[Any, Spans], filters: dict[str, float]
-    ) -> tuple[float, float]:
-        """Return the highest F1 of one label, and its threshold; of equal ones, the middle one."""
-        counts = np.zeros((len(CANDIDATES), 3), dtype=int)
+    ) -> dict[str, float]:
+        """Return filters of one label with a high F1, found one after the other."""
+        few = CANDIDATES[::4]
+        best = self._scores(i, spans, filters, few).max()
+        for name, values in FILTERS.items():
+            for value in values:
+                tried = {**filters, name: value}
+                score = self._scores(i, spans, tried, few).max()
+                if score > best + MARGIN:
+                    best, filters = score, tried
+        return filters
+
+    def _scores(
+        self, i: int, spans: dict[Any, Spans], filters: dict[str, float], candidates: np.ndarray
+    ) -> np.ndarray:
+        """Return the F1 of one label at each of the candidate thresholds."""
+        counts = np.zeros((len(candidates), 3), dtype=int)
         for name, values, times in zip(self.names, self.probabilities, self.times, strict=True):
-            found = _events_by_threshold(values[i], times, self.step, filters)
+            found = _events_by_threshold(values[i], times, self.step, filters, candidates)
             true = spans.get(name, NONE)
             counts += [COUNTS[self.metric](true, pred) for pred in found]
-        scores = np.array([f1_of(*row) for row in counts.tolist()])
-        best = np.flatnonzero(scores == scores.max())
-        return float(scores.max()), float(CANDIDATES[best[len(best) // 2]])
+        return np.array([f1_of(*row) for row in counts.tolist()])
 
 
 def check_onsets(events: pd.DataFrame, ends: dict[Any, float], *, tolerance: float) -> None:
@@ -133,11 +141,19 @@ def check_onsets(events: pd.DataFrame, ends: dict[Any, float], *, tolerance: flo
 
 
 def _events_by_threshold(
-    values: np.ndarray, times: np.ndarray, step: float, filters: dict[str, float]
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    values: np.ndarray,
+    times: np.ndarray,
+    step: float,
+    filters: dict[str, float],
+    candidates: np.ndarray,
+) -> Iterator[Spans]:
     """Yield onsets and offsets in one recording of one label, for each candidate threshold."""
     smoothed = smooth(values, filters["median_filter"] / step)
-    for high in CANDIDATES:
+    highest = smoothed.max()
+    for high in candidates:
+        if high > highest:
+            yield NONE
+            continue
         starts, stops = find_runs(
             smoothed,
             high,

@@ -62,7 +62,11 @@ def connected(
 
     ``open_last(step, sample_rate)`` returns the stream of the last step.
     """
-    *before, (_, last) = _streaming_steps(estimator)
+    steps = list(_streaming_steps(estimator))
+    if not steps:
+        name = type(estimator).__name__
+        raise TypeError(f"{name} has no encoder and no estimator: there is no stream.")
+    *before, (_, last) = steps
     streams: list[Any] = []
     for _, step in before:
         streams.append(step.stream(sample_rate))
@@ -76,7 +80,7 @@ def obstacles_of(estimator: Any) -> list[Obstacle]:
     return [
         obstacle.inside(place)
         for place, step in _streaming_steps(estimator)
-        for obstacle in step._stream_obstacles()
+        for obstacle in getattr(step, "_stream_obstacles", list)()  # a class of the user has none
     ]
 
 
@@ -134,8 +138,6 @@ def _streaming_steps(estimator: Any, place: str = "") -> Iterator[tuple[str, Any
             if step is not None and step != "passthrough"
             for inner in _streaming_steps(step, _join(place, name))
         ]
-        if not found and not place:
-            raise TypeError("The Pipeline has no encoder and no estimator: there is no stream.")
         yield from found
     elif not is_augmentation(estimator):
         if not hasattr(estimator, "stream"):

@@ -264,6 +264,8 @@ def count_events(true: Spans, pred: Spans, collar: float, offset_ratio: float) -
 
 def count_segments(true: Spans, pred: Spans, segment: float) -> Counts:
     """Count segments with true events, with predicted events, and with both."""
+    if not len(true[0]) and not len(pred[0]):
+        return 0, 0, 0
     a, b = active_segments(true, segment), active_segments(pred, segment)
     return len(a), len(b), len(np.intersect1d(a, b, assume_unique=True))
 

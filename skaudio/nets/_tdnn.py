@@ -73,8 +73,8 @@ class TDNN(nn.Module):
         self.reach = sum(sides)
         sizes = [n_features, *channels]
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(*shape, padding=side, dilation=dilation, bias=False)
-            for *shape, side, dilation in zip(
+            nn.Conv1d(n_in, n, size, padding=side, dilation=dilation, bias=False)
+            for n_in, n, size, side, dilation in zip(
                 sizes[:-1], channels, kernel_sizes, sides, dilations, strict=True
             )
         )

@@ -20,14 +20,17 @@ Frames = torch.Tensor | Iterable[torch.Tensor]
 
 
 def masked_blocks(
-    frames: Frames, lengths: torch.Tensor, step: int
+    frames: Frames, lengths: torch.Tensor, step: int | None
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor, int]]:
     """Yield blocks (n_sequences, n_features, n_frames), their masks, and where they begin.
 
-    A tensor is cut into blocks of ``step`` frames. Masks have the shape (n_sequences, 1, n_frames).
+    A tensor is cut into blocks of ``step`` frames; None leaves it whole. Masks have the shape
+    (n_sequences, 1, n_frames).
     """
     start = 0
-    for block in torch.split(frames, step, dim=-1) if isinstance(frames, torch.Tensor) else frames:
+    if isinstance(frames, torch.Tensor):
+        frames = [frames] if step is None else torch.split(frames, step, dim=-1)
+    for block in frames:
         yield block, time_mask(lengths - start, block.shape[-1])[:, None], start
         start += block.shape[-1]
 
@@ -65,10 +68,7 @@ class TimePooling(nn.Module):
         return self.pooling.startswith("attention")
 
     def forward(self, frames: Frames, lengths: torch.Tensor) -> torch.Tensor:
-        step = STEP
-        if isinstance(frames, torch.Tensor) and (self.training or self.attends):
-            step = frames.shape[-1]
-        blocks = masked_blocks(frames, lengths, step)
+        blocks = masked_blocks(frames, lengths, None if self.training or self.attends else STEP)
         if self.attends or self.pooling == "mean_std":
             mean, deviation = self._moments(blocks)
             return mean if self.pooling == "attention" else torch.cat([mean, deviation], dim=1)

@@ -25,6 +25,8 @@ NAMES = re.compile(
 # In bytes: the directory at the end of the archive, a member of JSON once unpacked.
 LARGEST_DIRECTORY = 4 << 20
 LARGEST_JSON = 16 << 20
+# What fits into a zip archive without its extension for large ones, and into the directory.
+LARGEST, MOST_MEMBERS = (1 << 32) - (1 << 24), 30_000
 # Lists, mappings and items in a member of JSON: Python needs about 100 bytes for each.
 MOST_CONTAINERS, MOST_ITEMS = 1 << 18, 1 << 19
 # Levels of lists and mappings inside each other.
@@ -72,6 +74,18 @@ def write_archive(path: Path, members: Mapping[str, bytes], facts: Mapping[str, 
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def check_members(members: Mapping[str, bytes]) -> None:
+    """Raise a RefusedError for members that `Archive` would not read."""
+    for name, content in members.items():
+        if name.endswith(".json"):
+            read_json(name, content)
+    n_json = sum(len(content) for name, content in members.items() if name.endswith(".json"))
+    if n_json + 200 * len(members) > LARGEST_JSON or len(members) > MOST_MEMBERS:
+        raise RefusedError(f"more than {MOST_MEMBERS} arrays, or {LARGEST_JSON} bytes of JSON")
+    if sum(map(len, members.values())) > LARGEST:
+        raise RefusedError(f"more than {LARGEST} bytes")
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:

@@ -153,7 +153,7 @@ def _lines(card: Mapping[str, Any]) -> list[str]:
             lines.append(f"- {text}: {', '.join(map(_text, card[key]))}")
     for name, numbers in _pairs(card, "scores"):
         mean, *error = numbers if isinstance(numbers, list) and numbers else [numbers]
-        lines.append(f"- {_text(name)}: {_text(mean)}{f' ± {_text(error[0])}' if error else ''}")
+        lines.append(f"- {_text(name)}: {_short(mean)}{f' ± {_short(error[0])}' if error else ''}")
     for params in card.get("parameters", ()):
         given = ", ".join(f"{_text(k)}={_text(v)}" for k, v in params.items() if k != "estimator")
         lines.append(f"- {_text(params.get('estimator'))}: {given}")
@@ -170,6 +170,10 @@ def _lines(card: Mapping[str, Any]) -> list[str]:
 def _pairs(card: Mapping[str, Any], key: str) -> list[tuple[Any, Any]]:
     value = card.get(key, {})
     return list(value.items()) if isinstance(value, Mapping) else []
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else _text(value)
 
 
 def _text(value: Any) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.neighbors import BallTree, KDTree
 from sklearn.tree._tree import Tree
 
@@ -170,11 +171,12 @@ def _finish_libsvm(model: Any) -> None:
     _expect(_is_array(counts, 1, np.int32) and (counts >= 0).all(), "the support vectors")
     _expect(_is_array(model.support_, 1, np.int32), "the support vectors")
     _expect(model.shape_fit_[1] == rows.shape[1] == model.n_features_in_, "the support vectors")
-    classifier = hasattr(model, "classes_")
+    classifier = is_classifier(model)
+    _expect(classifier or len(counts) in (1, 2), "the support vectors")
     n = len(model.classes_) if classifier else 2
     pairs = n * (n - 1) // 2
-    total = int(counts.sum()) if classifier else int(counts[0]) if len(counts) else -1
-    _expect(len(counts) == (n if classifier else len(counts)), "the support vectors")
+    total = int(counts.sum()) if classifier else int(counts[0])
+    _expect(not classifier or len(counts) == n, "the support vectors")
     _expect(total == len(rows) == len(model.support_), "the support vectors")
     for name, shape in (("_dual_coef_", (n - 1, len(rows))), ("_intercept_", (pairs,))):
         array = getattr(model, name)

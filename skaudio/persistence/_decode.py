@@ -194,12 +194,14 @@ class TreeReader:
             vars(made)[name] = self.decode(value)
 
     def _set_net(self, made: Any, item: dict[str, Any]) -> None:
-        if "weights" not in item:
+        pretrained = hasattr(made, "_put_net")
+        if "weights" not in item and not pretrained:
             return
-        name = item["weights"]
+        # A pretrained net without weights would look for their file, and download it.
+        name: Any = item.get("weights")
         content = self._archive.member(name)
-        if hasattr(made, "_put_net"):
-            key = (made.model, repr(made.model_params))
+        if pretrained:
+            key = (made.model, repr(made.model_params), repr(made.weights))
             used, net = self._nets.get(name, (key, None))
             if net is None:
                 made._put_net(build_for(safetensors.torch.load(content), made._new_net))

@@ -33,7 +33,8 @@ OF_FILES = {
 NOT_STORED = "(not stored)"
 # Learned by scikit-learn for its own use in `fit`.
 PRIVATE = ("_metadata_request",)
-TOO_DEEP = 100
+# Each level takes up to three of JSON, which are counted on loading.
+TOO_DEEP = 60
 
 
 class TreeWriter:

@@ -10,7 +10,13 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
-from skaudio.persistence._archive import Archive, RefusedError, as_json, write_archive
+from skaudio.persistence._archive import (
+    Archive,
+    RefusedError,
+    as_json,
+    check_members,
+    write_archive,
+)
 from skaudio.persistence._card import ModelCard, make_card, versions
 from skaudio.persistence._decode import TreeReader, user_names
 from skaudio.persistence._encode import TreeWriter
@@ -51,6 +57,8 @@ def save(
     ------
     TypeError
         If a part of the estimator cannot be stored; the message names it.
+    ValueError
+        If it is larger than such a file can be (4 GB), or two of your functions have one name.
     OSError
         If the file cannot be written. One that was there is as before.
 
@@ -96,7 +104,12 @@ def save(
     )
     parts = {"card.json": card, "model.json": tree, "probe.json": probe}
     members = {name: as_json(value) for name, value in parts.items()}
-    write_archive(path, members | encoder.members, {"versions": versions()})
+    members |= encoder.members
+    try:
+        check_members(members)
+    except RefusedError as error:
+        raise ValueError(f"{path}: this model is too large for such a file: {error}.") from error
+    write_archive(path, members, {"versions": versions()})
     return path
 
 
@@ -146,6 +159,10 @@ def load(path: str | os.PathLike[str], modules: Mapping[str, Any] | None = None)
     ...     skaudio.load(path)
     MFCC(n_mfcc=13)
     """
+    if modules is not None and not isinstance(modules, Mapping):
+        raise TypeError(
+            f"modules={modules!r:.100}: expected a dict of names, such as {{'Net': Net}}."
+        )
     path = Path(path)
     given = dict(modules or {})
     try:

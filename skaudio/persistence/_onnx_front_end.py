@@ -64,9 +64,7 @@ class Tables:
         self.filters = None if bank is None else _filters(graph, bank.weights)
 
 
-def analyse(
-    graph: Graph, analysis: Analysis, waves: Waves, tables: Tables | None = None
-) -> Frames:
+def analyse(graph: Graph, analysis: Analysis, waves: Waves, tables: Tables | None = None) -> Frames:
     """Return what ``analysis.encode`` returns of each waveform."""
     assert analysis.power is not None
     tables = tables or Tables(graph, analysis)

@@ -15,10 +15,16 @@ DOUBLE = np.dtype(np.float64)
 
 def pool(pooling: Any, frames: Frames) -> Rows:
     """Return what a `FramePooling` returns."""
+    for name, expected in (("segment_by", "time"), ("segment_overlap", 0)):
+        if getattr(pooling, name) != expected:
+            raise ValueError(
+                f"{name}={getattr(pooling, name)!r} of FramePooling cannot be exported to ONNX: "
+                f"expected {expected!r}."
+            )
     graph, lengths = frames.graph, frames.lengths
     x, n_features = frames.values.cast(DOUBLE), frames.n_features
     if pooling.cmvn:
-        part = Part(graph, x, lengths * 0, lengths)
+        part = FrameRange(graph, x, lengths * 0, lengths)
         std = part.std().unsqueeze(2)
         varies = std > 0.0
         scaled = (x - part.mean().unsqueeze(2)) / graph.where(varies, std, 1.0)
@@ -29,7 +35,7 @@ def pool(pooling: Any, frames: Frames) -> Rows:
     starts = [lengths * i // n_segments for i in range(n_segments + 1)]
     columns = []
     for start, stop in zip(starts, starts[1:], strict=False):
-        part = Part(graph, x, start, graph.op("Max", stop, start + 1))
+        part = FrameRange(graph, x, start, graph.op("Max", stop, start + 1))
         columns += [part.statistic(stat) for stat in pooling.stats]
     n_columns = len(columns) * n_features * (1 + pooling.deltas)
     return Rows(graph.concat(columns, 1).cast(FLOAT), n_columns)
@@ -61,7 +67,7 @@ def deltas(graph: Graph, x: Value, lengths: Value, order: int) -> Value:
     return graph.op("Sum", *slopes)
 
 
-class Part:
+class FrameRange:
     """Consecutive frames of each recording: those of x (n, n_features, n_frames) between bounds.
 
     Bounds are values of shape (n,).

@@ -141,4 +141,4 @@ def _log_mel(graph: Graph, front_end: Any, tables: Tables, chunk: Value) -> Valu
     if front_end.pad:
         chunk = graph.op("Pad", chunk, [0, front_end.pad, 0, front_end.pad])
     frames = analyse(graph, front_end.analysis, Waves(chunk, chunk.size(1)), tables)
-    return (frames.values + front_end.shift) / front_end.scale
+    return (frames.values + float(front_end.shift)) / float(front_end.scale)

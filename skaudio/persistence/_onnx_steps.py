@@ -13,16 +13,16 @@ from skaudio._steps import is_augmentation, steps_of
 from skaudio.caching import CachedTransformer
 from skaudio.classifiers import GRUClassifier, LeNetClassifier, NetClassifier
 from skaudio.detectors import EventDetector
-from skaudio.embedders import NetEmbedder, SiameseEmbedder
+from skaudio.embedders import WCCN, NetEmbedder, SiameseEmbedder
 from skaudio.encoders import MFCC, STFT, MelSpectrogram, Spectrogram, Waveform
 from skaudio.persistence import _onnx_nets as layers
 from skaudio.persistence._onnx_front_end import analyse, fit_samples, read_waves
 from skaudio.persistence._onnx_graph import Graph
 from skaudio.persistence._onnx_pooling import add_deltas, pool
-from skaudio.persistence._onnx_tails import add_table_step
-from skaudio.persistence._onnx_values import Frames, Rows, Waves
 from skaudio.persistence._onnx_pretrained import embed, tag
+from skaudio.persistence._onnx_tails import add_table_step
 from skaudio.persistence._onnx_torch import run_module
+from skaudio.persistence._onnx_values import Frames, Rows, Waves
 from skaudio.pooling import FramePooling, FrameUnion
 from skaudio.pretrained import AudioTagger, PretrainedEmbedder
 
@@ -235,6 +235,13 @@ def _net_embedder(export: Export, embedder: Any, flow: Flow) -> Flow:
     return layers.unit_norm(rows) if embedder.unit_norm else rows
 
 
+def _wccn(export: Export, wccn: Any, flow: Flow) -> Flow:
+    check_is_fitted(wccn)
+    rows = _need(wccn, flow, Rows)
+    rows = Rows(rows.values @ wccn.whitening_.astype(np.float32), rows.n_columns)
+    return layers.unit_norm(rows) if wccn.unit_norm else rows
+
+
 def _pretrained(export: Export, transformer: Any, flow: Flow) -> Flow:
     export.state_rate(float(transformer.sample_rate), transformer)
     apply = tag if isinstance(transformer, AudioTagger) else embed
@@ -256,6 +263,7 @@ STEPS: dict[type, Callable[[Export, Step, Flow], Flow]] = {
     EventDetector: _detector,
     SiameseEmbedder: _siamese,
     NetEmbedder: _net_embedder,
+    WCCN: _wccn,
     PretrainedEmbedder: _pretrained,
     AudioTagger: _pretrained,
 }

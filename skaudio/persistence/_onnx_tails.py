@@ -79,7 +79,7 @@ def _check(step: Any, method: str, model: Any, trial: np.ndarray, expected: np.n
     from onnx.reference import ReferenceEvaluator
 
     with muted():
-        outputs = ReferenceEvaluator(model).run(None, {"rows": trial})
+        outputs: Any = ReferenceEvaluator(model).run(None, {"rows": trial})
     out = np.asarray(outputs[-1 if is_classifier(step) and method != "transform" else 0])
     column = None
     if expected.ndim == 1 and out.ndim == 2 and out.shape[1] == 2:

@@ -6,13 +6,20 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
+from skaudio import nets
 from skaudio._state import muted
 from skaudio.persistence._onnx_graft import graft
 from skaudio.persistence._onnx_graph import OPSET, Graph, Value
 from skaudio.persistence._onnx_values import Frames, Rows
+
+# Numbers of frames on which a module is compared with what torch makes of it, and how far it may
+# be off: rounding in single precision.
+TRIALS = (19, 53)
+TOLERANCE = 1e-3
 
 
 def torch_model(module: nn.Module, inputs: Sequence[torch.Tensor], called: str) -> Any:
@@ -21,7 +28,7 @@ def torch_model(module: nn.Module, inputs: Sequence[torch.Tensor], called: str) 
     The other axes are fixed: batches of one sequence.
     """
     time = torch.export.Dim("n_frames", min=1)
-    alone = copy.deepcopy(module).cpu().eval().requires_grad_(False)
+    alone = in_one_piece(module)
     shapes = ({inputs[0].ndim - 1: time}, *[{}] * (len(inputs) - 1))
     try:
         # torch warns of what is missing, and of its own older parts.
@@ -43,6 +50,47 @@ def torch_model(module: nn.Module, inputs: Sequence[torch.Tensor], called: str) 
     return program.model_proto
 
 
+def check_lengths(model: Any, module: nn.Module, n_features: int, called: str) -> None:
+    """Raise an error where a model gives other numbers than its module for some lengths.
+
+    For some modules, torch takes the length that it has seen for a constant, without a word.
+    """
+    from onnx.reference import ReferenceEvaluator
+
+    evaluator = ReferenceEvaluator(model)
+    names = [given.name for given in model.graph.input]
+    for n_frames in TRIALS:
+        x = np.random.default_rng(0).standard_normal((1, n_features, n_frames), np.float32)
+        lengths = np.array([n_frames])
+        with torch.inference_mode():
+            expected = module(torch.from_numpy(x), torch.from_numpy(lengths)).numpy()
+        try:
+            outputs: Any = evaluator.run(None, dict(zip(names, (x, lengths), strict=False)))
+            found = outputs[0]
+            difference = float(np.abs(found - expected).max() / (1 + np.abs(expected).max()))
+            problem = f"its results differ by {difference:.2g}" if difference > TOLERANCE else ""
+        except Exception as error:  # of any kind, where shapes do not fit
+            problem = f"running it fails ({str(error).partition(chr(10))[0]:.100})"
+        if problem:
+            raise TypeError(
+                f"{called} cannot be exported to ONNX: torch.onnx.export took a number of frames "
+                f"for a constant. With {n_frames} frames, {problem}."
+            )
+
+
+def in_one_piece(module: nn.Module) -> nn.Module:
+    """Return a copy for evaluation on the CPU whose layers take all frames at once.
+
+    torch cannot trace loops over steps of frames, whose number depends on the sequence. Pooling of
+    `skaudio.nets` has such a loop in evaluation, and differs in nothing else.
+    """
+    alone = copy.deepcopy(module).cpu().eval().requires_grad_(False)
+    for part in alone.modules():
+        if isinstance(part, nets.TimePooling):
+            part.training = True
+    return alone
+
+
 def run_module(graph: Graph, module: nn.Module, frames: Frames, called: str) -> Rows:
     """Append a user's module, which takes one sequence at a time, without padding.
 
@@ -53,6 +101,7 @@ def run_module(graph: Graph, module: nn.Module, frames: Frames, called: str) -> 
     with torch.inference_mode():
         n_columns = copy.deepcopy(module).cpu().eval()(*like).shape[1]
     model = torch_model(module, like, called)
+    check_lengths(model, in_one_piece(module), frames.n_features, called)
 
     def body(index: Value) -> list[Value]:
         length = graph.op("Gather", frames.lengths, index.unsqueeze(0), dtype=frames.lengths.dtype)

@@ -151,8 +151,8 @@ def too_much(estimator: Any) -> str:
             "n_fft, win_length and hop_length": frames * window,
             "n_mels, n_mfcc and n_fft": bands * max(window, frames),
             "n_segments": 64.0 * _largest(value("n_segments"), value("deltas")) * bands,
-            "degree": 2.0 ** (4 * _largest(value("degree"), 1)),
-            "n_quantiles": _largest(value("n_quantiles")),
+            "degree": 2.0 ** min(4 * _largest(value("degree"), value("_max_degree")), 100),
+            "n_quantiles": _largest(value("n_quantiles"), value("n_output_features_")),
         }
         for names, amount in work.items():
             if amount > MOST_WORK:

@@ -10,13 +10,15 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import _check_feature_names_in
 
-from skaudio._validation import Checked, check_parameters, count, flag
+from skaudio._validation import Checked, check_parameters, choice, count, flag, number
 from skaudio.frames import FrameOutputMixin, is_missing, names_of, validate_frames
 from skaudio.pooling._frame_statistics import (
     DELTA_ENDINGS,
     deltas,
     is_statistic,
     parts,
+    places_by_change,
+    places_in_time,
     standardize,
     summarize,
 )
@@ -37,8 +39,15 @@ class FramePooling(FrameOutputMixin, TransformerMixin, BaseEstimator):
         "mean", "std" (dividing by the number of frames), "min", "max", "median" and percentiles
         such as "p10" or "p97.5", linearly interpolated.
     n_segments : int, default=1
-        Cut each recording into this many consecutive parts of equal length and take the statistics
-        of each. A recording of fewer frames than parts uses frames more than once.
+        Cut each recording into this many consecutive parts and take the statistics of each. A
+        recording of fewer frames than parts uses frames more than once.
+    segment_by : {"time", "change"}, default="time"
+        What parts have in equal shares: time, or change of the features (trace segmentation), that
+        is the length of the way that the frames go, measured by their deltas. "change" makes long
+        parts of silence and of held sounds, so that a word is cut at about the same places however
+        slowly it is spoken and wherever it lies in the recording.
+    segment_overlap : float, default=0.0
+        Fraction of its own length by which a part reaches into each of its neighbours, from 0 to 1.
     deltas : {0, 1, 2}, default=0
         Append the first-order deltas of the features, or those and the second-order ones: slope and
         curvature over nine frames, the first and last frame repeated outwards, as
@@ -63,7 +72,8 @@ class FramePooling(FrameOutputMixin, TransformerMixin, BaseEstimator):
     References
     ----------
     Deltas: Furui 1986, "Speaker-independent isolated word recognition using dynamic features of
-    speech spectrum". Normalisation: Viikki & Laurila 1998, "Cepstral domain segmental feature
+    speech spectrum". Trace segmentation: Kuhn & Tomaschewski 1983, "Improvements in isolated word
+    recognition". Normalisation: Viikki & Laurila 1998, "Cepstral domain segmental feature
     vector normalization for noise robust speech recognition".
 
     Examples
@@ -85,6 +95,8 @@ class FramePooling(FrameOutputMixin, TransformerMixin, BaseEstimator):
     _constraints: ClassVar[dict[str, Any]] = {
         "stats": Checked("sequence of str", lambda name, value: check_stats(value)),
         "n_segments": count(),
+        "segment_by": choice("time", "change"),
+        "segment_overlap": number(0, 1),
         "cmvn": flag(),
     }
 
@@ -93,11 +105,15 @@ class FramePooling(FrameOutputMixin, TransformerMixin, BaseEstimator):
         stats: Any = ("mean", "std"),
         *,
         n_segments: int = 1,
+        segment_by: str = "time",
+        segment_overlap: float = 0.0,
         deltas: int = 0,
         cmvn: bool = False,
     ) -> None:
         self.stats = stats
         self.n_segments = n_segments
+        self.segment_by = segment_by
+        self.segment_overlap = segment_overlap
         self.deltas = deltas
         self.cmvn = cmvn
 
@@ -183,11 +199,23 @@ class FramePooling(FrameOutputMixin, TransformerMixin, BaseEstimator):
         """Pool recordings of one length: float64 (n, n_features, n_frames) to (n, n_parts, ...)."""
         if self.cmvn:
             frames = standardize(frames)
+        places = None
+        if self.segment_by == "change" and self.n_segments > 1:
+            places = places_by_change(frames)
         if self.deltas:
             orders = [deltas(frames, order) for order in range(1, 1 + self.deltas)]
             frames = np.concatenate([frames, *orders], axis=1)
-        cuts = parts(frames.shape[-1], self.n_segments)
-        return np.stack([summarize(frames[..., cut], stats) for cut in cuts], axis=1)
+        if places is None:
+            return self._summarize_parts(frames, places_in_time(frames.shape[-1]), stats)
+        # Each recording has parts of its own.
+        rows = zip(frames, places, strict=True)
+        return np.stack([self._summarize_parts(item, own, stats) for item, own in rows])
+
+    def _summarize_parts(
+        self, frames: np.ndarray, places: np.ndarray, stats: list[str]
+    ) -> np.ndarray:
+        cuts = parts(places, self.n_segments, self.segment_overlap)
+        return np.stack([summarize(frames[..., cut], stats) for cut in cuts], axis=-3)
 
     def _check_params(self) -> list[str]:
         check_parameters(self)

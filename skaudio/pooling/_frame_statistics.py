@@ -45,10 +45,35 @@ def standardize(frames: np.ndarray) -> np.ndarray:
     return scaled
 
 
-def parts(n_frames: int, n_segments: int) -> list[slice]:
-    """Cut frames into consecutive parts, equal to within a frame and never empty."""
-    starts = [i * n_frames // n_segments for i in range(n_segments + 1)]
-    return [slice(a, max(b, a + 1)) for a, b in zip(starts, starts[1:], strict=False)]
+def parts(places: np.ndarray, n_segments: int, overlap: float) -> list[slice]:
+    """Cut frames at ascending places from 0 to 1 into consecutive parts, which are never empty.
+
+    Each part reaches into its neighbours by ``overlap``, as a fraction of its own length.
+    """
+    count = np.arange(n_segments)
+    # The margin is for rounding: a place that equals a border belongs to the part before it.
+    starts = np.searchsorted(places, (count - overlap) / n_segments + 1e-9)
+    stops = np.searchsorted(places, (count + 1 + overlap) / n_segments + 1e-9)
+    starts = np.minimum(starts, len(places) - 1)
+    stops = np.maximum(stops, starts + 1)
+    return [slice(a, b) for a, b in zip(starts.tolist(), stops.tolist(), strict=True)]
+
+
+def places_in_time(n_frames: int) -> np.ndarray:
+    """Return where each frame ends, as a fraction of the recording."""
+    return np.arange(1, n_frames + 1) / n_frames
+
+
+def places_by_change(frames: np.ndarray) -> np.ndarray:
+    """Return how far each frame (..., n_features, n_frames) lies on the way through the features.
+
+    The way is as long as the frames change in all: 0 is its beginning, 1 its end. Where nothing
+    changes, the frames are spread evenly.
+    """
+    steps = np.sqrt(np.square(deltas(frames)).sum(axis=-2))
+    steps = np.where(steps.max(axis=-1, keepdims=True) > 0, steps, 1.0)
+    way = steps.cumsum(axis=-1)
+    return (way - steps / 2) / way[..., -1:]
 
 
 def summarize(frames: np.ndarray, stats: Sequence[str]) -> np.ndarray:

@@ -39,9 +39,9 @@ def time_of_layer(
         changed = [i for i, (a, b) in enumerate(zip(*lengths, strict=False)) if a != b]
         if len(changed) != 1 or changed[0] == 0:
             raise ValueError(
-                f"resolution='layer' with layer={name!r}: there is no output that follows the length "
-                "of the recording. Expected a layer before the global average, of a network that "
-                "takes chunks of any length, such as layer='features.12' of 'mn04_as'."
+                f"resolution='layer' with layer={name!r}: there is no output that follows the "
+                "length of the recording. Expected a layer before the global average, of a network "
+                "that takes chunks of any length, such as layer='features.12' of 'mn04_as'."
             )
         short, long = (shape[changed[0]] for shape in lengths)
         known[name] = LayerTime(changed[0], round((LONG - SHORT) / (long - short)))

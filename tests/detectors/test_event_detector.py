@@ -14,7 +14,7 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 from skaudio.detectors import EventDetector
 from skaudio.encoders import MelSpectrogram
-from skaudio.metrics import make_event_scorer, segment_based_f1
+from skaudio.metrics import event_based_f1, make_event_scorer, segment_based_f1
 from skaudio.nets._crnn import WEAK_POOLINGS
 
 from .conftest import RATE, SMALL, make_tones, weak
@@ -269,3 +269,26 @@ def test_tunes_on_recordings_of_their_own_lengths(fitted):
     detector.tune_thresholds(X, events)
     assert (detector.thresholds_ < 0.999).all()
     assert segment_based_f1(events, detector.predict_events(X)) > max(before, 0.7)
+
+
+def test_filters_are_tuned_by_label(fitted, tones, other_tones):
+    X, events = other_tones
+    plain, tuned = (pickle.loads(pickle.dumps(fitted)) for _ in range(2))
+    for metric, score in (("segment", segment_based_f1), ("event", event_based_f1)):
+        plain.tune_thresholds(X, events, metric=metric)
+        assert plain.filters_ == {}
+        tuned.tune_thresholds(X, events, metric=metric, filters=True)
+        assert set(tuned.filters_) == {"hysteresis", "median_filter", "max_gap", "min_duration"}
+        assert all(values.shape == (2,) for values in tuned.filters_.values())
+        found = tuned.predict_events(X)
+        # On the recordings that they were chosen by, filters do not lower the score.
+        assert score(events, found) >= score(events, plain.predict_events(X)) - 1e-9
+    # They replace the parameters until the next fit.
+    tuned.set_params(min_duration=1.9)
+    pd.testing.assert_frame_equal(tuned.predict_events(X), found)
+    tuned.set_params(min_duration=0.0, max_epochs=1).fit(*_weak(tones))
+    assert not hasattr(tuned, "filters_")
+
+
+def _weak(tones):
+    return tones[0], weak(tones[1], len(tones[0]))

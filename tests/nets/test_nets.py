@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from skaudio.nets import GRU, POOLINGS, LeNet, Standardize, TimePooling, recording_mean
+from skaudio.nets import GRU, POOLINGS, TDNN, LeNet, Standardize, TimePooling, recording_mean
 from skaudio.nets._sequence_layers import MaskedBatchNorm, flip_in_length, time_mask
 
 LENGTHS = [1, 2, 7, 16, 31]
@@ -23,10 +23,13 @@ def padded(items, extra=0):
     return x, torch.tensor([item.shape[1] for item in items])
 
 
+TWO_WIDE = {"kernel_sizes": (5, 3, 1), "dilations": (1, 4, 1)}
 NETS = {
     "lenet": lambda: LeNet(N_FEATURES, 4, channels=(4, 8)),
     "lenet, wide kernel": lambda: LeNet(N_FEATURES, 4, channels=(4, 8), kernel_size=7),
     "lenet, attention": lambda: LeNet(N_FEATURES, 4, channels=(4,), pooling="attention"),
+    "tdnn": lambda: TDNN(N_FEATURES, 4, channels=(8, 8, 12), **TWO_WIDE),
+    "tdnn, attention": lambda: TDNN(N_FEATURES, 4, pooling="attention_stats"),
     "gru": lambda: GRU(N_FEATURES, 4, hidden_size=8, bidirectional=False),
     "gru, both ways": lambda: GRU(N_FEATURES, 4, hidden_size=8, n_layers=3),
     "gru, stem": lambda: GRU(N_FEATURES, 4, hidden_size=8, stem=(4, 6)),
@@ -46,7 +49,7 @@ def test_padding_does_not_matter(name):
     torch.testing.assert_close(together, alone, atol=1e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["lenet", "gru, both ways"])
+@pytest.mark.parametrize("name", ["lenet", "tdnn", "gru, both ways"])
 def test_training_does_not_see_padding(name):
     """Batch statistics and gradients are those of the valid frames alone."""
     gradients = []
@@ -186,3 +189,35 @@ def test_a_constant_feature_is_centred_only():
 
 def test_time_mask():
     assert time_mask(torch.tensor([0, 2]), 3).tolist() == [[False] * 3, [True, True, False]]
+
+
+def test_a_time_delay_network_equals_a_plain_computation():
+    """Layers of torch in a row, then mean and deviation, for sequences of one length."""
+    torch.manual_seed(0)
+    net = TDNN(N_FEATURES, 4, channels=(8, 8, 12), **TWO_WIDE).train()
+    x, lengths = torch.randn(6, N_FEATURES, 20), torch.full((6,), 20)
+    net(x, lengths)  # batch statistics move
+    net.eval()
+
+    def normalised(x, norm):
+        shape = (1, -1, *[1] * (x.ndim - 2))
+        mean, var = norm.running_mean.view(shape), norm.running_var.view(shape)
+        return (x - mean) / (var + norm.eps).sqrt()
+
+    frames = x
+    for i, (layer, dilation) in enumerate(zip(net.convolutions, (1, 4, 1), strict=True)):
+        side = layer.weight.shape[-1] // 2 * dilation
+        frames = torch.conv1d(frames, layer.weight, padding=side, dilation=dilation).relu()
+        if i < 2:
+            frames = normalised(frames, net.norms[i])
+    pooled = torch.cat([frames.mean(-1), frames.std(-1, correction=0)], dim=1)
+    expected = net.head[1](normalised(pooled, net.statistics_norm))
+    torch.testing.assert_close(net(x, lengths), expected, atol=1e-5, rtol=1e-4)
+    assert net.reach == 2 + 4
+
+
+def test_a_time_delay_network_refuses():
+    with pytest.raises(ValueError, match=r"channels=\(8,\), .*expected a number for each layer"):
+        TDNN(N_FEATURES, 4, channels=(8,))
+    with pytest.raises(ValueError, match=r"kernel_sizes=\(4,\): expected odd numbers"):
+        TDNN(N_FEATURES, 4, channels=(8,), kernel_sizes=(4,), dilations=(1,))

@@ -6,6 +6,7 @@ import functools
 import inspect
 import pickle
 import sys
+import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -34,6 +35,7 @@ from skaudio.pooling import FramePooling
 from ..cases import METHODS, clips, inputs, outputs, small
 from ..walk import ESTIMATORS, MeanNet
 
+FOLDER = tempfile.TemporaryDirectory()  # of caches; removed at the end of the process
 MODULES = {"MeanNet": MeanNet}
 # Found in scikit-learn's list, but parts of others.
 PARTS = ("_CalibratedClassifier", "_SigmoidCalibration")
@@ -103,7 +105,10 @@ def fitted(name):
     """Return a fitted model and its X: an estimator of skaudio, a composite or of scikit-learn."""
     if name in ESTIMATORS:
         X, y = inputs(name)
-        return small(name).fit(X, y), X
+        model = small(name)
+        if hasattr(model, "memory"):
+            model.set_params(memory=FOLDER.name)
+        return model.fit(X, y), X
     if name in COMPOSITES:
         X, y = clips()
         X = _table() if name == "columns" else X

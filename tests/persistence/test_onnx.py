@@ -19,6 +19,7 @@ import skaudio
 from skaudio import (
     MFCC,
     STFT,
+    WCCN,
     CachedTransformer,
     EventDetector,
     FramePooling,
@@ -151,6 +152,7 @@ EMBEDDERS = [
 ]
 ROWS = [
     make_pipeline(MFCC(), FramePooling()),
+    make_pipeline(MFCC(), FramePooling(), WCCN()),
     make_pipeline(MFCC(), FramePooling(("min", "max", "median", "p12.5"), n_segments=3, deltas=2)),
     make_pipeline(MelSpectrogram(), FramePooling(("mean", "std"), n_segments=20, cmvn=True)),
     make_pipeline(

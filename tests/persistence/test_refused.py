@@ -219,6 +219,31 @@ def test_a_probe_that_would_take_long_is_not_computed(path):
         skaudio.load(path)
 
 
+def test_a_pretrained_net_without_weights(path, monkeypatch):
+    """It would look for a file, or download it."""
+    monkeypatch.setattr("skaudio._files.fetch_file", None)
+    skaudio.save(fitted("AudioTagger")[0], path)
+
+    def change(tree):
+        tree["params"]["weights"] = None
+        del tree["weights"]
+
+    rewrite(path, change)
+    refused(path, "it refers to None, which it does not hold")
+
+
+def test_a_regression_as_classifier(path):
+    """libsvm would read beyond the end of the coefficients of two classes."""
+    skaudio.save(fitted("sklearn.svm.SVC")[0], path)
+    rewrite(path, lambda tree: tree["state"].pop("classes_") and None)
+    refused(path, "classes_")
+
+
+def test_modules_that_are_none(path):
+    with pytest.raises(TypeError, match=r"modules=\['Net'\]: expected a dict"):
+        skaudio.load(path, modules=["Net"])
+
+
 def test_another_device(path):
     skaudio.save(fitted("GRUClassifier")[0], path)
     rewrite(path, set_params(device="cuda:77"))

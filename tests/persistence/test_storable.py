@@ -232,6 +232,13 @@ def test_saved_whole_or_not_at_all(path, monkeypatch):
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
+def test_too_large(path):
+    model = SGDClassifier(class_weight={i: 1.0 for i in range(300_000)})
+    with pytest.raises(ValueError, match=r"too large for such a file: model\.json has more items"):
+        skaudio.save(model, path)
+    assert not path.exists()
+
+
 def test_folder_that_is_missing(tmp_path):
     with pytest.raises(FileNotFoundError):
         skaudio.save(MFCC(), tmp_path / "missing" / "model.skaudio")

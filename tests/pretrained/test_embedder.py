@@ -208,7 +208,7 @@ class TestOutput:
     )
     def test_layers_without_time_have_no_frames(self, kwargs, clips):
         embedder = tiny(resolution="layer", pooling=None).set_params(**kwargs)
-        with pytest.raises(ValueError, match="resolution='layer' with layer=.*no output that fol"):
+        with pytest.raises(ValueError, match=r"with layer=.*no output that follows"):
             embedder.fit(clips)
 
     def test_resampled_as_waveform_does(self, make_clip):

@@ -19,7 +19,8 @@ from skaudio.embedders import SiameseEmbedder
 from skaudio.pretrained import PretrainedEmbedder
 
 TASKS = ["words", "voices", "environment", "events"]
-CASES = [(task, None) for task in TASKS] + [("environment", False), ("environment", True)]
+PRETRAINED = ["environment", "events"]
+CASES = [(task, None) for task in TASKS] + [(task, p) for task in PRETRAINED for p in (False, True)]
 
 
 @pytest.fixture(scope="module")
@@ -116,19 +117,28 @@ def test_environment_from_scratch(digits):
     assert model.fit(X, y).predict_proba(X[:2]).shape == (2, 10)
 
 
-def test_events(digits):
+@pytest.fixture(scope="module")
+def scenes(digits):
     hiss = 0.01 * np.random.default_rng(0).normal(size=64000)
     few = digits.target < 2
     words = digits.target_names[digits.target[few]]
-    scenes = make_soundscapes(
+    return make_soundscapes(
         digits.data[few], words, [hiss], n_soundscapes=8, duration=4.0, random_state=0
     )
-    model = few_epochs(recipe("events", 8, pretrained=False), threshold=0.2)
+
+
+@pytest.mark.parametrize("pretrained", [False, "mn01_as"])
+def test_events(scenes, pretrained):
+    model = few_epochs(recipe("events", 8, pretrained), threshold=0.2)
     assert isinstance(model, EventDetector)
+    if pretrained:
+        model.set_params(encoder__weights="random")
     events = model.fit(scenes.data, scenes.target).predict_events(scenes.data)
-    assert set(events["event_label"]) <= set(words)
+    assert set(events["event_label"]) <= set(scenes.events["event_label"])
     tuned = model.tune_thresholds(scenes.data, scenes.events)
     assert tuned.thresholds_.shape == (2,)
+    step = np.diff(model.frame_times(2))[0]
+    assert step == pytest.approx(0.16 if pretrained else 0.04)
 
 
 class TestParameters:
@@ -148,7 +158,7 @@ class TestParameters:
         with pytest.raises((ValueError, TypeError), match="n_recordings"):
             recipe("words", n)
 
-    @pytest.mark.parametrize("task", ["environment"])
+    @pytest.mark.parametrize("task", PRETRAINED)
     def test_names_of_networks(self, task):
         model = recipe(task, pretrained="mn10_as")
         assert [p.model for p in parts(model) if isinstance(p, PretrainedEmbedder)] == ["mn10_as"]
@@ -161,6 +171,12 @@ class TestParameters:
     def test_no_pretrained_network_for_voices(self, task):
         with pytest.raises(ValueError, match="no recipe with a pretrained network"):
             recipe(task, pretrained=True)
+
+    def test_events_need_frames(self):
+        with pytest.raises(
+            ValueError, match="pretrained='yamnet': expected an EfficientAT network"
+        ):
+            recipe("events", pretrained="yamnet")
 
     def test_pretrained_false_has_no_pretrained_network(self):
         for task in TASKS:
