@@ -87,7 +87,7 @@ def words(name):
     if name == "fsdd":
         data = fetch_fsdd()
     else:
-        data = load_audio_files(get_data_home() / "arabic_digits", groups=r"^(\d+)_")
+        data = load_audio_files(get_data_home() / "arabic_digits", groups=r"/(\d+)_")
     waveforms = list(Waveform(sample_rate=RATE).fit_transform(data.data))
     return waveforms, np.asarray(data.target), np.asarray(data.groups)
 
