@@ -65,8 +65,8 @@ X
 # ``AugmentationDisplay`` draws a recording and several augmented versions, each with another seed;
 # in a notebook, there are audio players, too. ``Speed`` shifts pitch and formants together,
 # ``VTLP`` the formants only: if its warped filters are higher, formants appear lower in the
-# spectrogram. ``DynamicRange`` draws the floor below which everything is equally quiet: the background
-# noise of a recording is hidden, and with low values the weak consonants too.
+# spectrogram. ``DynamicRange`` draws a floor, to which what is quieter is raised: it hides the
+# background noise of a recording and, if the range is small, weak consonants too.
 
 examples = {
     "noise": Noise(snr_db=(0, 20)),

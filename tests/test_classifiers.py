@@ -13,7 +13,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch.callbacks import Callback
 
 from skaudio.audio import AudioBatch
-from skaudio.augmentation import VTLP, Noise, TimeShift
+from skaudio.augmentation import VTLP, Noise, TimeShift, TrainingPath, epoch_seeds
 from skaudio.classifiers import GRUClassifier, LeNetClassifier, NetClassifier
 from skaudio.encoders import MFCC, MelSpectrogram
 from skaudio.nets import GRU
@@ -403,3 +403,21 @@ def test_a_stem_by_default_for_frames_close_in_time(tones):
     assert stem(mel, bidirectional=False) == 0
     assert stem(MelSpectrogram(n_mels=8, hop_length=800)) == 0
     assert stem(None, mel.transform(X)) == 0
+
+
+def test_the_standardisation_counts_what_augmentation_adds():
+    """Bands that are empty without noise are not scaled up by their tiny deviation."""
+    t = np.arange(2000) / 8000
+    X = [np.sin(2 * np.pi * f * t).astype(np.float32) for f in (300, 320, 500, 520)]
+    mel = MelSpectrogram(sample_rate=8000, n_mels=16, scale="db", top_db=20)
+    net = LeNetClassifier(
+        make_pipeline(Noise(snr_db=0), mel),
+        channels=(4,),
+        max_epochs=1,
+        standardize="global",
+        random_state=0,
+    ).fit(X, [0, 0, 1, 1])
+    seed = int(np.random.RandomState(0).randint(2**31 - 1))
+    frames = TrainingPath(net.encoder_)(X, epoch_seeds(seed, 0, np.arange(4)))
+    scaled = np.hstack(list(frames)).std(axis=1) * net.net_.module_.standardize.scale.numpy()
+    np.testing.assert_allclose(scaled, 1, rtol=1e-3)

@@ -116,6 +116,7 @@ OWN_DESCRIPTION = {
     "threshold": "of a score, or of the probability at which an event begins",
     "unit": "of which parameter",
     "weights": "of a tagger: as for the embedder",
+    "top_db": "of the encoder, or drawn for each recording",
 }
 
 

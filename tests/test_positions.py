@@ -296,12 +296,16 @@ OTHERS = {
         "check_invertible dct_matrix griffin_lim hz_to_mel istft mel_domain_filterbank "
         "mel_filterbank mel_frequencies mel_to_hz undo_dct unmix window_weights"
     ),
+    "encoders": "stream",
+    "metrics": "normalized_scores",
     "nets": "recording_mean",
+    "persistence": "export_onnx inspect load save",
+    "recipes": "recipe",
     "datasets": (
         "fetch_esc10 fetch_esc50 fetch_fsdd get_data_home load_audio_files load_cats_dogs "
         "load_spoken_digits"
     ),
-    "events": "frames_to_events read_events",
+    "events": "events_to_target frames_to_events read_events",
 }
 
 

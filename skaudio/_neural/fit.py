@@ -215,7 +215,11 @@ def uses_bfloat16(estimator: Any, net: nn.Module) -> bool:
 def standardization(
     estimator: Any, source: Source, index: np.ndarray, loudness_weight: float = LOUDNESS_WEIGHT
 ) -> Standardize:
-    """Learn the standardisation of frames on the training recordings, without augmentation.
+    """Learn the standardisation of frames on the training recordings, as in the first epoch.
+
+    Augmented frames are counted, not clean ones: bands that hardly vary without augmentation, such
+    as those above the bandwidth of the recordings, would else be scaled up by their small standard
+    deviation, and be all that the network sees as soon as an augmentation moves sound into them.
 
     Where a recording's own mean is subtracted, a frame that is one standard deviation louder counts
     ``exp(loudness_weight)`` times as much in it.
@@ -223,18 +227,22 @@ def standardization(
     standardize = estimator.standardize
     if standardize == "auto":
         standardize = "both" if reads_audio(estimator) else "global"
-    n_frames = (f.shape[1] for part in (index[:1], index) for f in _clean(source, part))
+    n_frames = (f.shape[1] for part in (index[:1], index) for f in _first_epoch(source, part))
     if standardize in ("recording", "both") and all(n == 1 for n in n_frames):
         if estimator.standardize != "auto":
             refuse_single_frames(standardize)
         standardize = "global"
-    # Each pass over the clean frames may encode them again: passes that nobody needs are left out.
+    # Each pass over the frames may encode them again: passes that nobody needs are left out.
     inverse_temperature = 0.0 if standardize in ("recording", "both") else None
     if inverse_temperature is not None and loudness_weight:
-        _, deviation = _statistics(f.mean(axis=0, keepdims=True) for f in _clean(source, index))
+        _, deviation = _statistics(
+            f.mean(axis=0, keepdims=True) for f in _first_epoch(source, index)
+        )
         inverse_temperature = loudness_weight / float(deviation[0]) if deviation[0] > 1e-6 else 0.0
     if standardize in ("global", "both"):
-        mean, std = _statistics(_centre(f, inverse_temperature) for f in _clean(source, index))
+        mean, std = _statistics(
+            _centre(f, inverse_temperature) for f in _first_epoch(source, index)
+        )
     else:
         n_features = len(source.clean_frames(index[:1])[0])
         mean, std = np.zeros(n_features), np.ones(n_features)
@@ -242,9 +250,9 @@ def standardization(
     return Standardize(*as_tensor, inverse_temperature=inverse_temperature)
 
 
-def _clean(source: Source, index: np.ndarray) -> Iterator[np.ndarray]:
+def _first_epoch(source: Source, index: np.ndarray) -> Iterator[np.ndarray]:
     for part in gen_batches(len(index), 256):
-        yield from source.clean_frames(index[part])
+        yield from source.frames(index[part], 0)
 
 
 def _centre(frames: np.ndarray, inverse_temperature: float | None) -> np.ndarray:

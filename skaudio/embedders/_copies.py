@@ -66,7 +66,8 @@ def with_copies(
         for block in gen_batches(len(recordings), BLOCK):
             originals = recordings[block]
             names = [f"{recording.name} at speed {speed:g}" for recording in originals]
-            copies = Speed(speed).fit_transform(originals).replace(names=names)
+            to_batch = Speed(speed).set_output(transform="default")  # whatever is configured
+            copies = to_batch.fit_transform(originals).replace(names=names)
             checked = check_recordings(encoder, copies, reset=False)
             sources.append(source_of(encoder, checked, seed + len(sources)))
     return JoinedSource(sources)

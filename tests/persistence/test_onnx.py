@@ -309,3 +309,11 @@ def test_a_failing_disk_leaves_the_old_file(tmp_path, monkeypatch):
         export_onnx(MFCC(n_mfcc=5), path)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_parts_of_equal_change_are_refused(tmp_path):
+    X, y = training()
+    pooling = FramePooling(n_segments=2, segment_by="change")
+    model = make_pipeline(MFCC(), pooling, LogisticRegression()).fit(X, y)
+    with pytest.raises(ValueError, match=r"segment_by='change'.*cannot be exported"):
+        export_onnx(model, tmp_path / "model.onnx")
