@@ -81,7 +81,7 @@ def recipe(task: str, n_recordings: int | None = None, pretrained: bool | str | 
 
     Measured by ``benchmarks/recipes.py``, with a naive choice in brackets (statistics of MFCC; for
     events, the whole clip): "environment" has an accuracy of .988 (.756) on ESC-10 and of .995
-    (.926) on cats and dogs; "events" an F1 of .89 (.39) by segments of 1 s and of .61 (0) by
+    (.926) on cats and dogs; "events" an F1 of .89 (.39) by segments of 1 s and of .59 (0) by
     events, in soundscapes. The guide has the table, and what falls short.
 
     Examples
