@@ -27,6 +27,7 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 
 from skaudio.augmentation import Noise
+from skaudio.classifiers import LeNetClassifier
 from skaudio.encoders import MelSpectrogram
 
 from .walk import ESTIMATORS, build
@@ -195,6 +196,23 @@ def test_predictions_follow_the_order_of_X(name):
     order = np.random.default_rng(1).permutation(len(X))
     permuted = {m: [rows[i] for i in order] for m, rows in together.items()}
     assert_equal(outputs(fitted(name), [X[i] for i in order]), permuted)
+
+
+@pytest.mark.parametrize("standardize", ["global", "both"])
+def test_bands_above_the_bandwidth_are_not_scaled_up(standardize):
+    """At twice the sample rate of the recordings, the upper bands hold rounding alone."""
+    rng = np.random.default_rng(0)
+    X = [
+        {"array": gain * rng.normal(size=4000) * np.hanning(4000), "sampling_rate": 8000}
+        for gain in (0.001, 0.01, 0.03, 0.1)
+    ]
+    encoder = MelSpectrogram(scale="db", top_db=40)
+    how = {"channels": (4,), "max_epochs": 1, "standardize": standardize, "random_state": 0}
+    for frames in (False, True):
+        net = LeNetClassifier(None if frames else encoder, **how)
+        net.fit(encoder.fit_transform(X) if frames else X, [0, 1, 0, 1])
+        scale = net.net_.module_.standardize.scale
+        assert scale.max() < 20 * scale.median()
 
 
 @pytest.mark.parametrize("standardize", ["global", "recording", "both", None])

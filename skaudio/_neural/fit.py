@@ -32,8 +32,16 @@ from skaudio._neural.checks import (
 from skaudio._neural.held_out import Classes, hold_out
 from skaudio._parallel import working_threads
 from skaudio._state import seeded
+from skaudio._steps import frame_maker
 from skaudio._validation import check_parameters
 from skaudio.nets import LOUDNESS_WEIGHT, Standardize, StandardizedNet, recording_mean
+
+# Deviations below this share of the largest one are rounding: the feature is constant.
+ROUNDING = 1e-6
+# In a logarithmic unit, each feature is taken to vary by at least this share of the median
+# deviation. Bands above the bandwidth of the training recordings hardly vary: their noise would fill the input
+# as soon as another recording has sound there.
+LEAST_DEVIATION = 0.1
 
 
 @contextmanager
@@ -243,11 +251,20 @@ def standardization(
         mean, std = _statistics(
             _centre(f, inverse_temperature) for f in _first_epoch(source, index)
         )
+        std = _not_too_small(std, estimator)
     else:
         n_features = len(source.clean_frames(index[:1])[0])
         mean, std = np.zeros(n_features), np.ones(n_features)
     as_tensor = [torch.from_numpy(v.astype(np.float32)) for v in (mean, std)]
     return Standardize(*as_tensor, inverse_temperature=inverse_temperature)
+
+
+def _not_too_small(std: np.ndarray, estimator: Any) -> np.ndarray:
+    """Return standard deviations by which rounding and bands without sound are not scaled up."""
+    std = np.where(std > ROUNDING * std.max(), std, std.max())
+    maker = frame_maker(estimator.encoder_) if reads_audio(estimator) else None
+    in_one_unit = getattr(maker, "scale", None) in ("db", "log")
+    return np.maximum(std, LEAST_DEVIATION * np.median(std)) if in_one_unit else std
 
 
 def _first_epoch(source: Source, index: np.ndarray) -> Iterator[np.ndarray]:
