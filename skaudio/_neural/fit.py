@@ -39,8 +39,8 @@ from skaudio.nets import LOUDNESS_WEIGHT, Standardize, StandardizedNet, recordin
 # Deviations below this share of the largest one are rounding: the feature is constant.
 ROUNDING = 1e-6
 # In a logarithmic unit, each feature is taken to vary by at least this share of the median
-# deviation. Bands above the bandwidth of the training recordings hardly vary: their noise would fill the input
-# as soon as another recording has sound there.
+# deviation. Bands above the bandwidth of the training recordings hardly vary: their noise would
+# fill the input as soon as another recording has sound there.
 LEAST_DEVIATION = 0.1
 
 
