@@ -23,7 +23,7 @@ import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
 from sklearn.model_selection import GroupShuffleSplit
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
 from skaudio.datasets import fetch_fsdd, get_data_home, load_audio_files, load_spoken_digits
@@ -41,6 +41,7 @@ FEW = {**OLD, "embedding_size": 256, "max_epochs": 3, "hinge": "linear"}
 SIAMESE = {
     "default": {},
     "default, permuted": {},
+    "default and mel statistics": {},
     "untrained": {"lr": 1e-12, "max_epochs": 1, "speeds": None},
     "no copies": {"speeds": None},
     "no copies, longer": {"speeds": None, "max_epochs": 24},
@@ -77,6 +78,10 @@ def splits_of(name, speakers):
         yield from split.split(speakers, groups=speakers)
 
 
+def whitened_statistics(encoder):
+    return make_pipeline(encoder, FramePooling(), StandardScaler(), WCCN())
+
+
 def embed(way, X, speakers, rate, train, test, seed):
     """Return rows of the training and of the test recordings."""
     y = speakers[train]
@@ -84,6 +89,8 @@ def embed(way, X, speakers, rate, train, test, seed):
         y = np.random.default_rng(seed).permutation(y)
     if way == "MFCC statistics":
         model = make_pipeline(MFCC(sample_rate=rate), FramePooling(), StandardScaler())
+    elif way == "WCCN":
+        model = whitened_statistics(MelSpectrogram(sample_rate=rate))
     elif way == "LDA":
         discriminant = LinearDiscriminantAnalysis(solver="eigen", shrinkage=0.1)
         mel = MelSpectrogram(sample_rate=rate)
@@ -91,6 +98,8 @@ def embed(way, X, speakers, rate, train, test, seed):
     else:
         encoder = MelSpectrogram(sample_rate=rate, **(HARMONICS if "harmonics" in way else {}))
         model = SiameseEmbedder(encoder, random_state=seed, **SIAMESE[way])
+        if "mel statistics" in way:
+            model = make_union(model, whitened_statistics(encoder))
     model.fit(X[train], y)
     return model.transform(X[train]), model.transform(X[test])
 
@@ -112,7 +121,9 @@ def rate_of(scores, speakers):
 
 def measure(way, known, rows, known_speakers, speakers):
     """Return equal error rates: plain, normalised, whitened, and for means of three recordings."""
-    euclidean = way in ("MFCC statistics", "LDA") or SIAMESE[way].get("unit_norm") is False
+    euclidean = way in ("MFCC statistics", "LDA") or (
+        way in SIAMESE and SIAMESE[way].get("unit_norm") is False
+    )
     plain = (lambda r: -euclidean_distances(r)) if euclidean else cosine_similarity
     white = WCCN().fit(known, known_speakers)
     out = {}
@@ -146,7 +157,7 @@ def show(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", choices=["arabic", "fsdd", "bundled"], default="arabic")
-    parser.add_argument("--ways", nargs="*", choices=["MFCC statistics", "LDA", *SIAMESE])
+    parser.add_argument("--ways", nargs="*", choices=["MFCC statistics", "LDA", "WCCN", *SIAMESE])
     parser.add_argument("--splits", nargs="+", type=int)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--results", type=Path, default=Path("benchmarks/voices.jsonl"))
