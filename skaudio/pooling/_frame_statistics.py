@@ -73,7 +73,8 @@ def places_by_change(frames: np.ndarray) -> np.ndarray:
     steps = np.sqrt(np.square(deltas(frames)).sum(axis=-2))
     steps = np.where(steps.max(axis=-1, keepdims=True) > 0, steps, 1.0)
     way = steps.cumsum(axis=-1)
-    return (way - steps / 2) / way[..., -1:]
+    places: np.ndarray = (way - steps / 2) / way[..., -1:]
+    return places
 
 
 def summarize(frames: np.ndarray, stats: Sequence[str]) -> np.ndarray:

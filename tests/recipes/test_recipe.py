@@ -16,6 +16,7 @@ from skaudio.classifiers import LeNetClassifier
 from skaudio.datasets import load_spoken_digits, make_soundscapes
 from skaudio.detectors import EventDetector
 from skaudio.embedders import SiameseEmbedder
+from skaudio.encoders import MelSpectrogram
 from skaudio.pretrained import PretrainedEmbedder
 
 TASKS = ["words", "voices", "environment", "events"]
@@ -77,12 +78,18 @@ def max_epochs(estimator):
 
 
 def test_words(digits):
-    model = few_epochs(recipe("words"), max_epochs=12)
+    model = few_epochs(recipe("words", 45), max_epochs=12)
     assert isinstance(model, LeNetClassifier)
     few = digits.target < 3
     X, y, voices = digits.data[few], digits.target[few], digits.groups[few]
     scores = cross_val_score(model, X, y, groups=voices, cv=GroupKFold(2))
     assert scores.mean() > 0.6, "of voices not heard; chance is 0.33"
+
+
+def test_words_are_augmented_if_few():
+    assert isinstance(recipe("words", 400).encoder, Pipeline)
+    assert isinstance(recipe("words", 1500).encoder, MelSpectrogram)
+    assert recipe("words", 60).batch_size < recipe("words").batch_size
 
 
 def test_words_take_any_rate():
