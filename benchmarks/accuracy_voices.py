@@ -1,6 +1,7 @@
 """Telling apart the voices of speakers that are not in the training data.
 
     python benchmarks/accuracy_voices.py --data arabic --ways default
+    python benchmarks/accuracy_voices.py --ways WCCN "default and statistics"
     python benchmarks/accuracy_voices.py --data fsdd --ways default statistics --seeds 0 1 2
 
 Equal error rates over all pairs of recordings of the test speakers. Arabic digits: 14 speakers for
@@ -23,7 +24,7 @@ import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
 from sklearn.model_selection import GroupShuffleSplit
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
 from skaudio.datasets import fetch_fsdd, get_data_home, load_audio_files, load_spoken_digits
@@ -32,7 +33,8 @@ from skaudio.encoders import MFCC, MelSpectrogram, Waveform
 from skaudio.metrics import equal_error_rate, normalized_scores
 from skaudio.pooling import FramePooling
 
-# A tenth of a second tells the harmonics of a voice apart: for the training speakers of FSDD.
+# Windows of 800 samples tell the harmonics of a voice apart: for the training speakers of FSDD, a
+# tenth of a second.
 HARMONICS = {"n_mels": 128, "win_length": 800, "n_fft": 1024, "eps": 1e-8}
 # The default until version 0.1.
 OLD = {"loss": "pairs", "module": "statistics", "unit_norm": False, "speeds": None}
@@ -41,6 +43,7 @@ FEW = {**OLD, "embedding_size": 256, "max_epochs": 3, "hinge": "linear"}
 SIAMESE = {
     "default": {},
     "default, permuted": {},
+    "default and statistics": {},
     "untrained": {"lr": 1e-12, "max_epochs": 1, "speeds": None},
     "no copies": {"speeds": None},
     "no copies, longer": {"speeds": None, "max_epochs": 24},
@@ -77,6 +80,14 @@ def splits_of(name, speakers):
         yield from split.split(speakers, groups=speakers)
 
 
+def whitened_statistics(rate):
+    """Mean and deviation of mel bands, of usual windows and of long ones."""
+    encoders = [MelSpectrogram(sample_rate=rate, **how) for how in ({}, HARMONICS)]
+    statistics = make_union(*(make_pipeline(encoder, FramePooling()) for encoder in encoders))
+    # The best shrinkage on splits of the training speakers of the first split.
+    return make_pipeline(statistics, StandardScaler(), WCCN(0.2))
+
+
 def embed(way, X, speakers, rate, train, test, seed):
     """Return rows of the training and of the test recordings."""
     y = speakers[train]
@@ -84,6 +95,8 @@ def embed(way, X, speakers, rate, train, test, seed):
         y = np.random.default_rng(seed).permutation(y)
     if way == "MFCC statistics":
         model = make_pipeline(MFCC(sample_rate=rate), FramePooling(), StandardScaler())
+    elif way == "WCCN":
+        model = whitened_statistics(rate)
     elif way == "LDA":
         discriminant = LinearDiscriminantAnalysis(solver="eigen", shrinkage=0.1)
         mel = MelSpectrogram(sample_rate=rate)
@@ -91,6 +104,8 @@ def embed(way, X, speakers, rate, train, test, seed):
     else:
         encoder = MelSpectrogram(sample_rate=rate, **(HARMONICS if "harmonics" in way else {}))
         model = SiameseEmbedder(encoder, random_state=seed, **SIAMESE[way])
+        if "and statistics" in way:
+            model = make_union(model, whitened_statistics(rate))
     model.fit(X[train], y)
     return model.transform(X[train]), model.transform(X[test])
 
@@ -112,7 +127,9 @@ def rate_of(scores, speakers):
 
 def measure(way, known, rows, known_speakers, speakers):
     """Return equal error rates: plain, normalised, whitened, and for means of three recordings."""
-    euclidean = way in ("MFCC statistics", "LDA") or SIAMESE[way].get("unit_norm") is False
+    euclidean = way in ("MFCC statistics", "LDA") or (
+        way in SIAMESE and SIAMESE[way].get("unit_norm") is False
+    )
     plain = (lambda r: -euclidean_distances(r)) if euclidean else cosine_similarity
     white = WCCN().fit(known, known_speakers)
     out = {}
@@ -146,7 +163,7 @@ def show(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", choices=["arabic", "fsdd", "bundled"], default="arabic")
-    parser.add_argument("--ways", nargs="*", choices=["MFCC statistics", "LDA", *SIAMESE])
+    parser.add_argument("--ways", nargs="*", choices=["MFCC statistics", "LDA", "WCCN", *SIAMESE])
     parser.add_argument("--splits", nargs="+", type=int)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--results", type=Path, default=Path("benchmarks/voices.jsonl"))
