@@ -60,8 +60,9 @@ folds = list(new_speakers.split(X, y, speakers))
 # others'; vocal tracts up to a tenth longer or shorter; speech up to a tenth faster or slower; some
 # noise.
 #
-# ``top_db=35`` is the most important setting here. Parts of a recording that are further below its
-# maximum are noise of microphone and room, which differs between speakers.
+# ``top_db=35`` is the most important setting for these recordings. Parts that are further below the
+# maximum of a recording are noise of microphone and room, which differs between speakers. In clean
+# recordings they are weak consonants, and ``top_db=60`` is better.
 
 mel = MelSpectrogram(sample_rate=sample_rate, n_mels=40, scale="db", top_db=35)
 augmented = Pipeline(
