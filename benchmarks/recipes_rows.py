@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from accuracy_events import EVENTS, soundscapes
 from scipy.spatial.distance import pdist
 from sklearn.metrics import euclidean_distances, roc_auc_score
 from sklearn.model_selection import GroupShuffleSplit, StratifiedKFold
@@ -28,20 +29,11 @@ from skaudio.datasets import (
     get_data_home,
     load_audio_files,
     load_cats_dogs,
-    make_soundscapes,
 )
 from skaudio.embedders import WCCN
 from skaudio.encoders import MFCC
 from skaudio.metrics import equal_error_rate, event_based_f1, segment_based_f1
 from skaudio.pooling import FramePooling
-
-EVENTS = {
-    "baby cry": "004 - Baby cry",
-    "dog bark": "001 - Dog bark",
-    "rooster": "009 - Rooster",
-    "sneeze": "006 - Person sneeze",
-}
-BACKGROUNDS = ("002 - Rain", "003 - Sea waves")
 
 
 class Row(NamedTuple):
@@ -227,26 +219,6 @@ def distances(known, rows):
 
 
 # Events
-
-
-def soundscapes(folds, n, seed):
-    """Return soundscapes of 10 s made of the recordings of some folds."""
-    home = get_data_home() / "esc10"
-
-    def paths(folder):
-        found = sorted(map(str, (home / folder).glob("*.ogg")))
-        return [path for path in found if int(path.rsplit("/", 1)[1][0]) in folds]
-
-    labelled = [(path, label) for label, folder in EVENTS.items() for path in paths(folder)]
-    background = [path for folder in BACKGROUNDS for path in paths(folder)]
-    return make_soundscapes(
-        *zip(*labelled, strict=True),
-        background,
-        n_soundscapes=n,
-        duration=10.0,
-        sample_rate=32000,
-        random_state=seed,
-    )
 
 
 def load_soundscapes():
