@@ -36,7 +36,8 @@ class AuditDisplay:
         ``sample_rate`` and ``bandwidth`` (Hz), ``problems`` and, where known, ``class``; see
         `skaudio.datasets.RecordingsAudit`.
     shortcuts : Series, default=None
-        How many of the classes follow from each measure. None: the last part shows the bandwidths.
+        Accuracy of predicting the class from each measurement. None: the last plot shows the
+        bandwidths.
 
     Attributes
     ----------
@@ -148,4 +149,4 @@ class AuditDisplay:
         largest = 100 * self.shortcuts["largest class"]
         ax.axvline(largest, color="black", linestyle="--", label="largest class")
         ax.legend(fontsize="small", loc="lower right")
-        ax.set(title="Shortcuts", xlabel="Classes that follow from it (%)", xlim=(0, 105))
+        ax.set(title="Shortcuts", xlabel="Accuracy of predicting the class (%)", xlim=(0, 105))
