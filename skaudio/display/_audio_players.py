@@ -1,4 +1,4 @@
-"""AudioPlayers: recordings one can listen to, in a notebook or a page of documentation."""
+"""AudioPlayers: audio players for a notebook or an HTML page."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from skaudio.encoders import Waveform
 
 
 class AudioPlayers:
-    """A table of recordings with a player each, shown by notebooks and by sphinx-gallery.
+    """A table of recordings with audio players, shown in notebooks and by sphinx-gallery.
 
     Parameters
     ----------
     recordings : sequence of recordings
     titles : sequence of str, default=None
-        One per recording; None numbers them.
+        Title of each recording. None: numbers.
     sample_rate : float, default=16000
-        Of the sound, in Hz. Files and mappings are resampled to it; bare arrays are taken to be at
-        it.
+        Sample rate of the sounds in Hz. Files and mappings are resampled to it; bare arrays must
+        have it already.
 
     Notes
     -----
-    The sound is part of the HTML, as 16-bit WAV: some 40 kB per second at 16 kHz.
+    The HTML contains the sounds as 16-bit WAV, with about 40 kB per second at 16 kHz.
 
     Examples
     --------
@@ -51,7 +51,7 @@ class AudioPlayers:
         self._sample_rate = sample_rate
 
     def to_html(self) -> str:
-        """Return the table as HTML, the sound included."""
+        """Return the table as HTML, including the sounds."""
         rows = [
             f"<tr><td>{html.escape(printable(title))}</td><td>"
             f'<audio controls preload="none" src="{as_url(waveform, self._sample_rate)}"></audio>'

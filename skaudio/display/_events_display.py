@@ -95,7 +95,7 @@ class EventsDisplay:
         index : int, default=0
             Which of a sequence of recordings to draw.
         axes : array of 3 matplotlib Axes, default=None
-            None makes a new figure.
+            Axes or figure to plot on. None: a new figure is created.
 
         Returns
         -------
@@ -142,7 +142,8 @@ class EventsDisplay:
         Parameters
         ----------
         axes : array of matplotlib Axes, default=None
-            One for each part that there is, from top to bottom. None makes a new figure.
+            One for each part that there is, from top to bottom. Axes or figure to plot on. None: a
+            new figure is created.
 
         Returns
         -------

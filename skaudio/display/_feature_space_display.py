@@ -108,7 +108,7 @@ class FeatureSpaceDisplay:
         random_state : int, RandomState instance or None, default=None
             Of the method.
         ax : matplotlib Axes, default=None
-            None makes a new figure.
+            Axes or figure to plot on. None: a new figure is created.
         scatter_kw : dict, default=None
             Passed on to `matplotlib.axes.Axes.scatter`.
 
@@ -169,7 +169,7 @@ class FeatureSpaceDisplay:
         random_state : int, RandomState instance or None, default=None
             Of the method.
         ax : matplotlib Axes, default=None
-            None makes a new figure.
+            Axes or figure to plot on. None: a new figure is created.
         scatter_kw : dict, default=None
             Passed on to `matplotlib.axes.Axes.scatter`.
 
@@ -197,7 +197,7 @@ class FeatureSpaceDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            None makes a new figure.
+            Axes or figure to plot on. None: a new figure is created.
         legend : bool, default=True
             Whether to draw legends of the colors and markers.
         scatter_kw : dict, default=None

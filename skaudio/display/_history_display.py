@@ -70,7 +70,7 @@ class HistoryDisplay:
         estimator : neural estimator
             Fitted; or a Pipeline that ends in one, a `NetEmbedder` or a search of one.
         axes : array of matplotlib Axes, default=None
-            One for each measure. None makes a new figure.
+            One for each measure. Axes or figure to plot on. None: a new figure is created.
 
         Returns
         -------
@@ -91,7 +91,7 @@ class HistoryDisplay:
         Parameters
         ----------
         axes : array of matplotlib Axes, default=None
-            One for each measure. None makes a new figure.
+            One for each measure. Axes or figure to plot on. None: a new figure is created.
 
         Returns
         -------

@@ -111,7 +111,7 @@ class SpectrogramDisplay:
         index : int, default=0
             Which of a sequence of recordings to draw.
         ax : matplotlib Axes, default=None
-            None makes a new figure.
+            Axes or figure to plot on. None: a new figure is created.
         cmap : str or matplotlib Colormap, default=None
             None: "magma", or "RdBu_r" for signed values.
         colorbar : bool, default=True
@@ -151,7 +151,7 @@ class SpectrogramDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            None makes a new figure.
+            Axes or figure to plot on. None: a new figure is created.
         cmap : str or matplotlib Colormap, default=None
             None: "magma", or "RdBu_r" for signed values.
         colorbar : bool, default=True

@@ -303,7 +303,7 @@ class TestFindings:
         groups = ["a", "a", "a", "a", "a", "b", "b", "c"]
         audit = audit_recordings([noise(i) for i in range(8)], y, groups, sample_rate=RATE)
         found = {finding.kind: finding for finding in audit.findings}
-        assert found["classes with one group"].message.endswith("tested in another: cat")
+        assert found["classes with one group"].message.endswith("tested on another: cat")
         assert found["groups with one class"].recordings.tolist() == [5, 6]
 
     def test_louder_class(self):
