@@ -31,6 +31,7 @@ from skaudio.audio._recording import check_samples as check_samples
 from skaudio.audio._recording import open_blocks as open_blocks
 from skaudio.audio._sample_stream import ArrivingSamples as ArrivingSamples
 from skaudio.audio._sample_stream import SampleStream as SampleStream
+from skaudio.audio._sound_url import as_url as as_url
 from skaudio.audio._stream import read_through as read_through
 from skaudio.audio._stream import seconds_of as seconds_of
 from skaudio.audio._stream import stream as stream
