@@ -37,6 +37,8 @@ datasets
     wrong with a collection: `audit_recordings`.
 persistence
     Trained estimators in files without code: `save`, `load`, `inspect`.
+scale
+    Collections of millions of recordings: results in folders of Parquet parts, on many machines.
 cli
     The command line: ``skaudio COMMAND``, ``python -m skaudio COMMAND``.
 display
@@ -88,6 +90,7 @@ _NAMES = {
         "load_audio_files load_cats_dogs load_spoken_digits make_soundscapes"
     ),
     "persistence": "export_onnx inspect load save show_versions",
+    "scale": "FolderState detect embed folder_state iterate_rows load_events load_rows tag",
     "cli": "",
     "display": (
         "AudioPlayers AuditDisplay AugmentationDisplay EventsDisplay FeatureSpaceDisplay "

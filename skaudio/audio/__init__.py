@@ -25,6 +25,7 @@ from skaudio.audio._faults import each_or_reason as each_or_reason
 from skaudio.audio._faults import find_errors as find_errors
 from skaudio.audio._faults import listed as listed
 from skaudio.audio._faults import raise_all as raise_all
+from skaudio.audio._faults import reason_of as reason_of
 from skaudio.audio._faults import warn_of_nan as warn_of_nan
 from skaudio.audio._recording import Recording, Recordings
 from skaudio.audio._recording import check_samples as check_samples
