@@ -8,7 +8,7 @@ check_recordings
     X in any container users have -> a list of `Recording`, for authors of estimators.
 """
 
-# Names that are imported as themselves are for the other packages: no part of the public interface.
+# Names imported "as" themselves are for the other packages. They are not public.
 from skaudio.audio._arrays import check_overflow as check_overflow
 from skaudio.audio._arrays import to_float as to_float
 from skaudio.audio._audio_batch import AudioBatch

@@ -52,12 +52,12 @@ class CachedTransformer(UncachedStreamMixin, FrameOutputMixin, TransformerMixin,
         Maximum size on disk of the results of all transformers in ``memory``. If it is exceeded,
         the least recently used results are removed. None: no limit.
     verbose : int, default=0
-        Show a progress bar.
+        Whether to show a progress bar.
 
     Attributes
     ----------
     n_features_in_ : int
-        Samples per clip; only where `fit` was given a 2-D array.
+        Number of samples per clip; only set where `fit` was given a 2-D array.
 
     See Also
     --------
