@@ -6,7 +6,7 @@ CacheInfo
     What `CachedTransformer.cache_info` returns: how many were found, how many computed.
 """
 
+from skaudio.caching._cache_info import CacheInfo
 from skaudio.caching._cached_transformer import CachedTransformer
-from skaudio.caching._result_store import CacheInfo
 
 __all__ = ["CacheInfo", "CachedTransformer"]
