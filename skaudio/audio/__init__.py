@@ -17,6 +17,7 @@ from skaudio.audio._columns import clip_rows as clip_rows
 from skaudio.audio._containers import as_recording as as_recording
 from skaudio.audio._containers import check_recordings
 from skaudio.audio._containers import forget_table as forget_table
+from skaudio.audio._errors import warn as warn
 from skaudio.audio._extensions import AUDIO_EXTENSIONS as AUDIO_EXTENSIONS
 from skaudio.audio._extensions import FFMPEG_EXTENSIONS as FFMPEG_EXTENSIONS
 from skaudio.audio._extensions import LIBSNDFILE_EXTENSIONS as LIBSNDFILE_EXTENSIONS
