@@ -11,6 +11,8 @@ from typing import Any
 
 import pandas as pd
 
+from skaudio._files import write_whole
+
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 # Spreadsheets evaluate text that begins with these characters, unless it is a number (list of
 # OWASP, "CSV injection").
@@ -40,7 +42,7 @@ def read_text(path: Path) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file as UTF-8.
+    """Write a text file as UTF-8, whole: if the disk is full, what was there is left.
 
     Raises
     ------
@@ -48,7 +50,7 @@ def write_text(path: Path, text: str) -> None:
         If the text cannot be encoded as UTF-8.
     """
     try:
-        path.write_bytes(text.encode("utf-8"))
+        write_whole(path, text.encode("utf-8"))
     except UnicodeEncodeError as error:
         line = text[text.rfind("\n", 0, error.start) + 1 :].partition("\n")[0]
         raise ValueError(
