@@ -1,4 +1,4 @@
-"""``skaudio predict``, ``embed``, ``tag``, ``detect``, ``show`` and ``export``: models at work."""
+"""``skaudio predict``, ``embed``, ``tag``, ``detect``, ``show`` and ``export``: apply models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EVENT_COLUMNS = ["file", "onset", "offset", "event_label", "score"]
 
 
 def load_model(path: str, ability: str, command: str) -> Any:
-    """Load a model that has a method; the error says what it has instead."""
+    """Load a model that has a given method; the error names the methods that it has."""
     model = skaudio.load(path)
     if not hasattr(model, ability):
         other = {"predict": "predict", "transform": "embed", "predict_events": "detect"}
@@ -29,7 +29,7 @@ def load_model(path: str, ability: str, command: str) -> Any:
 
 
 def predict(options: Any) -> int:
-    """Predict classes, with probabilities where the model has them."""
+    """Predict classes, with probabilities if the model has them."""
     model = load_model(options.model, "predict", "predict")
     done = run_over(
         find_recordings(options.files),
@@ -100,7 +100,7 @@ def tag(options: Any) -> int:
 
 
 def detect(options: Any) -> int:
-    """List events, or write them into a file."""
+    """List events, or write them to a file."""
     detector = load_model(options.model, "predict_events", "detect")
     done = run_over(find_recordings(options.files), detector.predict_events, jobs=options.jobs)
     table = done.table if len(done.table) else pd.DataFrame(columns=EVENT_COLUMNS)

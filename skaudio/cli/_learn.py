@@ -1,4 +1,4 @@
-"""``skaudio train`` and ``skaudio evaluate``: models from folders of recordings."""
+"""``skaudio train`` and ``skaudio evaluate``: train and score models on folders of recordings."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from skaudio.cli._printing import list_failures, note, records, show, show_json
 from skaudio.events import read_events
 from skaudio.metrics import event_based_f1, scores_by, segment_based_f1, worst_classified
 
-# Recordings whose durations decide between the recipes; words are shorter than this, in seconds.
+# Number of recordings whose durations are used to choose a recipe, and the longest duration of
+# words in seconds.
 LOOKED_AT, LONGEST_WORD = 50, 2.0
 
 
 class Folds(NamedTuple):
-    """How recordings are divided for cross-validation."""
+    """The splits of a cross-validation."""
 
     splits: list[tuple[np.ndarray, np.ndarray]]
     how: str
@@ -50,7 +51,7 @@ def train(options: Any) -> int:
     if options.folds:
         folds = _folds(data, options.folds, options.seed, by_class=task == "voices")
         note(f"cross-validation: {folds.how}")
-        # An embedder's score is one minus the equal error rate, that of the others the accuracy.
+        # The score of an embedder is one minus the equal error rate; of other models, the accuracy.
         measure = "accuracy" if hasattr(model, "predict") else "1 - equal error rate"
         table, is_whole = _cross_validate(model, data, folds, measure, options.jobs)
         scores[measure] = _mean_and_error(table[measure])
@@ -82,9 +83,9 @@ def _guess_task(files: list[str]) -> str:
 
 
 def _folds(data: Labelled, n: int, seed: int, *, by_class: bool) -> Folds:
-    """Divide recordings by group where groups are known, else by class."""
+    """Split recordings by group if groups are known, else at random by class."""
     y = data.classes
-    if by_class:  # voices: those of the test are in no training part
+    if by_class:  # voices: test speakers are not in the training part
         n = min(n, len(set(y)))
         splits = GroupKFold(n, shuffle=True, random_state=seed).split(y, y, y)
         return Folds(list(splits), f"{n} folds, each tested on classes that are not trained on")
@@ -110,7 +111,7 @@ def _folds(data: Labelled, n: int, seed: int, *, by_class: bool) -> Folds:
 def _cross_validate(
     model: Any, data: Labelled, folds: Folds, measure: str, jobs: int | None
 ) -> tuple[pd.DataFrame, bool]:
-    """Return a row per fold, and whether all folds are done."""
+    """Return a row per fold, and whether all folds were completed."""
     from joblib import Parallel, delayed
     from tqdm import tqdm
 

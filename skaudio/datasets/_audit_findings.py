@@ -254,8 +254,8 @@ def _shortcut(table: pd.DataFrame, accuracies: pd.Series) -> Iterator[Finding]:
     split = "in groups not trained on" if "group" in table else "cross-validated"
     message = (
         f"{accuracies['all']:.0%} of the classes can be predicted from level, noise floor,"
-        f" duration, bandwidth and silence alone, {accuracies[best]:.0%} from the {FEATURES[best]} ({split};"
-        f" always predicting the largest class: {largest:.0%}): the classes were recorded"
+        f" duration, bandwidth and silence alone, {accuracies[best]:.0%} from the {FEATURES[best]}"
+        f" ({split}; always predicting the largest class: {largest:.0%}): the classes were recorded"
         " differently, or differ in this by nature"
     )
     yield Finding("shortcut", message)
