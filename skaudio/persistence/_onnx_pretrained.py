@@ -73,6 +73,12 @@ def chunk_outputs(graph: Graph, transformer: Any, read: Any, waves: Waves) -> Fr
             "expected 'float32'."
         )
     net, chunking = transformer._net(), transformer._chunking(transformer._net())
+    if net.level is not None or chunking.margin:
+        raise ValueError(
+            f"model={transformer.model!r} of {type(transformer).__name__} cannot be exported to "
+            "ONNX: its chunks depend on the level of the recording or on what is around them. "
+            "Expected another model, or the rows that skaudio computes."
+        )
     front_end = net.front_end
     n_mels = front_end.analysis.n_features
     module = Reading(net, read).cpu().eval()

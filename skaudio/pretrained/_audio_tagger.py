@@ -29,7 +29,7 @@ class AudioTagger(PretrainedTransformer):
     Parameters
     ----------
     model : str, default="mn04_as"
-        As for :class:`PretrainedEmbedder`, except "vggish", which has no classes.
+        As for :class:`PretrainedEmbedder`, except "vggish" and "ge2e", which have no classes.
     weights : path, sequence of paths or "random", default=None
         As for :class:`PretrainedEmbedder`.
     pooling : {"mean", "max", None}, default="mean"

@@ -1,4 +1,4 @@
-"""PretrainedEmbedder: recordings to the features of a net that was trained on AudioSet."""
+"""PretrainedEmbedder: recordings to the features of a network that was trained elsewhere."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from skaudio.pretrained._registry import find_model
 
 
 class PretrainedEmbedder(PretrainedTransformer):
-    """Turn recordings into features with a network that was trained on AudioSet.
+    """Turn recordings into features with a network that was trained on AudioSet, or on speakers.
 
     Parameters
     ----------
     model : str, default="mn04_as"
         Name of the net: "mn01_as", "mn02_as", "mn04_as", "mn05_as" and "mn10_as" are EfficientAT,
         from the smallest to the largest; "yamnet"; "panns_mobilenetv2", "panns_cnn14" and
-        "panns_cnn14_decision_level_max"; "vggish".
+        "panns_cnn14_decision_level_max"; "vggish"; "ge2e" for speakers.
     weights : path, sequence of paths or "random", default=None
         None uses the official file in the folder ``pretrained`` of the data home, and downloads
         it if it is missing. A path is that of a state dict as .pt, .pth, .npz or .h5. "random"
@@ -99,7 +99,8 @@ class PretrainedEmbedder(PretrainedTransformer):
     Schmid, Koutini & Widmer 2023, "Efficient large-scale audio tagging via transformer-to-CNN
     knowledge distillation" (EfficientAT). Plakal & Ellis 2020 (YAMNet). Kong et al. 2020,
     "PANNs: Large-scale pretrained audio neural networks for audio pattern recognition". Hershey et
-    al. 2017, "CNN architectures for large-scale audio classification" (VGGish).
+    al. 2017, "CNN architectures for large-scale audio classification" (VGGish). Wan et al. 2018,
+    "Generalized end-to-end loss for speaker verification" (GE2E).
 
     Examples
     --------

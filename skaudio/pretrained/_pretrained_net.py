@@ -27,6 +27,9 @@ class FrontEnd:
     pad : int
         Zeros at either end: a frame whose window is shorter than its transform begins with the
         window, as in TensorFlow.
+    margin : int
+        Samples beyond either end of a chunk that its frames see; chunks come with them, zeros where
+        a recording begins or ends.
     shift, scale : float
         The result is ``(log_mel + shift) / scale``.
     """
@@ -35,6 +38,7 @@ class FrontEnd:
     analysis: Analysis
     preemphasis: float = 0.0
     pad: int = 0
+    margin: int = 0
     shift: float = 0.0
     scale: float = 1.0
 
@@ -44,7 +48,7 @@ class FrontEnd:
         return self.analysis.framing.hop_length
 
     def encode(self, waveform: np.ndarray, warp_factor: float = 1.0) -> np.ndarray:
-        """Return the log-mel spectrogram (n_mels, n_frames) of one waveform; releases the GIL.
+        """Return the log-mel spectrogram (n_mels, n_frames) of one chunk; releases the GIL.
 
         ``warp_factor`` is the vocal-tract warp factor of VTLP.
         """
@@ -70,7 +74,8 @@ class FrontEnd:
         log_mel : Tensor
             What the net's ``forward`` takes.
         """
-        rows = [self._prepare(np.asarray(w, dtype=np.float32)) for w in waveforms]
+        rows = [np.pad(np.asarray(w, dtype=np.float32), self.margin) for w in waveforms]
+        rows = [self._prepare(row) for row in rows]
         frames = torch.stack(self.analysis.encode_batch(rows, device=device))
         return (frames + self.shift) / self.scale
 
@@ -110,6 +115,11 @@ class PretrainedNet(nn.Module):
         How recordings are cut by default, in seconds.
     fixed : bool
         The net takes chunks of one length only, which end in zeros where a recording ends.
+    coverage : float
+        Of a fixed net: the last chunk is left out where the recording covers a smaller share of it,
+        unless it is the only one.
+    level : float or None
+        Recordings with a lower level, in dB relative to full scale, are amplified to it.
     min_samples : int
         The shortest input; shorter recordings are followed by zeros.
     frame_duration : float or None
@@ -122,6 +132,8 @@ class PretrainedNet(nn.Module):
     chunk_duration: ClassVar[float]
     chunk_hop: ClassVar[float]
     fixed: ClassVar[bool] = False
+    coverage: ClassVar[float] = 0.0
+    level: float | None = None
     min_samples: ClassVar[int] = 1
     frame_duration: ClassVar[float | None] = None
     # What `weights_source` returned when the weights were loaded.
