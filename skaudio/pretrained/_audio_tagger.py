@@ -29,7 +29,8 @@ class AudioTagger(PretrainedTransformer):
     Parameters
     ----------
     model : str, default="mn04_as"
-        As for :class:`PretrainedEmbedder`, except "vggish" and "ge2e", which have no classes.
+        As for :class:`PretrainedEmbedder`, except those without classes: "vggish", "ge2e"
+        and "redimnet_b2".
     weights : path, sequence of paths or "random", default=None
         As for :class:`PretrainedEmbedder`.
     pooling : {"mean", "max", None}, default="mean"

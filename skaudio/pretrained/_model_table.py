@@ -12,6 +12,7 @@ from skaudio.pretrained._ge2e import GE2E
 from skaudio.pretrained._panns_cnn14 import Cnn14, Cnn14DecisionLevelMax
 from skaudio.pretrained._panns_mobilenetv2 import MobileNetV2
 from skaudio.pretrained._pretrained_net import PretrainedNet
+from skaudio.pretrained._redimnet import ReDimNet
 from skaudio.pretrained._vggish import VGGish
 from skaudio.pretrained._yamnet import YAMNet
 
@@ -70,6 +71,7 @@ def pann(net: type[PretrainedNet], score: str, **facts: Any) -> Model:
     return Model(net, (WeightsFile(file, url, **facts),), "CC BY 4.0")
 
 
+REDIMNET = "https://github.com/IDRnD/ReDimNet/releases/download/latest"
 RESEMBLYZER = "https://raw.githubusercontent.com/resemble-ai/Resemblyzer/master/resemblyzer"
 TORCHVGGISH = "https://github.com/harritaylor/torchvggish/releases/download/v0.1"
 
@@ -133,6 +135,19 @@ MODELS: dict[str, Model] = {
             ),
         ),
         "Apache-2.0",
+        labels=None,
+    ),
+    "redimnet_b2": Model(
+        ReDimNet,
+        (
+            WeightsFile(
+                "b2-vox2-ft_lm.pt",
+                f"{REDIMNET}/b2-vox2-ft_lm.pt",
+                20582650,
+                "sha256:c9b6bb2f6747caa28a41eaf2e372d66b0d1563baef186d18f5e99abd5e71e06f",
+            ),
+        ),
+        "CC BY 4.0",
         labels=None,
     ),
 }

@@ -29,7 +29,8 @@ class PretrainedEmbedder(PretrainedTransformer):
     model : str, default="mn04_as"
         Name of the net: "mn01_as", "mn02_as", "mn04_as", "mn05_as" and "mn10_as" are EfficientAT,
         from the smallest to the largest; "yamnet"; "panns_mobilenetv2", "panns_cnn14" and
-        "panns_cnn14_decision_level_max"; "vggish"; "ge2e" for speakers.
+        "panns_cnn14_decision_level_max"; "vggish"; "ge2e" and "redimnet_b2"
+        for speakers.
     weights : path, sequence of paths or "random", default=None
         None uses the official file in the folder ``pretrained`` of the data home, and downloads
         it if it is missing. A path is that of a state dict as .pt, .pth, .npz or .h5. "random"
@@ -100,7 +101,8 @@ class PretrainedEmbedder(PretrainedTransformer):
     knowledge distillation" (EfficientAT). Plakal & Ellis 2020 (YAMNet). Kong et al. 2020,
     "PANNs: Large-scale pretrained audio neural networks for audio pattern recognition". Hershey et
     al. 2017, "CNN architectures for large-scale audio classification" (VGGish). Wan et al. 2018,
-    "Generalized end-to-end loss for speaker verification" (GE2E).
+    "Generalized end-to-end loss for speaker verification" (GE2E). Yakovlev et al. 2024, "Reshape
+    dimensions network for speaker recognition" (ReDimNet).
 
     Examples
     --------

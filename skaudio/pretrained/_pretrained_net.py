@@ -24,6 +24,8 @@ class FrontEnd:
     analysis : Analysis
     preemphasis : float
         ``x[t] - preemphasis * x[t - 1]``, one sample shorter; 0 leaves the waveform alone.
+    keeps_first : bool
+        The pre-emphasis keeps the length: the second sample is taken for the one before the first.
     pad : int
         Zeros at either end: a frame whose window is shorter than its transform begins with the
         window, as in TensorFlow.
@@ -32,15 +34,19 @@ class FrontEnd:
         a recording begins or ends.
     shift, scale : float
         The result is ``(log_mel + shift) / scale``.
+    subtract_mean : bool
+        Subtract the mean of each band over time.
     """
 
     sample_rate: int
     analysis: Analysis
     preemphasis: float = 0.0
+    keeps_first: bool = False
     pad: int = 0
     margin: int = 0
     shift: float = 0.0
     scale: float = 1.0
+    subtract_mean: bool = False
 
     @property
     def hop_length(self) -> int:
@@ -55,7 +61,7 @@ class FrontEnd:
         frames = self.analysis.encode(self._prepare(waveform), warp_factor)
         if self.shift or self.scale != 1.0:
             frames = (frames + np.float32(self.shift)) / np.float32(self.scale)
-        return frames
+        return frames - frames.mean(axis=1, keepdims=True) if self.subtract_mean else frames
 
     def __call__(
         self, waveforms: Iterable[Any], device: str | torch.device = "cpu"
@@ -77,9 +83,12 @@ class FrontEnd:
         rows = [np.pad(np.asarray(w, dtype=np.float32), self.margin) for w in waveforms]
         rows = [self._prepare(row) for row in rows]
         frames = torch.stack(self.analysis.encode_batch(rows, device=device))
-        return (frames + self.shift) / self.scale
+        frames = (frames + self.shift) / self.scale
+        return frames - frames.mean(dim=2, keepdim=True) if self.subtract_mean else frames
 
     def _prepare(self, waveform: np.ndarray) -> np.ndarray:
+        if self.keeps_first:
+            waveform = np.concatenate([waveform[1:2], waveform])
         if self.preemphasis:
             waveform = waveform[1:] - np.float32(self.preemphasis) * waveform[:-1]
         return np.pad(waveform, self.pad) if self.pad else waveform
