@@ -1,4 +1,4 @@
-"""The pretrained nets by name: what to build, where its weights are published, their licence."""
+"""The pretrained networks by name: their classes, their files of weights, their licences."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from skaudio.pretrained._yamnet import YAMNet
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A file of weights as its authors publish it.
+    """A file of weights, as published by its authors.
 
     Attributes
     ----------
     name : str
-        Its name in the folder ``pretrained`` of the data home.
+        Name of the file in the folder ``pretrained`` of the data home.
     url : str
     size : int or None
-        In bytes, where it is stated.
+        Size in bytes, if it is published.
     known_hash : str or None
-        With its kind, "sha256:..." or "md5:..."; None where nobody has stated one: a hash that was
-        not computed is not written down.
+        Hash with its kind, "sha256:..." or "md5:...". None if no hash is published and none was
+        computed from the file.
     """
 
     name: str
@@ -40,32 +40,32 @@ class WeightsFile:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """Where else it may come from: GitHub keeps the files of releases on other hosts."""
+        """Further allowed hosts: GitHub stores the files of releases on other hosts."""
         return ("githubusercontent.com",) if "://github.com/" in self.url else ()
 
 
 @dataclass(frozen=True)
 class Model:
-    """A pretrained net: its class and parameters, its files, its labels, its licence."""
+    """A pretrained network: its class and parameters, files, labels and licence."""
 
     net: type[PretrainedNet]
     files: tuple[WeightsFile, ...]
     licence: str
     params: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     labels: str | None = "audioset"
-    # Files that are needed only with this parameter of the net.
+    # Files that are needed only with this parameter of the network.
     extras: Mapping[str, WeightsFile] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def efficientat(width: float, file: str, size: int, known_hash: str | None = None) -> Model:
-    """Return an entry of EfficientAT."""
+    """Return the registry entry of an EfficientAT network."""
     url = f"https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/{file}"
     files = (WeightsFile(file, url, size, known_hash),)
     return Model(EfficientAT, files, "MIT", {"width": width})
 
 
 def pann(net: type[PretrainedNet], score: str, **facts: Any) -> Model:
-    """Return an entry of PANNs."""
+    """Return the registry entry of a PANN."""
     file = f"{score}.pth"
     url = f"https://zenodo.org/record/3987831/files/{file.replace('=', '%3D')}"
     return Model(net, (WeightsFile(file, url, **facts),), "CC BY 4.0")

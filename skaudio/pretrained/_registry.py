@@ -1,4 +1,4 @@
-"""The weights of the pretrained nets: finding, downloading and loading them."""
+"""The weights of the pretrained networks: finding, downloading and loading them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from skaudio.pretrained._pretrained_net import PretrainedNet
 from skaudio.pretrained._weights import read_tensors
 
 RANDOM = "random"
-# In bytes; the largest official file has a third of it.
+# Largest size of a file in bytes. The largest official file has a third of it.
 LARGEST_FILE = 1 << 30
 
 
 def find_model(name: Any) -> Model:
-    """Return the entry of a name, or say which name may have been meant."""
+    """Return the entry of a name; the error for an unknown name suggests a similar one."""
     if isinstance(name, str) and name in MODELS:
         return MODELS[name]
     near = difflib.get_close_matches(str(name), MODELS, n=1, cutoff=0.3)
@@ -33,16 +33,16 @@ def find_model(name: Any) -> Model:
 
 
 def find_weights(name: str, weights: Any, model_params: Any, data_home: Any) -> tuple[Path, ...]:
-    """Return the files that hold a model's weights, downloading what is missing.
+    """Return the files with the weights of a model; download missing files.
 
     Parameters
     ----------
     name : str
-        Of the model.
+        Name of the model.
     weights : path, sequence of paths or None
-        Named files are taken as they are; None looks into the data home.
+        Given files are used as they are. None: the official files in the data home.
     model_params : dict or None
-        Parameters of the net that may ask for more files.
+        Parameters of the network; some need further files.
     data_home : path or None
     """
     if weights is not None:
@@ -97,11 +97,11 @@ def find_file(name: str, model: Model, file: WeightsFile, folder: Path) -> Path:
 
 
 def load_net(name: str, weights: Any, model_params: Any, data_home: Any) -> PretrainedNet:
-    """Build a model's net and load its weights; a new module each time, in evaluation mode."""
+    """Build the network of a model and load its weights; return a new module in evaluation mode."""
     model = find_model(name)
     params = {**model.params, **(model_params or {})}
     random = isinstance(weights, str) and weights == RANDOM
-    # Building draws random weights: the global generator is left as it was.
+    # Building the network draws random weights. The global generator must not change.
     with seeded(0):
         try:
             net = model.net(**params)
@@ -119,7 +119,7 @@ def load_net(name: str, weights: Any, model_params: Any, data_home: Any) -> Pret
 
 
 def _is_official(path: Path) -> bool:
-    """Return whether a file is one of the official ones: by hash, or by name if none is known."""
+    """Return whether a file is official: by its hash, or by its name if no hash is known."""
     files = [f for model in MODELS.values() for f in (*model.files, *model.extras.values())]
     for file in files:
         kind, _, expected = (file.known_hash or "").partition(":")
@@ -133,7 +133,7 @@ def _set_weights(
 ) -> None:
     where = " and ".join(str(path) for path in paths)
     own = net.state_dict()
-    # Counters that evaluation does not use; files written by other tools leave them out.
+    # Counters (num_batches_tracked) are not used in evaluation, and some tools do not store them.
     missing = [k for k in own if k not in state and not k.endswith("num_batches_tracked")]
     strange = [k for k in state if k not in own]
     shapes = [k for k in own if k in state and state[k].shape != own[k].shape]
@@ -157,13 +157,13 @@ def _set_weights(
 def shared_net(
     name: str, params: tuple[Any, ...], random: bool, stamps: tuple[Any, ...]
 ) -> PretrainedNet:
-    """Return a net that is not to be changed, loaded once per process and version of its files."""
+    """Return a network, which must not be changed; it is loaded once per version of its files."""
     weights = RANDOM if random else [path for path, *_ in stamps]
     return load_net(name, weights, dict(params), None)
 
 
 def weights_source(name: str, weights: Any, model_params: Any, data_home: Any) -> tuple[Any, ...]:
-    """Return what determines a net: its name, its parameters, and the state of its files."""
+    """Return a key of a network: its name, its parameters and the state of its files."""
     random = isinstance(weights, str) and weights == RANDOM
     find_model(name)
     paths = () if random else find_weights(name, weights, model_params, data_home)
