@@ -122,7 +122,7 @@ class Unflatten(nn.Module):
         self.channels = channels
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.unflatten(1, (-1, self.channels)).transpose(1, 2)
+        return torch.unflatten(x, 1, (-1, self.channels)).transpose(1, 2)
 
 
 class Flatten(nn.Module):
