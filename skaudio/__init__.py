@@ -90,7 +90,7 @@ _NAMES = {
         "load_audio_files load_cats_dogs load_spoken_digits make_soundscapes"
     ),
     "persistence": "export_onnx inspect load save",
-    "scale": "",
+    "scale": "ApproximateNeighborsTransformer",
     "cli": "",
     "display": (
         "AudioPlayers AuditDisplay AugmentationDisplay EventsDisplay FeatureSpaceDisplay "

@@ -1,3 +1,9 @@
-"""Collections of millions of recordings: results in folders of Parquet parts, on many machines."""
+"""Collections of millions of recordings: results in folders of Parquet parts, on many machines.
 
-__all__: list[str] = []
+ApproximateNeighborsTransformer
+    Nearest neighbours among millions of rows.
+"""
+
+from skaudio.scale._neighbors import ApproximateNeighborsTransformer
+
+__all__ = ["ApproximateNeighborsTransformer"]
