@@ -89,8 +89,11 @@ _NAMES = {
         "RecordingsAudit audit_recordings fetch_esc10 fetch_esc50 fetch_fsdd get_data_home "
         "load_audio_files load_cats_dogs load_spoken_digits make_soundscapes"
     ),
-    "persistence": "export_onnx inspect load save",
-    "scale": "ApproximateNeighborsTransformer",
+    "persistence": "export_onnx inspect load save show_versions",
+    "scale": (
+        "ApproximateNeighborsTransformer FolderState detect embed folder_state iterate_rows "
+        "load_events load_rows tag"
+    ),
     "cli": "",
     "display": (
         "AudioPlayers AuditDisplay AugmentationDisplay EventsDisplay FeatureSpaceDisplay "

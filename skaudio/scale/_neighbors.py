@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skaudio._validation import check_parameters, choice, count, number
 from skaudio.scale._index_file import check_state, read_index_file, write_index_file
 from skaudio.scale._inverted_lists import BLOCK, PER_CENTRE, InvertedLists
+from skaudio.scale._load import load_rows
 from skaudio.scale._neighbor_search import FLOATS, MODES, NeighborSearch
 from skaudio.scale._recall import ExactNeighbours, measure_recall
 
@@ -156,8 +157,9 @@ class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
-            A mapped array (``np.load(path, mmap_mode="r")``) is read block by block.
+        X : array-like of shape (n_rows, n_features), str or path-like
+            Rows, or the folder that `embed` has written them to. A folder, and a mapped array
+            (``np.load(path, mmap_mode="r")``), are read block by block.
         y : ignored
 
         Returns
@@ -177,6 +179,8 @@ class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
             If ``recall_`` is less than ``min_recall``.
         """
         check_parameters(self)
+        if isinstance(X, str | os.PathLike):
+            X = load_rows(X, mmap_mode="r").data
         # Rows are checked block by block: scikit-learn's check would make a copy of all.
         X = validate_data(self, X, dtype=FLOATS, ensure_all_finite=False, ensure_min_features=1)
         n, random = len(X), check_random_state(self.random_state)

@@ -208,6 +208,20 @@ def test_rows_that_are_refused(value, params, message):
         index.kneighbors(rows)
 
 
+def test_a_folder(tmp_path):
+    pytest.importorskip("pyarrow")
+    X = skaudio.load_spoken_digits().data[:40]
+    encoder = make_pipeline(skaudio.MFCC(), skaudio.FramePooling())
+    skaudio.embed(encoder, X, tmp_path / "rows", part_size=15, dtype="float16")
+    index = ApproximateNeighborsTransformer(random_state=0).fit(tmp_path / "rows")
+    assert index._lists.dtype == "float16"
+    rows = skaudio.load_rows(tmp_path / "rows").data
+    same = ApproximateNeighborsTransformer(random_state=0).fit(rows)
+    np.testing.assert_array_equal(index.kneighbors(), same.kneighbors())
+    with pytest.raises(ValueError, match="no manifest"):
+        index.fit(str(tmp_path))
+
+
 def test_a_fit_that_fails_leaves_what_was_there():
     index = search().fit(ROWS)
     expected = index.kneighbors(QUERIES)
