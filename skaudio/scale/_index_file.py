@@ -34,7 +34,7 @@ def write_index_file(path: str | os.PathLike[str], lists: InvertedLists, facts: 
     try:
         lists.write(temporary)
         with open(temporary, "ab") as file:
-            size, text = file.tell(), json.dumps(facts).encode()
+            size, text = file.tell(), json.dumps(facts, default=_plain).encode()
             file.write(text + FOOTER.pack(MARK, size, len(text)))
             file.flush()
             os.fsync(file.fileno())
@@ -93,3 +93,8 @@ def check_state(lists: InvertedLists, state: Mapping[str, Any]) -> None:
             f"the index has {found[0]} rows, {found[1]} features and {found[2]} lists, which does "
             f"not fit the rest of the state: {stated}, n_probes_={n_probes!r:.60}"
         )
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of numpy as one of Python."""
+    return value.item()

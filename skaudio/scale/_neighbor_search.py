@@ -62,7 +62,7 @@ class NeighborSearch:
         """
         check_is_fitted(self)
         k = self.n_neighbors if n_neighbors is None else check_count("n_neighbors", n_neighbors)
-        allowed = None if mask is None else self._checked_mask(mask)
+        allowed = None if mask is None else _as_mask(mask, self.n_samples_fit_)
         n = self.n_samples_fit_ if allowed is None else int(allowed.sum())
         least = k + (X is None)
         if least > n:
@@ -77,17 +77,10 @@ class NeighborSearch:
             found = self._among_themselves(k, n_probes, allowed)
         else:
             X = validate_data(self, X, dtype=FLOATS, reset=False, ensure_all_finite=False)
-            found = self._search(self._prepared(X, self._lists.dtype), k, n_probes, allowed)
-        return found if return_distance else found[1]
-
-    def _checked_mask(self, mask: Any) -> np.ndarray:
-        allowed = np.asarray(mask)
-        if allowed.dtype != bool or allowed.shape != (self.n_samples_fit_,):
-            raise ValueError(
-                f"mask has shape {allowed.shape} and type {allowed.dtype}: expected a boolean for "
-                f"each of the {self.n_samples_fit_} rows of fit."
+            found = self._search(
+                prepare_rows(X, self.metric, self._lists.dtype), k, n_probes, allowed
             )
-        return allowed
+        return found if return_distance else found[1]
 
     def _search(
         self, queries: np.ndarray, k: int, n_probes: int, allowed: np.ndarray | None
@@ -170,20 +163,21 @@ class NeighborSearch:
         """
         return self
 
-    def _prepared(self, rows: np.ndarray, dtype: str, positions: Any = None) -> np.ndarray:
-        """Return rows as float32 with the values that are stored: of length 1, and rounded."""
-        # A number that float32 cannot hold becomes infinity, and is refused below.
-        with np.errstate(over="ignore", invalid="ignore"):
-            rows = np.ascontiguousarray(rows, np.float32)
-            if self.metric == "cosine":
-                lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-                _check_rows(lengths[:, 0] == 0, positions, "has length 0, and so no cosine")
-                rows = rows / lengths
-            if dtype == "float16":
-                rows = rows.astype(np.float16).astype(np.float32)
-        finite = np.isfinite(rows).all(axis=1)
-        _check_rows(~finite, positions, f"contains NaN, infinity or a value too large for {dtype}")
-        return rows
+
+def prepare_rows(rows: np.ndarray, metric: str, dtype: str, positions: Any = None) -> np.ndarray:
+    """Return rows as float32 with the values that are stored: of length 1, and rounded."""
+    # A number that float32 cannot hold becomes infinity, and is refused below.
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows = np.ascontiguousarray(rows, np.float32)
+        if metric == "cosine":
+            lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+            _check_rows(lengths[:, 0] == 0, positions, "has length 0, and so no cosine")
+            rows = rows / lengths
+        if dtype == "float16":
+            rows = rows.astype(np.float16).astype(np.float32)
+    finite = np.isfinite(rows).all(axis=1)
+    _check_rows(~finite, positions, f"contains NaN, infinity or a value too large for {dtype}")
+    return rows
 
 
 def _check_rows(bad: np.ndarray, positions: Any, what: str) -> None:
@@ -191,3 +185,13 @@ def _check_rows(bad: np.ndarray, positions: Any, what: str) -> None:
     if bad.any():
         first = int(np.argmax(bad))
         raise ValueError(f"Row {first if positions is None else positions[first]} of X {what}.")
+
+
+def _as_mask(mask: Any, n: int) -> np.ndarray:
+    allowed = np.asarray(mask)
+    if allowed.dtype != bool or allowed.shape != (n,):
+        raise ValueError(
+            f"mask has shape {allowed.shape} and type {allowed.dtype}: expected a boolean for "
+            f"each of the {n} rows of fit."
+        )
+    return allowed

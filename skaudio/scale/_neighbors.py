@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import numbers
 import os
@@ -19,7 +18,7 @@ from skaudio._validation import check_parameters, choice, count, number
 from skaudio.scale._index_file import check_state, read_index_file, write_index_file
 from skaudio.scale._inverted_lists import BLOCK, PER_CENTRE, InvertedLists
 from skaudio.scale._load import load_rows
-from skaudio.scale._neighbor_search import FLOATS, MODES, NeighborSearch
+from skaudio.scale._neighbor_search import FLOATS, MODES, NeighborSearch, prepare_rows
 from skaudio.scale._recall import ExactNeighbours, measure_recall
 
 # Up to so many rows, a comparison with every row is as quick as a search in lists.
@@ -190,20 +189,19 @@ class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
             dtype = "float16" if X.dtype == np.float16 else "float32"
         train = np.sort(random.permutation(n)[: PER_CENTRE * n_lists])
         sample = random.permutation(n)[:SAMPLE]
-        rows = self._prepared(X[train], dtype, train)
+        rows = prepare_rows(X[train], self.metric, dtype, train)
         lists = InvertedLists.trained(rows, n_lists, dtype, random.randint(1 << 31))
         centre = rows.mean(axis=0)
-        queries = self._prepared(X[sample], dtype, sample)
+        queries = prepare_rows(X[sample], self.metric, dtype, sample)
         exact = ExactNeighbours(queries, min(self.n_neighbors + 1, n), centre)
         for start in range(0, n, BLOCK):
-            block = self._prepared(X[start : start + BLOCK], dtype, range(start, n))
+            block = prepare_rows(X[start : start + BLOCK], self.metric, dtype, range(start, n))
             lists.add(block)
             exact.add(block, start)
-        self._lists = lists
-        self.n_samples_fit_ = self._n_features_out = n
-        self.n_lists_ = n_lists
         measured = measure_recall(lists, queries, exact, self.n_probes, self.min_recall)
         self.n_probes_, self.recall_ = measured
+        self._lists, self.n_lists_ = lists, n_lists
+        self.n_samples_fit_ = self._n_features_out = n
         if self.recall_ < self.min_recall:
             warnings.warn(
                 f"recall_={self.recall_:.3f}: of the {self.n_neighbors} nearest neighbours of a "
@@ -243,8 +241,7 @@ class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
         state = {name: getattr(self, name) for name in STATE}
         if hasattr(self, "feature_names_in_"):
             state["feature_names_in_"] = list(self.feature_names_in_)
-        facts = json.loads(json.dumps({"params": params, "state": state}, default=_plain))
-        return write_index_file(path, self._lists, facts)
+        return write_index_file(path, self._lists, {"params": params, "state": state})
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
@@ -299,8 +296,3 @@ class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _plain(value: Any) -> Any:
-    """Return a number of numpy as one of Python."""
-    return value.item()
