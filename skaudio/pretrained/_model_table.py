@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from skaudio.pretrained._ced import CED
 from skaudio.pretrained._efficientat import EfficientAT
 from skaudio.pretrained._ge2e import GE2E
 from skaudio.pretrained._panns_cnn14 import Cnn14, Cnn14DecisionLevelMax
@@ -40,7 +41,9 @@ class WeightsFile:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """Further allowed hosts: GitHub stores the files of releases on other hosts."""
+        """Further allowed hosts: GitHub and Hugging Face store large files on other hosts."""
+        if "://huggingface.co/" in self.url:
+            return ("hf.co",)
         return ("githubusercontent.com",) if "://github.com/" in self.url else ()
 
 
@@ -62,6 +65,12 @@ def efficientat(width: float, file: str, size: int, known_hash: str | None = Non
     url = f"https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/{file}"
     files = (WeightsFile(file, url, size, known_hash),)
     return Model(EfficientAT, files, "MIT", {"width": width})
+
+
+def ced(name: str, **params: Any) -> Model:
+    """Return the registry entry of CED, whose weights are on Hugging Face."""
+    url = f"https://huggingface.co/mispeech/{name}/resolve/main/model.safetensors"
+    return Model(CED, (WeightsFile(f"{name}-model.safetensors", url),), "Apache-2.0", params)
 
 
 def pann(net: type[PretrainedNet], score: str, **facts: Any) -> Model:
@@ -150,4 +159,6 @@ MODELS: dict[str, Model] = {
         "CC BY 4.0",
         labels=None,
     ),
+    "ced_tiny": ced("ced-tiny", width=192, n_heads=3),
+    "ced_mini": ced("ced-mini", width=256, n_heads=4),
 }
