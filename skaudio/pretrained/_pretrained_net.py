@@ -38,6 +38,8 @@ class FrontEnd:
         them.
     margin_mode : {"constant", "reflect"}
         What is there where a recording begins or ends: zeros, or the recording mirrored.
+    floor : float or None
+        Lowest value of the log-mel spectrogram; lower values are raised to it.
     shift, scale : float
         The result is ``(log_mel + shift) / scale``.
     subtract_mean : bool
@@ -51,6 +53,7 @@ class FrontEnd:
     pad: int = 0
     margin: int = 0
     margin_mode: str = "constant"
+    floor: float | None = None
     shift: float = 0.0
     scale: float = 1.0
     subtract_mean: bool = False
@@ -66,6 +69,8 @@ class FrontEnd:
         ``warp_factor`` is the vocal-tract warp factor of VTLP.
         """
         frames = self.analysis.encode(self._prepare(waveform), warp_factor)
+        if self.floor is not None:
+            frames = np.maximum(frames, np.float32(self.floor))
         if self.shift or self.scale != 1.0:
             frames = (frames + np.float32(self.shift)) / np.float32(self.scale)
         return frames - frames.mean(axis=1, keepdims=True) if self.subtract_mean else frames
@@ -89,7 +94,7 @@ class FrontEnd:
         """
         rows = [self._prepare(self._widened(np.asarray(w, np.float32))) for w in waveforms]
         frames = torch.stack(self.analysis.encode_batch(rows, device=device))
-        frames = (frames + self.shift) / self.scale
+        frames = (frames.clamp(min=self.floor) + self.shift) / self.scale
         return frames - frames.mean(dim=2, keepdim=True) if self.subtract_mean else frames
 
     def _widened(self, waveform: np.ndarray) -> np.ndarray:
@@ -146,6 +151,8 @@ class PretrainedNet(nn.Module):
         Level in dB relative to full scale to which quieter recordings are amplified.
     min_samples : int
         Length of the shortest input. Shorter recordings are padded with zeros.
+    frame_start : float
+        Time of the centre of the first frame of ``Output.frame_logits`` in seconds.
     frame_duration : float or None
         Time between the frames of ``Output.frame_logits`` in seconds.
     """
@@ -162,6 +169,7 @@ class PretrainedNet(nn.Module):
     level: float | None = None
     min_samples: ClassVar[int] = 1
     frame_duration: ClassVar[float | None] = None
+    frame_start: ClassVar[float] = 0.0
     # Value of `weights_source` when the weights were loaded.
     weights_source: tuple[Any, ...] = ()
 
