@@ -104,7 +104,7 @@ class ViTBlock(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        tokens = x.flatten(2).transpose(1, 2)
+        tokens: torch.Tensor = x.flatten(2).transpose(1, 2)
         tokens = tokens + self.attn(self.norm1(tokens))
         hidden = functional.gelu(self.mlp["fc1"](self.norm2(tokens)))
         tokens = tokens + self.mlp["fc2"](hidden)

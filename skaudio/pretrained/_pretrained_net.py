@@ -94,7 +94,9 @@ class FrontEnd:
         """
         rows = [self._prepare(self._widened(np.asarray(w, np.float32))) for w in waveforms]
         frames = torch.stack(self.analysis.encode_batch(rows, device=device))
-        frames = (frames.clamp(min=self.floor) + self.shift) / self.scale
+        if self.floor is not None:
+            frames = frames.clamp(min=self.floor)
+        frames = (frames + self.shift) / self.scale
         return frames - frames.mean(dim=2, keepdim=True) if self.subtract_mean else frames
 
     def _widened(self, waveform: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,14 +12,11 @@ from skaudio.audio import check_recordings
 from skaudio.events import file_spans, frames_to_events
 from skaudio.pretrained._registry import find_model
 
-if TYPE_CHECKING:
-    from skaudio.pretrained._audio_tagger import AudioTagger
-
 
 class TaggedEventsMixin:
     """The times of frames, and the events in them, for taggers."""
 
-    def frame_times(self: AudioTagger, n_frames: Any) -> np.ndarray:
+    def frame_times(self: Any, n_frames: Any) -> np.ndarray:
         """Return the times of the centres of frames in seconds, for ``pooling=None``.
 
         Parameters
@@ -38,7 +35,7 @@ class TaggedEventsMixin:
         return net.frame_start + np.arange(n_frames) * net.frame_duration
 
     def predict_events(
-        self: AudioTagger,
+        self: Any,
         X: Any,
         *,
         threshold: Any = None,
