@@ -26,6 +26,7 @@ embedders
     Recordings -> rows to measure distances between: `NetEmbedder`, `SiameseEmbedder`.
 pretrained
     Networks pretrained on AudioSet: `PretrainedEmbedder` (features), `AudioTagger` (classes).
+    Features of any network: `TorchEmbedder`, `OnnxEmbedder`.
 caching
     Results on disk, one file per recording: `CachedTransformer`.
 recipes
@@ -75,7 +76,7 @@ _NAMES = {
     "detectors": "EventDetector",
     "classifiers": "GRUClassifier LeNetClassifier NetClassifier",
     "embedders": "WCCN NetEmbedder SiameseEmbedder",
-    "pretrained": "AudioTagger PretrainedEmbedder download",
+    "pretrained": "AudioTagger OnnxEmbedder PretrainedEmbedder TorchEmbedder download",
     "caching": "CacheInfo CachedTransformer",
     "metrics": (
         "equal_error_rate equal_error_threshold event_based_f1 event_based_scores "

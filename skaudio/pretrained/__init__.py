@@ -1,7 +1,12 @@
-"""Pretrained networks: features, and the classes of AudioSet, of recordings of any length."""
+"""Pretrained networks: features, and the classes of AudioSet, of recordings of any length.
+
+Networks by name, and any network: a torch module, or an ONNX file.
+"""
 
 from skaudio.pretrained._audio_tagger import AudioTagger
 from skaudio.pretrained._offline import download
+from skaudio.pretrained._onnx_embedder import OnnxEmbedder
 from skaudio.pretrained._pretrained_embedder import PretrainedEmbedder
+from skaudio.pretrained._torch_embedder import TorchEmbedder
 
-__all__ = ["AudioTagger", "PretrainedEmbedder", "download"]
+__all__ = ["AudioTagger", "OnnxEmbedder", "PretrainedEmbedder", "TorchEmbedder", "download"]

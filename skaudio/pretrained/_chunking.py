@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skaudio.pretrained._pretrained_net import PretrainedNet
+from skaudio.pretrained._pretrained_net import ChunkNet
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,15 @@ class Chunking:
     fixed : bool
     minimum : int
         Shorter chunks are followed by zeros.
+    fills : bool
+        Where ``fixed``: the last chunk is filled up with zeros, not only up to ``minimum``.
     """
 
     length: int | None
     hop: int
     fixed: bool
     minimum: int
+    fills: bool = True
 
     def count(self, n_samples: int) -> int:
         """Return the number of chunks of a recording."""
@@ -76,16 +79,17 @@ class Chunking:
 
     def padded(self, chunks: list[np.ndarray]) -> list[np.ndarray]:
         """Return chunks, with zeros behind those that are too short."""
-        needed = self.length if self.fixed and self.length is not None else self.minimum
+        fills = self.fixed and self.fills
+        needed = self.length if fills and self.length is not None else self.minimum
         return [
             c if len(c) >= needed else np.pad(c, (0, needed - len(c))).astype(np.float32)
             for c in chunks
         ]
 
 
-def chunking_of(net: PretrainedNet, chunk_duration: Any, chunk_hop: Any) -> Chunking:
+def chunking_of(net: ChunkNet, chunk_duration: Any, chunk_hop: Any) -> Chunking:
     """Return the chunking that two parameters in seconds ask for, or say what is wrong."""
-    name, rate = type(net).__name__, net.front_end.sample_rate
+    name, rate = net.called, net.front_end.sample_rate
     if net.fixed:
         own = net.chunk_duration
         if chunk_duration != "auto" and chunk_duration != own:
@@ -110,7 +114,7 @@ def chunking_of(net: PretrainedNet, chunk_duration: Any, chunk_hop: Any) -> Chun
         )
     else:
         hop = _samples("chunk_hop", chunk_hop, rate, "'auto'")
-    return Chunking(length, hop, net.fixed, net.min_samples)
+    return Chunking(length, hop, net.fixed, net.min_samples, net.fills)
 
 
 def _samples(name: str, value: Any, rate: int, else_: str) -> int:

@@ -47,9 +47,10 @@ class HoldsNet:
     def _stored_source(self) -> tuple[Any, ...]:
         return "stored", self.model, self.model_params, self.weights
 
-    def _licence(self) -> str:
-        """Return the licence of the weights, as far as it is known."""
+    def _licences(self) -> dict[str, str]:
+        """Return the licence of the weights by the name of the model, as far as it is known."""
         if self.weights is None:
-            return find_model(self.model).licence
+            return {self.model: find_model(self.model).licence}
         random = isinstance(self.weights, str) and self.weights == RANDOM
-        return "none: random weights" if random else "not known: the weights were given as a file"
+        known = "none: random weights" if random else "not known: the weights were given as a file"
+        return {self.model: known}

@@ -34,7 +34,7 @@ def inference_net(
     "panns_cnn14", where to see whether they have changed takes 0.4 to 3 ms.
     """
     key = (device, dtype, fold_batch_norm)
-    return _once(net, key, lambda: _make(net, device, dtype, fold_batch_norm))
+    return once(net, key, lambda: _make(net, device, dtype, fold_batch_norm))
 
 
 def weights_hash(net: nn.Module) -> str:
@@ -52,10 +52,10 @@ def weights_hash(net: nn.Module) -> str:
             made.update(np.ascontiguousarray(array).tobytes())
         return made.hexdigest()
 
-    return _once(net, "hash", compute)
+    return once(net, "hash", compute)
 
 
-def _once(net: nn.Module, key: Any, make: Callable[[], Made]) -> Made:
+def once(net: nn.Module, key: Any, make: Callable[[], Made]) -> Made:
     """Return what ``make`` makes of the present weights of a net, made before if possible."""
     made = _made.setdefault(net, {})
     state = fingerprint(net)

@@ -27,13 +27,14 @@ _known: WeakKeyDictionary[PretrainedNet, dict[Any, LayerTime]] = WeakKeyDictiona
 
 
 def time_of_layer(
-    net: PretrainedNet, name: str | None, run: Callable[[torch.Tensor], torch.Tensor]
+    net: PretrainedNet, name: Any, run: Callable[[torch.Tensor], torch.Tensor]
 ) -> LayerTime:
     """Find both by trial: time is the axis that is longer for a longer input.
 
     ``run`` returns the output of the layer for spectrograms.
     """
     known = _known.setdefault(net, {})
+    name = name if isinstance(name, str) or name is None else name[0]
     if name not in known:
         lengths = [] if net.fixed or name is None else _shapes(net, run)
         changed = [i for i, (a, b) in enumerate(zip(*lengths, strict=False)) if a != b]

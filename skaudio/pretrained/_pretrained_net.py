@@ -97,7 +97,48 @@ class Output(NamedTuple):
     frame_logits: torch.Tensor | None = None
 
 
-class PretrainedNet(nn.Module):
+class ChunkNet(nn.Module):
+    """A front end, and a module over batches of what the front end makes of chunks.
+
+    Attributes
+    ----------
+    front_end : FrontEnd
+        Or another object with ``sample_rate`` in Hz and ``encode(waveform, warp_factor)``, which
+        returns an array with time as its last axis.
+    chunk_duration, chunk_hop : float
+        How recordings are cut by default, in seconds.
+    fixed : bool
+        The net takes chunks of one length only, which end in zeros where a recording ends.
+    fills : bool
+        With ``fixed``: those zeros are added before the front end, which otherwise pads by itself.
+    min_samples : int
+        The shortest input; shorter recordings are followed by zeros.
+    one_by_one : bool
+        On the CPU, a batch has one chunk unless ``batch_size`` is given: rows of a module that
+        nothing is known of may be rounded by their place in the batch.
+    """
+
+    front_end: Any
+    chunk_duration: float
+    chunk_hop: float
+    fixed: bool = False
+    fills: bool = True
+    min_samples: int = 1
+    one_by_one: bool = False
+
+    @property
+    def called(self) -> str:
+        """The name of the network, for messages."""
+        return type(self).__name__
+
+    @property
+    def place(self) -> tuple[torch.device, torch.dtype]:
+        """Where the module computes, and in which type it takes its input."""
+        like = next(self.parameters())
+        return like.device, like.dtype
+
+
+class PretrainedNet(ChunkNet):
     """A net over log-mel spectrograms ``(n, n_mels, n_frames)``, with its front end.
 
     Attributes
@@ -106,23 +147,13 @@ class PretrainedNet(nn.Module):
         Waveforms to log-mel spectrograms.
     n_features, n_classes : int
         Sizes of the embedding and of the output; 0 classes for a net that has none.
-    chunk_duration, chunk_hop : float
-        How recordings are cut by default, in seconds.
-    fixed : bool
-        The net takes chunks of one length only, which end in zeros where a recording ends.
-    min_samples : int
-        The shortest input; shorter recordings are followed by zeros.
     frame_duration : float or None
         Seconds between the frames of ``Output.frame_logits``.
     """
 
-    front_end: ClassVar[FrontEnd]
+    front_end: FrontEnd
     n_features: int
     n_classes: int
-    chunk_duration: ClassVar[float]
-    chunk_hop: ClassVar[float]
-    fixed: ClassVar[bool] = False
-    min_samples: ClassVar[int] = 1
     frame_duration: ClassVar[float | None] = None
     # What `weights_source` returned when the weights were loaded.
     weights_source: tuple[Any, ...] = ()
