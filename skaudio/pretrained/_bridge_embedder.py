@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from skaudio.pretrained._bridge_net import BridgeNet
-from skaudio.pretrained._chunk_embedder import ChunkEmbedder
+from skaudio.pretrained._chunked_transformer import ChunkEmbedder
 
 # A network -> what else the shape depends on -> shape of what it puts out for one chunk.
 _shapes: WeakKeyDictionary[nn.Module, dict[Any, tuple[int, ...]]] = WeakKeyDictionary()

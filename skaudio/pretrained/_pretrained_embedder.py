@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from skaudio._validation import Checked, choice, count
-from skaudio.pretrained._chunk_embedder import ChunkEmbedder
+from skaudio.pretrained._chunked_transformer import ChunkEmbedder
 from skaudio.pretrained._inference import inference_net
 from skaudio.pretrained._layer_frames import LayerTime, as_frames, time_of_layer
 from skaudio.pretrained._layer_outputs import LAYER, check_layers, layer_names, outputs_of
@@ -169,7 +169,8 @@ class PretrainedEmbedder(ChunkEmbedder, PretrainedTransformer):
 
     def _check_net(self, net: PretrainedNet) -> None:
         super()._check_net(net)
-        check_layers(net, self.layer, "net_")
+        if self.layer is not None:
+            check_layers(net, self.layer, "net_")
         if self.resolution == "layer":
             self._layer_time()
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 
 from skaudio._validation import PATH, TEXT, Constraint, choice, sequence
 from skaudio.pretrained._chunked_transformer import ChunkedTransformer
-from skaudio.pretrained._holds_net import HoldsNet
 from skaudio.pretrained._inference import inference_net
 from skaudio.pretrained._pretrained_net import PretrainedNet
-from skaudio.pretrained._registry import find_model, load_net
+from skaudio.pretrained._registry import RANDOM, find_model, load_net, shared_net, weights_source
 
 # "auto" is float32: embeddings of several machines are compared with each other.
 DTYPES = {"auto": torch.float32, "float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -21,11 +21,15 @@ WEIGHTS = Constraint(("path",), (), ("a path",), PATH.is_type) | _PATHS | choice
 LABELS = sequence("sequence of str", "a list of labels", TEXT)
 
 
-class PretrainedTransformer(HoldsNet, ChunkedTransformer):
-    """Recordings through a pretrained net."""
+class PretrainedTransformer(ChunkedTransformer):
+    """Recordings through a pretrained net: its own, one of a saved model, or a shared one."""
 
     precision: str
     device: Any
+    model: str
+    weights: Any
+    model_params: dict[str, Any] | None
+    data_home: Any
 
     @property
     def sample_rate(self) -> int:
@@ -39,3 +43,40 @@ class PretrainedTransformer(HoldsNet, ChunkedTransformer):
 
     def _ready(self, net: PretrainedNet, fold: bool) -> PretrainedNet:
         return inference_net(net, self.device, DTYPES[self.precision], fold_batch_norm=fold)
+
+    def _net(self) -> PretrainedNet:
+        """Return ``net_``, or before `fit`, and after a change of parameters, a shared net."""
+        if stored := self._stored_net():
+            return stored
+        now = self._weights_source()
+        own = getattr(self, "net_", None)
+        return own if own is not None and own.weights_source == now else shared_net(*now)
+
+    def _weights_source(self) -> tuple[Any, ...]:
+        return weights_source(self.model, self.weights, self.model_params, self.data_home)
+
+    def _new_net(self) -> nn.Module:
+        """Return a net of this model, without weights worth having."""
+        model = find_model(self.model)
+        return model.net(**{**model.params, **(self.model_params or {})})
+
+    def _put_net(self, net: Any) -> None:
+        """Compute with a net from now on, until a parameter of it is changed."""
+        net.weights_source = self._stored_source()
+        self.net_ = net
+
+    def _stored_net(self) -> PretrainedNet | None:
+        """Return the net that `_put_net` was given, unless the parameters are others now."""
+        net: PretrainedNet | None = getattr(self, "net_", None)
+        return net if net is not None and net.weights_source == self._stored_source() else None
+
+    def _stored_source(self) -> tuple[Any, ...]:
+        return "stored", self.model, self.model_params, self.weights
+
+    def _licences(self) -> dict[str, str]:
+        """Return the licence of the weights by the name of the model, as far as it is known."""
+        if self.weights is None:
+            return {self.model: find_model(self.model).licence}
+        random = isinstance(self.weights, str) and self.weights == RANDOM
+        known = "none: random weights" if random else "not known: the weights were given as a file"
+        return {self.model: known}

@@ -109,7 +109,7 @@ def test_modules_of_skaudio(clips):
     np.testing.assert_allclose(rows, torch.stack(expected), rtol=1e-4, atol=1e-5)
     marked = VTLP(random_state=0).fit_transform(AudioBatch(clips, 16000))
     assert not np.allclose(clone(embedder).transform(marked), rows)
-    with pytest.raises(ValueError, match="warp factor .* by VTLP, which needs a mel filter bank"):
+    with pytest.raises(ValueError, match=r"warp factor .* by VTLP, which needs a mel filter bank"):
         TorchEmbedder(Tokens, time_axis=1).transform(marked)
 
 
