@@ -19,7 +19,7 @@ from skaudio.pretrained._extraction import POOLS, Extraction, in_order
 from skaudio.pretrained._inference import weights_hash
 from skaudio.pretrained._pretrained_net import ChunkNet
 
-# Runs a net on a batch of inputs.
+# A function that runs a network on a batch of inputs.
 Call = Callable[[Any, torch.Tensor], torch.Tensor]
 
 
@@ -38,7 +38,7 @@ class ChunkedTransformer(ChunkStreamMixin, FrameOutputMixin, TransformerMixin, B
     verbose: int
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Load the net; nothing is learned from X.
+        """Load the network; nothing is learned from X.
 
         Parameters
         ----------
@@ -57,10 +57,10 @@ class ChunkedTransformer(ChunkStreamMixin, FrameOutputMixin, TransformerMixin, B
         return self
 
     def weights_hash(self) -> str:
-        """Return the sha256 of the weights in use, of ``net_`` where there is one.
+        """Return the sha256 of the weights, after `fit` those of ``net_``.
 
-        Two estimators have the same if and only if all tensors of their nets are the same; it is
-        computed anew only when the weights have changed.
+        Two estimators have the same hash if and only if all tensors of their networks are equal.
+        The hash is cached until the weights change.
 
         Returns
         -------
@@ -69,18 +69,18 @@ class ChunkedTransformer(ChunkStreamMixin, FrameOutputMixin, TransformerMixin, B
         return weights_hash(self._net())
 
     def chunk_times(self, n_chunks: Any) -> np.ndarray:
-        """Return when chunks begin and end, in seconds.
+        """Return the start and end of each chunk in seconds.
 
         Parameters
         ----------
         n_chunks : int or ndarray of shape (..., n_chunks)
-            Number of chunks, or chunks to count.
+            Number of chunks, or an array of chunks, whose last axis is counted.
 
         Returns
         -------
         times : ndarray of shape (n_chunks, 2)
-            The last chunk of a recording may end sooner or later than stated here, with the
-            recording; see the user guide.
+            Start and end of each chunk. The last chunk of a recording may end earlier or later than
+            stated here, because it ends with the recording; see the user guide.
         """
         net = self._net()
         chunking = self._chunking(net)
@@ -120,10 +120,11 @@ class ChunkedTransformer(ChunkStreamMixin, FrameOutputMixin, TransformerMixin, B
         call: Call,
         fold: bool = True,
     ) -> Iterator[tuple[list[np.ndarray], int]]:
-        """Yield what ``call`` makes of each chunk with the net, and the samples.
+        """Yield the results of ``call`` for the chunks of recordings, and numbers of samples.
 
-        One pair for each recording: a list with an item per chunk, and the number of samples at
-        the net's rate. With ``on_error="nan"``, no items for a recording that cannot be read.
+        There is one pair for each recording: a list with an item per chunk, and the number of
+        samples at the sample rate of the network. With ``on_error="nan"``, the list of a recording
+        that cannot be read is empty.
         """
         work = self._extraction(call, fold)
         with progress_bar(len(recordings), self.verbose) as progress:
@@ -163,8 +164,9 @@ class ChunkEmbedder(ChunkedTransformer):
         Returns
         -------
         rows : ndarray of shape (n_recordings, n_features), float32
-            With ``pooling=None``, frames: ``(n_recordings, n_features, n_frames)``, or a 1-D
-            object array of ``(n_features, n_frames)`` if their numbers differ.
+            Features. With ``pooling=None``, frames of shape
+            ``(n_recordings, n_features, n_frames)``, or a 1-D object array of arrays
+            ``(n_features, n_frames)`` if their lengths differ.
         """
         self._check()
         recordings = check_recordings(self, X, reset=False, finite=False)
@@ -181,18 +183,19 @@ class ChunkEmbedder(ChunkedTransformer):
         return self._wrap(rows, recordings.index, self.get_feature_names_out, table=True)
 
     def frame_times(self, n_frames: Any) -> np.ndarray:
-        """Return the times of the middles of frames, in seconds; those of ``pooling=None``.
+        """Return the times of the centres of frames in seconds, for ``pooling=None``.
 
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_frames)
-            Number of frames, or frames to count.
+            Number of frames, or an array of frames, whose last axis is counted.
 
         Returns
         -------
         times : ndarray of shape (n_frames,)
-            Of the middles of chunks. With ``resolution="layer"`` frames begin at 0; a network that
-            averages neighbours, rather than skipping some, is up to half a frame later.
+            Times of the centres of chunks. With ``resolution="layer"``, the first frame is at 0; if
+            the network averages neighbouring frames instead of skipping frames, the true times are
+            up to half a frame later.
         """
         if self.resolution == "layer":
             net = self._net()
@@ -223,11 +226,11 @@ class ChunkEmbedder(ChunkedTransformer):
         raise NotImplementedError
 
     def _vectors(self, net: Any, inputs: torch.Tensor) -> torch.Tensor:
-        """Run a net that is ready, and return (n_chunks, n_features)."""
+        """Run a network, and return (n_chunks, n_features)."""
         raise NotImplementedError
 
     def _steps(self, net: Any, inputs: torch.Tensor) -> torch.Tensor:
-        """Run a net that is ready, and return (n_chunks, n_features, n_frames)."""
+        """Run a network, and return (n_chunks, n_features, n_frames)."""
         raise NotImplementedError
 
     def _folds(self) -> bool:
@@ -235,7 +238,7 @@ class ChunkEmbedder(ChunkedTransformer):
         return getattr(self, "layer", None) is None
 
     def _reading(self) -> tuple[Any, float]:
-        """Return what to read of the net, and the hop of chunks in frames, 0 for one per chunk."""
+        """Return the function to read the network, and the hop of chunks in frames (0: one)."""
         if self.resolution == "chunk":
             return self._vectors, 0.0
         net = self._net()

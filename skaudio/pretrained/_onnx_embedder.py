@@ -43,7 +43,7 @@ class OnnxEmbedder(BridgeEmbedder):
         Which axis of an output with frames is time. -1: ``(n, n_features, n_frames)``, as networks
         of skaudio return them. 1: ``(n, n_frames, n_features)``, as transformers do.
     pooling : {"mean", "max", None}, default="mean"
-        How to pool the frames of a recording into one row. None returns them, an array
+        How to pool the frames of a recording into one row. None returns the frames, an array
         ``(n_features, n_frames)`` per recording.
     resolution : {"chunk", "layer"}, default="chunk"
         "chunk": one frame per chunk, the output averaged over time. "layer": one frame per frame of
@@ -60,8 +60,8 @@ class OnnxEmbedder(BridgeEmbedder):
     min_duration : float, default=0.0
         Shortest chunk that the network takes, in seconds; shorter recordings are followed by zeros.
     unit_norm : bool, default=False
-        Scale each row, or frame, to length 1, so that the nearest neighbours by euclidean distance
-        are those by cosine similarity.
+        Whether to scale each row (or frame) to length 1. Neighbours by euclidean distance are then
+        the same as neighbours by cosine similarity.
     on_error : {"raise", "nan"}, default="raise"
         "raise": raise one error that lists up to ten recordings that cannot be read (missing or
         damaged files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn.
@@ -70,7 +70,7 @@ class OnnxEmbedder(BridgeEmbedder):
     device : str, default="cpu"
         Where ONNX Runtime computes: "cpu", or "cuda" with the package onnxruntime-gpu.
     verbose : int, default=0
-        Show a progress bar.
+        Whether to show a progress bar.
 
     Attributes
     ----------

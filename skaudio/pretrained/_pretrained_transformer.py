@@ -1,4 +1,4 @@
-"""What the embedder and the tagger share: a net of the registry."""
+"""Base class of the embedder and the tagger: a network of the registry."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from skaudio.pretrained._inference import inference_net
 from skaudio.pretrained._pretrained_net import PretrainedNet
 from skaudio.pretrained._registry import RANDOM, find_model, load_net, shared_net, weights_source
 
-# "auto" is float32: embeddings of several machines are compared with each other.
+# "auto" is float32, because embeddings from different machines are compared with each other.
 DTYPES = {"auto": torch.float32, "float32": torch.float32, "bfloat16": torch.bfloat16}
 
 _PATHS = sequence("sequence of paths", "a list of paths", PATH)
@@ -22,7 +22,7 @@ LABELS = sequence("sequence of str", "a list of labels", TEXT)
 
 
 class PretrainedTransformer(ChunkedTransformer):
-    """Recordings through a pretrained net: its own, one of a saved model, or a shared one."""
+    """Base class of transformers with a pretrained network: its own, a saved, or a shared one."""
 
     precision: str
     device: Any
@@ -33,7 +33,7 @@ class PretrainedTransformer(ChunkedTransformer):
 
     @property
     def sample_rate(self) -> int:
-        """Rate in Hz of the net: recordings are resampled to it, bare arrays are at it."""
+        """Sample rate of the network in Hz; recordings are resampled to it, arrays must have it."""
         return find_model(self.model).net.front_end.sample_rate
 
     def _load(self) -> PretrainedNet:
@@ -45,7 +45,7 @@ class PretrainedTransformer(ChunkedTransformer):
         return inference_net(net, self.device, DTYPES[self.precision], fold_batch_norm=fold)
 
     def _net(self) -> PretrainedNet:
-        """Return ``net_``, or before `fit`, and after a change of parameters, a shared net."""
+        """Return ``net_``, or, before `fit` or after a change of parameters, a shared network."""
         if stored := self._stored_net():
             return stored
         now = self._weights_source()
@@ -56,17 +56,17 @@ class PretrainedTransformer(ChunkedTransformer):
         return weights_source(self.model, self.weights, self.model_params, self.data_home)
 
     def _new_net(self) -> nn.Module:
-        """Return a net of this model, without weights worth having."""
+        """Return a network of this model with arbitrary weights."""
         model = find_model(self.model)
         return model.net(**{**model.params, **(self.model_params or {})})
 
     def _put_net(self, net: Any) -> None:
-        """Compute with a net from now on, until a parameter of it is changed."""
+        """Use a network until one of its parameters is changed."""
         net.weights_source = self._stored_source()
         self.net_ = net
 
     def _stored_net(self) -> PretrainedNet | None:
-        """Return the net that `_put_net` was given, unless the parameters are others now."""
+        """Return the network given to `_put_net`, unless parameters have changed since."""
         net: PretrainedNet | None = getattr(self, "net_", None)
         return net if net is not None and net.weights_source == self._stored_source() else None
 
