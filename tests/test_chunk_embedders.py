@@ -17,9 +17,14 @@ import skaudio
 from skaudio.audio import AudioBatch
 from skaudio.caching import CachedTransformer
 from skaudio.encoders import MelSpectrogram
-from skaudio.pretrained import OnnxEmbedder, PretrainedEmbedder, TorchEmbedder
+from skaudio.pretrained import (
+    OnnxEmbedder,
+    PretrainedEmbedder,
+    TorchEmbedder,
+    TransformersEmbedder,
+)
 
-from .walk import TINY_ONNX, WaveNet
+from .walk import TINY_ONNX, TINY_WAV2VEC2, WaveNet
 
 EMBEDDERS = {
     "pretrained": lambda **kw: PretrainedEmbedder("mn01_as", weights="random", **kw),
@@ -29,6 +34,7 @@ EMBEDDERS = {
         Frames, module_params={"n_features": 16}, encoder=MelSpectrogram(n_mels=16), **kw
     ),
     "onnx": lambda **kw: OnnxEmbedder(TINY_ONNX, **kw),
+    "transformers": lambda **kw: TransformersEmbedder(TINY_WAV2VEC2, weights="random", **kw),
 }
 # What reads frames inside chunks.
 FRAMES = {

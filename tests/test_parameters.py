@@ -82,9 +82,10 @@ REFUSED = [
     ((-1, 0, 1, 2.5, NAN, INF, True, TEXT), "callbacks classes labels speeds"),
     ((-1, 0, 1, 2.5, NAN, INF, True, None, TEXT), "channels"),
     ((-1, 0, 1, 2.5, NAN, INF, True, TEXT, []), "stem"),
-    ((-1, 0, 1, 2.5, NAN, INF, True, None, []), "memory path"),
+    ((-1, 0, 1, 2.5, NAN, INF, True, None, []), "memory path model_id"),
     ((0, 2.5, NAN, INF, None, TEXT, []), "time_axis"),
-    ((-1, 0, 1, 2.5, NAN, INF, True, []), "data_home input layer output"),
+    ((-1, 0, 1, 2.5, NAN, INF, True, []), "data_home input output"),
+    ((2.5, NAN, INF, True, []), "layer"),
     ((-1, 0, 1, 2.5, NAN, INF, True), "weights"),
 ]
 INPUTS = {"impulse_response", "noise", "transformers", "window"}

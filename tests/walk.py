@@ -38,6 +38,7 @@ class WaveNet(torch.nn.Module):
         return torch.relu(self.filters(x[:, None]))
 
 
+TINY_WAV2VEC2 = str(Path(__file__).parent / "pretrained" / "tiny_wav2vec2")
 TINY_ONNX = str(Path(__file__).parent / "pretrained" / "tiny.onnx")
 
 # Instances of what has no default one, or whose default one needs files that may not be there.
@@ -45,6 +46,7 @@ REQUIRED = {
     "NetClassifier": lambda kind: kind(module=MeanNet),
     "PretrainedEmbedder": lambda kind: kind("mn01_as", weights="random"),
     "TorchEmbedder": lambda kind: kind(WaveNet),
+    "TransformersEmbedder": lambda kind: kind(TINY_WAV2VEC2, weights="random"),
     "OnnxEmbedder": lambda kind: kind(TINY_ONNX),
     "AudioTagger": lambda kind: kind("mn01_as", weights="random"),
     "NetEmbedder": lambda kind: kind(GRUClassifier(hidden_size=8, max_epochs=2, random_state=0)),

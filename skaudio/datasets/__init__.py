@@ -11,6 +11,7 @@
     make_soundscapes
     audit_recordings
     RecordingsAudit
+    evaluate_embedder
     get_data_home
 
 Every loader returns what scikit-learn's return: a Bunch of ``data``, ``target``,
@@ -26,6 +27,7 @@ the speaker, fold (or whatever must not be split) for ``GroupKFold``.
 - :func:`make_soundscapes`: events over a background, with exact strong labels, made of yours.
 - :func:`audit_recordings`: damaged, clipped, silent and duplicate recordings, and what gives the
   classes away; returns a :class:`RecordingsAudit`.
+- :func:`evaluate_embedder`: what simple classifiers make of an embedder's rows on these sets.
 - :func:`get_data_home`: the folder where fetched data lives.
 """
 
@@ -36,6 +38,7 @@ from skaudio.datasets._audit_result import RecordingsAudit
 from skaudio.datasets._cats_dogs import load_cats_dogs
 from skaudio.datasets._esc10 import fetch_esc10
 from skaudio.datasets._esc50 import fetch_esc50
+from skaudio.datasets._evaluate_embedder import evaluate_embedder
 
 # A name that is imported as itself is for the other packages: no part of the public interface.
 from skaudio.datasets._file_finding import recordings_below as recordings_below
@@ -46,6 +49,7 @@ from skaudio.datasets._spoken_digits import load_spoken_digits
 __all__ = [
     "RecordingsAudit",
     "audit_recordings",
+    "evaluate_embedder",
     "fetch_esc10",
     "fetch_esc50",
     "fetch_fsdd",

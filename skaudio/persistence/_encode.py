@@ -31,6 +31,7 @@ OF_FILES = {
     "impulse_response": (),
     "weights": ("random",),
     "path": (),
+    "model_id": (),
 }
 NOT_STORED = "(not stored)"
 # Learned by scikit-learn for its own use in `fit`.
