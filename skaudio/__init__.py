@@ -25,7 +25,8 @@ classifiers
 embedders
     Recordings -> rows to measure distances between: `NetEmbedder`, `SiameseEmbedder`.
 pretrained
-    Networks pretrained on AudioSet: `PretrainedEmbedder` (features), `AudioTagger` (classes).
+    Networks pretrained on AudioSet: `PretrainedEmbedder` (features), `AudioTagger` (classes),
+    `FineTunedClassifier` (trained further).
 caching
     Results on disk, one file per recording: `CachedTransformer`.
 recipes
@@ -75,7 +76,7 @@ _NAMES = {
     "detectors": "EventDetector",
     "classifiers": "GRUClassifier LeNetClassifier NetClassifier",
     "embedders": "WCCN NetEmbedder SiameseEmbedder",
-    "pretrained": "AudioTagger PretrainedEmbedder download",
+    "pretrained": "AudioTagger FineTunedClassifier PretrainedEmbedder download",
     "caching": "CacheInfo CachedTransformer",
     "metrics": (
         "equal_error_rate equal_error_threshold event_based_f1 event_based_scores "

@@ -31,6 +31,9 @@ REQUIRED = {
     "NetClassifier": lambda kind: kind(module=MeanNet),
     "PretrainedEmbedder": lambda kind: kind("mn01_as", weights="random"),
     "AudioTagger": lambda kind: kind("mn01_as", weights="random"),
+    "FineTunedClassifier": lambda kind: kind(
+        "mn01_as", weights="random", head_epochs=2, max_epochs=2, random_state=0
+    ),
     "NetEmbedder": lambda kind: kind(GRUClassifier(hidden_size=8, max_epochs=2, random_state=0)),
     "FrameUnion": lambda kind: kind([("mel", MelSpectrogram(n_mels=8)), ("mfcc", MFCC(n_mfcc=4))]),
     "CachedTransformer": lambda kind: kind(MFCC(), "cached"),

@@ -85,7 +85,7 @@ def check_same_net(estimator: Any) -> None:
 def built_with(estimator: Any) -> dict[str, Any]:
     """Return the parameters of an estimator that its net was built with."""
     names = (*estimator._module_parameters, "standardize")
-    return {name: _frozen(getattr(estimator, name)) for name in names}
+    return {name: _frozen(getattr(estimator, name)) for name in names if hasattr(estimator, name)}
 
 
 def _frozen(value: Any) -> Any:
@@ -190,7 +190,8 @@ def not_finite(module: Any) -> list[str]:
 @torch.no_grad()
 def sizes(module: Any, x: torch.Tensor, lengths: torch.Tensor) -> np.ndarray:
     """Return the largest absolute feature of each sequence, standardised."""
-    largest: np.ndarray = module.standardize(x, lengths).abs().amax((1, 2)).cpu().numpy()
+    standardized = getattr(module, "standardized", module.standardize)
+    largest: np.ndarray = standardized(x, lengths).abs().amax((1, 2)).cpu().numpy()
     return largest
 
 
@@ -209,7 +210,7 @@ def divergence(error: Any, module: Any, names: Sequence[str], estimator: Any, ep
     """
     part = "" if error.training else " on the part held out"
     begin = f"Training diverged: the loss{part} is {error.loss:g} in epoch {epoch}"
-    device = module.standardize.mean.device
+    device = next(module.parameters()).device
     largest = sizes(module, error.x.to(device), error.lengths.to(device))
     usual = float(np.median(largest))
     causes = [i for i, size in enumerate(largest) if not size <= OUTLYING * max(usual, 1.0)]

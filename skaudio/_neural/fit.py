@@ -95,7 +95,8 @@ def fit_net(
     source: Source,
     targets: np.ndarray,
     *,
-    build: Callable[[int], nn.Module],
+    build: Callable[[int], nn.Module] | None = None,
+    module: Callable[[np.ndarray], nn.Module] | None = None,
     criterion: nn.Module,
     score: Callable[[list[np.ndarray], list[np.ndarray]], float],
     seed: int,
@@ -116,7 +117,9 @@ def fit_net(
         What `make_source` returned.
     targets : ndarray of shape (n_recordings, ...)
     build : callable
-        Makes the module from the number of features per frame.
+        Makes the module from the number of features per frame; a standardisation precedes it.
+    module : callable
+        In place of ``build``: makes what is trained, from the positions of the training part.
     criterion : torch module
         Loss of the module's output and the targets.
     score : callable
@@ -144,19 +147,22 @@ def fit_net(
     from skaudio._neural.training_net import make_net  # imports skorch
 
     with seeded(seed, estimator.device):
-        if again:
-            module = copy.deepcopy(estimator.net_.module_)
+        if module is not None:
+            trained: Any = module(index)
+        elif again:
+            trained = copy.deepcopy(estimator.net_.module_)
             n_features = len(source.clean_frames(index[:1])[0])
-            check_n_features(module, n_features, warm_start=True)
-            module.reduced = uses_bfloat16(estimator, module.net)
+            check_n_features(trained, n_features, warm_start=True)
+            trained.reduced = uses_bfloat16(estimator, trained.net)
         else:
+            assert build is not None
             standardize = standardization(estimator, source, index, loudness_weight)
             new = build(len(standardize.mean))
-            module = StandardizedNet(standardize, new, reduced=uses_bfloat16(estimator, new))
+            trained = StandardizedNet(standardize, new, reduced=uses_bfloat16(estimator, new))
         n_steps = len(batches(training, estimator.batch_size)) * estimator.max_epochs
         net = make_net(
             estimator,
-            module,
+            trained,
             n_steps,
             held_out,
             score,
@@ -164,7 +170,7 @@ def fit_net(
             iterator_train=batches,
             iterator_valid=validation_batches,
         )
-        with training_threads(estimator, module, source, index):
+        with training_threads(estimator, trained, source, index):
             train(estimator, net, training, watched)
     net.module_.eval()
     estimator.net_ = net

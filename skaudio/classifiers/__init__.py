@@ -11,5 +11,6 @@ NetClassifier
 from skaudio.classifiers._gru_classifier import GRUClassifier
 from skaudio.classifiers._lenet_classifier import LeNetClassifier
 from skaudio.classifiers._net_classifier import NetClassifier
+from skaudio.classifiers._neural_classifier import ClassLoss as ClassLoss
 
 __all__ = ["GRUClassifier", "LeNetClassifier", "NetClassifier"]

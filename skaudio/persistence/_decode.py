@@ -7,6 +7,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -204,7 +205,8 @@ class TreeReader:
             key = (made.model, repr(made.model_params), repr(made.weights))
             used, net = self._nets.get(name, (key, None))
             if net is None:
-                made._put_net(build_for(safetensors.torch.load(content), made._new_net))
+                tensors = safetensors.torch.load(content)
+                made._put_net(build_for(tensors, partial(made._new_net, tensors)))
                 self._nets[name] = key, made.net_
             elif used == key:
                 made.net_ = net

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
 
+from skaudio.pretrained._new_head import add_head, has_head
 from skaudio.pretrained._pretrained_net import PretrainedNet
-from skaudio.pretrained._registry import RANDOM, find_model, shared_net, weights_source
+from skaudio.pretrained._registry import (
+    RANDOM,
+    build_net,
+    find_model,
+    shared_net,
+    weights_source,
+)
 
 
 class HoldsNet:
@@ -29,10 +37,12 @@ class HoldsNet:
     def _weights_source(self) -> tuple[Any, ...]:
         return weights_source(self.model, self.weights, self.model_params, self.data_home)
 
-    def _new_net(self) -> nn.Module:
-        """Return a net of this model, without weights worth having."""
-        model = find_model(self.model)
-        return model.net(**{**model.params, **(self.model_params or {})})
+    def _new_net(self, tensors: Mapping[str, Any]) -> nn.Module:
+        """Return a net of this model that takes these tensors, without weights worth having."""
+        net = build_net(self.model, self.model_params)
+        if has_head(tensors):
+            add_head(net, tensors)
+        return net
 
     def _put_net(self, net: Any) -> None:
         """Compute with a net from now on, until a parameter of it is changed."""

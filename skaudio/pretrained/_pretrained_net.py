@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -97,6 +97,22 @@ class Output(NamedTuple):
     frame_logits: torch.Tensor | None = None
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A step on the way from the spectrogram to the embedding.
+
+    Attributes
+    ----------
+    modules : tuple of Module
+        What it computes with; trained or frozen together.
+    run : callable
+        Maps what the stage before returned, first the spectrograms, last to the embedding.
+    """
+
+    modules: tuple[nn.Module, ...]
+    run: Callable[[torch.Tensor], torch.Tensor]
+
+
 class PretrainedNet(nn.Module):
     """A net over log-mel spectrograms ``(n, n_mels, n_frames)``, with its front end.
 
@@ -114,6 +130,8 @@ class PretrainedNet(nn.Module):
         The shortest input; shorter recordings are followed by zeros.
     frame_duration : float or None
         Seconds between the frames of ``Output.frame_logits``.
+    time_axis : int
+        The axis of time in what its stages pass on.
     """
 
     front_end: ClassVar[FrontEnd]
@@ -124,6 +142,7 @@ class PretrainedNet(nn.Module):
     fixed: ClassVar[bool] = False
     min_samples: ClassVar[int] = 1
     frame_duration: ClassVar[float | None] = None
+    time_axis: ClassVar[int] = 3
     # What `weights_source` returned when the weights were loaded.
     weights_source: tuple[Any, ...] = ()
 
@@ -136,6 +155,10 @@ class PretrainedNet(nn.Module):
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 nn.init.kaiming_normal_(module.weight)
+
+    def stages(self) -> list[Stage]:
+        """Return the steps to the embedding, in order; their composition is `forward`'s."""
+        return [Stage((self,), lambda x: self(x).embedding)]
 
     def fold_batch_norm(self) -> None:
         """Fold what the general way, a convolution before its normalisation, does not reach."""
