@@ -38,6 +38,8 @@ datasets
     wrong with a collection: `audit_recordings`.
 persistence
     Trained estimators in files without code: `save`, `load`, `inspect`.
+scale
+    Collections of millions of recordings: results in folders of Parquet parts, on many machines.
 cli
     The command line: ``skaudio COMMAND``, ``python -m skaudio COMMAND``.
 display
@@ -88,7 +90,8 @@ _NAMES = {
         "RecordingsAudit audit_recordings fetch_esc10 fetch_esc50 fetch_fsdd get_data_home "
         "load_audio_files load_cats_dogs load_spoken_digits make_soundscapes"
     ),
-    "persistence": "export_onnx inspect load save",
+    "persistence": "export_onnx inspect load save show_versions",
+    "scale": "FolderState detect embed folder_state iterate_rows load_events load_rows tag",
     "cli": "",
     "display": (
         "AudioPlayers AuditDisplay AugmentationDisplay EventsDisplay FeatureSpaceDisplay "

@@ -5,7 +5,16 @@ Private; the other packages import from here alone.
 
 from skaudio._files.archive import fetch_zip
 from skaudio._files.download import fetch_file
-from skaudio._files.local import FileState, file_hash, file_lock, file_state, get_data_home
+from skaudio._files.local import (
+    FileState,
+    file_hash,
+    file_lock,
+    file_state,
+    get_data_home,
+    is_full,
+    remove_left,
+    write_whole,
+)
 
 __all__ = [
     "FileState",
@@ -15,4 +24,7 @@ __all__ = [
     "file_lock",
     "file_state",
     "get_data_home",
+    "is_full",
+    "remove_left",
+    "write_whole",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import sys
@@ -13,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from skaudio._files.download import download_file
-from skaudio._files.local import file_hash, file_lock
+from skaudio._files.local import file_hash, file_lock, full_disk, is_full
 from skaudio._files.transfer import RemoteFile
 
 
@@ -138,8 +137,8 @@ def _unpack(
     try:
         return _extract(archive, folder, max_bytes, max_files)
     except Exception as error:  # a damaged archive raises nearly anything
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
+        if isinstance(error, OSError) and is_full(error):
+            raise full_disk(f"the content of {archive}", folder, error) from error
         raise ValueError(f"{archive} cannot be unpacked ({error or repr(error)})") from error
 
 

@@ -8,7 +8,7 @@ import warnings
 from contextlib import ExitStack
 from pathlib import Path
 
-from skaudio._files.local import file_hash, file_lock
+from skaudio._files.local import file_hash, file_lock, full_disk, is_full
 from skaudio._files.transfer import OtherFileError, RemoteFile, StoppedError, Transfer
 
 
@@ -70,6 +70,8 @@ def download_file(source: RemoteFile, path: Path, *, by_hand: str, verbose: int)
         If it is not the one that was expected.
     PermissionError
         If the folder cannot be written to.
+    OSError
+        If the disk is full; nothing is kept.
     """
     url = source.url
     if is_offline():
@@ -111,8 +113,10 @@ def download_file(source: RemoteFile, path: Path, *, by_hand: str, verbose: int)
                 f"{url} is not the expected file: {error}. Was it changed at the source, or "
                 f"did a proxy answer in its place? Nothing was kept. {by_hand}"
             ) from error
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
             _remove(part, side)
+            if isinstance(error, OSError) and is_full(error):
+                raise full_disk(url, path.parent, error) from error
             raise
         os.replace(part, path)
         _remove(side)

@@ -1,17 +1,24 @@
-"""Files on this machine: where downloads live, whether a file is still the same, locks."""
+"""Files on this machine: where downloads live, whether a file is still the same, locks, writing."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-from collections.abc import Iterator
+import secrets
+import stat
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import platformdirs
-from filelock import FileLock
+from filelock import FileLock, Timeout
+
+# Seconds after which a temporary file is what a killed process left behind.
+STALE = 3600
 
 
 def get_data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
@@ -104,3 +111,67 @@ def file_lock(path: Path, *, timeout: float = -1) -> Iterator[None]:
         with suppress(OSError):
             os.unlink(path)
         lock.release()
+
+
+def is_full(error: OSError) -> bool:
+    """Return whether a disk, or a user's share of it, has no room."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def full_disk(what: str, folder: Path, error: OSError) -> OSError:
+    """Return the error that says what does not fit, and where."""
+    return OSError(
+        error.errno, f"{what} does not fit into {folder} ({error.strerror}): free some space"
+    )
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole, or leave what was there.
+
+    The content goes into a temporary file beside it, which takes its name at the end. A file that
+    is replaced hands its permissions on; of a link, the file that it points to is replaced.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder must exist.
+    content : bytes
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written to, or the disk is full.
+    """
+    path = Path(os.path.realpath(path))
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content)
+        with suppress(OSError):
+            os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def remove_left(folders: Iterable[Path], *, locks: bool) -> None:
+    """Remove what killed processes left: parts of files, and ``locks`` that nobody holds."""
+    for folder in folders:
+        for path in _left_in(folder, (".tmp", ".lock") if locks else (".tmp",)):
+            with suppress(OSError, Timeout):  # gone meanwhile, or held
+                if path.stat().st_mtime > time.time() - STALE:
+                    continue
+                if path.suffix == ".tmp":
+                    path.unlink()
+                else:
+                    with file_lock(path, timeout=0):
+                        pass  # removed at the end
+
+
+def _left_in(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(suffixes):
+                yield Path(entry.path)

@@ -21,7 +21,13 @@ from skaudio._neural.batches import (
     source_of,
 )
 from skaudio._neural.block_walk import walk
-from skaudio._neural.checks import MODULE_CLASS, check_class_weights, check_finite, is_warm
+from skaudio._neural.checks import (
+    MODULE_CLASS,
+    ClassLoss,
+    check_class_weights,
+    check_finite,
+    is_warm,
+)
 from skaudio._neural.decoding import decode_all
 from skaudio._neural.fit import all_or_nothing, fit_net, fitting, uses_bfloat16
 from skaudio._neural.held_out import Classes
@@ -49,6 +55,7 @@ __all__ = [
     "FRAME_STEP",
     "LONG_FRAMES",
     "MODULE_CLASS",
+    "ClassLoss",
     "Classes",
     "FrameSource",
     "LabelLoss",

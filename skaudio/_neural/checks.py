@@ -61,6 +61,22 @@ def refuse_single_frames(standardize: str) -> None:
     )
 
 
+class ClassLoss(nn.CrossEntropyLoss):
+    """Cross-entropy with class weights; 0 for a batch whose recordings all have the weight 0.
+
+    torch's loss is NaN or infinite for such a batch.
+    """
+
+    def forward(self, logits: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        if self.weight is None:
+            return super().forward(logits, codes)
+        total = nn.functional.cross_entropy(
+            logits, codes, self.weight, reduction="sum", label_smoothing=self.label_smoothing
+        )
+        mass = self.weight[codes].sum()
+        return total * (mass > 0) / (mass + (mass == 0))
+
+
 def check_class_weights(estimator: Any, weights: np.ndarray) -> None:
     """Raise an error if no class of the training data has a weight above 0."""
     if not np.any(weights):

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import html
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from skaudio._parallel import map_in_threads
-from skaudio._validation import check_sample_rate, counted
+from skaudio._validation import check_sample_rate, counted, printable
 from skaudio.audio._arrays import as_samples, to_float, warn_of_wide_integers
 from skaudio.audio._faults import READING_ERRORS, raise_all
 from skaudio.audio._recording import Recording
+from skaudio.audio._sound_url import as_url
+
+# A notebook shows this many recordings, and plays this many seconds of each: sound takes 40 kB per
+# second at 16 kHz, and all of it is kept in the file of the notebook.
+SHOWN = 5
+SECONDS = 5.0
 
 
 class AudioBatch(Sequence[np.ndarray]):
@@ -186,6 +194,14 @@ class AudioBatch(Sequence[np.ndarray]):
         what = counted(len(self), "recording")
         return f"AudioBatch({what}, {', '.join(sorted(rates))}, {span} samples)"
 
+    def _repr_html_(self) -> str:
+        """Return a table of the first recordings, with players, for notebooks."""
+        facts = zip(self._names, self._waveforms, self._rates, strict=True)
+        rows = [_html_row(*row) for row in islice(facts, SHOWN)]
+        rest = len(self) - SHOWN
+        more = f"<p>and {counted(rest, 'more recording')}</p>" if rest > 0 else ""
+        return f"<p>{html.escape(repr(self))}</p><table>{''.join(rows)}</table>{more}"
+
 
 def read_batch(
     recordings: Sequence[Recording], sample_rate: float | None = None, *, labels: Any = None
@@ -215,6 +231,20 @@ def read_batch(
         labels=labels,
         warp_factors=[recording.warp_factor for recording in recordings],
     )
+
+
+def _html_row(name: str | None, waveform: np.ndarray, rate: float | None) -> str:
+    """Return a row of a table: name, duration, a player of the beginning."""
+    if rate is None:
+        cells = ["", f"{len(waveform)} samples, sample rate unstated", ""]
+    else:
+        beginning = waveform[: round(SECONDS * rate)]
+        sound = as_url(beginning, rate) if len(beginning) else ""
+        player = f'<audio controls preload="none" src="{sound}"></audio>' if sound else ""
+        part = f" (the first {SECONDS:g} s)" if len(beginning) < len(waveform) else ""
+        cells = ["", f"{len(waveform) / rate:.2f} s at {rate:g} Hz", player + part]
+    cells[0] = html.escape(printable(os.path.basename(name))) if name else ""
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
 def _frozen(waveform: Any, position: int, integers: list[tuple[np.ndarray, str]]) -> np.ndarray:

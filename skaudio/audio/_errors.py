@@ -159,6 +159,7 @@ def other_rates(estimator: Any, *, is_stated: bool) -> str:
 def warn(message: str) -> None:
     """Warn at the line that calls this package."""
     level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_globals["__name__"].startswith("skaudio."):
+    own = ("skaudio.", "contextlib")  # the latter stands between a with statement and its function
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith(own):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, stacklevel=level)

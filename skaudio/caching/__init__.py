@@ -6,7 +6,10 @@ CacheInfo
     What `CachedTransformer.cache_info` returns: how many were found, how many computed.
 """
 
+# Names that are imported as themselves are for the other packages: no part of the public interface.
+from skaudio.caching._cache_info import CacheInfo
+from skaudio.caching._cache_keys import IGNORED as IGNORED
+from skaudio.caching._cache_keys import transformer_facts as transformer_facts
 from skaudio.caching._cached_transformer import CachedTransformer
-from skaudio.caching._result_store import CacheInfo
 
 __all__ = ["CacheInfo", "CachedTransformer"]

@@ -23,9 +23,10 @@ from skaudio._steps import (
 )
 from skaudio._validation import Checked, check_parameters, choice, count
 from skaudio.audio import READING_ERRORS, Recordings, check_recordings, raise_all, read_through
+from skaudio.caching._cache_info import CacheInfo
 from skaudio.caching._cache_keys import check_stateless, digest, recording_keys, transformer_facts
 from skaudio.caching._lookup import Compute, fetch, items_of
-from skaudio.caching._result_store import CacheInfo, Store
+from skaudio.caching._result_store import Store
 from skaudio.caching._uncached_stream import UncachedStreamMixin
 from skaudio.frames import FrameOutputMixin, pack
 
@@ -52,12 +53,12 @@ class CachedTransformer(UncachedStreamMixin, FrameOutputMixin, TransformerMixin,
         Maximum size on disk of the results of all transformers in ``memory``. If it is exceeded,
         the least recently used results are removed. None: no limit.
     verbose : int, default=0
-        Show a progress bar.
+        Whether to show a progress bar.
 
     Attributes
     ----------
     n_features_in_ : int
-        Samples per clip; only where `fit` was given a 2-D array.
+        Number of samples per clip; only set where `fit` was given a 2-D array.
 
     See Also
     --------
@@ -75,8 +76,9 @@ class CachedTransformer(UncachedStreamMixin, FrameOutputMixin, TransformerMixin,
     ``__version__ = "1"`` in it, and increase it whenever the results change.
 
     While a recording is computed, a lock prevents other processes from computing it too; the lock
-    ends with its process. Files are written atomically, and damaged ones are computed again. No
-    pickles are used. NaN for recordings that cannot be read (``on_error="nan"``) is not stored:
+    ends with its process. Files are written atomically, and damaged ones are computed again. If the
+    disk is full, results are computed and returned with a warning, and not stored. No pickles are
+    used. NaN for recordings that cannot be read (``on_error="nan"``) is not stored:
     reading is tried again the next time.
 
     Examples

@@ -13,46 +13,26 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import json
 import os
 import struct
-import tempfile
 import time
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 
-from skaudio._files import file_lock
+from skaudio._files import file_lock, is_full, remove_left, write_whole
+from skaudio.audio import warn
+from skaudio.caching._cache_info import CacheInfo
 
 # Where to stop when evicting: not at the bound itself, so as not to begin again at once.
 EVICT_TO = 0.9
-# Seconds after which a temporary file is what a killed process left behind.
-STALE = 3600
-
-
-class CacheInfo(NamedTuple):
-    """Statistics of a cache for a transformer with its parameters.
-
-    Counted over all processes and runs, since the folder was made.
-    """
-
-    hits: int
-    """Results that were found."""
-    misses: int
-    """Results that were not there, and were computed."""
-    evicted: int
-    """Results removed to make room."""
-    currsize: int
-    """Recordings whose results are there now."""
-    n_bytes: int
-    """Disk space of these results."""
-    max_bytes: float | None
-    """Limit on the disk space of the results of all transformers in the folder."""
 
 
 class Store:
@@ -68,6 +48,12 @@ class Store:
         What makes this transformer another one than the rest, as JSON.
     max_bytes : number or None
         Bound on all results in ``folder``.
+
+    Attributes
+    ----------
+    is_full : bool
+        Whether the disk was full, or what was computed could not be written. From then on nothing
+        is locked or written: results are computed and returned.
     """
 
     def __init__(self, folder: Path, name: str, facts: str, max_bytes: float | None):
@@ -75,19 +61,42 @@ class Store:
         self.own = folder / name
         self.facts = facts
         self.max_bytes = max_bytes
+        self.is_full = False
 
     def prepare(self) -> None:
-        """Make the folders that are needed to write."""
+        """Make the folders that are needed to write.
+
+        Raises
+        ------
+        OSError
+            If they cannot be made or written to, for another reason than a full disk.
+        """
         try:
             self.own.mkdir(parents=True, exist_ok=True)
             if not (self.own / "transformer.json").exists():
-                _write(self.own / "transformer.json", self.facts.encode())
+                write_whole(self.own / "transformer.json", self.facts.encode())
         except OSError as error:
-            raise OSError(
-                f"memory: results cannot be kept in {self.folder} ({error.strerror or error}). "
-                "Expected the name of a folder that is there, or can be made, and be written to."
-            ) from error
+            self._stop_if_full(error)
         _clean_at_times(self.folder, self.own)
+
+    def _stop_writing(self, error: OSError) -> None:
+        """Warn once, and write no more."""
+        self.is_full = True
+        warn(
+            f"memory: results cannot be stored in {self.folder} ({error.strerror or error}). They "
+            "are computed and returned, and the next call computes them again. Free some space, or "
+            "pass another folder."
+        )
+
+    def _stop_if_full(self, error: OSError) -> None:
+        """Stop writing if the disk is full; else raise: nothing has been computed yet."""
+        if is_full(error):
+            self._stop_writing(error)
+            return
+        raise OSError(
+            f"memory: results cannot be kept in {self.folder} ({error.strerror or error}). "
+            "Expected the name of a folder that is there, or can be made, and be written to."
+        ) from error
 
     def path_of(self, key: str) -> Path:
         return self.own / key[:2] / f"{key}.npy"
@@ -111,28 +120,49 @@ class Store:
     def locked(self, keys: Iterable[str], n: int) -> Iterator[list[str]]:
         """Lock up to ``n`` of the results, leaving out those that others hold; give their keys.
 
-        Never waits. The locks end with the process.
+        Never waits. The locks end with the process. A full disk has no room for locks: without
+        them, others may compute the same.
         """
-        batch: list[str] = []
         with ExitStack() as held:
-            for key in keys:
-                if len(batch) == n:
-                    break
-                path = self.path_of(key).with_suffix(".lock")
-                path.parent.mkdir(exist_ok=True)
-                with suppress(Timeout):
-                    held.enter_context(file_lock(path, timeout=0))
-                    batch.append(key)
-            yield batch
+            batch = []
+            try:
+                batch = [] if self.is_full else self._lock(keys, n, held)
+            except OSError as error:
+                self._stop_if_full(error)
+            yield list(itertools.islice(keys, n)) if self.is_full else batch
+
+    def _lock(self, keys: Iterable[str], n: int, held: ExitStack) -> list[str]:
+        batch: list[str] = []
+        for key in keys:
+            if len(batch) == n:
+                break
+            path = self.path_of(key).with_suffix(".lock")
+            path.parent.mkdir(exist_ok=True)
+            with suppress(Timeout):
+                held.enter_context(file_lock(path, timeout=0))
+                batch.append(key)
+        return batch
 
     def save(self, results: dict[str, np.ndarray]) -> None:
-        """Write results, count them, and make room if there are too many."""
+        """Write results, count them, and make room if there are too many.
+
+        Whatever prevents it is a warning: what was computed is returned all the same.
+        """
+        if self.is_full:
+            return
         written = 0
-        for key, array in results.items():
-            content = _encode(array, key)
-            _write(self.path_of(key), content)
-            written += len(content)
-        self.count(misses=len(results), written=written)
+        try:
+            for key, array in results.items():
+                content = _encode(array, key)
+                path = self.path_of(key)
+                path.parent.mkdir(exist_ok=True)
+                write_whole(path, content)
+                written += len(content)
+            self.count(misses=len(results), written=written)
+        except OSError as error:
+            with suppress(OSError):  # some may be written and not counted: all are counted anew
+                (self.folder / "state.json").unlink()
+            self._stop_writing(error)
 
     def count(self, *, hits: int = 0, misses: int = 0, written: int = 0) -> None:
         """Add to the counts, which are those of all processes."""
@@ -147,7 +177,7 @@ class Store:
             counts = _read(self.own / "counts.json")
             counts["hits"] = counts.get("hits", 0) + hits
             counts["misses"] = counts.get("misses", 0) + misses
-            _write(self.own / "counts.json", json.dumps(counts).encode())
+            write_whole(self.own / "counts.json", json.dumps(counts).encode())
             if not written:
                 return
             state = _read(self.folder / "state.json")
@@ -155,7 +185,7 @@ class Store:
             total = state["bytes"] + written if "bytes" in state else self._total()
             if self.max_bytes is not None and total > self.max_bytes:
                 total = self._evict(EVICT_TO * self.max_bytes)
-            _write(self.folder / "state.json", json.dumps({"bytes": total}).encode())
+            write_whole(self.folder / "state.json", json.dumps({"bytes": total}).encode())
 
     def info(self) -> CacheInfo:
         counts = _read(self.own / "counts.json")
@@ -196,7 +226,7 @@ class Store:
         for own, n in gone.items():
             counts = _read(own / "counts.json")
             counts["evicted"] = counts.get("evicted", 0) + n
-            _write(own / "counts.json", json.dumps(counts).encode())
+            write_whole(own / "counts.json", json.dumps(counts).encode())
         return total
 
 
@@ -222,24 +252,8 @@ def _clean_at_times(folder: Path, own: Path) -> None:
 
 
 def _clean(folder: Path, own: Path) -> None:
-    """Remove what killed processes left: parts of files, and locks that nobody holds."""
-    for path in [*_left_in(folder), *_left_in(own), *_left_in(*own.glob("??"))]:
-        with suppress(OSError, Timeout):  # gone meanwhile, or held
-            if path.stat().st_mtime > time.time() - STALE:
-                continue
-            if path.suffix == ".tmp":
-                path.unlink()
-            elif path.parent.parent == own:  # the locks of results
-                with file_lock(path, timeout=0):
-                    pass  # removed at the end
-
-
-def _left_in(*folders: Path) -> Iterator[Path]:
-    for folder in folders:
-        with suppress(OSError), os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.endswith((".tmp", ".lock")):
-                    yield Path(entry.path)
+    remove_left([folder, own], locks=False)  # of these locks, others may be about to hold one
+    remove_left(own.glob("??"), locks=True)
 
 
 def _encode(array: np.ndarray, key: str) -> bytes:
@@ -272,20 +286,6 @@ def _parse_header(header: bytes) -> Any:
     stream = io.BytesIO(header)
     np.lib.format.read_magic(stream)
     return np.lib.format.read_array_header_1_0(stream)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole, or leave what was there."""
-    path.parent.mkdir(exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with open(handle, "wb") as file:
-            file.write(content)
-        os.replace(name, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise
 
 
 def _read(path: Path) -> dict[str, int]:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from skaudio.audio import READING_ERRORS
-from skaudio.cli._printing import list_failures, note, reason_of
+from skaudio.audio import READING_ERRORS, reason_of
+from skaudio.cli._printing import list_failures, note
 from skaudio.datasets import recordings_below
 
 # Recordings that are processed at a time: what is finished when the user stops the command.

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skaudio.audio import as_recording, find_errors, read_through
-from skaudio.cli._printing import note, reason_of
+from skaudio.audio import as_recording, find_errors, read_through, reason_of
+from skaudio.cli._printing import note
 from skaudio.datasets import load_audio_files
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sized
 from pathlib import Path
 from typing import Any
 
+from skaudio.audio import reason_of
 from skaudio.cli._inputs import find_recordings
 from skaudio.cli._labels import labelled
-from skaudio.cli._printing import list_failures, reason_of, records, show, show_json
+from skaudio.cli._printing import list_failures, records, show, show_json
 from skaudio.datasets import audit_recordings, recordings_below
 
 # Of the table of an audit, what a person asks of a recording.

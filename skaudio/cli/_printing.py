@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -44,11 +43,6 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 def note(text: str) -> None:
     """Print a line to stderr, beside the results."""
     print(text, file=sys.stderr)
-
-
-def reason_of(error: object) -> str:
-    """Return the message of an error about one recording, without its position and name."""
-    return one_line(re.sub(r"^recording \d+( \('.*?'\))?:? ", "", str(error)))
 
 
 def one_line(error: object) -> str:

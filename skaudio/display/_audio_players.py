@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import html
+import os
 from typing import Any
 
 from skaudio._steps import transform_plainly
 from skaudio._validation import counted, printable
-from skaudio.display._sound import as_url
+from skaudio.audio import as_url
 from skaudio.encoders import Waveform
 
 
@@ -50,8 +51,30 @@ class AudioPlayers:
             )
         self._sample_rate = sample_rate
 
-    def to_html(self) -> str:
-        """Return the table as HTML, the sound included."""
+    def to_html(self, path: Any = None) -> str | None:
+        """Return the table as HTML, the sound included, or write it as a page.
+
+        Parameters
+        ----------
+        path : str or path-like, default=None
+            File to write: a page that any browser shows, and that needs no other file. None returns
+            the table.
+
+        Returns
+        -------
+        table : str, or None if there is a path
+        """
+        if path is None:
+            return self._table()
+        page = (
+            '<!DOCTYPE html><html><head><meta charset="utf-8"><title>Recordings</title></head>'
+            f"<body>{self._table()}</body></html>"
+        )
+        with open(os.fspath(path), "w", encoding="utf-8") as file:
+            file.write(page)
+        return None
+
+    def _table(self) -> str:
         rows = [
             f"<tr><td>{html.escape(printable(title))}</td><td>"
             f'<audio controls preload="none" src="{as_url(waveform, self._sample_rate)}"></audio>'
@@ -61,7 +84,7 @@ class AudioPlayers:
         return f"<table>{''.join(rows)}</table>"
 
     def _repr_html_(self) -> str:
-        return self.to_html()
+        return self._table()
 
     def __repr__(self) -> str:
         return f"AudioPlayers({counted(len(self._waveforms), 'recording')})"

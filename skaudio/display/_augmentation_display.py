@@ -13,11 +13,10 @@ from sklearn.utils import check_random_state, get_tags
 
 from skaudio._steps import frame_maker, pin_output, transform_plainly
 from skaudio._validation import check_count
-from skaudio.audio import AudioBatch, check_recordings
+from skaudio.audio import AudioBatch, as_url, check_recordings
 from skaudio.augmentation import TrainingPath, epoch_seeds
 from skaudio.display._axes import spectrogram_params
 from skaudio.display._picture import import_pyplot, one_recording, plain
-from skaudio.display._sound import as_url
 from skaudio.display._spectrogram_display import SpectrogramDisplay
 from skaudio.encoders import MelSpectrogram, Waveform
 

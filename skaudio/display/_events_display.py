@@ -8,7 +8,9 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skaudio._steps import frame_maker, transform_plainly
+from skaudio._validation import check_range
 from skaudio.display._axes import spectrogram_params
+from skaudio.display._palette import class_colors
 from skaudio.display._picture import import_pyplot, one_recording, plain
 from skaudio.display._spectrogram_display import SpectrogramDisplay
 from skaudio.events import check_events, events_of_clips, file_spans, match_names
@@ -81,7 +83,14 @@ class EventsDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, X: Any, *, events_true: Any = None, index: int = 0, axes: Any = None
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        events_true: Any = None,
+        index: int = 0,
+        time_range: Any = None,
+        axes: Any = None,
     ) -> Self:
         """Detect the events of a recording and draw them.
 
@@ -94,6 +103,8 @@ class EventsDisplay:
             Strong labels, of this recording or of many: those of its ``file`` are taken.
         index : int, default=0
             Which of a sequence of recordings to draw.
+        time_range : (float, float), default=None
+            Part to show, in seconds from the start of the recording. None shows all of it.
         axes : array of 3 matplotlib Axes, default=None
             None makes a new figure.
 
@@ -134,15 +145,18 @@ class EventsDisplay:
                 frames, times=encoder.frame_times(frames), **spectrogram_params(encoder)
             ),
         )
-        return display.plot(axes)
+        return display.plot(axes, time_range=time_range)
 
-    def plot(self, axes: Any = None) -> Self:
+    def plot(self, axes: Any = None, *, time_range: Any = None) -> Self:
         """Draw the events.
 
         Parameters
         ----------
         axes : array of matplotlib Axes, default=None
             One for each part that there is, from top to bottom. None makes a new figure.
+        time_range : (float, float), default=None
+            Part to show, in seconds. None shows everything. Axes made here share their time axis:
+            `axes_[0].set_xlim` zooms all of them afterwards.
 
         Returns
         -------
@@ -169,7 +183,7 @@ class EventsDisplay:
             )
         self.figure_ = self.axes_[0].figure
         remaining = list(self.axes_)
-        colors = {label: f"C{i % 10}" for i, label in enumerate(self.labels)}
+        colors = dict(zip(self.labels, class_colors(len(self.labels)), strict=True))
         if self.spectrogram is not None:
             ax = remaining.pop(0)
             self.spectrogram.plot(ax, colorbar=False)
@@ -178,6 +192,12 @@ class EventsDisplay:
         if self.probabilities is not None:
             self._plot_probabilities(remaining.pop(0), colors)
         self._plot_bars(remaining[0], colors)
+        if time_range is not None:
+            start, end = check_range("time_range", time_range, unit=" of seconds")
+            if start == end:
+                raise ValueError(f"time_range={time_range!r}: expected (start, end), start < end.")
+            for ax in self.axes_:
+                ax.set_xlim(start, end)
         return self
 
     def _plot_probabilities(self, ax: Any, colors: dict[Any, str]) -> None:

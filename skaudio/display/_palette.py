@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import warnings
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,12 @@ def add_legends(ax: Any, classes: list[str], colors: np.ndarray, groups: list[st
         return Line2D([], [], linestyle="", label=plain(label), **look)
 
     place = {"borderaxespad": 0.0, "frameon": False, "fontsize": "small"}
+    if len(groups) > len(MARKERS):
+        warnings.warn(
+            f"{len(groups)} groups share {len(MARKERS)} markers, so several groups look alike: "
+            "draw fewer groups, or pass the groups as y, for which there are more colors.",
+            stacklevel=4,
+        )
     if len(groups) > 1:
         entries = [entry(g, marker=marker(i), color="0.4") for i, g in enumerate(groups)]
         above = {"loc": "lower left", "bbox_to_anchor": (0, 1.01)}

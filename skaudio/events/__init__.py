@@ -17,7 +17,7 @@ read_events, write_events
     Read and write CSV, TSV, label files of Audacity and selection tables of Raven.
 """
 
-# Names that are imported as themselves are for the other packages: no part of the public interface.
+# Names imported "as" themselves are for the other packages. They are not public.
 from skaudio.events._clip_events import events_of_clips as events_of_clips
 from skaudio.events._clip_events import events_within as events_within
 from skaudio.events._delimited import delimited as delimited

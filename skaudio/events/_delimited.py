@@ -11,6 +11,8 @@ from typing import Any
 
 import pandas as pd
 
+from skaudio._files import write_whole
+
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 # What a spreadsheet takes for a formula (the list is OWASP's, "CSV injection"), unless a number.
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")
@@ -39,7 +41,7 @@ def read_text(path: Path) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file as UTF-8.
+    """Write a text file as UTF-8, whole: if the disk is full, what was there is left.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def write_text(path: Path, text: str) -> None:
         If the text holds what UTF-8 cannot express.
     """
     try:
-        path.write_bytes(text.encode("utf-8"))
+        write_whole(path, text.encode("utf-8"))
     except UnicodeEncodeError as error:
         line = text[text.rfind("\n", 0, error.start) + 1 :].partition("\n")[0]
         raise ValueError(

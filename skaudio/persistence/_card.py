@@ -9,11 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import sklearn
-import torch
 from sklearn.base import BaseEstimator
 
-import skaudio
 from skaudio._steps import last_step, parts_of
 from skaudio._validation import printable
 
@@ -21,7 +18,6 @@ from skaudio._validation import printable
 LONGEST = 80
 # An address in memory, or the path of a file that a parameter names, is nobody's business.
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-VERSIONS = {"skaudio": skaudio, "scikit-learn": sklearn, "torch": torch, "numpy": np}
 MOST_CLASSES = 1000
 
 
@@ -44,11 +40,6 @@ class ModelCard(dict[str, Any]):
 
     def _repr_markdown_(self) -> str:
         return repr(self)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of the libraries that compute."""
-    return {name: str(module.__version__) for name, module in VERSIONS.items()}
 
 
 def make_card(

@@ -253,6 +253,18 @@ class TreeWriter:
         return self._named_by[key]
 
 
+def estimator_tree(estimator: Any) -> tuple[Any, dict[str, bytes], dict[str, str]]:
+    """Return an estimator as JSON, its arrays and weights, and the user's code that it needs.
+
+    Raises
+    ------
+    TypeError
+        If a part of it cannot be stored.
+    """
+    writer = TreeWriter()
+    return writer.encode(estimator, type(estimator).__name__), writer.members, writer.needs
+
+
 def not_storable(value: Any, place: str) -> TypeError:
     """Return the error of an object that no saved model can hold."""
     kind = type(value)

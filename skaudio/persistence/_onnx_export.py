@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import skaudio
+from skaudio._files import write_whole
 from skaudio._steps import last_step
 from skaudio.persistence._onnx_steps import Export, Flow, result_of, unwrapped
 from skaudio.persistence._onnx_values import Frames, Rows, Waves
@@ -93,7 +93,7 @@ def export_onnx(estimator: Any, path: Any) -> None:
     except ImportError as error:
         raise ImportError(MISSING) from error
     model = make_model(estimator)
-    _write(model.SerializeToString(), target)
+    write_whole(target, model.SerializeToString())
 
 
 def make_model(estimator: Any) -> Any:
@@ -151,15 +151,3 @@ def _metadata(export: Export, estimator: Any) -> dict[str, str]:
         names = unwrapped(estimator).get_feature_names_out()
         facts["feature_names"] = json.dumps(list(map(str, names)), ensure_ascii=False)
     return facts
-
-
-def _write(content: bytes, path: Path) -> None:
-    """Write a file that is either complete or not there."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with open(handle, "wb") as file:
-            file.write(content)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise

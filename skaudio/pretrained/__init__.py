@@ -1,4 +1,4 @@
-"""Pretrained networks: features, and the classes of AudioSet, of recordings of any length."""
+"""Pretrained networks: features and AudioSet classes of recordings of any length."""
 
 from skaudio.pretrained._audio_tagger import AudioTagger
 from skaudio.pretrained._fine_tuned_classifier import FineTunedClassifier

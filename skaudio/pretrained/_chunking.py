@@ -1,4 +1,4 @@
-"""How recordings are cut into the chunks that a net takes."""
+"""Chunking: how recordings are cut into chunks for a network."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from skaudio.pretrained._pretrained_net import PretrainedNet
 
 @dataclass(frozen=True)
 class Chunking:
-    """Where chunks begin and end; all lengths in samples.
+    """Starts and ends of chunks; all lengths are in samples.
 
-    Chunk ``i`` begins at ``i * hop``. Where ``fixed``, each has the same length, and the last one
-    ends in zeros. Else the last one ends with the recording: a remainder shorter than half a hop
-    is joined to the chunk before it, so no chunk is much shorter or longer than ``length``.
+    Chunk ``i`` begins at ``i * hop``. With ``fixed``, all chunks have the same length, and the last
+    one is padded with zeros. Otherwise the last chunk ends with the recording: a remainder shorter
+    than half a hop is added to the chunk before it, so no chunk is much shorter or longer than
+    ``length``.
 
     Attributes
     ----------
     length : int or None
-        None takes a recording as one chunk.
+        Length of a chunk. None: the recording is one chunk.
     hop : int
     fixed : bool
     minimum : int
-        Shorter chunks are followed by zeros.
+        Shorter chunks are padded with zeros to this length.
     """
 
     length: int | None
@@ -44,7 +45,7 @@ class Chunking:
         return 1 + int((beyond + min(self.hop, self.length) / 2) // self.hop)
 
     def bounds(self, n_samples: int) -> list[tuple[int, int]]:
-        """Return where each chunk of a recording begins and ends, maybe past its end."""
+        """Return the start and end of each chunk; an end can be after that of the recording."""
         if self.length is None:
             return [(0, n_samples)]
         bounds = self.bounds_of(0, self.count(n_samples))
@@ -53,7 +54,7 @@ class Chunking:
         return bounds
 
     def bounds_of(self, first: int, last: int) -> list[tuple[int, int]]:
-        """Return where the chunks from one number to another begin and end."""
+        """Return the starts and ends of the chunks from number ``first`` to ``last``."""
         length = self.length or 0
         return [(i * self.hop, i * self.hop + length) for i in range(first, last)]
 
@@ -63,10 +64,10 @@ class Chunking:
         return not self.fixed and self.length is not None and self.hop <= self.length
 
     def n_certain(self, n_samples: int) -> int:
-        """Return how many chunks are the same whatever follows so many samples."""
+        """Return the number of chunks of ``n_samples`` samples that later samples cannot change."""
         if self.length is None or n_samples < self.length:
             return 0
-        if self.takes_rest:  # but for the last one
+        if self.takes_rest:  # except for the last chunk
             return self.count(n_samples) - 1
         return (n_samples - self.length) // self.hop + 1
 
@@ -75,7 +76,7 @@ class Chunking:
         return self.padded([waveform[a:b] for a, b in self.bounds(len(waveform))])
 
     def padded(self, chunks: list[np.ndarray]) -> list[np.ndarray]:
-        """Return chunks, with zeros behind those that are too short."""
+        """Return chunks, with zeros appended to those that are too short."""
         needed = self.length if self.fixed and self.length is not None else self.minimum
         return [
             c if len(c) >= needed else np.pad(c, (0, needed - len(c))).astype(np.float32)
@@ -84,7 +85,7 @@ class Chunking:
 
 
 def chunking_of(net: PretrainedNet, chunk_duration: Any, chunk_hop: Any) -> Chunking:
-    """Return the chunking that two parameters in seconds ask for, or say what is wrong."""
+    """Check two parameters in seconds and return the chunking that they describe."""
     name, rate = type(net).__name__, net.front_end.sample_rate
     if net.fixed:
         own = net.chunk_duration

@@ -1,12 +1,12 @@
-"""Mapping a net over the chunks of many recordings: decode, cut, log-mel, batch, net.
+"""Apply a network to the chunks of many recordings: decode, cut, log-mel, batch, network.
 
-Recordings are decoded and analysed in threads, a bounded number ahead; chunks of one length, of
-whichever recordings, make a batch. What is held is some recordings' spectrograms, however many
-recordings there are.
+Threads decode recordings and compute their spectrograms, for a bounded number of recordings ahead.
+A batch contains chunks of one length, of several recordings. Memory use does not depend on the
+number of recordings.
 
-On the CPU a result depends on its chunk alone, bit for bit: batches of one length of chunk have one
-number of rows, the last one filled up with zeros, since sums are rounded by the shape of a batch.
-Each batch is computed by one thread, several batches by several.
+On the CPU, a result depends only on its chunk, bit for bit. The rounding of sums depends on the
+shape of a batch, so all batches with one length of chunk have the same number of rows; the last one
+is padded with zeros. Each batch is computed by one thread, and several batches in parallel.
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ from skaudio.pretrained._chunking import Chunking
 from skaudio.pretrained._long_recordings import chunks_of_long, is_long
 from skaudio.pretrained._pretrained_net import PretrainedNet
 
-# Chunks, per thread, that are gathered before they are sorted into batches.
+# Number of chunks per thread that are collected before they are sorted into batches.
 GATHERED = 64
-# Recordings, per thread, that may be analysed before they are needed.
+# Number of recordings per thread whose spectrograms are computed ahead.
 AHEAD = 4
-# Chunks in a batch: as many as have so many frames together, in a power of two.
+# Number of frames per batch on the CPU; the number of chunks is rounded to a power of two.
 CPU_FRAMES = 1024
 CPU_ROWS = 8
 GPU_ROWS = 32
-# How what the net makes of a recording's chunks becomes one row.
+# Functions that pool the results of the chunks of a recording into one row.
 POOLS: dict[str, Any] = {"mean": np.mean, "max": np.max}
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """What to compute of recordings.
+    """A network and how to apply it to recordings.
 
     Attributes
     ----------
     net : PretrainedNet
-        Ready for inference, on its device and in its precision.
+        Network for inference, on its device and in its precision.
     chunking : Chunking
     call : callable
-        Runs the net on a batch of spectrograms; returns one tensor with a row per chunk.
+        Runs the network on a batch of spectrograms; returns one tensor with a row per chunk.
     batch_size : int or None
-        Chunks per call of the net; None decides by their length.
+        Number of chunks per call of the network. None: chosen by their length.
     on_error : {"raise", "nan"}
     """
 
@@ -69,7 +69,7 @@ class Extraction:
     def __call__(self, recordings: Recordings) -> Iterator[tuple[list[np.ndarray], int]]:
         """Yield the results of each recording's chunks and its number of samples, in order.
 
-        With ``on_error="nan"``: no chunks and no samples of one that cannot be read.
+        With ``on_error="nan"``, a recording that cannot be read has no chunks and no samples.
         """
         n_done = 0
         reasons: list[str] = []
@@ -92,7 +92,7 @@ class Extraction:
         workers = n_threads()
         threads = ThreadPoolExecutor(workers, initializer=use_one_torch_thread)
         with one_blas_thread(), threads as pool:
-            rows: list[np.ndarray] = []  # of a recording whose parts are not all done
+            rows: list[np.ndarray] = []  # results of the parts of one recording so far
             for gathered, found in self._gathered(pool, recordings, workers):
                 for some, end in zip(self._run(pool, gathered), found, strict=True):
                     rows += some
@@ -103,7 +103,7 @@ class Extraction:
     def _gathered(
         self, pool: Executor, recordings: Sequence[Recording], workers: int
     ) -> Iterator[tuple[list[list[np.ndarray]], list[int | str | None]]]:
-        """Yield what `_parts` does, so many at a time that batches are full."""
+        """Yield the items of `_parts` in lists that are long enough to fill batches."""
         gathered: list[list[np.ndarray]] = []
         found: list[int | str | None] = []
         n_chunks = 0
@@ -119,15 +119,15 @@ class Extraction:
     def _parts(
         self, pool: Executor, recordings: Sequence[Recording], ahead: int
     ) -> Iterator[tuple[list[np.ndarray], int | str | None]]:
-        """Yield the spectrograms of recordings, those of long ones in parts.
+        """Yield the spectrograms of recordings, and of long recordings in several parts.
 
-        The second value ends a recording: its number of samples, or why it cannot be read. It is
-        None where another part follows.
+        The second value is None if another part follows. Otherwise it is the number of samples of
+        the recording, or the reason why it cannot be read.
         """
 
         def analyse(recording: Recording) -> tuple[list[np.ndarray], int | str] | Recording:
             if self._is_long(recording):
-                return recording  # one at a time, below
+                return recording  # processed below, one at a time
             return self.analyse(recording)
 
         found = map_ahead(pool, self._lenient(analyse), recordings, ahead)
@@ -141,7 +141,7 @@ class Extraction:
             yield part
 
     def _lenient(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """Return a function that returns reading errors as results where that is asked for."""
+        """Return a function that returns reading errors as results with ``on_error="nan"``."""
 
         def call(argument: Any) -> Any:
             try:
@@ -183,7 +183,7 @@ class Extraction:
         return spectrum
 
     def run_chunks(self, chunks: list[np.ndarray], name: str) -> list[np.ndarray]:
-        """Return the results of some chunks, waveforms, of a signal of such a name."""
+        """Return the results of some chunks (waveforms) of a signal; ``name`` is for messages."""
         signal = Recording(np.empty(0, np.float32), name)
         threads = ThreadPoolExecutor(n_threads(), initializer=use_one_torch_thread)
         with one_blas_thread(), threads as pool:
@@ -220,7 +220,7 @@ class Extraction:
         return rows[: len(spectra)].float().cpu().numpy()
 
     def _n_rows(self, n_frames: int) -> int:
-        """Return the number of chunks of such a length in a batch."""
+        """Return the number of chunks of ``n_frames`` frames in a batch."""
         if self.batch_size is not None:
             return self.batch_size
         if not self._on_cpu:
@@ -233,14 +233,14 @@ class Extraction:
 
 
 def in_order(chunks: list[np.ndarray], hop: float) -> np.ndarray:
-    """Return chunks as frames: one each, or with a ``hop`` above 0 their own, see `join`."""
+    """Return the results of chunks as frames: one frame each, or, with ``hop`` > 0, see `join`."""
     return join(chunks, hop) if hop else np.stack(chunks, axis=1)
 
 
 def join(chunks: list[np.ndarray], hop: float) -> np.ndarray:
-    """Put the frames of chunks one after the other; where two overlap, the later chunk's.
+    """Concatenate the frames of chunks; where two chunks overlap, use the later one.
 
-    ``hop`` is that of the chunks, in frames.
+    ``hop`` is the hop of the chunks in frames.
     """
     starts = [round(i * hop) for i in range(len(chunks))]
     parts = [c[:, : b - a] for c, a, b in zip(chunks, starts, starts[1:], strict=False)]

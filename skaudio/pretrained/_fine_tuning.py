@@ -12,6 +12,7 @@ from sklearn.base import clone
 from torch import nn
 
 from skaudio._neural import (
+    ClassLoss,
     LabelLoss,
     Labels,
     check_class_weights,
@@ -21,7 +22,6 @@ from skaudio._neural import (
     uses_bfloat16,
 )
 from skaudio.audio import Recordings
-from skaudio.classifiers import ClassLoss
 from skaudio.nets import Standardize
 from skaudio.pretrained._chunk_source import (
     ChunkBatches,

@@ -1,4 +1,4 @@
-"""The net of a pretrained transformer: from files, or from a saved model."""
+"""The network of a pretrained transformer: from files, or from a saved model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from skaudio.pretrained._registry import (
 
 
 class HoldsNet:
-    """Which net a pretrained transformer uses: its own, one of a saved model, or a shared one."""
+    """Find the network of a pretrained transformer: its own, a saved one, or a shared one."""
 
     model: str
     weights: Any
@@ -27,7 +27,7 @@ class HoldsNet:
     data_home: Any
 
     def _net(self) -> PretrainedNet:
-        """Return ``net_``, or before `fit`, and after a change of parameters, a shared net."""
+        """Return ``net_``, or, before `fit` or after a change of parameters, a shared network."""
         if stored := self._stored_net():
             return stored
         now = self._weights_source()
@@ -38,19 +38,19 @@ class HoldsNet:
         return weights_source(self.model, self.weights, self.model_params, self.data_home)
 
     def _new_net(self, tensors: Mapping[str, Any]) -> nn.Module:
-        """Return a net of this model that takes these tensors, without weights worth having."""
+        """Return a network of this model for these tensors, with arbitrary weights."""
         net = build_net(self.model, self.model_params)
         if has_head(tensors):
             add_head(net, tensors)
         return net
 
     def _put_net(self, net: Any) -> None:
-        """Compute with a net from now on, until a parameter of it is changed."""
+        """Use a network until one of its parameters is changed."""
         net.weights_source = self._stored_source()
         self.net_ = net
 
     def _stored_net(self) -> PretrainedNet | None:
-        """Return the net that `_put_net` was given, unless the parameters are others now."""
+        """Return the network given to `_put_net`, unless parameters have changed since."""
         net: PretrainedNet | None = getattr(self, "net_", None)
         return net if net is not None and net.weights_source == self._stored_source() else None
 
@@ -58,7 +58,7 @@ class HoldsNet:
         return "stored", self.model, self.model_params, self.weights
 
     def _licence(self) -> str:
-        """Return the licence of the weights, as far as it is known."""
+        """Return the licence of the weights, if it is known."""
         if self.weights is None:
             return find_model(self.model).licence
         random = isinstance(self.weights, str) and self.weights == RANDOM

@@ -1,4 +1,4 @@
-"""The chunks of a recording that is too long to be held whole."""
+"""Chunks of recordings that are too long to be decoded at once."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import numpy as np
 from skaudio.audio import Recording, seconds_of, stream
 from skaudio.pretrained._chunking import Chunking
 
-# Recordings that are longer, in seconds, are decoded piece by piece.
+# Recordings longer than this, in seconds, are decoded in pieces.
 LONG = 600.0
-# Files of fewer bytes are not opened to ask for their duration: at 8 kbit/s they last LONG.
+# Files smaller than this, in bytes, are not opened to read their duration. At 8 kbit/s, they last
+# LONG.
 SMALL = 600_000
-# Samples decoded at once, at the recording's own rate.
+# Number of samples decoded at once, at the sample rate of the recording.
 PIECE = 1 << 20
 
 
 def is_long(recording: Recording, sample_rate: float) -> bool:
-    """Return whether a recording is long, and can be decoded piece by piece."""
+    """Return whether a recording is long, and can be decoded in pieces."""
     source = recording.source
     if isinstance(source, str):
         try:
@@ -42,16 +43,16 @@ def chunks_of_long(
     ----------
     recording : Recording
     chunking : Chunking
-        Of a fixed length.
+        Chunking of fixed length.
     sample_rate : float
-        Rate to resample to, in Hz.
+        Sample rate in Hz to which the recording is resampled.
 
     Yields
     ------
     chunks : list of ndarray
-        The next ones.
+        The next chunks.
     n_samples : int or None
-        With the last ones: the samples of the recording.
+        Number of samples of the recording, with the last chunks; else None.
     """
     cutter = ChunkCutter(chunking)
     for piece in stream(recording, sample_rate, block=PIECE):
@@ -65,22 +66,22 @@ class ChunkCutter:
     Parameters
     ----------
     chunking : Chunking
-        Of a fixed length.
+        Chunking of fixed length.
 
     Attributes
     ----------
     n_samples : int
-        Samples seen so far.
+        Number of samples received so far.
     """
 
     def __init__(self, chunking: Chunking) -> None:
         self._chunking = chunking
-        self._held = np.empty(0, np.float32)  # the last samples, from the next chunk's first one on
+        self._held = np.empty(0, np.float32)  # the last samples, from the start of the next chunk
         self._n_chunks = 0
         self.n_samples = 0
 
     def push(self, piece: np.ndarray) -> list[np.ndarray]:
-        """Return the chunks that are certain with the next samples."""
+        """Return the chunks that are complete with the next samples."""
         begin = self._n_chunks * self._chunking.hop
         done = max(begin - self.n_samples + len(self._held), 0)
         self._held = np.concatenate([self._held[done:], piece])
@@ -89,7 +90,7 @@ class ChunkCutter:
         return self._cut(self._chunking.bounds_of(self._n_chunks, certain))
 
     def finish(self) -> list[np.ndarray]:
-        """Return the chunks that remain."""
+        """Return the remaining chunks."""
         if not self.n_samples:
             return []
         rest = self._chunking.bounds(self.n_samples)[self._n_chunks :]

@@ -1,4 +1,4 @@
-"""PretrainedEmbedder: recordings to the features of a net that was trained on AudioSet."""
+"""PretrainedEmbedder: features of a network pretrained on AudioSet."""
 
 from __future__ import annotations
 
@@ -22,61 +22,65 @@ from skaudio.pretrained._registry import find_model
 
 
 class PretrainedEmbedder(PretrainedTransformer):
-    """Turn recordings into features with a network that was trained on AudioSet.
+    """Compute features of recordings with a network pretrained on AudioSet.
 
     Parameters
     ----------
     model : str, default="mn04_as"
-        Name of the net: "mn01_as", "mn02_as", "mn04_as", "mn05_as" and "mn10_as" are EfficientAT,
-        from the smallest to the largest; "yamnet"; "panns_mobilenetv2", "panns_cnn14" and
-        "panns_cnn14_decision_level_max"; "vggish".
+        Name of the network: "mn01_as", "mn02_as", "mn04_as", "mn05_as" or "mn10_as" (EfficientAT,
+        from the smallest to the largest), "yamnet", "panns_mobilenetv2", "panns_cnn14",
+        "panns_cnn14_decision_level_max" or "vggish".
     weights : path, sequence of paths or "random", default=None
-        None uses the official file in the folder ``pretrained`` of the data home, and downloads
-        it if it is missing. A path is that of a state dict as .pt, .pth, .npz or .h5. "random"
-        uses random weights, always the same ones, for tests and as a baseline.
+        Weights of the network. None: the official file in the folder ``pretrained`` of the data
+        home, which is downloaded if it is missing. A path: a file with a state dict as .pt, .pth,
+        .npz or .h5. "random": random weights, always the same ones, for tests and as a baseline.
     pooling : {"mean", "max", None}, default="mean"
-        How to pool the frames of a recording into one row. None returns them, an array
+        How to pool the frames of a recording into one row. None returns the frames, an array
         ``(n_features, n_frames)`` per recording.
     layer : str, default=None
-        Name of the module of the network (``net_.named_modules()``) whose output is returned. None:
-        the embedding that the authors of the network use.
+        Name of the module in ``net_.named_modules()`` whose output is returned. None: the embedding
+        that the authors of the network use.
     resolution : {"chunk", "layer"}, default="chunk"
-        "chunk": one frame per chunk, the output of ``layer`` averaged over time and frequency.
-        "layer": one frame per time step of ``layer``, with its channels in each frequency band as
-        features. In "mn04_as", "features.6" has steps of 0.08 s, "features.12" of 0.16 s.
+        Time resolution of frames. "chunk": one frame per chunk, the output of ``layer`` averaged
+        over time and frequency. "layer": one frame per time step of ``layer``, with its channels in
+        each frequency band as features. In "mn04_as", "features.6" has steps of 0.08 s,
+        "features.12" of 0.16 s.
     chunk_duration : float, "auto" or None, default="auto"
-        Length of a chunk in seconds. "auto" is the length that the network was trained with; None
-        uses the whole recording.
+        Length of a chunk in seconds. "auto" is the length with which the network was trained. None:
+        the whole recording is one chunk.
     chunk_hop : float or "auto", default="auto"
-        Seconds between the starts of successive chunks. "auto" is the network's own hop or, if
-        ``chunk_duration`` is a number, that number (no overlap).
+        Time between the starts of successive chunks in seconds. "auto" is the default of the
+        network or, if ``chunk_duration`` is a number, that number (no overlap).
     unit_norm : bool, default=False
-        Scale each row, or frame, to length 1, so that the nearest neighbours by euclidean distance
-        are those by cosine similarity.
+        Whether to scale each row (or frame) to length 1. Neighbours by euclidean distance are then
+        the same as neighbours by cosine similarity.
     on_error : {"raise", "nan"}, default="raise"
         "raise": raise one error that lists up to ten recordings that cannot be read (missing or
         damaged files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn.
     batch_size : int, default=None
-        Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
+        Number of chunks per call of the network. None: 1 to 8 on the CPU, depending on the length
+        of chunks, and 32 on other devices.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Precision of the network; the front end is always in float32. "auto" is float32, so that
-        embeddings agree between machines.
+        Precision of the network. The front end is always computed in float32. "auto" is float32, so
+        that embeddings agree between machines.
     device : str, default="cpu"
         torch device to compute on, such as "cpu" or "cuda".
     model_params : dict, default=None
-        Parameters of the network's class, such as ``{"n_classes": 10}`` for fine-tuned weights.
+        Parameters of the class of the network, such as ``{"n_classes": 10}`` for fine-tuned
+        weights.
     data_home : path, default=None
-        Where downloaded files are kept, see :func:`skaudio.datasets.get_data_home`.
+        Folder of downloaded files. None: the folder that :func:`skaudio.datasets.get_data_home`
+        returns.
     verbose : int, default=0
-        Show a progress bar.
+        Whether to show a progress bar.
 
     Attributes
     ----------
     net_ : torch.nn.Module
-        The network. It can be fine-tuned: `transform` uses its current weights. Its
-        ``front_end`` turns waveforms into its input.
+        The network. It can be fine-tuned: `transform` uses its current weights. Its ``front_end``
+        computes its input from waveforms.
     n_features_in_ : int
-        Only where `fit` was given a 2-D array.
+        Number of columns of X; only set where `fit` was given a 2-D array.
 
     See Also
     --------
@@ -84,15 +88,15 @@ class PretrainedEmbedder(PretrainedTransformer):
 
     Notes
     -----
-    Nothing is learned in `fit`, and `transform` works without it.
+    Nothing is learned in `fit`; `transform` works without it.
 
-    A recording is cut into chunks that begin every ``chunk_hop`` seconds. For nets that take inputs
-    of any length the last chunk ends with the recording, up to half a hop sooner or later than the
-    others, and only what is shorter than the net's minimum is padded with zeros; for the others
-    the last chunk ends in zeros.
+    A recording is cut into chunks that begin every ``chunk_hop`` seconds. For networks with inputs
+    of any length, the last chunk ends with the recording, so it is up to half a hop shorter or
+    longer than the others; only chunks below the minimum length of the network are padded with
+    zeros. For networks with inputs of fixed length, the last chunk is padded with zeros.
 
-    On the CPU a recording's result is the same, bit for bit, whatever is computed with it; with
-    another ``batch_size`` or number of threads it differs by rounding.
+    On the CPU, the result of a recording does not depend on the other recordings, bit for bit. It
+    differs by rounding with another ``batch_size`` or number of threads.
 
     References
     ----------
@@ -106,7 +110,7 @@ class PretrainedEmbedder(PretrainedTransformer):
     >>> from skaudio.datasets import load_spoken_digits
     >>> from skaudio.pretrained import PretrainedEmbedder
     >>> digits = load_spoken_digits()
-    >>> embedder = PretrainedEmbedder("mn01_as", weights="random")  # without: downloads them
+    >>> embedder = PretrainedEmbedder("mn01_as", weights="random")  # default: official weights
     >>> embedder.fit_transform(digits.data[:3]).shape
     (3, 96)
     """
@@ -165,8 +169,9 @@ class PretrainedEmbedder(PretrainedTransformer):
         Returns
         -------
         rows : ndarray of shape (n_recordings, n_features), float32
-            With ``pooling=None``, frames: ``(n_recordings, n_features, n_frames)``, or a 1-D
-            object array of ``(n_features, n_frames)`` if their numbers differ.
+            Features. With ``pooling=None``, frames of shape
+            ``(n_recordings, n_features, n_frames)``, or a 1-D object array of arrays
+            ``(n_features, n_frames)`` if their lengths differ.
         """
         self._check()
         recordings = check_recordings(self, X, reset=False, finite=False)
@@ -184,18 +189,19 @@ class PretrainedEmbedder(PretrainedTransformer):
         return self._wrap(rows, recordings.index, self.get_feature_names_out, table=True)
 
     def frame_times(self, n_frames: Any) -> np.ndarray:
-        """Return the times of the middles of frames, in seconds; those of ``pooling=None``.
+        """Return the times of the centres of frames in seconds, for ``pooling=None``.
 
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_frames)
-            Number of frames, or frames to count.
+            Number of frames, or an array of frames, whose last axis is counted.
 
         Returns
         -------
         times : ndarray of shape (n_frames,)
-            Of the middles of chunks. With ``resolution="layer"`` frames begin at 0; a network that
-            averages neighbours, rather than skipping some, is up to half a frame later.
+            Times of the centres of chunks. With ``resolution="layer"``, the first frame is at 0; if
+            the network averages neighbouring frames instead of skipping frames, the true times are
+            up to half a frame later.
         """
         if self.resolution == "layer":
             step = self._layer_time().stride * self._net().front_end.hop_length
@@ -231,7 +237,7 @@ class PretrainedEmbedder(PretrainedTransformer):
             return n_features
 
     def _reading(self) -> tuple[Any, float]:
-        """Return what to read of the net, and the hop of chunks in frames, 0 for one per chunk."""
+        """Return the function to read the network, and the hop of chunks in frames (0: one)."""
         if self.resolution == "chunk":
             return self._features, 0.0
         net = self._net()
@@ -262,7 +268,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         return modules[self.layer or ""]
 
     def _features(self, net: PretrainedNet, spectra: torch.Tensor) -> torch.Tensor:
-        """Run a net, and return its embedding or the mean of what one of its layers puts out."""
+        """Run a network, and return its embedding or the mean output of one of its layers."""
         if self.layer is None:
             embedding: torch.Tensor = net(spectra).embedding
             return embedding
@@ -275,11 +281,11 @@ class PretrainedEmbedder(PretrainedTransformer):
         return time_of_layer(net, self.layer, partial(self._output_of_layer, fast))
 
     def _layer_frames(self, net: PretrainedNet, spectra: torch.Tensor) -> torch.Tensor:
-        """Run a net, and return the steps of one of its layers as frames."""
+        """Run a network, and return the time steps of one of its layers as frames."""
         return as_frames(self._output_of_layer(net, spectra), self._layer_time().axis)
 
     def _output_of_layer(self, net: PretrainedNet, spectra: torch.Tensor) -> torch.Tensor:
-        """Run a net, and return what ``layer`` puts out."""
+        """Run a network, and return the output of ``layer``."""
         outputs: list[Any] = []
         recording_copy(net, self._layer(net), outputs.append)(spectra)
         if not outputs or not isinstance(outputs[-1], torch.Tensor):

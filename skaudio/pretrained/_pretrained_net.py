@@ -1,4 +1,4 @@
-"""What every pretrained net is: a module over log-mel spectrograms, and its front end."""
+"""Base class of pretrained networks: a module over log-mel spectrograms, and its front end."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from skaudio.dsp import Analysis
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """A log-mel analysis, with what some nets do before and after it.
+    """A log-mel analysis, with pre-emphasis, padding and scaling of some networks.
 
     Attributes
     ----------
     sample_rate : int
-        In Hz.
+        Sample rate in Hz.
     analysis : Analysis
     preemphasis : float
-        ``x[t] - preemphasis * x[t - 1]``, one sample shorter; 0 leaves the waveform alone.
+        Coefficient of ``x[t] - preemphasis * x[t - 1]``, which is one sample shorter. 0: no
+        pre-emphasis.
     pad : int
-        Zeros at either end: a frame whose window is shorter than its transform begins with the
-        window, as in TensorFlow.
+        Number of zeros at either end. A frame whose window is shorter than its FFT then begins with
+        the window, as in TensorFlow.
     shift, scale : float
         The result is ``(log_mel + shift) / scale``.
     """
@@ -40,7 +41,7 @@ class FrontEnd:
 
     @property
     def hop_length(self) -> int:
-        """Samples from frame to frame."""
+        """Number of samples between successive frames."""
         return self.analysis.framing.hop_length
 
     def encode(self, waveform: np.ndarray, warp_factor: float = 1.0) -> np.ndarray:
@@ -61,14 +62,14 @@ class FrontEnd:
         Parameters
         ----------
         waveforms : array or tensor of shape (n, n_samples)
-            At `sample_rate`.
+            Waveforms at `sample_rate`.
         device : str or torch.device
-            Where to compute.
+            Device to compute on.
 
         Returns
         -------
         log_mel : Tensor
-            What the net's ``forward`` takes.
+            Input of the network's ``forward``.
         """
         rows = [self._prepare(np.asarray(w, dtype=np.float32)) for w in waveforms]
         frames = torch.stack(self.analysis.encode_batch(rows, device=device))
@@ -81,15 +82,15 @@ class FrontEnd:
 
 
 class Output(NamedTuple):
-    """What a net makes of a batch of log-mel spectrograms.
+    """Output of a network for a batch of log-mel spectrograms.
 
     Attributes
     ----------
     embedding : Tensor of shape (n, n_features)
     logits : Tensor of shape (n, n_classes) or None
-        Before the sigmoid; None for a net without classes.
+        Values before the sigmoid. None for a network without classes.
     frame_logits : Tensor of shape (n, n_classes, n_frames) or None
-        Of a net that decides by the frame.
+        Logits of frames. None for a network that does not classify frames.
     """
 
     embedding: torch.Tensor
@@ -114,24 +115,25 @@ class Stage:
 
 
 class PretrainedNet(nn.Module):
-    """A net over log-mel spectrograms ``(n, n_mels, n_frames)``, with its front end.
+    """A network over log-mel spectrograms ``(n, n_mels, n_frames)``, with its front end.
 
     Attributes
     ----------
     front_end : FrontEnd
-        Waveforms to log-mel spectrograms.
+        Computes log-mel spectrograms from waveforms.
     n_features, n_classes : int
-        Sizes of the embedding and of the output; 0 classes for a net that has none.
+        Sizes of the embedding and of the output. 0 classes: the network has only an embedding.
     chunk_duration, chunk_hop : float
-        How recordings are cut by default, in seconds.
+        Default length and hop of chunks, in seconds.
     fixed : bool
-        The net takes chunks of one length only, which end in zeros where a recording ends.
+        Whether the network takes chunks of one length only. The last chunk is then padded with
+        zeros.
     min_samples : int
-        The shortest input; shorter recordings are followed by zeros.
+        Length of the shortest input. Shorter recordings are padded with zeros.
     frame_duration : float or None
-        Seconds between the frames of ``Output.frame_logits``.
+        Time between the frames of ``Output.frame_logits`` in seconds.
     time_axis : int
-        The axis of time in what its stages pass on.
+        The axis of time in the maps between stages.
     """
 
     front_end: ClassVar[FrontEnd]
@@ -143,15 +145,15 @@ class PretrainedNet(nn.Module):
     min_samples: ClassVar[int] = 1
     frame_duration: ClassVar[float | None] = None
     time_axis: ClassVar[int] = 3
-    # What `weights_source` returned when the weights were loaded.
+    # Value of `weights_source` when the weights were loaded.
     weights_source: tuple[Any, ...] = ()
 
     def convert(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return the tensors of an official file under the names of ``state_dict``."""
+        """Convert the tensors of an official file to the names of ``state_dict``."""
         return dict(tensors)
 
     def reset(self) -> None:
-        """Draw weights that keep the signal's size from layer to layer, from torch's generator."""
+        """Draw random weights that keep the scale of the signal from layer to layer."""
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 nn.init.kaiming_normal_(module.weight)
@@ -161,7 +163,7 @@ class PretrainedNet(nn.Module):
         return [Stage((self,), lambda x: self(x).embedding)]
 
     def fold_batch_norm(self) -> None:
-        """Fold what the general way, a convolution before its normalisation, does not reach."""
+        """Fold batch normalisations that do not directly follow a convolution; none by default."""
 
     def forward(self, x: torch.Tensor) -> Output:
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What the embedder and the tagger share: the net, the recordings, the chunks."""
+"""Base class of the embedder and the tagger: the network, the recordings, the chunks."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from skaudio.pretrained._inference import inference_net, weights_hash
 from skaudio.pretrained._pretrained_net import PretrainedNet
 from skaudio.pretrained._registry import find_model, load_net
 
-# "auto" is float32: embeddings of several machines are compared with each other.
+# "auto" is float32, because embeddings from different machines are compared with each other.
 DTYPES = {"auto": torch.float32, "float32": torch.float32, "bfloat16": torch.bfloat16}
 
-# Runs a net on spectrograms.
+# A function that runs a network on spectrograms.
 Call = Callable[[PretrainedNet, torch.Tensor], torch.Tensor]
 
 _PATHS = sequence("sequence of paths", "a list of paths", PATH)
@@ -43,7 +43,7 @@ LABELS = sequence("sequence of str", "a list of labels", TEXT)
 class PretrainedTransformer(
     HoldsNet, ChunkStreamMixin, FrameOutputMixin, TransformerMixin, BaseEstimator
 ):
-    """Recordings through a pretrained net; nothing is learned from them."""
+    """Base class of transformers with a pretrained network; nothing is learned from X."""
 
     model: str
     weights: Any
@@ -59,7 +59,7 @@ class PretrainedTransformer(
     verbose: int
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Load the net; nothing is learned from X.
+        """Load the network; nothing is learned from X.
 
         Parameters
         ----------
@@ -80,14 +80,14 @@ class PretrainedTransformer(
 
     @property
     def sample_rate(self) -> int:
-        """Rate in Hz of the net: recordings are resampled to it, bare arrays are at it."""
+        """Sample rate of the network in Hz; recordings are resampled to it, arrays must have it."""
         return find_model(self.model).net.front_end.sample_rate
 
     def weights_hash(self) -> str:
-        """Return the sha256 of the weights in use, of ``net_`` where there is one.
+        """Return the sha256 of the weights, after `fit` those of ``net_``.
 
-        Two estimators have the same if and only if all tensors of their nets are the same; it is
-        computed anew only when the weights have changed.
+        Two estimators have the same hash if and only if all tensors of their networks are equal.
+        The hash is cached until the weights change.
 
         Returns
         -------
@@ -96,18 +96,18 @@ class PretrainedTransformer(
         return weights_hash(self._net())
 
     def chunk_times(self, n_chunks: Any) -> np.ndarray:
-        """Return when chunks begin and end, in seconds.
+        """Return the start and end of each chunk in seconds.
 
         Parameters
         ----------
         n_chunks : int or ndarray of shape (..., n_chunks)
-            Number of chunks, or chunks to count.
+            Number of chunks, or an array of chunks, whose last axis is counted.
 
         Returns
         -------
         times : ndarray of shape (n_chunks, 2)
-            The last chunk of a recording may end sooner or later than stated here, with the
-            recording; see the user guide.
+            Start and end of each chunk. The last chunk of a recording may end earlier or later than
+            stated here, because it ends with the recording; see the user guide.
         """
         chunking = self._chunking(self._net())
         if chunking.length is None:
@@ -136,10 +136,11 @@ class PretrainedTransformer(
         call: Call,
         fold: bool = True,
     ) -> Iterator[tuple[list[np.ndarray], int]]:
-        """Yield what ``call`` makes of each chunk with the net, and the samples.
+        """Yield the results of ``call`` for the chunks of recordings, and numbers of samples.
 
-        One pair for each recording: a list with an item per chunk, and the number of samples at
-        the net's rate. With ``on_error="nan"``, no items for a recording that cannot be read.
+        There is one pair for each recording: a list with an item per chunk, and the number of
+        samples at the sample rate of the network. With ``on_error="nan"``, the list of a recording
+        that cannot be read is empty.
         """
         work = self._extraction(call, fold)
         with progress_bar(len(recordings), self.verbose) as progress:

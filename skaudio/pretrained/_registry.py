@@ -1,4 +1,4 @@
-"""The pretrained nets by name: what to build, where its weights are, and loading them."""
+"""The pretrained networks by name: their classes and their files of weights."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from skaudio.pretrained._weights import read_tensors
 from skaudio.pretrained._yamnet import YAMNet
 
 RANDOM = "random"
-# In bytes; the largest official file has a third of it.
+# Largest size of a file in bytes. The largest official file has a third of it.
 LARGEST_FILE = 1 << 30
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A file of weights as its authors publish it.
+    """A file of weights, as published by its authors.
 
     Attributes
     ----------
     name : str
-        Its name in the folder ``pretrained`` of the data home.
+        Name of the file in the folder ``pretrained`` of the data home.
     url : str
     size : int or None
-        In bytes, where it is stated.
+        Size in bytes, if it is published.
     known_hash : str or None
-        With its kind, "sha256:..." or "md5:..."; None where nobody has stated one: a hash that was
-        not computed is not written down.
+        Hash with its kind, "sha256:..." or "md5:...". None if no hash is published and none was
+        computed from the file.
     """
 
     name: str
@@ -53,32 +53,32 @@ class WeightsFile:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """Where else it may come from: GitHub keeps the files of releases on other hosts."""
+        """Further allowed hosts: GitHub stores the files of releases on other hosts."""
         return ("githubusercontent.com",) if "://github.com/" in self.url else ()
 
 
 @dataclass(frozen=True)
 class Model:
-    """A pretrained net: its class and parameters, its files, its labels, its licence."""
+    """A pretrained network: its class and parameters, files, labels and licence."""
 
     net: type[PretrainedNet]
     files: tuple[WeightsFile, ...]
     licence: str
     params: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     labels: str | None = "audioset"
-    # Files that are needed only with this parameter of the net.
+    # Files that are needed only with this parameter of the network.
     extras: Mapping[str, WeightsFile] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def efficientat(width: float, file: str, size: int, known_hash: str | None = None) -> Model:
-    """Return an entry of EfficientAT."""
+    """Return the registry entry of an EfficientAT network."""
     url = f"https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/{file}"
     files = (WeightsFile(file, url, size, known_hash),)
     return Model(EfficientAT, files, "MIT", {"width": width})
 
 
 def pann(net: type[PretrainedNet], score: str, **facts: Any) -> Model:
-    """Return an entry of PANNs."""
+    """Return the registry entry of a PANN."""
     file = f"{score}.pth"
     url = f"https://zenodo.org/record/3987831/files/{file.replace('=', '%3D')}"
     return Model(net, (WeightsFile(file, url, **facts),), "CC BY 4.0")
@@ -139,7 +139,7 @@ MODELS: dict[str, Model] = {
 
 
 def find_model(name: Any) -> Model:
-    """Return the entry of a name, or say which name may have been meant."""
+    """Return the entry of a name; the error for an unknown name suggests a similar one."""
     if isinstance(name, str) and name in MODELS:
         return MODELS[name]
     near = difflib.get_close_matches(str(name), MODELS, n=1, cutoff=0.3)
@@ -148,16 +148,16 @@ def find_model(name: Any) -> Model:
 
 
 def find_weights(name: str, weights: Any, model_params: Any, data_home: Any) -> tuple[Path, ...]:
-    """Return the files that hold a model's weights, downloading what is missing.
+    """Return the files with the weights of a model; download missing files.
 
     Parameters
     ----------
     name : str
-        Of the model.
+        Name of the model.
     weights : path, sequence of paths or None
-        Named files are taken as they are; None looks into the data home.
+        Given files are used as they are. None: the official files in the data home.
     model_params : dict or None
-        Parameters of the net that may ask for more files.
+        Parameters of the network; some need further files.
     data_home : path or None
     """
     if weights is not None:
@@ -221,9 +221,9 @@ def build_net(name: str, model_params: Any) -> PretrainedNet:
 
 
 def load_net(name: str, weights: Any, model_params: Any, data_home: Any) -> PretrainedNet:
-    """Build a model's net and load its weights; a new module each time, in evaluation mode."""
+    """Build the network of a model and load its weights; return a new module in evaluation mode."""
     random = isinstance(weights, str) and weights == RANDOM
-    # Building draws random weights: the global generator is left as it was.
+    # Building the network draws random weights. The global generator must not change.
     with seeded(0):
         net = build_net(name, model_params)
         if random:
@@ -241,7 +241,7 @@ def load_net(name: str, weights: Any, model_params: Any, data_home: Any) -> Pret
 
 
 def _is_official(path: Path) -> bool:
-    """Return whether a file is one of the official ones: by hash, or by name if none is known."""
+    """Return whether a file is official: by its hash, or by its name if no hash is known."""
     files = [f for model in MODELS.values() for f in (*model.files, *model.extras.values())]
     for file in files:
         kind, _, expected = (file.known_hash or "").partition(":")
@@ -255,7 +255,7 @@ def _set_weights(
 ) -> None:
     where = " and ".join(str(path) for path in paths)
     own = net.state_dict()
-    # Counters that evaluation does not use; files written by other tools leave them out.
+    # Counters (num_batches_tracked) are not used in evaluation, and some tools do not store them.
     missing = [k for k in own if k not in state and not k.endswith("num_batches_tracked")]
     strange = [k for k in state if k not in own]
     shapes = [k for k in own if k in state and state[k].shape != own[k].shape]
@@ -279,13 +279,13 @@ def _set_weights(
 def shared_net(
     name: str, params: tuple[Any, ...], random: bool, stamps: tuple[Any, ...]
 ) -> PretrainedNet:
-    """Return a net that is not to be changed, loaded once per process and version of its files."""
+    """Return a network, which must not be changed; it is loaded once per version of its files."""
     weights = RANDOM if random else [path for path, *_ in stamps]
     return load_net(name, weights, dict(params), None)
 
 
 def weights_source(name: str, weights: Any, model_params: Any, data_home: Any) -> tuple[Any, ...]:
-    """Return what determines a net: its name, its parameters, and the state of its files."""
+    """Return a key of a network: its name, its parameters and the state of its files."""
     random = isinstance(weights, str) and weights == RANDOM
     find_model(name)
     paths = () if random else find_weights(name, weights, model_params, data_home)

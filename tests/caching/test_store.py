@@ -2,6 +2,7 @@
 
 import errno
 import io
+import json
 import os
 import time
 import zlib
@@ -13,10 +14,11 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+from skaudio._files.local import STALE
 from skaudio.caching import CachedTransformer, _result_store
 from skaudio.caching._cache_keys import digest
 from skaudio.caching._lookup import fetch
-from skaudio.caching._result_store import STALE, Store
+from skaudio.caching._result_store import Store
 from skaudio.encoders import MFCC
 
 ROW = np.arange(6, dtype=np.float32)
@@ -329,11 +331,14 @@ class TestWhatElseLiesThere:
         def fail(*args, **kwargs):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        for name in ("_write", "FileLock", "file_lock"):
+        for name in ("write_whole", "FileLock", "file_lock"):
             monkeypatch.setattr(_result_store, name, fail)
         self.same(cached)
-        with pytest.raises(OSError, match="No space left"):
-            cached.transform([np.full(4000, 0.5, np.float32)])
+
+    def test_files_can_be_read_by_whoever_may_read_new_files(self, cached, tmp_path):
+        (tmp_path / "plain").touch()
+        modes = {path.stat().st_mode for path in tmp_path.rglob("*.*") if path.suffix != ".lock"}
+        assert modes == {(tmp_path / "plain").stat().st_mode}
 
     def test_what_killed_processes_left_goes_at_the_next_miss(self, cached, tmp_path):
         (own,) = tmp_path.glob("skaudio/MFCC-*")
@@ -352,3 +357,90 @@ class TestWhatElseLiesThere:
             assert not any(path.exists() for path in left)
             assert held.exists()
             assert young.exists()
+
+
+class TestFullDisk:
+    """What is computed is returned with one warning; nothing half-written is left."""
+
+    ROWS: ClassVar = [ROW + i for i in range(9)]
+
+    def fetch(self, store):
+        done = []
+
+        def compute(positions):
+            done.extend(positions)
+            return [self.ROWS[i] for i in positions]
+
+        rows = fetch(store, keys(9), compute, batch_size=3)
+        np.testing.assert_array_equal(rows, self.ROWS)
+        return done
+
+    def left(self, folder):
+        found = (path for path in folder.rglob("*") if path.suffix in (".tmp", ".lock"))
+        return [path for path in found if path.name != "state.lock"]
+
+    @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT])
+    @pytest.mark.parametrize("n_before", [*range(0, 16, 2), 15])
+    @pytest.mark.parametrize("place", ["mkdir", "lock", "write", "rename"])
+    def test_at_any_step(self, tmp_path, monkeypatch, place, n_before, error):
+        owner, name = {
+            "mkdir": (Path, "mkdir"),
+            "lock": (_result_store, "file_lock"),
+            "write": (_result_store, "write_whole"),
+            "rename": (os, "replace"),
+        }[place]
+        function = getattr(owner, name)
+        calls = []
+
+        def fill(*args, **kwargs):
+            calls.append(args)
+            if len(calls) > n_before:
+                raise OSError(error, os.strerror(error))
+            return function(*args, **kwargs)
+
+        def store():
+            return Store(tmp_path / "memory", "Kind-1", "{}", 10_000)
+
+        with monkeypatch.context() as full:
+            full.setattr(owner, name, fill)
+            if place == "lock" and n_before >= 9:  # all locks are taken
+                assert self.fetch(store()) == list(range(9))
+            else:
+                message = f"memory: results cannot be stored in .*{os.strerror(error)}.*Free some"
+                with pytest.warns(UserWarning, match=message) as caught:
+                    assert self.fetch(store()) == list(range(9))
+                assert len(caught) == 1
+                assert caught[0].filename == __file__
+        assert self.left(tmp_path) == []
+        stored = [key for key in keys(9) if store().load(key) is not None]
+        # There is room again: what was not stored is computed, and all is counted.
+        again = self.fetch(store())
+        assert [keys(9)[i] for i in again] == [key for key in keys(9) if key not in stored]
+        assert self.fetch(store()) == []
+        if again:
+            total = json.loads((tmp_path / "memory" / "state.json").read_text())["bytes"]
+            assert total == store().info().n_bytes
+
+    def test_computed_but_not_to_be_written(self, store, monkeypatch):
+        """Whatever the error is, such as a network drive that went away."""
+
+        def fail(path, content):
+            raise OSError(errno.EIO, "Input/output error")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(_result_store, "write_whole", fail)
+            with pytest.warns(UserWarning, match=r"cannot be stored in .*Input/output error"):
+                assert self.fetch(store) == list(range(9))
+        assert store.info()[:5] == (0, 0, 0, 0, 0)
+
+    @pytest.mark.parametrize("place", ["file_lock", "write_whole"])
+    def test_forbidden_before_anything_is_computed(self, tmp_path, monkeypatch, place):
+        def fail(*args, **kwargs):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(_result_store, place, fail)
+        store = Store(tmp_path / "memory", "Kind-1", "{}", None)
+        message = r"memory: results cannot be kept in .*memory \(Permission denied\)\. Expected"
+        with pytest.raises(OSError, match=message):
+            fetch(store, keys(9), lambda p: pytest.fail("computed"), batch_size=3)
+        assert self.left(tmp_path) == []

@@ -140,6 +140,21 @@ def test_other_columns_come_back(tmp_path):
     pd.testing.assert_frame_equal(read_events(tmp_path / "e.tsv"), check_events(events))
 
 
+def test_a_table_that_is_replaced_keeps_permissions_and_links(tmp_path):
+    first, link = tmp_path / "first.csv", tmp_path / "link.csv"
+    write_events(table(("a", 0, 1, "dog")), first)
+    plain = tmp_path / "plain"
+    plain.touch()
+    assert first.stat().st_mode == plain.stat().st_mode
+    first.chmod(0o640)
+    link.symlink_to(first)
+    write_events(table(("b", 0, 1, "dog")), link)
+    assert link.is_symlink()
+    assert first.stat().st_mode & 0o777 == 0o640
+    assert list(read_events(first)["file"]) == ["b"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["first.csv", "link.csv", "plain"]
+
+
 def test_tables_of_others(tmp_path):
     """With a byte order mark, DCASE's recordings without events, lines of Windows, short rows."""
     path = tmp_path / "e.tsv"

@@ -1,0 +1,25 @@
+"""What a cache has found, computed and removed, and how large it is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class CacheInfo(NamedTuple):
+    """Statistics of a cache for a transformer with its parameters.
+
+    Counted over all processes and runs, since the folder was made.
+    """
+
+    hits: int
+    """Results that were found."""
+    misses: int
+    """Results that were not there, and were computed."""
+    evicted: int
+    """Results removed to make room."""
+    currsize: int
+    """Recordings whose results are there now."""
+    n_bytes: int
+    """Disk space of these results."""
+    max_bytes: float | None
+    """Limit on the disk space of the results of all transformers in the folder."""
