@@ -28,7 +28,7 @@ class FineTunedClassifier(FineTuned):
     Parameters
     ----------
     model : str, default="mn04_as"
-        Name of the net, as for :class:`PretrainedEmbedder`.
+        Name of the network, as for :class:`PretrainedEmbedder`.
     weights : path, sequence of paths or "random", default=None
         What training starts from, as for :class:`PretrainedEmbedder`.
     unfreeze : int, "head", "all" or "staged", default="staged"
@@ -36,29 +36,29 @@ class FineTunedClassifier(FineTuned):
         alone for ``head_epochs``, then everything; an integer: the head, and so many of the
         network's last layers.
     lr_multipliers : dict of str to float, default=None
-        Factors of ``lr`` for parts of the net, by name or pattern: the name of a parameter or a
-        module, as in ``PretrainedEmbedder().net_.named_modules()``, or "head". ``*`` stands for any
-        characters; of several entries that match, the last one counts. 0 freezes; what no entry
-        matches has 1. None: ``{"*": 0.1, "head": 1}``.
+        Factors of ``lr`` for parts of the network. Keys are names of parameters or modules, as in
+        ``PretrainedEmbedder().net_.named_modules()``, or "head"; ``*`` stands for any characters.
+        If several keys match, the last one counts. 0 freezes a part. Parts that no key matches have
+        the factor 1. None: ``{"*": 0.1, "head": 1}``.
     freeze_batch_norm : bool, default=True
-        Keep means and variances of the batch normalisations as they are. False adapts those of
-        layers that are trained.
+        Whether the batch normalisations keep their means and variances. False: those of layers
+        that are trained are updated.
     head_epochs : int, default=30
-        Epochs of the head alone with ``unfreeze="staged"``, on embeddings without augmentation
-        that are computed once.
+        Epochs of the head alone with ``unfreeze="staged"``. Its inputs are embeddings without
+        augmentation, which are computed once.
     augmentation : transformer or Pipeline, default=None
-        Augmentations, applied in training only, with new draws in each epoch: those of waveforms
-        before the network's front end, those of frames (`TimeMask`...) after it.
+        Augmentations. They are applied in training only, with new draws in each epoch: those of
+        waveforms before the front end of the network, those of frames (`TimeMask`...) after it.
     pooling : {"mean", "max"}, default="mean"
         How to pool the embeddings of a recording's chunks.
     chunk_duration : float, "auto" or None, default="auto"
-        Length of a chunk in seconds. "auto" is the length that the network was trained with; None
-        uses the whole recording.
+        Length of a chunk in seconds. "auto" is the length with which the network was trained. None:
+        the whole recording is one chunk.
     chunk_hop : float or "auto", default="auto"
-        Seconds between the starts of successive chunks. "auto" is the network's own hop or, if
-        ``chunk_duration`` is a number, that number (no overlap).
+        Time between the starts of successive chunks in seconds. "auto" is the default of the
+        network or, if ``chunk_duration`` is a number, that number (no overlap).
     dropout : float, default=0.2
-        Share of the embedding's values that is dropped before the head.
+        Share of the values of the embedding that are dropped before the head.
     max_epochs : int, default=15
         Passes over the training recordings, after those of ``head_epochs``.
     batch_size : int, default=32
@@ -71,13 +71,13 @@ class FineTunedClassifier(FineTuned):
     label_smoothing : float, default=0.1
         Fraction of the probability that the loss distributes over all classes.
     early_stopping : bool, default=False
-        Hold out a part of the training data, stop when the loss on it no longer decreases, and
-        restore the weights of the best epoch.
+        Whether to hold out a part of the training data, stop when the loss on it no longer
+        decreases, and restore the weights of the best epoch.
     validation_fraction : float, default=0.1
         Fraction of the training data that is held out; whole groups if ``groups`` are passed to
         `fit`. Less is held out if a class would otherwise be missing from the training part.
     n_iter_no_change : int, default=10
-        Epochs without improvement before stopping.
+        Number of epochs without improvement after which training stops.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Precision of training. "auto" uses bfloat16 where it is faster: on GPUs that support it,
         and for convolutions on CPUs that support it. Prediction is in float32.
@@ -87,16 +87,18 @@ class FineTunedClassifier(FineTuned):
         Seed of the head's weights, batches, dropout and augmentations. With the same int and
         number of torch threads, results are bit-equal.
     warm_start : bool, default=False
-        Start from the weights of the previous fit. Frames, labels and parameters of the net must
-        be the same.
+        Whether to start from the weights of the previous `fit`. The number of features, the labels
+        and the parameters of the network must be the same.
     model_params : dict, default=None
-        Parameters of the network's class, such as ``{"n_classes": 10}`` for fine-tuned weights.
+        Parameters of the class of the network, such as ``{"n_classes": 10}`` for fine-tuned
+        weights.
     data_home : path, default=None
-        Where downloaded files are kept, see :func:`skaudio.datasets.get_data_home`.
+        Folder of downloaded files. None: the folder that :func:`skaudio.datasets.get_data_home`
+        returns.
     verbose : int, default=0
-        Show a progress bar.
+        Whether to show a progress bar.
     callbacks : list of skorch callbacks, default=None
-        Added to the schedule, the gradient clipping and early stopping.
+        Callbacks besides the learning rate schedule, the gradient clipping and early stopping.
     net_params : dict, default=None
         Parameters of `skorch.NeuralNet` that replace those set here, such as ``optimizer``;
         ``{"callbacks__schedule": None}`` removes the schedule.
@@ -106,7 +108,7 @@ class FineTunedClassifier(FineTuned):
     labels_ : ndarray of shape (n_labels,)
         Names of the classes, or of the labels: the columns of `predict_proba`.
     classes_ : ndarray of shape (n_labels,) or (n_labels, 2)
-        ``labels_`` if each recording has one label, else a row [0, 1] for each label.
+        ``labels_`` if each recording has one label, otherwise a row [0, 1] for each label.
     net_ : skorch.NeuralNet
         ``net_.module_.trunk`` is the network, ``net_.module_.head`` the linear layer. Optimizer,
         criterion and callbacks are not kept.
@@ -116,16 +118,16 @@ class FineTunedClassifier(FineTuned):
     n_iter_ : int
         Epochs trained, those of ``head_epochs`` included.
     n_features_in_ : int
-        Only where `fit` was given a 2-D array.
+        Number of columns of X; only set where `fit` was given a 2-D array.
 
     See Also
     --------
-    PretrainedEmbedder : Features of a network that is not trained further.
+    PretrainedEmbedder : Features of a network without training.
 
     Notes
     -----
-    What comes before the first layer that is trained is computed once, unless there are
-    augmentations. Frozen weights do not change by a bit.
+    The output of the layers before the first one that is trained is computed once, unless there
+    are augmentations. Frozen weights do not change.
 
     AdamW with a weight decay of 0.01, a one-cycle schedule, and gradients clipped to norm 1.
     Multipliers for each layer ("discriminative fine-tuning"): Howard & Ruder 2018, "Universal
