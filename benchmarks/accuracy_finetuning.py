@@ -1,6 +1,6 @@
 """Whether training a pretrained network further pays, against a classifier on its features.
 
-    python benchmarks/accuracy_finetuning.py run esc10 [--folds 1 2 3 4] [--settings frozen head all]
+    python benchmarks/accuracy_finetuning.py run esc10 [--folds 1 2 3 4] [--settings frozen all]
         [--seeds 0] [--out results.jsonl]
     python benchmarks/accuracy_finetuning.py inner esc10 [--folds 1] [--settings ...]
     python benchmarks/accuracy_finetuning.py show [--out results.jsonl]
