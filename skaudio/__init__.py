@@ -69,8 +69,8 @@ _NAMES = {
     "pooling": "FramePooling FrameUnion",
     "nets": (
         "CRNN GRU LOUDNESS_WEIGHT TDNN AllPairsLoss AngularMarginLoss ContrastiveLoss LeNet "
-        "MixedLabelLoss Standardize StandardizedNet StatisticsPooling SupervisedContrastiveLoss "
-        "TimePooling WeakLabelLoss WeakPooling recording_mean"
+        "MixedLabelLoss Standardize StandardizedNet StatisticsPooling StatisticsTDNN "
+        "SupervisedContrastiveLoss TimePooling WeakLabelLoss WeakPooling recording_mean"
     ),
     "events": (
         "check_events events_to_frames events_to_target file_names frames_to_events "

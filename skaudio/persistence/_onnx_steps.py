@@ -18,6 +18,7 @@ from skaudio.encoders import MFCC, STFT, MelSpectrogram, Spectrogram, Waveform
 from skaudio.persistence import _onnx_nets as layers
 from skaudio.persistence._onnx_front_end import analyse, fit_samples, read_waves
 from skaudio.persistence._onnx_graph import Graph
+from skaudio.persistence._onnx_layers import unit_norm
 from skaudio.persistence._onnx_pooling import add_deltas, pool
 from skaudio.persistence._onnx_pretrained import embed, tag
 from skaudio.persistence._onnx_tails import add_table_step
@@ -211,7 +212,7 @@ def _detector(export: Export, detector: Any, flow: Flow) -> Flow:
 def _siamese(export: Export, embedder: Any, flow: Flow) -> Flow:
     net, frames = _standardized(export, embedder, flow)
     rows = _outputs(export, embedder, net, frames)
-    return layers.unit_norm(rows) if embedder.unit_norm else rows
+    return unit_norm(rows) if embedder.unit_norm else rows
 
 
 def _net_embedder(export: Export, embedder: Any, flow: Flow) -> Flow:
@@ -232,14 +233,14 @@ def _net_embedder(export: Export, embedder: Any, flow: Flow) -> Flow:
             "an estimator with a LeNet or GRU."
         )
     rows = layers.features_of(net, frames)
-    return layers.unit_norm(rows) if embedder.unit_norm else rows
+    return unit_norm(rows) if embedder.unit_norm else rows
 
 
 def _wccn(export: Export, wccn: Any, flow: Flow) -> Flow:
     check_is_fitted(wccn)
     rows = _need(wccn, flow, Rows)
     rows = Rows(rows.values @ wccn.whitening_.astype(np.float32), rows.n_columns)
-    return layers.unit_norm(rows) if wccn.unit_norm else rows
+    return unit_norm(rows) if wccn.unit_norm else rows
 
 
 def _pretrained(export: Export, transformer: Any, flow: Flow) -> Flow:
