@@ -20,7 +20,7 @@ COMPUTING = {"skaudio": skaudio, "scikit-learn": sklearn, "torch": torch, "numpy
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the libraries that compute."""
+    """Return the versions of the libraries that affect results."""
     return {name: str(module.__version__) for name, module in COMPUTING.items()}
 
 

@@ -295,6 +295,6 @@ class AudioTagger(PretrainedTransformer):
         n_labels = len(self.labels or labels_of(find_model(self.model).labels or ""))
         if n_labels != net.n_classes:
             raise ValueError(
-                f"the net has {net.n_classes} outputs, and there are {n_labels} labels: pass "
+                f"the network has {net.n_classes} outputs, and there are {n_labels} labels: pass "
                 "labels=, the names of its outputs."
             )
