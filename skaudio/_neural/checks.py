@@ -134,8 +134,8 @@ def check_n_features(module: Any, n_features: int, *, warm_start: bool = False) 
     if warm_start:
         raise ValueError(
             f"warm_start: X has {n_features} features per frame, expected {expected} as in the "
-            "first fit, because its network is trained further. Pass frames of the same encoder, or "
-            "warm_start=False for a new network."
+            "first fit, because its network is trained further. Pass frames of the same encoder, "
+            "or warm_start=False for a new network."
         )
     raise ValueError(
         f"X has {n_features} features per frame, expected the {expected} of fit. Were the "

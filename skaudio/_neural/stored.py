@@ -115,7 +115,9 @@ def _bounded(n_tensors: int, n_numbers: int) -> Iterator[None]:
         left["parts"] -= 1
         left["numbers"] -= part.numel() if isinstance(part, torch.Tensor) else 0
         if min(left.values()) < 0:
-            raise ValueError("the parameters describe a much larger network than the weights are for")
+            raise ValueError(
+                "the parameters describe a much larger network than the weights are for"
+            )
 
     handles = [
         hooks.register_module_parameter_registration_hook(count),
