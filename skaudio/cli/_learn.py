@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.spatial.distance import pdist
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, StratifiedKFold
 
@@ -20,7 +21,13 @@ from skaudio.cli._inputs import run_over, with_workers
 from skaudio.cli._labels import Labelled, labelled
 from skaudio.cli._printing import list_failures, note, records, show, show_json
 from skaudio.events import read_events
-from skaudio.metrics import event_based_f1, scores_by, segment_based_f1, worst_classified
+from skaudio.metrics import (
+    equal_error_rate,
+    event_based_f1,
+    scores_by,
+    segment_based_f1,
+    worst_classified,
+)
 
 # Number of recordings whose durations are used to choose a recipe, and the longest duration of
 # words in seconds.
@@ -141,7 +148,16 @@ def _cross_validate(
 def _fit_and_score(
     model: Any, files: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray
 ) -> float:
-    return float(model.fit(files[train], y[train]).score(files[test], y[test]))
+    return _score(model.fit(files[train], y[train]), files[test], y[test])
+
+
+def _score(model: Any, files: Any, y: Any) -> float:
+    """Return the accuracy of a classifier, or one minus the equal error rate of an embedder."""
+    if hasattr(model, "score"):
+        return float(model.score(files, y))
+    codes = np.unique(y, return_inverse=True)[1]
+    same = pdist(codes[:, None], "cityblock") == 0
+    return 1 - equal_error_rate(same, -pdist(model.transform(files)))
 
 
 def _mean_and_error(scores: pd.Series) -> tuple[float, float]:
@@ -168,7 +184,7 @@ def evaluate(options: Any) -> int:
     model = skaudio.load(options.model)
     data = labelled(options, skip=True)
     if not hasattr(model, "predict"):
-        score = model.score(data.files, data.classes)
+        score = _score(model, data.files, data.classes)
         show(pd.DataFrame({"equal_error_rate": [1 - score]}), options.form)
         return 1 if data.skipped else 0
     known = {str(label): label for label in model.classes_}
