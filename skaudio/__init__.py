@@ -26,8 +26,9 @@ classifiers
 embedders
     Embeddings of recordings: `NetEmbedder`, `SiameseEmbedder`.
 pretrained
-    Networks pretrained on AudioSet: `PretrainedEmbedder` (features), `AudioTagger` (classes).
-    Features of any network: `TorchEmbedder`, `TransformersEmbedder`, `OnnxEmbedder`.
+    Networks pretrained on AudioSet: `PretrainedEmbedder` (features), `AudioTagger` (classes),
+    `FineTunedClassifier` (trained further). Features of any network: `TorchEmbedder`,
+    `TransformersEmbedder`, `OnnxEmbedder`.
 caching
     Caching of results on disk: `CachedTransformer`.
 recipes
@@ -80,7 +81,8 @@ _NAMES = {
     "classifiers": "GRUClassifier LeNetClassifier NetClassifier",
     "embedders": "WCCN NetEmbedder SiameseEmbedder",
     "pretrained": (
-        "AudioTagger OnnxEmbedder PretrainedEmbedder TorchEmbedder TransformersEmbedder download"
+        "AudioTagger FineTunedClassifier OnnxEmbedder PretrainedEmbedder TorchEmbedder "
+        "TransformersEmbedder download"
     ),
     "caching": "CacheInfo CachedTransformer",
     "metrics": (
