@@ -1,4 +1,4 @@
-"""Pretrained networks: a recording is cut into chunks, which go through the network one by one."""
+"""Pretrained networks: a recording is cut into chunks, which are processed one by one."""
 
 from __future__ import annotations
 

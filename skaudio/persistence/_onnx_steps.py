@@ -80,7 +80,7 @@ class Export:
         )
 
     def state_rate(self, rate: float, step: Any) -> None:
-        """Note the sample rate of the input; there is no resampling inside the graph."""
+        """Store the sample rate of the input; a graph cannot resample."""
         if self.sample_rate is None:
             self.sample_rate = rate
         elif self.sample_rate != rate:
@@ -92,7 +92,7 @@ class Export:
 
 
 def unwrapped(estimator: Any) -> Any:
-    """Return what computes: the best estimator of a search, the transformer behind a cache."""
+    """Return the inner estimator: the best one of a search, the transformer of a cache."""
     while True:
         if isinstance(estimator, CachedTransformer):
             estimator = estimator.transformer
@@ -103,7 +103,7 @@ def unwrapped(estimator: Any) -> Any:
 
 
 def result_of(step: Any) -> str:
-    """Return the method whose result the graph puts out."""
+    """Return the method whose result is the output of the graph."""
     known = ("predict_proba", "decision_function", "transform", "predict")
     return next((name for name in known if hasattr(step, name)), "transform")
 
@@ -136,7 +136,7 @@ def _encoder(export: Export, encoder: Any, flow: Flow) -> Flow:
 
 
 def _note_shortest(export: Export, encoder: Any, analysis: Any) -> None:
-    """Note the number of samples below which the encoder refuses a recording."""
+    """Store the smallest number of samples that the encoder accepts."""
     whole = analysis is not None and not analysis.framing.center
     shortest = analysis.framing.n_fft if whole else 1
     start = round(encoder.offset * encoder.sample_rate)
