@@ -44,7 +44,7 @@ def evaluate_embedder(
     *,
     shots: int = 5,
     data_home: str | os.PathLike[str] | None = None,
-    random_state: int = 0,
+    random_state: int | None = None,
     verbose: int = 1,
 ) -> pd.DataFrame:
     """Score the embeddings of an embedder by simple classifiers, on unseen speakers or folds.
@@ -76,7 +76,7 @@ def evaluate_embedder(
     data_home : path, default=None
         Folder of downloaded files. None: the folder that :func:`skaudio.datasets.get_data_home`
         returns.
-    random_state : int, default=0
+    random_state : int or None, default=None
         Seed of the examples of the third classifier, ten draws in each fold.
     verbose : int, default=1
         Whether to show a progress bar.
