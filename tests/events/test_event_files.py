@@ -156,7 +156,7 @@ def test_a_table_that_is_replaced_keeps_permissions_and_links(tmp_path):
 
 
 def test_tables_of_others(tmp_path):
-    """A byte order mark, DCASE's recordings without events, lines of Windows, short and empty rows."""
+    """A byte order mark, DCASE's recordings without events, CRLF, short and empty rows."""
     path = tmp_path / "e.tsv"
     header = ["", "filename\tonset\toffset\tevent_label"]
     lines = [*header, "b.wav\t\t\t", "", "a.wav\t1\t2.50\t", "c.wav"]
