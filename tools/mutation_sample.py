@@ -3,11 +3,11 @@
     python tools/mutation_sample.py FOLDER [--n 300] [--seed 0] [--seconds 540]
 
 mutmut makes the mutants. As many are drawn from each package; of each file, as many as its share
-of the lines. Each runs the fast tests of these packages that execute the changed function, those of
-the changed line first, up to the first failure or about ten seconds. FOLDER keeps a copy of the
-code, what each test executes, and the results: the next call goes on where this one stopped, also
-after the code or the tests have changed (a mutant is tried again if its file has, or the tests have
-and it survived). Prints the mutants that survived.
+of the lines. Each runs the fast tests of its package that execute the changed function, those of the
+changed line first, up to the first failure or about ten seconds. FOLDER keeps a copy of the code,
+what each test executes, and the results: the next call goes on where this one stopped, also after
+the code or the tests have changed (a mutant is tried again if its file has, or the tests have and
+it survived). Prints the mutants that survived.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import difflib
 import functools
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -33,11 +34,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {
     "audio": ["tests/audio"],
     "caching": ["tests/caching"],
-    "_files": ["tests/test_downloads.py", "tests/test_full_disk.py"],
+    "_files": ["tests/test_downloads.py", "tests/test_full_disk.py", "tests/datasets/test_fsdd.py"],
     "events": ["tests/events"],
     "metrics": ["tests/metrics", "tests/test_metrics.py"],
 }
-TESTS = [path for paths in PACKAGES.values() for path in paths]
 FAST = ["-q", "-m", "not slow and not exhaustive", "-p", "no:cacheprovider"]
 BUDGET = 10.0  # seconds of tests for a mutant
 
@@ -89,37 +89,33 @@ def mutants_of(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def draw(n: int, seed: int) -> list[tuple[str, int]]:
-    """Return files and numbers of mutants: as many of each package, if it has them."""
+def draw(n: int, seed: int) -> list[tuple[str, str, int]]:
+    """Return packages, files and numbers of mutants: as many of each package, by turns."""
     drawn = []
     for i, package in enumerate(PACKAGES):
         everything = [
-            (str(path.relative_to(ROOT)), k)
+            (package, str(path.relative_to(ROOT)), k)
             for path in sorted((ROOT / "skaudio" / package).glob("*.py"))
             for k in range(len(mutants_of(path)))
         ]
         share = n // len(PACKAGES) + (i < n % len(PACKAGES))
-        chance = random.Random(f"{seed}/{package}")
-        drawn += sorted(chance.sample(everything, min(share, len(everything))))
-    return drawn
+        drawn.append(random.Random(f"{seed}/{package}").sample(everything, share))
+    return [mutant for turn in itertools.zip_longest(*drawn) for mutant in turn if mutant]
 
 
-def measure(tree: Path, folder: Path) -> None:
-    """Run the tests once on the code as it is: what each executes, and for how long."""
+def measure(package: str, tree: Path, folder: Path) -> None:
+    """Run the tests of a package on the code as it is: what each executes, and for how long."""
+    arguments = [*FAST, "--cov=skaudio", "--cov-context=test", "--cov-report=", *PACKAGES[package]]
     code = (
-        "import json, sys, pytest; sys.path[:0] = [{tools!r}]; import mutation_sample as m\n"
-        "times = m.Times()\n"
-        "rc = pytest.main([*m.FAST, '--cov=skaudio', '--cov-context=test', '--cov-report=', "
-        "*m.TESTS], [times])\n"
-        "open({times!r}, 'w').write(json.dumps(times.seconds))\n"
-        "sys.exit(rc)"
-    ).format(tools=str(ROOT / "tools"), times=str(folder / "times.json"))
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(tree),
-        "COVERAGE_FILE": str(folder / "coverage"),
-    }
-    subprocess.run([sys.executable, "-c", code], cwd=tree, env=environment, check=True)
+        f"import json, sys, pytest; sys.path[:0] = [{str(ROOT / 'tools')!r}]\n"
+        "from mutation_sample import Times\n"
+        f"times = Times(); status = pytest.main({arguments!r}, [times])\n"
+        f"status or open({str(folder / f'{package}.json')!r}, 'w').write(json.dumps(times.seconds))\n"
+        "sys.exit(status)"
+    )
+    coverage = {"PYTHONPATH": str(tree), "COVERAGE_FILE": str(folder / f"{package}.coverage")}
+    command = [sys.executable, "-c", code]
+    subprocess.run(command, cwd=tree, env={**os.environ, **coverage}, check=True)
 
 
 def tests_of(mutant: dict[str, Any], contexts: dict[int, list[str]], times: Any) -> list[str]:
@@ -183,72 +179,71 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=540, help="stop after so long")
     arguments = parser.parse_args()
-    began = time.monotonic()
+    until = time.monotonic() + arguments.seconds
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     os.chdir(ROOT)  # where mutmut finds its settings
     folder = arguments.folder.absolute()
-    tree = folder / "tree"
-    tests = hash_of(*[ROOT / path for path in TESTS])
-    state = f"{hash_of(ROOT / 'skaudio')} {tests}"
-    stamp = folder / "state.txt"
+    tree, stamp = folder / "tree", folder / "state.txt"
+    state = hash_of(ROOT / "skaudio", ROOT / "tests")
     if not stamp.exists() or stamp.read_text() != state:
         shutil.rmtree(tree, ignore_errors=True)
-        for name in ("skaudio", "tests"):
-            shutil.copytree(ROOT / name, tree / name)
-        shutil.copy(ROOT / "pyproject.toml", tree)
-        measure(tree, folder)
-        stamp.write_text(state)
-    results_file = folder / "results.json"
-    results = json.loads(results_file.read_text()) if results_file.exists() else {}
-    times = json.loads((folder / "times.json").read_text())
+        for old in (*folder.glob("*.json"), *folder.glob("*.coverage")):
+            if old.name != "results.json":
+                old.unlink()
+    for name in ("skaudio", "tests"):  # at each start: one that was killed left a mutant
+        shutil.copytree(ROOT / name, tree / name, dirs_exist_ok=True)
+    shutil.copy(ROOT / "pyproject.toml", tree)
+    stamp.write_text(state)
+    for package in PACKAGES:
+        if not (folder / f"{package}.json").exists():
+            measure(package, tree, folder)
     sample = draw(arguments.n, arguments.seed)
-    run(sample, tree, tests, times, results, results_file, began + arguments.seconds)
-    report({key: results[key] for key in map("{0[0]} {0[1]}".format, sample) if key in results})
+    report(run(sample, folder, until))
 
 
-def run(
-    sample: list[tuple[str, int]],
-    tree: Path,
-    tests: str,
-    times: dict[str, float],
-    results: dict[str, Any],
-    results_file: Path,
-    until: float,
-) -> None:
-    """Try the mutants of the sample that have not been tried, as long as there is time."""
+def run(sample: list[tuple[str, str, int]], folder: Path, until: float) -> dict[str, Any]:
+    """Try the mutants that have not been tried, as long as there is time; return all results."""
     import coverage
 
-    data = coverage.CoverageData(str(results_file.with_name("coverage")))
-    data.read()
     for library in ("pandas", "sklearn.pipeline", "soundfile", "torch", "hypothesis", "pytest"):
         __import__(library)
-    for name, k in sample:
+    tree, results_file = folder / "tree", folder / "results.json"
+    results = json.loads(results_file.read_text()) if results_file.exists() else {}
+    times, data, tests = {}, {}, {}
+    for package, paths in PACKAGES.items():
+        times[package] = json.loads((folder / f"{package}.json").read_text())
+        data[package] = coverage.CoverageData(str(folder / f"{package}.coverage"))
+        data[package].read()
+        tests[package] = hash_of(*[ROOT / path for path in paths])
+    for package, name, k in sample:
         path, key = tree / name, f"{name} {k}"
-        mutants, version = mutants_of(ROOT / name), hash_of(ROOT / name)
+        mutant, version = mutants_of(ROOT / name)[k], hash_of(ROOT / name)
         old = results.get(key, {})
-        same = old.get("version") == version
-        if same and (old["how"] != "survived" or old["tests"] == tests):
+        is_tried = old.get("version") == version
+        if is_tried and (old["how"] != "survived" or old["tests"] == tests[package]):
             continue
         if time.monotonic() > until:
             print("There is more to do: call again.")
-            return
-        code, mutated = path.read_text(), mutants[k]["make"]()
-        chosen = tests_of(mutants[k], data.contexts_by_lineno(str(path)), times)
+            break
+        code, mutated = path.read_text(), mutant["make"]()
+        contexts = data[package].contexts_by_lineno(str(path))
+        chosen = tests_of(mutant, contexts, times[package])
         try:
             path.write_text(mutated)
-            log = results_file.with_name("log.txt")
-            how = killed(tree, chosen, log) if chosen else "survived"
+            how = killed(tree, chosen, folder / "log.txt") if chosen else "survived"
         finally:
             path.write_text(code)
         diff = difflib.unified_diff(code.splitlines(), mutated.splitlines(), name, name, "", "", 1)
         results[key] = {
             "how": how,
             "version": version,
-            "tests": tests,
+            "tests": tests[package],
             "n_tests": len(chosen),
             "diff": "\n".join(line.rstrip() for line in diff),
         }
         results_file.write_text(json.dumps(results, indent=1))
+    names = [f"{name} {k}" for _, name, k in sample]
+    return {name: results[name] for name in names if name in results}
 
 
 def report(results: dict[str, Any]) -> None:
