@@ -3,8 +3,8 @@
     python tools/mutation_sample.py FOLDER [--n 300] [--seed 0] [--seconds 540]
 
 mutmut makes the mutants. As many are drawn from each package; of each file, as many as its share
-of the lines. Each runs the fast tests of its package that execute the changed function, those of the
-changed line first, up to the first failure or about ten seconds. FOLDER keeps a copy of the code,
+of the lines. Each runs the fast tests of its package that execute the changed function, first those
+of the changed line, up to the first failure or about ten seconds. FOLDER keeps a copy of the code,
 what each test executes, and the results: the next call goes on where this one stopped, also after
 the code or the tests have changed (a mutant is tried again if its file has, or the tests have and
 it survived). Prints the mutants that survived.
@@ -106,11 +106,12 @@ def draw(n: int, seed: int) -> list[tuple[str, str, int]]:
 def measure(package: str, tree: Path, folder: Path) -> None:
     """Run the tests of a package on the code as it is: what each executes, and for how long."""
     arguments = [*FAST, "--cov=skaudio", "--cov-context=test", "--cov-report=", *PACKAGES[package]]
+    times = folder / f"{package}.json"
     code = (
         f"import json, sys, pytest; sys.path[:0] = [{str(ROOT / 'tools')!r}]\n"
         "from mutation_sample import Times\n"
         f"times = Times(); status = pytest.main({arguments!r}, [times])\n"
-        f"status or open({str(folder / f'{package}.json')!r}, 'w').write(json.dumps(times.seconds))\n"
+        f"status or open({str(times)!r}, 'w').write(json.dumps(times.seconds))\n"
         "sys.exit(status)"
     )
     coverage = {"PYTHONPATH": str(tree), "COVERAGE_FILE": str(folder / f"{package}.coverage")}
