@@ -54,11 +54,14 @@ format: $(STAMP) ## Format the code, mend what can be mended
 types: $(STAMP) ## Check the types of the package
 	$(BIN)/python -m mypy
 
-doctest: $(STAMP) ## Run the examples in the docstrings and in the user guide
-	$(BIN)/python -m pytest --doctest-modules --doctest-glob='*.rst' skaudio docs/guide
+# Pages with examples; those of the gallery are run by `make docs`.
+PAGES = docs/index.rst docs/faq.rst docs/start docs/concepts docs/guide
+doctest: $(STAMP) ## Run the examples in the docstrings and in the documentation
+	$(BIN)/python -m pytest --doctest-modules --doctest-glob='*.rst' skaudio $(PAGES)
 
 docs: $(STAMP) ## Build the documentation, examples included: docs/_build/html/index.html
 	$(BIN)/python -m sphinx -b html -W --keep-going docs docs/_build/html
+	$(BIN)/python tools/check_links.py docs/_build/html
 
 bench: $(STAMP) ## Run the benchmarks
 	@found=0; for script in benchmarks/bench_*.py; do \
@@ -67,7 +70,7 @@ bench: $(STAMP) ## Run the benchmarks
 	done; [ $$found = 1 ] || echo "benchmarks/ holds no bench_*.py yet"
 
 clean: ## Remove what the other targets made, except the environment
-	rm -rf demo_output docs/_build docs/auto_examples docs/generated docs/sg_execution_times.rst
+	rm -rf demo_output docs/_build docs/auto_examples docs/generated docs/pictures docs/sg_execution_times.rst
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent / "_ext"))
 
 import skaudio
 
@@ -18,9 +19,14 @@ extensions = [
     "sphinx.ext.mathjax",
     "numpydoc",
     "myst_parser",
+    "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    # In docs/_ext: the pictures of the landing page, the table of what each estimator can do.
+    "pictures",
+    "capability_table",
 ]
-exclude_patterns = ["_build", "_templates"]
+exclude_patterns = ["_build", "_templates", "_ext"]
 templates_path = ["_templates"]
 
 # Members are listed by _templates/autosummary/class.rst: the class's own, without what
@@ -32,6 +38,11 @@ numpydoc_show_class_members = False
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
+# Copied examples run without their prompts.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+copybutton_only_copy_prompt_lines = True
+
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
@@ -42,15 +53,22 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "reference_url": {},
     "within_subsection_order": "FileNameSortKey",
+    "remove_config_comments": True,
 }
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"skaudio {release}"
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["skaudio.css"]
 html_theme_options = {
     "navigation_with_keys": False,
+    "header_links_before_dropdown": 7,
+    "navbar_align": "left",
     "secondary_sidebar_items": ["page-toc"],
+    "show_prev_next": True,
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-html_sidebars = {"architecture": [], "changelog": []}
+# Pages without a sidebar of sections: each of them is one page.
+html_sidebars = {"index": [], "faq": []}

@@ -20,6 +20,7 @@ from skaudio import persistence as persistence
 from skaudio import pooling as pooling
 from skaudio import pretrained as pretrained
 from skaudio import recipes as recipes
+from skaudio import scale as scale
 from skaudio.audio import *
 from skaudio.augmentation import *
 from skaudio.caching import *
@@ -39,5 +40,6 @@ from skaudio.persistence import *
 from skaudio.pooling import *
 from skaudio.pretrained import *
 from skaudio.recipes import *
+from skaudio.scale import *
 
 __version__: str

@@ -20,7 +20,7 @@ PACKAGE = ROOT / "skaudio"
 # From the top. A room may import those below it, and those beside it as long as there is no cycle.
 LAYERS = [
     {"cli"},
-    {"persistence", "display", "datasets"},
+    {"scale", "persistence", "display", "datasets"},
     {"recipes"},
     {"classifiers", "embedders", "detectors", "pretrained", "caching"},
     {"_neural"},

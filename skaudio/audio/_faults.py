@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -89,6 +90,12 @@ def listed(reasons: Sequence[str], n: int, *, is_all: bool = True) -> str:
 def warn_of_nan(reasons: Sequence[str], n: int) -> None:
     """Warn of recordings whose results are NaN (``on_error="nan"``)."""
     _errors.warn(listed(reasons, n) + '\nThe result is NaN in their place (on_error="nan").')
+
+
+def reason_of(error: object) -> str:
+    """Return the message of an error about one recording in a line, without position and name."""
+    text = re.sub(r"^recording \d+( \('.*?'(, [^)]*)?\))?:? ", "", str(error))
+    return "; ".join(line.strip() for line in text.splitlines() if line.strip())
 
 
 def each_or_reason(

@@ -22,7 +22,7 @@ FunctionAugmentation
 Frames, after the encoder:
 
 DynamicRange
-    Raises what is quiet to a floor that is drawn.
+    Raises quiet values to a random floor.
 TimeMask
     Hides stretches of time.
 FrequencyMask

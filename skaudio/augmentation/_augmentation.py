@@ -1,4 +1,4 @@
-"""The protocol of every augmentation, and the base class of those that alter waveforms."""
+"""The base classes of all augmentations and of those that alter waveforms."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Augmentation(FrameOutputMixin, TransformerMixin, BaseEstimator, ABC):
         Returns
         -------
         X : sequence of n recordings
-            In the container it came in, unless `set_output` asks for another one.
+            X in its own container, unless `set_output` sets another one.
         """
         return self._return_input(X, self._check_input(X, reset=False))
 
@@ -84,7 +84,7 @@ class Augmentation(FrameOutputMixin, TransformerMixin, BaseEstimator, ABC):
         """
         operation = self._check_params()
         recordings = self._check_input(X, reset=True)
-        # Two kinds of augmentation with one random_state must not draw alike.
+        # Two classes of augmentation with the same random_state must draw different numbers.
         stream = zlib.crc32(type(self).__name__.encode())
         seeds = seeds_of(self.random_state, len(recordings), stream)
         return self._augment_recordings(X, recordings, seeds, operation)
@@ -96,13 +96,13 @@ class Augmentation(FrameOutputMixin, TransformerMixin, BaseEstimator, ABC):
         ----------
         X : sequence of n recordings
         seeds : array-like of int, shape (n,)
-            What becomes of a recording depends on its seed and on nothing else.
+            Seeds. The result for a recording depends on the recording and its seed only.
 
         Returns
         -------
         augmented : sequence of n recordings, float32
-            Waveforms: an AudioBatch at the recordings' own sample rates, or an array if X is one
-            and the augmentation keeps lengths. Frames: in the container they came in.
+            For waveforms an AudioBatch, in which recordings keep their sample rates, or an array if
+            X is an array and the augmentation keeps lengths. For frames the container of X.
         """
         operation = self._check_params()
         recordings = self._check_input(X, reset=False)
@@ -121,8 +121,8 @@ class Augmentation(FrameOutputMixin, TransformerMixin, BaseEstimator, ABC):
         Returns
         -------
         draws : DataFrame
-            One row per recording: ``seed``, and the drawn values, by parameter name. They are
-            missing for recordings that are not augmented (probability 1 - p).
+            One row per recording: ``seed``, and a column of drawn values for each parameter. The
+            values are missing for recordings that are not augmented (probability 1 - p).
         """
         return draws_of(self, X, check_seeds(seeds, len(X)))
 
@@ -137,7 +137,7 @@ class Augmentation(FrameOutputMixin, TransformerMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _check_input(self, X: Any, reset: bool) -> Any:
-        """Return the recordings of X, or say what is wrong with it; ``reset`` is True in `fit`."""
+        """Check X and return its recordings; ``reset`` is True in `fit`."""
 
     @abstractmethod
     def _return_input(self, X: Any, recordings: Any) -> Any:
@@ -157,7 +157,7 @@ class Augmentation(FrameOutputMixin, TransformerMixin, BaseEstimator, ABC):
 
 
 class WaveformAugmentation(Augmentation):
-    """Waveforms to waveforms, at the sample rate each of them has.
+    """Base class of augmentations of waveforms; sample rates are kept.
 
     A subclass returns from ``_make_operation()`` a range, from which one number is drawn per
     recording, and a function that alters a waveform by that number.
@@ -193,16 +193,16 @@ class WaveformAugmentation(Augmentation):
 
     @abstractmethod
     def _make_operation(self) -> Operation:
-        """Check the parameters; return the range of a number, and what that number does.
+        """Check the parameters; return a range, and a function that applies a number drawn from it.
 
-        ``alter(waveform, rate, number, seed)`` takes a float32 waveform (n_times,), which is not to
-        be written to, and its sample rate in Hz or None, and returns a waveform. ``seed`` is for
-        anything else that is drawn.
+        ``alter(waveform, rate, number, seed)`` takes a float32 waveform (n_times,) and its sample
+        rate in Hz or None, and returns a new waveform. It must not write to its input. ``seed`` is
+        for further draws.
         """
 
     def _check_input(self, X: Any, reset: bool) -> Recordings | AudioBatch:
         if isinstance(X, AudioBatch) and len(X) and not reset:
-            return X  # it was checked when it was made
+            return X  # an AudioBatch is checked when it is created
         recordings = check_recordings(self, X, reset=reset)
         return X if isinstance(X, AudioBatch) else recordings
 
@@ -262,7 +262,7 @@ class WaveformAugmentation(Augmentation):
 
 
 def known(rate: float | None, who: str) -> float:
-    """Return a sample rate, or say who needs it."""
+    """Return a sample rate, or raise an error that names the augmentation that needs it."""
     if rate is None:
         raise ValueError(f"{who} needs a sample rate for bare arrays: pass sample_rate=.")
     return rate
@@ -277,7 +277,7 @@ def rms(waveform: np.ndarray) -> float:
 
 
 def _table(X: Any, recordings: Recordings) -> np.ndarray:
-    """Return the checked array of clips, without a copy where X is one."""
+    """Return the checked array of clips, without a copy if X is such an array."""
     if isinstance(X, np.ndarray) and X.dtype.kind in "fiu":
         return X
     return np.stack([recording.source for recording in recordings])
@@ -290,6 +290,6 @@ def _index(X: Any) -> Any:
 
 
 def _cells(X: Any) -> Iterator[Any]:
-    """Yield what a DataFrame holds of each recording, with its rate and its mark."""
+    """Yield the cells of a DataFrame of recordings, with their sample rates and warp factors."""
     for recording in check_recordings(None, X, reset=False):
         yield recording.as_item()

@@ -21,9 +21,9 @@ from skaudio.augmentation._mixed_recordings import (
 from skaudio.augmentation._noise import white_noise
 from skaudio.augmentation._seeds import note
 
-LONG = 1 << 20  # samples from which on many short FFTs are faster than one over everything
-SPECTRA = 4  # lengths of FFT for which an impulse response keeps its spectrum
-FILES = 64  # impulse responses from files that are kept in memory
+LONG = 1 << 20  # from this number of samples, many short FFTs are faster than one long FFT
+SPECTRA = 4  # number of FFT lengths for which the spectrum of an impulse response is cached
+FILES = 64  # number of impulse responses from files that are cached
 
 
 class Convolution(WaveformAugmentation):
@@ -135,13 +135,13 @@ class Convolution(WaveformAugmentation):
 
 
 class ImpulseResponse:
-    """An impulse response and the spectra that were needed of it.
+    """An impulse response and a cache of its spectra.
 
     Parameters
     ----------
     samples : ndarray of shape (n_times,), float32
     direct : int, default=None
-        Which sample is the direct sound. None: the largest.
+        Position of the direct sound. None: the largest absolute value.
     """
 
     def __init__(self, samples: np.ndarray, direct: int | None = None):
@@ -160,14 +160,15 @@ class ImpulseResponse:
         return wet
 
     def convolve(self, waveform: np.ndarray) -> np.ndarray:
-        """Return the convolution at the waveform's own samples, the direct sound in its place."""
+        """Return the convolution, of the waveform's length, aligned by the direct sound."""
         n = len(waveform)
         if n > LONG:
             from scipy.signal import oaconvolve  # slow to import, and few recordings are that long
 
             whole: np.ndarray = oaconvolve(waveform, self.samples)
             return whole[self.direct : self.direct + n]
-        # How far the response reaches from the direct sound; beyond n it meets no sample.
+        # Length of the response before and after the direct sound, at most n: what lies further
+        # away does not overlap the waveform.
         reach = max(self.direct, len(self.samples) - 1 - self.direct)
         size = _fft_size(n + min(reach, n))
         spectrum = scipy.fft.rfft(waveform, size)
@@ -176,7 +177,7 @@ class ImpulseResponse:
         return convolved[:n]
 
     def _spectrum(self, size: int) -> np.ndarray:
-        """Return the spectrum of the response as far as half the size to both sides."""
+        """Return the spectrum of the response, cut to half of ``size`` on both sides."""
         spectrum = self._spectra.get(size)
         if spectrum is None:
             half = size // 2
@@ -193,7 +194,7 @@ class ImpulseResponse:
 
 
 def synthetic_reverberation(n: int, seed: int) -> np.ndarray:
-    """Return an impulse and a noise of the same energy that decays by 60 dB in n samples."""
+    """Return an impulse, followed by noise of the same energy that decays by 60 dB in n samples."""
     response = white_noise(n + 1, seed)
     decay = np.exp(np.arange(n + 1, dtype=np.float32) * np.float32(-3 * np.log(10) / (n + 1)))
     response *= decay / np.sqrt(np.dot(decay, decay))
@@ -202,9 +203,9 @@ def synthetic_reverberation(n: int, seed: int) -> np.ndarray:
 
 
 def _fft_size(n: int) -> int:
-    """Return the next even length that is fast, out of few, so that spectra are used again."""
+    """Return the next fast even FFT length; lengths are few, so that cached spectra are reused."""
     power = 1 << max(n.bit_length(), 5)
-    # Not the power of two itself: from 65536 on, it is slower than 5/4 of it.
+    # Powers of two are left out: from 65536 on, they are slower than 5/4 of their length.
     return next(size for size in (power // 16 * k for k in (10, 12, 14, 15, 20)) if size >= n)
 
 

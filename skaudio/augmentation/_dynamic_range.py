@@ -1,4 +1,4 @@
-"""DynamicRange: quiet parts of frames in dB raised to a floor that is drawn."""
+"""DynamicRange: raise quiet parts of frames to a random floor."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from skaudio.augmentation._seeds import note
 
 
 class DynamicRange(FrameAugmentation):
-    """Raise what is quiet in frames in dB to a floor, after the encoder.
+    """Raise low values of frames in dB to a random floor, after the encoder.
 
     Values more than ``top_db`` below the recording's maximum are set to ``maximum - top_db``, as an
-    encoder with this ``top_db`` does. A network trained with floors that are drawn relies less on
-    the background noise of its training recordings.
+    encoder with this ``top_db`` does. A network trained with random floors depends less on the
+    background noise of its training recordings.
 
     Parameters
     ----------
@@ -34,12 +34,12 @@ class DynamicRange(FrameAugmentation):
 
     Notes
     -----
-    For frames in dB: `MelSpectrogram` and `Spectrogram` with ``scale="db"``. With ``scale="log"``,
-    10 dB of power are 2.3: ``top_db=(5.8, 15)`` there is what ``(25, 65)`` is in dB. Cepstral
-    coefficients have no floor.
+    The frames must be in dB: `MelSpectrogram` or `Spectrogram` with ``scale="db"``. With
+    ``scale="log"``, 10 dB of power are a difference of 2.3, so ``top_db=(5.8, 15)`` has the effect
+    of ``(25, 65)``. It is not meant for cepstral coefficients, which have no floor.
 
-    The floor is drawn in training alone; in prediction, the encoder's own ``top_db`` remains.
-    A drawn value above that changes nothing.
+    The floor is drawn in training only. In prediction, only the encoder's ``top_db`` applies. A
+    drawn value above the encoder's ``top_db`` has no effect.
 
     Examples
     --------
@@ -71,6 +71,6 @@ class DynamicRange(FrameAugmentation):
 
 
 def raise_to_floor(frames: np.ndarray, top_db: float) -> np.ndarray:
-    """Return frames in dB with nothing more than ``top_db`` below their maximum."""
+    """Raise values more than ``top_db`` below the maximum of the frames to that level."""
     floor: np.ndarray = np.maximum(frames, frames.max() - np.float32(top_db))
     return floor

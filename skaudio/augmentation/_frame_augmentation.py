@@ -18,7 +18,7 @@ FrameOperation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
 class FrameAugmentation(Augmentation):
-    """Frames to frames of the same shape.
+    """Base class of augmentations of frames, which keep the shape of the frames.
 
     A subclass returns from ``_make_operation()`` a function that alters the frames of a recording.
     """
@@ -75,8 +75,8 @@ class FrameAugmentation(Augmentation):
     def _make_operation(self) -> FrameOperation:
         """Check the parameters; return what is done to the frames of a recording.
 
-        ``alter(frames, rng)`` takes float32 frames (n_features, n_frames), which are not to be
-        written to, and returns frames of the same shape.
+        ``alter(frames, rng)`` takes float32 frames (n_features, n_frames) and returns new frames of
+        the same shape. It must not write to its input.
         """
 
     def __sklearn_tags__(self) -> Any:

@@ -32,7 +32,7 @@ class Mask(FrameAugmentation):
     axis : int
         0 for features, 1 for time.
     counted_in : str
-        The unit of a width that is no fraction.
+        Unit of a width that is not a fraction.
     """
 
     axis: int

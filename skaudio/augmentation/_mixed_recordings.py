@@ -15,17 +15,17 @@ from skaudio._validation import is_number
 from skaudio.audio import AUDIO_EXTENSIONS, AudioBatch, Recording, as_recording, check_recordings
 from skaudio.audio import seconds_of as duration_of
 
-# The rate at which recordings without one meet; any will do, as nothing is resampled then.
+# Sample rate assumed if neither recording has one. Any number would do: nothing is resampled.
 NOMINAL_RATE = 16000
 
 
 def find_sources(name: str, given: Any) -> list[Recording]:
-    """Return the recordings a parameter names: one, a file, a folder, or a sequence of these.
+    """Return the recordings given by a parameter: a recording, file, folder, or sequence of these.
 
     Parameters
     ----------
     name : str
-        Of the parameter, for messages.
+        Name of the parameter, for messages.
     given : path, folder, waveform, mapping, AudioBatch, or a sequence of these
     """
     if isinstance(given, AudioBatch):
@@ -42,7 +42,7 @@ def find_sources(name: str, given: Any) -> list[Recording]:
 
 def _find(item: Any, called: str) -> list[Recording]:
     if isinstance(item, (str, os.PathLike)) and Path(item).is_dir():
-        # Files that come and go in a subfolder are not noticed; listing it for every batch is slow.
+        # Changes inside subfolders are not noticed: listing them for every batch would be slow.
         return list(_find_in_folder(os.fspath(item), called, file_state(item)))
     try:
         return [_called(called, as_recording(item, 0))]
@@ -64,7 +64,7 @@ def _find_in_folder(folder: str, called: str, state: FileState) -> tuple[Recordi
 
 
 def _called(called: str, recording: Recording) -> Recording:
-    """Return a recording with another name, and with its samples where they are encoded."""
+    """Return a recording with another name; encoded samples (bytes) are decoded."""
     if not isinstance(recording.source, (str, np.ndarray)):
         waveform, rate = recording.read()
         return Recording(waveform, called, sample_rate=rate)
@@ -73,7 +73,7 @@ def _called(called: str, recording: Recording) -> Recording:
 
 
 def rate_of(source: Recording, rate: float | None, who: str) -> float:
-    """Return the rate at which a source meets a recording of a rate, or say why that is unknown."""
+    """Return the sample rate at which a source is mixed into a recording of a given rate."""
     if rate is not None:
         return rate
     if source.sample_rate is not None or isinstance(source.source, str):
@@ -85,11 +85,11 @@ def rate_of(source: Recording, rate: float | None, who: str) -> float:
 
 
 def state_of_file(source: Recording) -> FileState:
-    """Return what tells that a file has changed."""
+    """Return the state of a file, by which a change of it is noticed."""
     try:
         return file_state(source.source)
     except OSError:
-        source.read()  # says what is wrong
+        source.read()  # raises the error of a missing file
         raise
 
 
@@ -99,7 +99,7 @@ def seconds_of(source: Recording, rate: float) -> float:
         state = state_of_file(source)
         return _file_seconds(state, source.name, source.start, source.duration)
     seconds = duration_of(source, rate)
-    assert seconds is not None  # samples know their number
+    assert seconds is not None  # always known for samples in memory
     return seconds
 
 

@@ -14,14 +14,14 @@ from skaudio.augmentation._augmentation import Operation, WaveformAugmentation, 
 from skaudio.augmentation._mixed_recordings import find_sources, rate_of, seconds_of
 from skaudio.augmentation._seeds import note
 
-# Exponent of the magnitude over frequency.
+# The magnitude of the noise is proportional to the frequency to the power of this exponent.
 COLOURS = {"white": 0.0, "pink": -0.5, "brown": -1.0, "blue": 0.5, "violet": 1.0}
 
-# Coloured noise is flat below this part of the Nyquist frequency (16 Hz at 16 kHz): the power of
-# pink and brown noise would else lie where nobody hears it.
+# Coloured noise is flat below this fraction of the Nyquist frequency (16 Hz at 16 kHz). Without
+# this limit, most power of pink and brown noise would be at inaudible frequencies.
 FLAT_BELOW = 1 / 512
 
-TRIES = 10  # places in a recorded noise, if those before were silent
+TRIES = 10  # number of positions to try in a recorded noise, if the first ones are silent
 
 
 class Noise(WaveformAugmentation):
@@ -132,7 +132,7 @@ class Noise(WaveformAugmentation):
         return levels, add
 
     def _check_spelling(self, sources: list[Recording]) -> None:
-        """Report a misspelled colour as such, rather than as a missing file."""
+        """Raise an error that names the colours if a misspelled colour was taken for a file."""
         if isinstance(self.noise, str) and len(sources) == 1:
             try:
                 seconds_of(sources[0], 1)
@@ -147,7 +147,8 @@ def white_noise(n: int, seed: int) -> np.ndarray:
     """Return n samples of Gaussian white noise, float32."""
     import torch  # slow to import
 
-    # torch draws normal numbers three times as fast as numpy, and seeds a generator seven times.
+    # torch draws normal numbers three times as fast as numpy, and seeds a generator seven times as
+    # fast.
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(n, generator=generator).numpy()
 
@@ -158,7 +159,8 @@ def coloured_noise(n: int, exponent: float, seed: int) -> np.ndarray:
         return white_noise(n, seed)
     size = scipy.fft.next_fast_len(n, real=True)
     shape = _spectral_shape(size, exponent)
-    # Real and imaginary parts of white noise's spectrum are Gaussian too, which saves one FFT.
+    # The spectrum of white noise is Gaussian in its real and imaginary parts. Drawing it directly
+    # saves one FFT.
     spectrum = white_noise(2 * len(shape), seed).view(np.complex64)
     spectrum *= shape
     noise: np.ndarray = scipy.fft.irfft(spectrum, size, overwrite_x=True)
@@ -167,7 +169,7 @@ def coloured_noise(n: int, exponent: float, seed: int) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def _spectral_shape(size: int, exponent: float) -> np.ndarray:
-    frequencies: np.ndarray = 2 * scipy.fft.rfftfreq(size)  # 1 is the Nyquist frequency
+    frequencies: np.ndarray = 2 * scipy.fft.rfftfreq(size)  # in units of the Nyquist frequency
     shape: np.ndarray = np.maximum(frequencies, FLAT_BELOW) ** exponent
     return shape.astype(np.float32)
 
@@ -175,12 +177,12 @@ def _spectral_shape(size: int, exponent: float) -> np.ndarray:
 def recorded_noise(
     source: Recording, n: int, rate: float | None, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return n samples from a random place of a noise, repeated if it is shorter."""
+    """Return n samples from a random position of a noise, which is repeated if it is shorter."""
     rate = rate_of(source, rate, "Noise")
     spare = seconds_of(source, rate) - n / rate
     for _ in range(TRIES):
         if spare > 0:
-            # One sample more than needed, for the rounding of the ends.
+            # One sample more than needed, because the ends are rounded.
             offset = spare * rng.random()
             part, _ = source.read(rate, offset=offset, duration=(n + 1) / rate)
         else:

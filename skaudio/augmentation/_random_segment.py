@@ -98,6 +98,6 @@ class RandomSegment(WaveformAugmentation):
                 return waveform
             start = int(np.random.default_rng(seed).integers(len(waveform) - n + 1))
             note(duration=duration, start=start)
-            return waveform[start : start + n].copy()  # not to keep the rest alive
+            return waveform[start : start + n].copy()  # a view would keep it all in memory
 
         return (low, high), cut

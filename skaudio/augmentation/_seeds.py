@@ -1,7 +1,7 @@
-"""Seeds of recordings, the numbers drawn from them, and the training path that hands them out.
+"""Seeds of recordings, draws from these seeds, and `TrainingPath`, which distributes them.
 
-A seed depends on (seed of the training, epoch, recording) and on nothing else: neither on the batch
-nor on the thread.
+A seed depends only on the seed of the training, the epoch and the recording. It does not depend on
+the batch or the thread.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def epoch_seeds(seed: int, epoch: int, positions: Any) -> np.ndarray:
     seed : int
         Seed of the training.
     epoch : int
-        Counted from 0.
+        Number of the epoch, from 0.
     positions : array-like of int, shape (n_recordings,)
         Position of each recording of a batch in the X of `fit`.
 
@@ -52,7 +52,7 @@ def epoch_seeds(seed: int, epoch: int, positions: Any) -> np.ndarray:
 
 def split(seeds: np.ndarray, stream: Any) -> np.ndarray:
     """Derive one seed from each seed; those of two streams are independent of each other."""
-    # Arrays of integers overflow without a warning, which the generator relies on.
+    # The generator relies on integer overflow. Arrays of integers overflow without a warning.
     streams = np.atleast_1d(np.asarray(stream)).astype(np.uint64)
     return _mix(_mix(seeds) + (streams + np.uint64(1)) * _STEP)
 
@@ -69,7 +69,7 @@ def seeds_of(random_state: Any, n: int, stream: int) -> np.ndarray:
     if random_state is None:
         seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
     elif isinstance(random_state, numbers.Integral):
-        check_random_state(random_state)  # refuses what scikit-learn refuses
+        check_random_state(random_state)  # raises scikit-learn's error
         seed = int(random_state)
     else:
         seed = int(check_random_state(random_state).randint(2**31 - 1))
@@ -77,7 +77,7 @@ def seeds_of(random_state: Any, n: int, stream: int) -> np.ndarray:
 
 
 def check_seeds(seeds: Any, n: int) -> np.ndarray:
-    """Return one integer seed per recording, or say what is wrong with them."""
+    """Check the seeds and return them: one integer per recording."""
     array = np.asarray(seeds)
     if array.dtype.kind not in "iu" or array.shape != (n,):
         raise ValueError(
@@ -113,19 +113,19 @@ def draw_count(bounds: tuple[float, float], rng: np.random.Generator) -> int:
     return int(rng.integers(int(bounds[0]), int(bounds[1]) + 1))
 
 
-# What is being listed in this thread: the draws of one recording in one step.
+# Draws of one recording in one step, while `draws` lists them in this thread.
 _NOTED: ContextVar[dict[str, Any] | None] = ContextVar("_NOTED", default=None)
 
 
 def note(**drawn: Any) -> None:
-    """Say what was drawn for a recording, where `draws` lists it."""
+    """Record the values drawn for a recording, if `draws` lists them."""
     noted = _NOTED.get()
     if noted is not None:
         noted.update(drawn)
 
 
 def noted_draws(step: Any, X: Any, seed: np.ndarray) -> tuple[Any, dict[str, Any]]:
-    """Augment an X of one recording; return it, and what was drawn for it."""
+    """Augment an X of one recording; return the result and the drawn values."""
     noted: dict[str, Any] = {}
     token = _NOTED.set(noted)
     try:
@@ -185,13 +185,14 @@ class TrainingPath:
                 )
 
     def __call__(self, X: Any, seeds: Any) -> Any:
-        """Send recordings along the training path.
+        """Apply the steps to recordings, with augmentation.
 
         Parameters
         ----------
         X : sequence of n recordings
         seeds : array-like of int, shape (n,)
-            One per recording, as `epoch_seeds` makes them. Each step gets different ones.
+            One seed per recording, as `epoch_seeds` returns them. Each step gets different seeds,
+            derived from these.
 
         Returns
         -------
@@ -209,13 +210,13 @@ class TrainingPath:
         ----------
         X : sequence of n recordings
         seeds : array-like of int, shape (n,)
-            As for a call.
+            Seeds, as for a call of the object.
 
         Returns
         -------
         draws : DataFrame
-            One row per recording: ``seed``, and what each step has drawn, such as
-            ``noise__snr_db``; missing where it did not act.
+            One row per recording: ``seed``, and a column for each value that a step draws, such as
+            ``noise__snr_db``. The value is missing if the step did not act on the recording.
         """
         seeds = check_seeds(seeds, len(X))
         names = [type(step).__name__.lower() for step in self.steps]
@@ -243,6 +244,6 @@ def draws_of(step: Any, X: Any, seeds: np.ndarray) -> Any:
 
 
 def _as_table(rows: list[dict[str, Any]]) -> Any:
-    import pandas as pd  # slow to import, and drawing does without
+    import pandas as pd  # slow to import, and not needed for drawing
 
     return pd.DataFrame(rows)

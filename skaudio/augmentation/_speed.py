@@ -1,4 +1,4 @@
-"""Speed: faster and higher, or slower and lower."""
+"""Speed: play recordings faster and higher, or slower and lower."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from skaudio._validation import check_range, number_or_range
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation
 from skaudio.augmentation._seeds import note
 
-# The pitch changes by less than a thousandth from one step to the next, and soxr is faster with
-# ratios of small integers.
+# Speeds are rounded to 1 / STEPS: soxr is faster with ratios of small integers, and the difference
+# in pitch is inaudible.
 STEPS = 1000
 
 

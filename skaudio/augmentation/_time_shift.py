@@ -1,4 +1,4 @@
-"""TimeShift: earlier or later."""
+"""TimeShift: shift recordings to an earlier or a later time."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class TimeShift(WaveformAugmentation):
         self, X: Any, recordings: Any, seeds: np.ndarray, operation: Operation
     ) -> Any:
         if self.mode == "pad" and isinstance(recordings, Recordings) and recordings.is_array:
-            operation = self._operation("cut")  # rows of an array cannot become longer
+            operation = self._operation("cut")  # the rows of an array have a fixed length
         return super()._augment_recordings(X, recordings, seeds, operation)
 
     def _operation(self, mode: str) -> Operation:
@@ -149,7 +149,7 @@ def cut_by(waveform: np.ndarray, n: int) -> np.ndarray:
 
 
 def roll_by(waveform: np.ndarray, n: int) -> np.ndarray:
-    """Move a waveform by n samples (later if positive); what is pushed out comes back in."""
+    """Move a waveform by n samples (later if positive); samples beyond an end wrap around."""
     cut = -n % len(waveform)
     return np.concatenate([waveform[cut:], waveform[:cut]])
 

@@ -1,4 +1,4 @@
-"""Volume: louder or softer."""
+"""Volume: make recordings louder or softer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VTLP: as if spoken by a shorter or a longer vocal tract."""
+"""VTLP: simulate a shorter or a longer vocal tract."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skaudio.audio import AudioBatch
 from skaudio.augmentation._augmentation import Operation, WaveformAugmentation
 from skaudio.augmentation._seeds import draw, happens, note
 
-STEPS = 100  # per unit of the factor: few enough filter banks to keep them all
+STEPS = 100  # steps per unit of the factor; few, so that all filter banks can be cached
 
 
 class VTLP(WaveformAugmentation):
@@ -81,7 +81,8 @@ class VTLP(WaveformAugmentation):
 
     def _make_operation(self) -> Operation:
         low, high = check_range("warp", self.warp)
-        # The steps inside the range; a range narrower than a step takes the nearest one.
+        # The steps inside the range. A range narrower than one step is replaced by the nearest
+        # step.
         first, last = math.ceil(low * STEPS - 1e-9), math.floor(high * STEPS + 1e-9)
         if first >= last:
             first = last = round((low + high) / 2 * STEPS)
@@ -92,7 +93,7 @@ class VTLP(WaveformAugmentation):
         return (first, last + 1), keep
 
     def _apply(self, operation: Operation, batch: AudioBatch, seeds: np.ndarray) -> AudioBatch:
-        """Draw a factor for each recording, and mark it; the waveforms stay."""
+        """Mark each recording with a factor that is drawn; waveforms are unchanged."""
         steps, acts = draw(operation[0], seeds), happens(self.p, seeds)
         warp_factors = [
             round(math.floor(step) / STEPS * (1.0 if warp is None else warp), 2) if act else warp

@@ -1,4 +1,4 @@
-"""Neural classifiers of recordings, or of sequences of frames: estimators that hold a skorch net.
+"""Neural classifiers of recordings, or of sequences of frames.
 
 LeNetClassifier
     Convolution and pooling over features and time.

@@ -10,7 +10,7 @@ from skaudio._steps import frame_maker
 from skaudio._validation import choice, count, sequence
 from skaudio.classifiers._neural_classifier import NeuralClassifier
 
-# What ``stem="auto"`` stands for, where frames are at most so many seconds apart.
+# The ``stem`` of "auto", if the hop of the frames is at most this number of seconds.
 STEM = (32, 48)
 DENSE = 0.025
 
@@ -18,43 +18,43 @@ DENSE = 0.025
 class GRUClassifier(NeuralClassifier):
     """Stacked gated recurrent units, in both directions by default, pooled over time.
 
-    Cho et al. 2014; directions as in Schuster & Paliwal 1997. Convolutions come first by default.
-    They make the result depend less on the exact frequencies of a voice, and leave the recurrent
-    layers a quarter of the frames.
+    The units are those of Cho et al. 2014, the two directions those of Schuster & Paliwal 1997. By
+    default, convolutions come before the recurrent layers. They reduce the influence of the exact
+    frequencies of a voice, and the number of frames to a quarter.
 
     Parameters
     ----------
     encoder : transformer or Pipeline, default=None
-        Turns recordings into frames. Augmentations in it are applied in training only, with new
-        draws in each epoch. None: X holds frames, as encoders and embedders return them.
+        Transformer from recordings to frames. Augmentations in it are applied in training only,
+        with new draws in each epoch. None: X holds frames, as encoders and embedders return them.
     stem : sequence of int, "auto" or None, default="auto"
-        Channels of convolution blocks before the recurrent layers, each of which halves features
-        and time; the recurrent layers then add to their input and are normalised, see
-        `skaudio.nets.GRU`. None has recurrent layers alone. "auto" is (32, 48) with an encoder
-        whose frames are at most 25 ms apart, such as spectra, and None otherwise, for embeddings of
-        longer pieces and for frames as X; also None without ``bidirectional``, since convolutions
-        see the next frames.
+        Number of channels of each convolution block before the recurrent layers. Each block halves
+        features and time, and the recurrent layers then have residual connections and layer
+        normalisation (see `skaudio.nets.GRU`). None: no convolutions. "auto" is (32, 48) with an
+        encoder whose hop is at most 25 ms, such as encoders of spectra. Otherwise it is None: for
+        embeddings of longer pieces, for frames as X, and with ``bidirectional=False``, because
+        convolutions depend on the next frames.
     hidden_size : int, default=64
-        Units of each recurrent layer and direction.
+        Number of units of each recurrent layer in each direction.
     n_layers : int, default=2
         Number of stacked recurrent layers.
     bidirectional : bool, default=True
         Whether the recurrent layers process each recording backwards as well.
     pooling : {"mean", "max", "mean_max", "mean_std", "last", "attention", "attention_stats"}, \
 default="mean_max"
-        How frames become one vector.
+        How the frames of a recording are combined into one vector.
     input_dropout : float, default=0.1
-        Fraction of features set to 0 for a whole recording, in training.
+        Fraction of the features that are set to 0 for a whole recording, in training.
     dropout : float, default=0.3
-        Dropout rate between layers and before the output layer.
+        Dropout rate between the layers and before the output layer.
     max_epochs : int, default=30
-        Passes over the training recordings.
+        Number of passes over the training recordings.
     batch_size : int, default=32
-        Recordings per step; batches hold recordings of similar length.
+        Number of recordings per training step. A batch holds recordings of similar length.
     lr : float, default=3e-3
         Highest learning rate of the one-cycle schedule.
     class_weight : dict, "balanced" or None, default=None
-        As in scikit-learn.
+        Weights of the classes in the loss, as in scikit-learn.
     label_smoothing : float, default=0.1
         Fraction of the probability that the loss distributes over all classes.
     standardize : {"auto", "global", "recording", "both", None}, default="auto"
@@ -63,13 +63,13 @@ default="mean_max"
         "both" does both. "auto" is "both" with an encoder, and "global" without
         or if each recording has a single frame.
     early_stopping : bool, default=False
-        Hold out a part of the training data, stop when the loss on it no longer decreases, and
-        restore the weights of the best epoch.
+        Whether to hold out a part of the training data, stop when the loss on it no longer
+        decreases, and restore the weights of the best epoch.
     validation_fraction : float, default=0.1
         Fraction of the training data that is held out; whole groups if ``groups`` are passed to
         `fit`. Less is held out if a class would otherwise be missing from the training part.
     n_iter_no_change : int, default=10
-        Epochs without improvement before stopping.
+        Number of epochs without improvement after which training stops.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Precision of training. "auto" uses bfloat16 where it is faster: on GPUs that support it,
         and for convolutions on CPUs that support it. Prediction is in float32.
@@ -79,12 +79,12 @@ default="mean_max"
         Seed of weights, batches, dropout and augmentations, and of pairs if they are drawn. With
         the same int and number of torch threads, results are bit-equal.
     warm_start : bool, default=False
-        Start from the weights of the previous fit. Frames, labels and parameters of the net must
-        be the same.
+        Whether to start from the weights of the previous `fit`. The number of features, the labels
+        and the parameters of the network must be the same.
     verbose : int, default=0
-        Show a progress bar.
+        Whether to show a progress bar.
     callbacks : list of skorch callbacks, default=None
-        Added to the schedule, the gradient clipping and early stopping.
+        Callbacks besides the learning rate schedule, the gradient clipping and early stopping.
     net_params : dict, default=None
         Parameters of `skorch.NeuralNet` that replace those set here, such as ``optimizer``;
         ``{"callbacks__schedule": None}`` removes the schedule.
@@ -92,18 +92,19 @@ default="mean_max"
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
     net_ : skorch.NeuralNet
-        ``net_.module_`` is the torch module, standardisation included. Optimizer, criterion and
-        callbacks are not kept.
+        The trained network. ``net_.module_`` is the torch module, which includes the
+        standardisation. The optimizer, the criterion and the callbacks are not kept.
     encoder_ : estimator
         The fitted encoder, if there is one.
     history_ : skorch.history.History
-        Losses and times of each epoch; with ``early_stopping`` also ``valid_score``, the result
-        of `score` for the part held out.
+        Loss and time of each epoch. With ``early_stopping`` also ``valid_score``, the result of
+        `score` for the part that was held out.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     n_features_in_ : int
-        Only where `fit` was given a 2-D array.
+        Number of columns of X; only set where `fit` was given a 2-D array.
 
     Examples
     --------

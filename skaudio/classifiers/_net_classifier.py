@@ -1,4 +1,4 @@
-"""NetClassifier: any torch module."""
+"""NetClassifier: any torch module as a classifier."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ class NetClassifier(NeuralClassifier):
     Parameters
     ----------
     encoder : transformer or Pipeline, default=None
-        Turns recordings into frames. Augmentations in it are applied in training only, with new
-        draws in each epoch. None: X holds frames, as encoders and embedders return them.
+        Transformer from recordings to frames. Augmentations in it are applied in training only,
+        with new draws in each epoch. None: X holds frames, as encoders and embedders return them.
     module : class
-        Called as ``module(n_features, n_classes, **module_params)``; its ``forward(x, lengths)``
-        takes padded frames (n_recordings, n_features, n_frames) and their lengths, and returns
-        logits (n_recordings, n_classes).
+        Class of a torch module. It is called as ``module(n_features, n_classes, **module_params)``.
+        Its ``forward(x, lengths)`` takes padded frames (n_recordings, n_features, n_frames) and
+        their lengths, and returns logits (n_recordings, n_classes).
     module_params : dict, default=None
         Further parameters of the module.
     max_epochs : int, default=30
-        Passes over the training recordings.
+        Number of passes over the training recordings.
     batch_size : int, default=32
-        Recordings per step; batches hold recordings of similar length.
+        Number of recordings per training step. A batch holds recordings of similar length.
     lr : float, default=3e-3
         Highest learning rate of the one-cycle schedule.
     class_weight : dict, "balanced" or None, default=None
-        As in scikit-learn.
+        Weights of the classes in the loss, as in scikit-learn.
     label_smoothing : float, default=0.1
         Fraction of the probability that the loss distributes over all classes.
     standardize : {"auto", "global", "recording", "both", None}, default="auto"
@@ -41,13 +41,13 @@ class NetClassifier(NeuralClassifier):
         "both" does both. "auto" is "both" with an encoder, and "global" without
         or if each recording has a single frame.
     early_stopping : bool, default=False
-        Hold out a part of the training data, stop when the loss on it no longer decreases, and
-        restore the weights of the best epoch.
+        Whether to hold out a part of the training data, stop when the loss on it no longer
+        decreases, and restore the weights of the best epoch.
     validation_fraction : float, default=0.1
         Fraction of the training data that is held out; whole groups if ``groups`` are passed to
         `fit`. Less is held out if a class would otherwise be missing from the training part.
     n_iter_no_change : int, default=10
-        Epochs without improvement before stopping.
+        Number of epochs without improvement after which training stops.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Precision of training. "auto" uses bfloat16 where it is faster: on GPUs that support it,
         and for convolutions on CPUs that support it. Prediction is in float32.
@@ -57,12 +57,12 @@ class NetClassifier(NeuralClassifier):
         Seed of weights, batches, dropout and augmentations, and of pairs if they are drawn. With
         the same int and number of torch threads, results are bit-equal.
     warm_start : bool, default=False
-        Start from the weights of the previous fit. Frames, labels and parameters of the net must
-        be the same.
+        Whether to start from the weights of the previous `fit`. The number of features, the labels
+        and the parameters of the network must be the same.
     verbose : int, default=0
-        Show a progress bar.
+        Whether to show a progress bar.
     callbacks : list of skorch callbacks, default=None
-        Added to the schedule, the gradient clipping and early stopping.
+        Callbacks besides the learning rate schedule, the gradient clipping and early stopping.
     net_params : dict, default=None
         Parameters of `skorch.NeuralNet` that replace those set here, such as ``optimizer``;
         ``{"callbacks__schedule": None}`` removes the schedule.
@@ -70,22 +70,23 @@ class NetClassifier(NeuralClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
     net_ : skorch.NeuralNet
-        ``net_.module_`` is the torch module, standardisation included. Optimizer, criterion and
-        callbacks are not kept.
+        The trained network. ``net_.module_`` is the torch module, which includes the
+        standardisation. The optimizer, the criterion and the callbacks are not kept.
     encoder_ : estimator
         The fitted encoder, if there is one.
     history_ : skorch.history.History
-        Losses and times of each epoch; with ``early_stopping`` also ``valid_score``, the result
-        of `score` for the part held out.
+        Loss and time of each epoch. With ``early_stopping`` also ``valid_score``, the result of
+        `score` for the part that was held out.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     n_features_in_ : int
-        Only where `fit` was given a 2-D array.
+        Number of columns of X; only set where `fit` was given a 2-D array.
 
     Examples
     --------
-    A module of one's own: pool each recording over its frames, then one linear layer.
+    A module that averages each recording over its frames and applies one linear layer:
 
     >>> import torch
     >>> from skaudio.classifiers import NetClassifier

@@ -1,4 +1,4 @@
-"""What the neural classifiers share: labels, training, prediction."""
+"""The base class of the neural classifiers: labels, training, prediction."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from skaudio._validation import Obstacle, check_target
 class ClassLoss(nn.CrossEntropyLoss):
     """Cross-entropy with class weights; 0 for a batch whose recordings all have the weight 0.
 
-    torch returns NaN or infinity there.
+    torch's loss is NaN or infinite for such a batch.
     """
 
     def forward(self, logits: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
@@ -49,7 +49,7 @@ class ClassLoss(nn.CrossEntropyLoss):
 
 
 class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
-    """What the classifiers share; a subclass names its module and the parameters of that."""
+    """Base class of the neural classifiers; a subclass defines its module and its parameters."""
 
     __metadata_request__fit = {"groups": True}
 
@@ -68,7 +68,7 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
     n_iter_: int
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
-        """Train.
+        """Train the network, after fitting the encoder.
 
         Parameters
         ----------
@@ -126,15 +126,15 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
         return ClassLoss(weight=weight, label_smoothing=self.label_smoothing)
 
     def _build(self, n_features: int) -> nn.Module:
-        """Return a new module for so many features per frame, and for ``classes_``."""
+        """Return a new module for frames of ``n_features`` features and for ``classes_``."""
         return self._module(n_features, len(self.classes_), **self._module_values())
 
     def _module_values(self) -> dict[str, Any]:
-        """Return what the module is built with, besides the numbers of features and classes."""
+        """Return the arguments of the module besides the numbers of features and classes."""
         return {name: getattr(self, name) for name in self._module_parameters}
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Return scores: logits, or for two classes the log-odds of the second.
+        """Return the logits of the classes, or for two classes the log-odds of the second.
 
         Parameters
         ----------
@@ -176,33 +176,34 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
         return labels
 
     def stream(self, sample_rate: float | None = None) -> NeuralStream:
-        """Classify a signal that is still arriving, by all that has been heard of it.
+        """Classify a signal that is still arriving, from its start to the current frame.
 
         Parameters
         ----------
         sample_rate : float, default=None
-            Rate in Hz of the signal, which is resampled to the encoder's. None: the encoder's.
+            Sample rate of the signal in Hz. The signal is resampled to the rate of the encoder.
+            None: the signal has the rate of the encoder.
 
         Returns
         -------
         stream : NeuralStream
-            ``push(samples)`` takes the next samples, any number of them (or frames
-            ``(n_features, k)``, where ``encoder=None``), and returns probabilities
-            ``(n_classes, k)``: a column for each frame that is certain now, the probabilities of
-            the recording up to this frame. ``finish()`` returns the remaining columns. The last
-            column of all is `predict_proba` of the whole, up to 1e-5.
+            ``push(samples)`` takes any number of samples (or frames ``(n_features, k)`` with
+            ``encoder=None``), and returns probabilities ``(n_classes, k)``. There is a column for
+            each frame that is complete: the probabilities of the recording up to this frame.
+            ``finish()`` returns the remaining columns. The very last column is `predict_proba` of
+            the whole recording, up to 1e-5.
 
         Raises
         ------
         ValueError
-            If the probabilities up to a frame depend on later ones, by ``bidirectional``,
-            ``standardize``, or parameters of the encoder. The error names all that are to change.
+            If the probabilities up to a frame depend on later frames, because of ``bidirectional``,
+            ``standardize`` or parameters of the encoder. The error names all parameters to change.
 
         Notes
         -----
-        Frames come late by what convolutions see after them (`LeNetClassifier`: 16 frames with
-        three blocks). Memory does not grow. The estimator is not changed, and any number of
-        streams may run at a time.
+        Columns are delayed by the number of later frames on which convolutions depend (16 frames
+        for a `LeNetClassifier` with three blocks). Memory use does not grow with time. The
+        estimator is not changed, and several streams can run at the same time.
         """
         check_streaming(self)
         n_classes = len(self.classes_)
@@ -217,7 +218,8 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        # With an encoder, scikit-learn's two-sample "waveforms" cannot be told apart.
+        # With an encoder, the "waveforms" of scikit-learn's checks have two samples, which an
+        # encoder cannot distinguish.
         tags.classifier_tags.poor_score = self.encoder is not None
         return tags
 

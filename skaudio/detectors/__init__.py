@@ -1,7 +1,7 @@
-"""Detectors: trained on labels of whole recordings, they return events with onset and offset.
+"""Detectors of events, which are trained on labels of whole recordings.
 
 EventDetector
-    A convolutional-recurrent network trained on weak labels; predicts a table of events.
+    A convolutional-recurrent network, whose prediction is a table of events with onset and offset.
 """
 
 from skaudio.detectors._event_detector import EventDetector

@@ -1,4 +1,4 @@
-"""EventDetector: trained on weak labels, predicts a table of events."""
+"""EventDetector: a network trained on weak labels that predicts a table of events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from skaudio._validation import (
 )
 from skaudio.detectors._weak_label_detector import WeakLabelDetector
 
-# One per label; the labels are known in `fit` only, which checks the rest.
+# One threshold per label. The labels are known in `fit` only, which checks the thresholds further.
 THRESHOLDS = Constraint(
     ("dict of label to float", "array of shape (n_labels,)"),
     (),
@@ -33,70 +33,72 @@ THRESHOLDS = Constraint(
 class EventDetector(WeakLabelDetector):
     """Find events in recordings; training needs only the labels of whole recordings.
 
-    A convolutional-recurrent network returns a probability of each label in each frame. In training
-    these are pooled over time and compared with the labels of the recording. In prediction the
-    probabilities of the frames give onset and offset of each event.
+    A convolutional-recurrent network returns the probability of each label in each frame. In
+    training, the probabilities are pooled over time and compared with the labels of the recording.
+    In prediction, thresholds on the probabilities of the frames give the onset and offset of each
+    event.
 
     Parameters
     ----------
     encoder : transformer or Pipeline, default=None
-        Turns recordings into frames. Augmentations in it are applied in training only, with new
-        draws in each epoch. None: X holds frames, as encoders and embedders return them.
+        Transformer from recordings to frames. Augmentations in it are applied in training only,
+        with new draws in each epoch. None: X holds frames, as encoders and embedders return them.
     channels : sequence of int, default=(16, 32, 64)
-        Channels of the convolutions, each of which halves the features; () for a recurrent network
-        without convolutions.
+        Number of channels of each convolution block. Each block halves the features. (): a
+        recurrent network without convolutions.
     frame_stride : int, default=4
-        Number of frames of the encoder per frame of the detector; a power of two.
+        Number of frames of the encoder per frame of the detector, a power of two.
     hidden_size : int, default=64
-        Units of each recurrent layer and direction.
+        Number of units of each recurrent layer in each direction.
     n_layers : int, default=1
-        Number of recurrent layers; 0 for a convolutional network.
+        Number of recurrent layers. 0: a convolutional network without recurrent layers.
     bidirectional : bool, default=True
         Whether the recurrent layers process each recording backwards as well.
     pooling : {"mean", "max", "linear_softmax", "exp_softmax", "attention"}, \
 default="linear_softmax"
-        How probabilities of frames are pooled to those of a recording: see
+        How the probabilities of the frames are pooled to the probability of a recording; see
         `skaudio.nets.WeakPooling`.
     dropout : float, default=0.2
-        Share of values dropped before each recurrent layer and before the scores.
+        Dropout rate before each recurrent layer and before the output layer.
     threshold : float, dict of label to float or array of shape (n_labels,), default=0.5
-        Probability at which an event begins. `tune_thresholds` finds the best ones on strong
+        Probability at which an event begins. `tune_thresholds` chooses thresholds with strong
         labels.
     hysteresis : float, default=1.0
-        Share of the threshold at which an event ends.
+        An event ends when the probability is below this fraction of the threshold.
     median_filter : float, default=0.0
-        Length of the running median over probabilities, in seconds.
+        Length of the median filter that smooths the probabilities over time, in seconds. 0: no
+        filter.
     min_duration : float, default=0.0
-        Shorter events are dropped, in seconds.
+        Events shorter than this are removed, in seconds.
     max_gap : float, default=0.0
-        Gaps up to this length within an event are filled, in seconds.
+        Events of one label with a gap of up to this length between them are merged, in seconds.
     frame_duration : float, default=0.01
-        Time from one frame of X to the next, in seconds, where ``encoder=None``.
+        Hop of the frames of X in seconds; used with ``encoder=None``.
     block_duration : float, default=60.0
-        Recordings longer than this, in seconds, are processed in blocks; the result is the same up
+        Recordings longer than this, in seconds, are processed in blocks. The result is the same up
         to rounding.
     max_epochs : int, default=40
-        Passes over the training recordings.
+        Number of passes over the training recordings.
     batch_size : int, default=32
-        Recordings per step; batches hold recordings of similar length.
+        Number of recordings per training step. A batch holds recordings of similar length.
     lr : float, default=3e-3
         Highest learning rate of the one-cycle schedule.
     class_weight : dict, list of dict, "balanced" or None, default=None
-        As in scikit-learn. With several labels per recording, a dict gives the weight of the loss
-        where a label is present; a list holds a dict of the weights of 0 and 1 for each label.
+        Weights of the classes in the loss, as in scikit-learn. With several labels per recording, a
+        dict contains the weight of each label where it is present; a list contains, for each label,
+        a dict of the weights of 0 (absent) and 1 (present).
     standardize : {"global", "recording", "both", None}, default="global"
         "global" learns the mean and standard deviation of each feature on the training data.
-        "recording" subtracts each recording's own mean over time, which removes a steady
-        background; the mean over an hour may differ from that over short training clips. "both"
-        does both.
+        "recording" subtracts each recording's mean over time, which removes a constant background;
+        the mean of a long recording may differ from that of short training clips. "both" does both.
     early_stopping : bool, default=False
-        Hold out a part of the training data, stop when the loss on it no longer decreases, and
-        restore the weights of the best epoch.
+        Whether to hold out a part of the training data, stop when the loss on it no longer
+        decreases, and restore the weights of the best epoch.
     validation_fraction : float, default=0.1
         Fraction of the training data that is held out; whole groups if ``groups`` are passed to
         `fit`. Less is held out if a class would otherwise be missing from the training part.
     n_iter_no_change : int, default=10
-        Epochs without improvement before stopping.
+        Number of epochs without improvement after which training stops.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Precision of training. "auto" uses bfloat16 where it is faster: on GPUs that support it,
         and for convolutions on CPUs that support it. Prediction is in float32.
@@ -106,12 +108,12 @@ default="linear_softmax"
         Seed of weights, batches, dropout and augmentations, and of pairs if they are drawn. With
         the same int and number of torch threads, results are bit-equal.
     warm_start : bool, default=False
-        Start from the weights of the previous fit. Frames, labels and parameters of the net must
-        be the same.
+        Whether to start from the weights of the previous `fit`. The number of features, the labels
+        and the parameters of the network must be the same.
     verbose : int, default=0
-        Show a progress bar.
+        Whether to show a progress bar.
     callbacks : list of skorch callbacks, default=None
-        Added to the schedule, the gradient clipping and early stopping.
+        Callbacks besides the learning rate schedule, the gradient clipping and early stopping.
     net_params : dict, default=None
         Parameters of `skorch.NeuralNet` that replace those set here, such as ``optimizer``;
         ``{"callbacks__schedule": None}`` removes the schedule.
@@ -119,25 +121,26 @@ default="linear_softmax"
     Attributes
     ----------
     labels_ : ndarray of shape (n_labels,)
-        Names of the labels: the rows of `predict_frames`, the columns of `predict_proba`.
+        Names of the labels, in the order of the rows of `predict_frames` and the columns of
+        `predict_proba`.
     classes_ : ndarray of shape (n_labels,) or (n_labels, 2)
-        ``labels_`` if each recording has one label, else a row [0, 1] for each label.
+        ``labels_`` if each recording has exactly one label, else a row [0, 1] for each label.
     thresholds_ : ndarray of shape (n_labels,)
-        Only after `tune_thresholds`.
+        Thresholds chosen by `tune_thresholds`; only set by it.
     filters_ : dict of str to ndarray of shape (n_labels,)
-        Only after `tune_thresholds`; empty unless ``filters=True``.
+        Filters chosen by `tune_thresholds`; only set by it, empty without ``filters=True``.
     net_ : skorch.NeuralNet
-        ``net_.module_`` is the torch module, standardisation included. Optimizer, criterion and
-        callbacks are not kept.
+        The trained network. ``net_.module_`` is the torch module, which includes the
+        standardisation. The optimizer, the criterion and the callbacks are not kept.
     encoder_ : estimator
         The fitted encoder, if there is one.
     history_ : skorch.history.History
-        Losses and times of each epoch; with ``early_stopping`` also ``valid_score``, the result
-        of `score` for the part held out.
+        Loss and time of each epoch. With ``early_stopping`` also ``valid_score``, the result of
+        `score` for the part that was held out.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     n_features_in_ : int
-        Only where `fit` was given a 2-D array.
+        Number of columns of X; only set where `fit` was given a 2-D array.
 
     Examples
     --------

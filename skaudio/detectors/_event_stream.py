@@ -1,4 +1,4 @@
-"""Events in a signal that is still arriving."""
+"""Streams of detectors: events in a signal that is still arriving."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLUMNS = ("file", "onset", "offset", "event_label", "score")
 
 
 class EventStreamMixin:
-    """`stream`, for detectors."""
+    """Add `stream` to detectors."""
 
     def stream(self: Any, sample_rate: float | None = None) -> EventStream:
         """Find events in a signal that is still arriving.
@@ -23,29 +23,31 @@ class EventStreamMixin:
         Parameters
         ----------
         sample_rate : float, default=None
-            Rate in Hz of the signal, which is resampled to the encoder's. None: the encoder's.
+            Sample rate of the signal in Hz. The signal is resampled to the rate of the encoder.
+            None: the signal has the rate of the encoder.
 
         Returns
         -------
         stream : EventStream
-            ``push(samples)`` takes the next samples, any number of them (or frames
-            ``(n_features, k)``, where ``encoder=None``), and returns the events that are certain
-            now, a table as of `predict_events`, maybe without rows. ``finish()`` returns the rest.
-            ``probabilities`` holds those of the frames that became certain in the last call,
-            ``(n_labels, k)``. Together they are what `predict_events` and `predict_frames` return
-            for the whole signal, probabilities up to 1e-5.
+            ``push(samples)`` takes any number of samples (or frames ``(n_features, k)`` with
+            ``encoder=None``), and returns the events that are complete, as a table like that of
+            `predict_events`; the table may be empty. ``finish()`` returns the remaining events. The
+            attribute ``probabilities`` holds the probabilities ``(n_labels, k)`` of the frames that
+            became complete in the last call. All events and probabilities together are those of
+            `predict_events` and `predict_frames` for the whole signal, with probabilities up to
+            1e-5.
 
         Raises
         ------
         ValueError
-            If a frame depends on the end of the recording, by ``bidirectional``, ``standardize``,
-            or parameters of the encoder. The error names all that are to change.
+            If a frame depends on the whole recording, because of ``bidirectional``, ``standardize``
+            or parameters of the encoder. The error names all parameters to change.
 
         Notes
         -----
-        An event is certain once it is over, half of ``median_filter`` and ``max_gap`` have passed
-        without the label, and the convolutions have seen the frames after these. Memory does not
-        grow. The estimator is not changed, and any number of streams may run at a time.
+        An event is returned some time after its end: half of ``median_filter`` plus ``max_gap``,
+        plus the frames after these on which the convolutions depend. Memory use does not grow with
+        time. The estimator is not changed, and several streams can run at the same time.
 
         Examples
         --------
@@ -75,12 +77,12 @@ class EventStreamMixin:
 
 
 class EventStream:
-    """A detector on a signal that is still arriving.
+    """Stream of a detector.
 
     Attributes
     ----------
     probabilities : ndarray of shape (n_labels, k)
-        Of the frames that became certain in the last call.
+        Probabilities of the frames that became complete in the last call.
     """
 
     def __init__(self, detector: Any, sample_rate: float | None) -> None:
@@ -93,11 +95,11 @@ class EventStream:
         self.probabilities = np.empty((n_labels, 0), np.float32)
         self._step = detector._step()
         self._first = float(detector.frame_times(1)[0])
-        # When the last frame of the input ends, minus the frames before it.
+        # The last of n input frames ends at ``_input_end + n * _input_step``.
         self._input_step = detector._input_step()
         self._input_end = float(detector._input_times(1)[0]) - self._input_step / 2
         self._running = self._running_events(detector)
-        self._none = _table([])  # making one takes longer than a push
+        self._none = _table([])  # creating a table takes longer than a push
 
     def _running_events(self, detector: Any) -> list[RunningEvents]:
         labels = self._labels
@@ -117,15 +119,15 @@ class EventStream:
 
     @property
     def sample_rate(self) -> float | None:
-        """Rate in Hz of what is pushed; None where that is frames."""
+        """Sample rate in Hz of the pushed signal; None if frames are pushed."""
         return self._scores.sample_rate
 
     def push(self, samples: Any) -> pd.DataFrame:
-        """Hear the next samples, and return the events that are certain now."""
+        """Take the next samples, and return the events that are complete."""
         return self._events(self._scores.push(samples), final=False)
 
     def finish(self) -> pd.DataFrame:
-        """Return the events that were not certain before."""
+        """Return the remaining events."""
         return self._events(self._scores.finish(), final=True)
 
     def _events(self, probabilities: np.ndarray, final: bool) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""From probabilities over time to events: their times, filters and thresholds."""
+"""Events from probabilities over time: frame times, thresholds and filters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from skaudio.events import (
 
 
 class EventsMixin:
-    """What a detector makes of the probabilities of frames."""
+    """Add `predict_events`, `tune_thresholds` and `frame_times` to detectors."""
 
     frame_stride: int
     frame_duration: float
@@ -31,17 +31,17 @@ class EventsMixin:
     _frames: Callable[[Any], tuple[list[np.ndarray], list[int]]]
 
     def frame_times(self, n_frames: Any) -> np.ndarray:
-        """Return the time of the center of each of the detector's frames.
+        """Return the time of the centre of each frame of the detector.
 
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_frames)
-            Number of frames, or frames to count.
+            Number of frames, or an array of frames, whose last axis is counted.
 
         Returns
         -------
         times : ndarray of shape (n_frames,)
-            In seconds from the recording's beginning.
+            Times in seconds from the start of the recording.
         """
         n_frames = check_length("n_frames", n_frames)
         first, step = self._input_times(1)[0], self._input_step()
@@ -59,9 +59,10 @@ class EventsMixin:
         Returns
         -------
         events : DataFrame
-            ``file`` (the path, or the position in X, see `skaudio.events.file_names`), ``onset``
-            and ``offset`` in seconds, ``event_label``, and ``score``, the mean probability. The
-            times of a clip of a file are those of the file.
+            Events with the columns ``file`` (the path, or the position in X; see
+            `skaudio.events.file_names`), ``onset`` and ``offset`` in seconds, ``event_label``, and
+            ``score`` (the mean probability). The times in a clip of a file are relative to the
+            start of the file.
         """
         check_is_fitted(self)
         self._check_params(self.labels_)
@@ -89,27 +90,29 @@ class EventsMixin:
     def tune_thresholds(
         self, X: Any, events: Any, *, metric: str = "segment", filters: bool = False
     ) -> Self:
-        """Choose the threshold of each label by strong labels; the network is not changed.
+        """Choose the threshold of each label with strong labels; the network is not changed.
 
         Parameters
         ----------
         X : sequence of recordings, or of frames where ``encoder=None``
-            Preferably not those of `fit`.
+            Recordings, preferably other ones than in `fit`.
         events : DataFrame
-            All events in X, see `skaudio.events.check_events`; ``file`` holds the names that
-            `predict_events` returns. Of clips of files, what lies within them is taken.
+            All events in X; see `skaudio.events.check_events`. ``file`` holds the names that
+            `predict_events` returns. For clips of files, only the events within the clips are used.
         metric : {"segment", "event"}, default="segment"
-            F1 of segments of one second; or of events, whose onset may differ by 0.2 s and whose
-            offset by 0.2 s or a fifth of the event's length, whichever is longer.
+            Score to maximise: the F1 score of segments of one second, or of events. Onsets of
+            events may differ by 0.2 s, and offsets by 0.2 s or a fifth of the length of the event,
+            whichever is longer.
         filters : bool, default=False
-            Also choose ``hysteresis``, ``median_filter``, ``max_gap`` and ``min_duration`` of each
-            label. This needs more strong labels than the thresholds alone: a few dozen per label.
+            Whether to also choose ``hysteresis``, ``median_filter``, ``max_gap`` and
+            ``min_duration`` of each label. This needs more strong labels than thresholds alone: a
+            few dozen per label.
 
         Returns
         -------
         self : estimator
-            With ``thresholds_`` and ``filters_``, which replace ``threshold`` and, if ``filters``,
-            the four parameters, until the next `fit`.
+            The estimator with ``thresholds_`` and ``filters_``. They replace ``threshold`` and,
+            with ``filters=True``, the four parameters until the next `fit`.
         """
         check_is_fitted(self)
         self._check_params(self.labels_)

@@ -1,4 +1,4 @@
-"""Scores of the frames of recordings: short ones in batches, long ones block by block."""
+"""Scores of the frames of recordings: short recordings in batches, long ones in blocks."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from skaudio._neural import predict_frames, prediction_frames
 
 
 def frame_scores(estimator: Any, X: Any) -> tuple[list[np.ndarray], list[int]]:
-    """Return scores (n_scores, n_frames') of each recording, and how many frames each has.
+    """Return scores (n_scores, n_frames') of each recording, and its number of frames.
 
-    Recordings longer than ``block_duration`` are read and scored block by block; the others are
-    encoded and scored in batches.
+    Recordings longer than ``block_duration`` are read and scored in blocks. The others are encoded
+    and scored in batches of recordings.
     """
     parts = prediction_frames(estimator, X, seconds=estimator.block_duration)
     block = max(round(estimator.block_duration / estimator._input_step()), 1)

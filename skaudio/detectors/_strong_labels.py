@@ -1,4 +1,4 @@
-"""Strong labels in y: tables of the events of some recordings, as targets of frames."""
+"""Strong labels in y: tables of events, converted to targets of frames."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from skaudio.augmentation import RandomSegment, Speed, TimeShift
 from skaudio.events import check_events, events_to_frames, events_to_target
 
 TIMES = {"onset", "offset", "event_label"}
-# Augmentations after which events are at other times.
+# Augmentations that change the times of events.
 MOVING = (RandomSegment, Speed, TimeShift)
-# Of a frame whose events are unknown.
+# Target of a frame without strong labels.
 UNKNOWN = -1.0
 
 
 def separate(X: Any, y: Any) -> tuple[Any, dict[int, pd.DataFrame]]:
-    """Return weak labels of all recordings, and the events of those that have strong labels.
+    """Return the weak labels of all recordings, and the events of those with strong labels.
 
-    y is a table of the events in X, or holds such a table for some recordings. Any other y is
-    returned as it is.
+    y is a table of the events in X, or contains such a table for some recordings. Any other y is
+    returned unchanged.
     """
     if isinstance(y, pd.DataFrame):
         if not set(y.columns) >= TIMES:
@@ -42,7 +42,7 @@ def separate(X: Any, y: Any) -> tuple[Any, dict[int, pd.DataFrame]]:
 
 
 def _items(y: Any) -> list[Any]:
-    """Return what y holds, where that can be tables."""
+    """Return the items of y, if they can be tables; else an empty list."""
     is_objects = isinstance(y, (np.ndarray, pd.Series)) and y.dtype == object and y.ndim == 1
     return list(y) if isinstance(y, (list, tuple)) or is_objects else []
 
@@ -61,13 +61,13 @@ def _checked(table: pd.DataFrame, position: int) -> pd.DataFrame:
 
 
 class FrameTargets:
-    """Targets of recordings and of their frames; an index gives those of some recordings.
+    """Targets of recordings and of their frames, to be indexed by recordings.
 
     Parameters
     ----------
     weak : ndarray of shape (n_recordings, n_labels)
     frames : dict
-        Position of a recording -> activity (n_labels, n_frames) of its labels.
+        Maps the position of a recording to the activity (n_labels, n_frames) of its labels.
     """
 
     def __init__(self, weak: np.ndarray, frames: dict[int, np.ndarray]):
@@ -78,9 +78,9 @@ class FrameTargets:
         return len(self.weak)
 
     def __getitem__(self, index: Any) -> np.ndarray:
-        """Return targets (n, n_labels, 1 + n_frames): of recordings, then of their frames.
+        """Return targets (n, n_labels, 1 + n_frames) of recordings and of their frames.
 
-        `UNKNOWN` are frames without strong labels, and those beyond the end of a recording.
+        The targets are `UNKNOWN` for frames without strong labels and after the end of a recording.
         """
         positions = np.atleast_1d(index)
         known = [self.frames.get(int(i)) for i in positions]
@@ -97,7 +97,7 @@ class FrameTargets:
 def frame_targets(
     events: pd.DataFrame, labels: list[Any], times: np.ndarray, step: float
 ) -> np.ndarray:
-    """Return which labels are active in which frames; each event is active in one at least."""
+    """Return the activity of the labels in frames; each event is active in at least one frame."""
     active = events_to_frames(events, times, labels)
     for label, onset, offset in events[["event_label", "onset", "offset"]].itertuples(index=False):
         middle = (onset + offset) / 2
@@ -107,7 +107,7 @@ def frame_targets(
 
 
 def refuse_moved_events(encoder: Any) -> None:
-    """Raise an error for an augmentation after which events are at other times."""
+    """Raise an error for an augmentation that changes the times of events."""
     for step in steps_of(encoder):
         if isinstance(step, MOVING):
             raise ValueError(
@@ -118,7 +118,7 @@ def refuse_moved_events(encoder: Any) -> None:
 
 
 def of_recordings(score: Callable[..., float]) -> Callable[..., float]:
-    """Return a score of recordings that takes outputs and targets of frames as well."""
+    """Make a score of recordings accept outputs and targets that also contain frames."""
 
     def scored(outputs: list[np.ndarray], targets: list[np.ndarray]) -> float:
         return score([o[..., 0] for o in outputs], [t[..., 0] for t in targets])

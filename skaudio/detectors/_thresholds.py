@@ -1,4 +1,4 @@
-"""The best threshold and filters of each label, chosen by strong labels."""
+"""The best threshold and filters of each label, chosen with strong labels."""
 
 from __future__ import annotations
 
@@ -15,42 +15,43 @@ from skaudio.metrics import count_events, count_segments, f1_of
 
 Spans = tuple[np.ndarray, np.ndarray]
 NONE: Spans = np.empty(0), np.empty(0)
-# Tried for each label: evenly spaced in log-odds, from 0.001 to 0.999.
+# Candidate thresholds of each label: from 0.001 to 0.999, evenly spaced in log-odds.
 CANDIDATES = 1.0 / (1.0 + np.exp(-np.linspace(-7, 7, 57)))
-# How the events of one label in one recording are compared, by the name of the metric.
+# Functions that compare the events of one label in one recording, by the name of the metric.
 COUNTS: dict[str, Callable[[Any, Any], tuple[int, int, int]]] = {
     "segment": lambda true, pred: count_segments(true, pred, 1.0),
     "event": lambda true, pred: count_events(true, pred, 0.2, 0.2),
 }
 
 
-# Tried for each label, one after the other, with ``filters=True``; durations in seconds.
+# Candidate filters of each label with ``filters=True``; durations in seconds. One parameter is
+# changed at a time.
 FILTERS: dict[str, tuple[float, ...]] = {
     "hysteresis": (1.0, 0.7, 0.4, 0.2),
     "median_filter": (0.0, 0.2, 0.5, 1.0),
     "max_gap": (0.0, 0.2, 0.5, 1.0),
     "min_duration": (0.0, 0.1, 0.2, 0.4, 0.8),
 }
-# By how much F1 must be higher for another filter to be taken.
+# Smallest increase of F1 for which a filter is changed.
 MARGIN = 0.003
 
 
 @dataclass
 class Tuning:
-    """What thresholds and filters are chosen by.
+    """Data and metric by which thresholds and filters are chosen.
 
     Attributes
     ----------
     probabilities : sequence of ndarray of shape (n_labels, n_frames)
     times : sequence of ndarray of shape (n_frames,)
     names : sequence
-        The name of each recording in ``events``.
+        Names of the recordings in ``events``.
     events : DataFrame
         Strong labels, checked.
     metric : {"segment", "event"}
         F1 of segments of one second, or of events with a collar of 0.2 s.
     step : float
-        From one frame to the next, in seconds.
+        Time between successive frames, in seconds.
     """
 
     probabilities: Sequence[np.ndarray]
@@ -67,18 +68,18 @@ class Tuning:
     def best(
         self, labels: Sequence[Any], default: np.ndarray, filters: dict[str, float], search: bool
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Return the threshold of each label with the highest F1, and its filters.
+        """Return the threshold with the highest F1, and the filters, of each label.
 
         Parameters
         ----------
         labels : sequence
         default : ndarray of shape (n_labels,)
-            Kept for a label that ``events`` does not contain.
+            Thresholds of labels that do not occur in ``events``.
         filters : dict
             ``hysteresis``, ``median_filter``, ``min_duration``, ``max_gap``.
         search : bool
-            Whether to choose filters too. They are changed one after the other, each to the
-            candidate with the highest F1 at its best threshold, of every fourth threshold.
+            Whether to choose filters too. One parameter is changed at a time, to the candidate with
+            the highest F1 at its best threshold; every fourth threshold is tried.
         """
         thresholds = np.array(default, dtype=float)
         chosen = {name: np.full(len(labels), float(value)) for name, value in filters.items()}
@@ -106,7 +107,7 @@ class Tuning:
     def _search(
         self, i: int, spans: dict[Any, Spans], filters: dict[str, float]
     ) -> dict[str, float]:
-        """Return filters of one label with a high F1, found one after the other."""
+        """Return filters of one label with a high F1, by changing one parameter at a time."""
         few = CANDIDATES[::4]
         best = self._scores(i, spans, filters, few).max()
         for name, values in FILTERS.items():
@@ -147,7 +148,7 @@ def _events_by_threshold(
     filters: dict[str, float],
     candidates: np.ndarray,
 ) -> Iterator[Spans]:
-    """Yield onsets and offsets in one recording of one label, for each candidate threshold."""
+    """Yield the onsets and offsets of one label in one recording for each candidate threshold."""
     smoothed = smooth(values, filters["median_filter"] / step)
     highest = smoothed.max()
     for high in candidates:

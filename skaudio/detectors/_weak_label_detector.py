@@ -1,4 +1,4 @@
-"""The methods of a detector: training on weak and strong labels, probabilities over time."""
+"""Base class of detectors: training on weak and strong labels, probabilities over time."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from skaudio.events import check_thresholds
 class WeakLabelDetector(
     EventStreamMixin, EventsMixin, WeakLabelMixin, ClassifierMixin, LoadsAnywhere
 ):
-    """Methods of a detector; a subclass stores the parameters and builds the network."""
+    """Base class of detectors; a subclass stores the parameters and builds the network."""
 
     __metadata_request__fit = {"groups": True}
 
@@ -51,18 +51,19 @@ class WeakLabelDetector(
     random_state: Any
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
-        """Train on weak labels, strong ones, or both.
+        """Train on weak labels, strong labels, or both.
 
         Parameters
         ----------
         X : sequence of recordings, or of frames where ``encoder=None``
         y : array-like
-            One label per recording, (n_recordings,); or any number of them: an indicator matrix
-            (n_recordings, n_labels), a DataFrame of one whose columns are the names, or a list of
-            lists of strings. Strong labels: in place of a list of strings, a DataFrame of the
-            events of this recording (``onset``, ``offset``, ``event_label``); or as y one
-            DataFrame of all events in X, with ``file``. `skaudio.events.events_to_target` makes y
-            of one such table for a part of X, and weak labels of the rest.
+            Labels. With one label per recording: shape (n_recordings,). With any number of labels
+            per recording: an indicator matrix (n_recordings, n_labels), a DataFrame of indicators
+            whose columns are the labels, or a list of lists of strings. With strong labels: one
+            DataFrame of all events in X (``file``, ``onset``, ``offset``, ``event_label``), or a
+            list in which a recording with strong labels has a DataFrame of its events instead of a
+            list of strings. `skaudio.events.events_to_target` combines a table of events of a part
+            of X with weak labels of the other recordings.
         groups : array-like of shape (n_recordings,), optional
             Group of each recording (a speaker...): ``early_stopping`` holds out whole groups.
 
@@ -97,12 +98,12 @@ class WeakLabelDetector(
                     seed=seed,
                     classes=labels.classes(),
                     groups=groups,
-                    loudness_weight=0.0,  # all frames count the same: loud ones may be the events
+                    loudness_weight=0.0,  # equal weights of all frames: events may be loud
                 )
         return self
 
     def _activity(self, source: Any, strong: dict[int, pd.DataFrame]) -> dict[int, np.ndarray]:
-        """Return which labels are active in which of the detector's frames, by recording."""
+        """Return the activity of the labels in the detector's frames, by recording."""
         active = {}
         for i, events in strong.items():
             index = np.array([i])
@@ -116,7 +117,7 @@ class WeakLabelDetector(
 
     @contextmanager
     def _returning_frames(self, value: bool) -> Iterator[Callable[[int], nn.Module]]:
-        """Let the network that is trained return frames, if so; gives what builds a new one."""
+        """Let the network return frames in training if ``value``; yield its build function."""
 
         def build(n_features: int) -> nn.Module:
             net = self._build(n_features)
@@ -125,7 +126,7 @@ class WeakLabelDetector(
 
         before = self.net_.module_.net if is_warm(self) else None
         try:
-            if before is not None:  # what is trained is a copy of it
+            if before is not None:  # the network that is trained is a copy of this one
                 before.returns_frames = value
             yield build
         finally:
@@ -143,8 +144,8 @@ class WeakLabelDetector(
         Returns
         -------
         labels : ndarray of shape (n_recordings,) or (n_recordings, n_labels)
-            The most probable label. With several labels per recording: 1 where the probability is
-            above 0.5, in the order of ``labels_``.
+            The most probable label. With several labels per recording, indicators in the order of
+            ``labels_``: 1 if the probability is above 0.5.
         """
         probabilities = self.predict_proba(X)
         if self._is_multilabel:
@@ -180,8 +181,9 @@ class WeakLabelDetector(
         Returns
         -------
         probabilities : list of ndarray of shape (n_labels, n_frames)
-            One per recording, float32, at the times of `frame_times`. The probabilities of a frame
-            do not sum to 1: all are low in silence, and two are high where two events overlap.
+            One float32 array per recording; `frame_times` returns the times of its frames. The
+            probabilities of a frame do not sum to 1: all are low in silence, and two are high where
+            two events overlap.
         """
         return self._frames(X)[0]
 
@@ -198,13 +200,14 @@ class WeakLabelDetector(
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
-        # With an encoder, scikit-learn's two-sample "waveforms" cannot be told apart.
+        # With an encoder, the "waveforms" of scikit-learn's checks have two samples, which an
+        # encoder cannot distinguish.
         tags.classifier_tags.poor_score = self.encoder is not None
         return tags
 
 
 def _pool(pooling: nn.Module, scores: np.ndarray) -> np.ndarray:
-    """Return the probabilities (n_labels,) of one recording's scores (n_scores, n_frames)."""
+    """Return the probabilities (n_labels,) of a recording from its scores (n_scores, n_frames)."""
     lengths = torch.tensor([scores.shape[1]])
     pooled: torch.Tensor = pooling(torch.from_numpy(scores)[None], lengths)
     return pooled[0].numpy()

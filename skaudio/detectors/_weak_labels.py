@@ -30,7 +30,7 @@ class Labels:
         1 where a label is present.
     names : ndarray of shape (n_labels,)
     is_multilabel : bool
-        A recording may have any number of labels, rather than exactly one.
+        Whether a recording can have any number of labels instead of exactly one.
     """
 
     targets: np.ndarray
@@ -38,7 +38,7 @@ class Labels:
     is_multilabel: bool
 
     def classes(self) -> Classes:
-        """Return what early stopping must not hold out: recordings with, and without, a label."""
+        """Return the classes for early stopping: recordings with and without each label."""
         present = self.targets == 1
         names = [repr(name) for name in self.names.tolist()]
         if not self.is_multilabel:
@@ -48,7 +48,7 @@ class Labels:
         )
 
     def accuracy(self, outputs: list[np.ndarray], targets: list[np.ndarray]) -> float:
-        """Return the share of recordings all of whose labels are right, of batches."""
+        """Return the fraction of recordings in batches whose labels are all correct."""
         found, true = np.concatenate(outputs), np.concatenate(targets)
         if self.is_multilabel:
             return float(np.mean(((found > 0.5) == true).all(axis=1)))
@@ -81,7 +81,7 @@ def encode_labels(estimator: Any, y: Any) -> Labels:
 
 
 def indicator_of(estimator: Any, y: Any) -> np.ndarray:
-    """Return y, in any form that `encode_labels` takes, with a column for each of ``labels_``."""
+    """Return y, in any form that `encode_labels` accepts, as indicators of ``labels_``."""
     names, called = estimator.labels_.tolist(), type(estimator).__name__
     if _is_lists_of_labels(y):
         labels = _from_lists(y, called, names)
@@ -98,7 +98,7 @@ def indicator_of(estimator: Any, y: Any) -> np.ndarray:
 
 
 def _is_table_of_labels(y: Any) -> bool:
-    """Whether y is a DataFrame with a column per label; one column of words is one label each."""
+    """Whether y is a DataFrame with a column per label, and not one column of strings."""
     if not isinstance(y, pd.DataFrame):
         return False
     return y.shape[1] > 1 or all(dtype.kind in "biuf" for dtype in y.dtypes)
@@ -136,7 +136,7 @@ def _is_lists_of_labels(y: Any) -> bool:
 
 
 def _from_lists(y: Any, called: str, known: list[Any] | None = None) -> Labels:
-    """Encode lists of labels; those that occur, or those that are known."""
+    """Encode lists of labels, with a column for each label that occurs, or that is known."""
     rows = [list(item) for item in y]
     for i, row in enumerate(rows):
         for label in row:
@@ -157,12 +157,12 @@ def _from_lists(y: Any, called: str, known: list[Any] | None = None) -> Labels:
 
 
 def label_weights(labels: Labels, class_weight: Any) -> torch.Tensor:
-    """Return the weight of each recording's loss for each label, (n_labels, 2): absent, present.
+    """Return the weights (n_labels, 2) in the loss for each label, where absent and where present.
 
-    As in scikit-learn, the weight of a class of n_c recordings in "balanced" is
-    n / (n_classes * n_c). With one label per recording, the weight of a class is that of its
-    recordings. With several, each label is a problem of two classes. A dictionary then gives the
-    weights of "present"; a list holds a dictionary of the weights of 0 and 1 for each label.
+    With "balanced", the weight of a class with n_c recordings is n / (n_classes * n_c), as in
+    scikit-learn. With one label per recording, the weight of a class applies to its recordings.
+    With several labels, each label is a problem of two classes: a dictionary contains the weights
+    of "present"; a list contains a dictionary of the weights of 0 and 1 for each label.
     """
     n = labels.targets.shape[1]
     weights = np.ones((n, 2), np.float32)
@@ -180,7 +180,7 @@ def label_weights(labels: Labels, class_weight: Any) -> torch.Tensor:
 
 
 def _weights_by_label(names: list[Any], class_weight: Any) -> list[Any]:
-    """Return what `compute_class_weight` takes, for each label."""
+    """Return the argument of `compute_class_weight` for each label."""
     if isinstance(class_weight, str):
         return [class_weight] * len(names)
     if isinstance(class_weight, Mapping):
@@ -199,20 +199,20 @@ def _weights_by_label(names: list[Any], class_weight: Any) -> list[Any]:
 
 
 class WeakLabelMixin:
-    """What a detector knows of its labels, and how it is scored by them."""
+    """Add `score` and the attributes about labels to detectors."""
 
     labels_: np.ndarray
     classes_: np.ndarray
     predict: Callable[[Any], np.ndarray]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy: with several labels, the share of recordings with all of them right.
+        """Return the accuracy: the fraction of recordings whose labels are all correct.
 
         Parameters
         ----------
         X : sequence of recordings, or of frames where ``encoder=None``
         y : array-like
-            As for `fit`; the columns of a DataFrame may be in another order.
+            Labels, as for `fit`. The columns of a DataFrame may be in another order.
         sample_weight : array-like of shape (n_recordings,), default=None
 
         Returns
@@ -243,7 +243,8 @@ class WeakLabelMixin:
             if hasattr(self, name):
                 delattr(self, name)
         self.labels_ = labels.names
-        # Two-dimensional: scikit-learn's scorers recognize multilabel output by it, even of two
-        # labels, and `cross_val_predict` compares its length with the columns of y.
+        # Two-dimensional, because scikit-learn's scorers recognise multilabel output by it, even
+        # with two labels, and because `cross_val_predict` compares its length with the number of
+        # columns of y.
         several = np.tile([0, 1], (len(labels.names), 1))
         self.classes_ = several if labels.is_multilabel else labels.names

@@ -1,31 +1,32 @@
-"""AudioPlayers: recordings one can listen to, in a notebook or a page of documentation."""
+"""AudioPlayers: audio players for a notebook or an HTML page."""
 
 from __future__ import annotations
 
 import html
+import os
 from typing import Any
 
 from skaudio._steps import transform_plainly
 from skaudio._validation import counted, printable
-from skaudio.display._sound import as_url
+from skaudio.audio import as_url
 from skaudio.encoders import Waveform
 
 
 class AudioPlayers:
-    """A table of recordings with a player each, shown by notebooks and by sphinx-gallery.
+    """A table of recordings with audio players, shown in notebooks and by sphinx-gallery.
 
     Parameters
     ----------
     recordings : sequence of recordings
     titles : sequence of str, default=None
-        One per recording; None numbers them.
+        Title of each recording. None: numbers.
     sample_rate : float, default=16000
-        Of the sound, in Hz. Files and mappings are resampled to it; bare arrays are taken to be at
-        it.
+        Sample rate of the sounds in Hz. Files and mappings are resampled to it; bare arrays must
+        have it already.
 
     Notes
     -----
-    The sound is part of the HTML, as 16-bit WAV: some 40 kB per second at 16 kHz.
+    The HTML contains the sounds as 16-bit WAV, with about 40 kB per second at 16 kHz.
 
     Examples
     --------
@@ -50,8 +51,30 @@ class AudioPlayers:
             )
         self._sample_rate = sample_rate
 
-    def to_html(self) -> str:
-        """Return the table as HTML, the sound included."""
+    def to_html(self, path: Any = None) -> str | None:
+        """Return the table as HTML, including the sounds, or write it to a file.
+
+        Parameters
+        ----------
+        path : str or path-like, default=None
+            HTML file to write, which browsers can open without other files. None: the table is
+            returned.
+
+        Returns
+        -------
+        table : str, or None if there is a path
+        """
+        if path is None:
+            return self._table()
+        page = (
+            '<!DOCTYPE html><html><head><meta charset="utf-8"><title>Recordings</title></head>'
+            f"<body>{self._table()}</body></html>"
+        )
+        with open(os.fspath(path), "w", encoding="utf-8") as file:
+            file.write(page)
+        return None
+
+    def _table(self) -> str:
         rows = [
             f"<tr><td>{html.escape(printable(title))}</td><td>"
             f'<audio controls preload="none" src="{as_url(waveform, self._sample_rate)}"></audio>'
@@ -61,7 +84,7 @@ class AudioPlayers:
         return f"<table>{''.join(rows)}</table>"
 
     def _repr_html_(self) -> str:
-        return self.to_html()
+        return self._table()
 
     def __repr__(self) -> str:
         return f"AudioPlayers({counted(len(self._waveforms), 'recording')})"

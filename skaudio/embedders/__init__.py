@@ -1,11 +1,11 @@
-"""Embeddings: recordings as rows whose distances tell how alike they are.
+"""Embeddings: recordings as rows; similar recordings have rows at a small distance.
 
 NetEmbedder
     The output of a layer of a neural estimator, by default the input of its head.
 SiameseEmbedder
-    A network trained to tell classes apart, also others than those of the training data.
+    A network trained to distinguish classes; it applies to other classes as well.
 WCCN
-    Scales rows so that recordings of one class vary equally in all directions.
+    Normalises rows so that the recordings of a class vary equally in all directions.
 """
 
 from skaudio.embedders._net_embedder import NetEmbedder

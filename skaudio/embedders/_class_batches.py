@@ -1,4 +1,4 @@
-"""Batches that hold several recordings of each of several classes, drawn anew in each epoch."""
+"""Batches with several recordings of each of several classes, drawn in each epoch."""
 
 from __future__ import annotations
 
@@ -10,27 +10,29 @@ import torch
 from skaudio._neural import FRAME_STEP, TrainingSet, pad
 from skaudio.embedders._pairs import check_drawable, with_copied_classes
 
-# Longer sequences are cut in training, at a random place: batches hold recordings of all lengths,
-# and one of a minute would pad the others to a minute. Four seconds at ten milliseconds.
+# Largest number of frames in training: 4 s with a hop of 10 ms. Longer sequences are cut at a
+# random position. Batches hold recordings of all lengths, and one long recording would pad all
+# others to its length.
 LONGEST = 400
 
 
 class ClassBatches:
-    """Iterate over augmented batches of several recordings of each of several classes.
+    """Iterate over augmented batches with several recordings of each of several classes.
 
-    An epoch has as many batches as are needed for each recording to occur once, on average. Classes
-    take turns, and so do the recordings of a class: small classes occur as often as large ones.
+    Each recording occurs once per epoch, on average. Classes, and the recordings of a class, are
+    taken in turn, so small classes occur as often as large ones.
 
     Parameters
     ----------
     dataset : TrainingSet
-        Its targets are the classes of the recordings.
+        Training set, whose targets are the classes of the recordings.
     batch_size : int
-        Recordings per batch, at most.
+        Largest number of recordings per batch.
     n_per_class : int
-        Recordings of a class in a batch. More if ``batch_size`` would not be reached otherwise.
+        Number of recordings per class in a batch. It is increased if there are too few classes to
+        reach ``batch_size``.
     n_copies : int, default=0
-        Copies of each recording, see `with_copied_classes`.
+        Number of copies of each recording, see `with_copied_classes`.
     """
 
     part = "y, without the part that early_stopping holds out,"
@@ -71,7 +73,7 @@ class ClassBatches:
 
 
 class ClassValidation(ClassBatches):
-    """Iterate over clean batches, the same in every pass."""
+    """Iterate over batches without augmentation, the same in every epoch."""
 
     part = "the part of y that early_stopping holds out"
 
@@ -82,7 +84,7 @@ class ClassValidation(ClassBatches):
 
 
 class _Turns:
-    """Gives out items in random order, all of them once before any of them again."""
+    """Return items in random order; all items occur once before any item occurs again."""
 
     def __init__(self, items: np.ndarray, rng: np.random.Generator) -> None:
         self._items = items
@@ -90,7 +92,7 @@ class _Turns:
         self._queue = items[:0]
 
     def take(self, n: int) -> np.ndarray:
-        """Return n different items, or all where there are fewer."""
+        """Return n different items, or all items if there are fewer."""
         n = min(n, len(self._items))
         first = self._queue[:n]
         self._queue = self._queue[n:]
@@ -104,7 +106,7 @@ class _Turns:
 
 
 def _cut(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return a random part of frames (n_features, n_frames) that are more than `LONGEST`."""
+    """Return a random part of `LONGEST` frames of longer frames (n_features, n_frames)."""
     if frames.shape[1] <= LONGEST:
         return frames
     start = rng.integers(frames.shape[1] - LONGEST + 1)

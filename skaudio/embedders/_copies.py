@@ -1,4 +1,4 @@
-"""Copies of recordings at other speeds, for training: they sound like other voices."""
+"""Copies of recordings at other speeds, for training. They sound like other voices."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from skaudio._neural import Source, source_of
 from skaudio.audio import Recordings, check_recordings
 from skaudio.augmentation import Speed
 
-# Recordings that are decoded at once.
+# Number of recordings decoded at once.
 BLOCK = 256
 
 
 class JoinedSource:
-    """Several sources, one after the other."""
+    """Several sources, concatenated."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = sources
@@ -49,15 +49,15 @@ class JoinedSource:
 def with_copies(
     source: Source, recordings: Recordings, encoder: Any, speeds: Sequence[float], seed: int
 ) -> Source:
-    """Return a source of recordings, then of their copies at one speed after another.
+    """Return a source of recordings, followed by their copies at each of several speeds.
 
     Parameters
     ----------
     source : Source
-        Of the recordings themselves.
+        Source of the recordings without copies.
     recordings : Recordings
     encoder : transformer or Pipeline
-        Fitted. Its augmentations draw for each copy anew.
+        Fitted encoder. Its augmentations draw separately for each copy.
     speeds : sequence of float
     seed : int
     """
@@ -66,7 +66,7 @@ def with_copies(
         for block in gen_batches(len(recordings), BLOCK):
             originals = recordings[block]
             names = [f"{recording.name} at speed {speed:g}" for recording in originals]
-            to_batch = Speed(speed).set_output(transform="default")  # whatever is configured
+            to_batch = Speed(speed).set_output(transform="default")  # independent of set_config
             copies = to_batch.fit_transform(originals).replace(names=names)
             checked = check_recordings(encoder, copies, reset=False)
             sources.append(source_of(encoder, checked, seed + len(sources)))

@@ -1,4 +1,4 @@
-"""Embedders on a signal that is still arriving."""
+"""Streams of embedders, for a signal that is still arriving."""
 
 from __future__ import annotations
 
@@ -20,30 +20,31 @@ from skaudio.frames import scale_to_unit
 
 
 class StreamsRows:
-    """`stream`, for an embedder that is a network."""
+    """Add `stream` to an embedder that is a network."""
 
     def stream(self: Any, sample_rate: float | None = None) -> NeuralStream:
-        """Embed a signal that is still arriving, by all that has been heard of it.
+        """Embed a signal that is still arriving, from its start to the current frame.
 
         Parameters
         ----------
         sample_rate : float, default=None
-            Rate in Hz of the signal, which is resampled to the encoder's. None: the encoder's.
+            Sample rate of the signal in Hz. The signal is resampled to the rate of the encoder.
+            None: the signal has the rate of the encoder.
 
         Returns
         -------
         stream : NeuralStream
-            ``push(samples)`` takes the next samples, any number of them (or frames
-            ``(n_features, k)``, where ``encoder=None``), and returns ``(embedding_size, k)``: a
-            column for each frame that is certain now, the embedding of the recording up to this
-            frame. ``finish()`` returns the remaining columns. The last column of all is what
-            `transform` returns for the whole, up to 1e-5 of the largest value.
+            ``push(samples)`` takes any number of samples (or frames ``(n_features, k)`` with
+            ``encoder=None``), and returns ``(embedding_size, k)``. There is a column for each frame
+            that is complete: the embedding of the recording up to this frame. ``finish()`` returns
+            the remaining columns. The very last column is the output of `transform` for the whole
+            recording, up to 1e-5 of the largest value.
 
         Raises
         ------
         ValueError
-            If the embedding up to a frame depends on later ones. The error names all parameters to
-            change.
+            If the embedding up to a frame depends on later frames. The error names all parameters
+            to change.
         """
         check_streaming(self)
 
@@ -57,26 +58,26 @@ class StreamsRows:
 
 
 class LayerStreamMixin:
-    """`stream`, for the embedding layer of a neural estimator."""
+    """Add `stream` to an embedder that reads a layer of a neural estimator."""
 
     def stream(self: Any, sample_rate: float | None = None) -> Any:
-        """Embed a signal that is still arriving, by all that has been heard of it.
+        """Embed a signal that is still arriving, from its start to the current frame.
 
         Parameters
         ----------
         sample_rate : float, default=None
-            Rate in Hz of the signal, which is resampled to the encoder's. None: the encoder's.
+            Sample rate of the signal in Hz. The signal is resampled to the rate of the encoder.
+            None: the signal has the rate of the encoder.
 
         Returns
         -------
         stream : object
-            ``push(samples)`` takes the next samples, any number of them (or frames
-            ``(n_features, k)``, where the estimator takes frames), and returns
-            ``(n_columns, k)``: a column for each frame that is certain now, the row of the
-            recording up to this frame, or the frame itself with ``frames=True``. ``finish()``
-            returns the remaining columns. The last column of all is what `transform` returns for
-            the whole; with ``frames=True`` all columns together are. Both up to 1e-5 of the
-            largest value.
+            ``push(samples)`` takes any number of samples (or frames ``(n_features, k)`` if the
+            estimator takes frames), and returns ``(n_columns, k)``. There is a column for each
+            frame that is complete: the embedding of the recording up to this frame, or the frame of
+            the layer with ``frames=True``. ``finish()`` returns the remaining columns. The very
+            last column, or all columns together with ``frames=True``, is the output of `transform`
+            for the whole recording, up to 1e-5 of the largest value.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Reading the output of a layer by its name, for layers of any shape and independent of padding."""
+"""Read the output of a layer by its name, independent of padding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 from skaudio._neural import BLOCK_FRAMES, RowReader, walk
 from skaudio.nets import recording_copy
 
-# The network is run on both numbers of frames, to find which axis of a layer's output is time.
+# The network is run with both numbers of frames, to find the time axis of the layer's output.
 TRIALS = (64, 96)
 
 
@@ -22,16 +22,15 @@ class LayerReader:
     ----------
     module : StandardizedNet
     layer : str
-        "embedding", the input of the head, or the name of a layer in
-        ``module.net.named_modules()``. Of a layer that is run several times, the last output is
-        read.
+        "embedding", which is the input of the head, or the name of a layer in
+        ``module.net.named_modules()``. If a layer is run several times, its last output is read.
 
     Attributes
     ----------
     has_frames : bool
         Whether the output of the layer has a time axis.
     has_embedding : bool
-        Whether the layer is what the network itself calls its embedding.
+        Whether the layer is the embedding that the network defines itself.
     """
 
     def __init__(self, module: Any, layer: str) -> None:
@@ -46,11 +45,11 @@ class LayerReader:
             self._time_axis = self._find_time()
             self.has_frames = self._time_axis is not None
         self.has_embedding = self._inner is None and hasattr(module.net, "forward_features")
-        # The frames of a layer inside are averaged here, over whole padded batches.
+        # The frames of an inner layer are averaged by this class, over whole padded batches.
         self.mixes_lengths = self.has_embedding
 
     def rows(self, module: Any, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return a row per sequence; frames are averaged over those of the sequence."""
+        """Return a row per sequence, which is the mean of its frames if the layer has frames."""
         if self.has_embedding:
             features: torch.Tensor = module.forward_features(x, lengths)
             return features
@@ -63,7 +62,7 @@ class LayerReader:
     def frames(
         self, module: Any, x: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return frames (n_sequences, n_features, n_frames), and their number per sequence."""
+        """Return frames (n_sequences, n_features, n_frames), and the number of frames of each."""
         if self._inner is None:
             frames, counts = module.forward_frames(x, lengths)
             return frames, counts
@@ -73,13 +72,13 @@ class LayerReader:
         return frames, torch.tensor(own, device=frames.device)
 
     def long_row(self, module: Any, frames: Any) -> np.ndarray:
-        """Return the row of a long recording, walked through in blocks."""
+        """Return the row of a long recording, which is processed in blocks."""
         if self.has_embedding:
             return RowReader(features=True).long_row(module, frames)
         return self._walk(frames, block=BLOCK_FRAMES, mean=True).row()
 
     def long_frames(self, module: Any, frames: Any, **how: Any) -> np.ndarray:
-        """Return the frames (n_features, n_frames) of a long recording, walked through."""
+        """Return the frames (n_features, n_frames) of a long recording, processed in blocks."""
         return self._walk(frames, **how).frames()
 
     def _walk(self, frames: Any, **how: Any) -> Gathered:
@@ -138,7 +137,7 @@ class LayerReader:
 
     @torch.inference_mode()
     def _find_time(self) -> int | None:
-        """Return the axis that grows with the number of frames, or None."""
+        """Return the axis whose length grows with the number of frames, or None."""
         shapes = [self._read(*self._trial(n)).shape for n in TRIALS]
         grows = [i for i, sizes in enumerate(zip(*shapes, strict=True)) if sizes[0] != sizes[1]]
         if len(grows) > 1 or 0 in grows or shapes[0][0] != 1:
@@ -165,18 +164,18 @@ class LayerReader:
 
 
 def tensor_of(output: Any) -> torch.Tensor:
-    """Return the values that a layer put out; recurrent layers return their states as well."""
+    """Return the output of a layer as one tensor; recurrent layers also return their states."""
     values: torch.Tensor = (output[0] if isinstance(output, tuple) else output).float()
     return values
 
 
 class Gathered:
-    """The outputs of a layer for the blocks of a recording, of the last stage that ran the layer.
+    """The outputs of a layer for the blocks of a recording.
 
     Parameters
     ----------
     mean : bool
-        Keep the sum of the frames alone.
+        Whether to keep only the sum of the frames.
     """
 
     def __init__(self, *, mean: bool) -> None:
@@ -191,7 +190,7 @@ class Gathered:
         self._count = 0
 
     def begin(self, stage: str) -> None:
-        """Forget what earlier stages put out."""
+        """Start a stage of the network; drop the outputs of earlier stages."""
         if stage != self._stage:
             self._stage = stage
             self._start()
@@ -215,7 +214,7 @@ class Gathered:
 
 
 def find_layer(net: nn.Module, layer: str) -> nn.Module | None:
-    """Return a layer of a network; None for "embedding" if the network defines it itself."""
+    """Return a layer of a network, or None for an "embedding" that the network defines itself."""
     if layer == "embedding" and (
         hasattr(net, "forward_features") or hasattr(net, "forward_frames")
     ):

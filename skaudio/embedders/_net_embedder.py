@@ -36,31 +36,34 @@ class NetEmbedder(
     TransformerMixin,
     BaseEstimator,
 ):
-    """The output of a layer of a neural estimator, one row per recording.
+    """Use the output of a layer of a neural estimator as an embedding of recordings.
 
-    Recordings that the estimator considers similar have similar rows.
+    The output has one row per recording. Recordings that are similar for the estimator have similar
+    rows.
 
     Parameters
     ----------
     estimator : neural estimator, Pipeline that ends in one, or FrozenEstimator
-        `fit` trains a clone of it. ``FrozenEstimator(fitted)`` is used as it is, and then neither
-        `fit` nor labels are needed.
+        The neural estimator. `fit` trains a clone of it. An estimator that is already fitted is
+        passed as ``FrozenEstimator(fitted)``; then neither `fit` nor labels are needed.
     layer : str, default="embedding"
-        "embedding" is the input of the head; any other value is the name of a layer of the torch
-        module in ``net_.module_.net.named_modules()``: "convolutions.1", "head.1"...
+        Layer whose output is returned. "embedding" is the input of the head (the output layer). Any
+        other value is the name of a layer in ``net_.module_.net.named_modules()``, such as
+        "convolutions.1" or "head.1".
     frames : bool, default=False
-        Return frames instead of a row for each recording. The output of the layer must have
-        frames, possibly fewer than its input. If False, rows are the means of the frames.
+        Whether to return frames instead of a row for each recording. The layer must be before the
+        pooling over time; it can have fewer frames than its input. If False, the row is the mean of
+        the frames.
     unit_norm : bool, default=False
-        Scale each row, or frame, to length 1, so that the nearest neighbours by euclidean distance
-        are those by cosine similarity.
+        Whether to scale each row (or frame) to length 1. Neighbours by euclidean distance are then
+        the same as neighbours by cosine similarity.
 
     Attributes
     ----------
     estimator_ : estimator
-        The fitted estimator in use.
+        The fitted estimator whose layer is used.
     n_features_in_ : int
-        Only where `fit` was given a 2-D array.
+        Number of columns of X; only set where `fit` was given a 2-D array.
 
     See Also
     --------
@@ -68,8 +71,8 @@ class NetEmbedder(
 
     Notes
     -----
-    In a Pipeline, the steps after it are trained on rows of the recordings that the network was
-    trained on. Classes are further apart in these rows than in rows of new recordings.
+    In a Pipeline, the next steps are fitted to the rows of the recordings on which the network was
+    trained. In these rows, the classes are better separated than in rows of new recordings.
 
     Examples
     --------
@@ -118,13 +121,13 @@ class NetEmbedder(
         self.unit_norm = unit_norm
 
     def fit(self, X: Any, y: Any = None, groups: Any = None) -> Self:
-        """Train a clone of the estimator; a frozen one is only checked.
+        """Train a clone of the estimator; a frozen estimator is only checked.
 
         Parameters
         ----------
         X : sequence of recordings, or of frames where the estimator takes frames
         y : array-like of shape (n_recordings,)
-            The target of the estimator; not needed with a frozen one.
+            The target of the estimator. It is not needed with a frozen estimator.
         groups : array-like of shape (n_recordings,), optional
             Group of each recording (a speaker...): ``early_stopping`` holds out whole groups.
 

@@ -1,4 +1,4 @@
-"""Verification: the distance of two recordings, a threshold, decisions, a score."""
+"""Verification: distances of pairs of recordings, a threshold, decisions and a score."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def check_pair_labels(left: Any, right: Any, same: Any) -> np.ndarray:
 
 
 class PairVerifier:
-    """Decides whether two recordings are of one class, by the distance between their rows."""
+    """Add methods that decide whether two recordings are of one class, by their distance."""
 
-    # What an estimator brings.
+    # Defined by the estimator.
     distance: str
     _rows: Callable[[Any], np.ndarray]
 
@@ -59,7 +59,7 @@ class PairVerifier:
         Parameters
         ----------
         left, right : sequence of n_pairs recordings, or of frames where ``encoder=None``
-            Never recordings used in `fit`, and preferably none of their classes.
+            Recordings that were not used in `fit`, preferably of other classes than those of `fit`.
         same : array-like of bool, shape (n_pairs,)
             True where both recordings of a pair are of one class.
 
@@ -93,13 +93,14 @@ class PairVerifier:
         ----------
         X : sequence of recordings, or of frames where ``encoder=None``
         y : array-like of shape (n_recordings,)
-            Class labels, of any classes.
+            Class labels. The classes may differ from those of `fit`.
 
         Returns
         -------
         score : float
-            1 where each pair of one class is closer than each pair of two, 0.5 for chance. Also 0.5
-            where all pairs are of one kind: in folds of one class, or of one recording per class.
+            1 if every pair of one class has a smaller distance than every pair of two classes; 0.5
+            for chance. It is also 0.5 if all pairs are of one kind: in a fold of one class, or of
+            one recording per class.
         """
         check_target(self, y)
         y = column_or_1d(y)
@@ -114,7 +115,7 @@ def _score_of_rows(rows: np.ndarray, y: np.ndarray, distance: str) -> float:
 
 
 def verification_score(same: np.ndarray, distances: np.ndarray) -> float:
-    """Return one minus the equal error rate of pairs; 0.5 where all are of one kind."""
+    """Return one minus the equal error rate of pairs, or 0.5 if all pairs are of one kind."""
     if same.all() or not same.any():
         return 0.5
     return 1.0 - equal_error_rate(same, -distances)

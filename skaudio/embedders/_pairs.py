@@ -1,4 +1,4 @@
-"""Pairs of recordings, drawn from class labels or given; both halves are in one batch."""
+"""Pairs of recordings, drawn from class labels or given. Both halves are in one batch."""
 
 from __future__ import annotations
 
@@ -28,22 +28,25 @@ def check_drawable(codes: np.ndarray, what: str) -> None:
 def draw_pairs(
     codes: np.ndarray, n_pairs: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw pairs at random, half of them of one class and half of two.
+    """Draw random pairs: half of them of one class, half of two classes.
 
     Parameters
     ----------
     codes : ndarray of int, shape (n_recordings,)
-        Class of each recording. At least two classes, and two recordings of one of them.
+        Class of each recording. There must be at least two classes, and a class with two
+        recordings.
     n_pairs : int
-        An even number. All classes occur if it is at least twice the number of classes.
+        Number of pairs, an even number. All classes occur if it is at least twice the number of
+        classes.
     rng : Generator
 
     Returns
     -------
     left, right : ndarray of int, shape (n_pairs,)
-        Positions of the recordings; none is paired with itself. Pairs of one class have equal
-        shares of all classes with two recordings or more; pairs of two classes have equal shares of
-        all classes on the left. Within a class, recordings take turns on the left.
+        Positions of the recordings. No recording is paired with itself. The pairs of one class are
+        distributed equally over the classes with two or more recordings. The pairs of two classes
+        are distributed equally over the class of the left recording. The left recordings of a class
+        are taken in turn.
     """
     half = n_pairs // 2
     classes = [np.flatnonzero(codes == c) for c in np.unique(codes)]
@@ -62,13 +65,13 @@ def draw_pairs(
 
 
 def _shares(n: int, n_slots: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Split slots at random into n shares, whose sizes differ by one at most."""
+    """Split slots at random into n parts, whose sizes differ by at most one."""
     owners = np.resize(rng.permutation(n), n_slots)
     return [np.flatnonzero(owners == i) for i in range(n)]
 
 
 class PairSource:
-    """A source of pairs: frames of the left recordings, then of the right ones."""
+    """A source of pairs: frames of the left recordings, followed by those of the right ones."""
 
     def __init__(self, source: Source, left: np.ndarray, right: np.ndarray) -> None:
         self._source = source
@@ -90,15 +93,16 @@ class PairSource:
 
 
 def with_copied_classes(dataset: TrainingSet, n_copies: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the recordings of a training and their copies, and the class of each.
+    """Return the positions of the training recordings and of their copies, and their classes.
 
     Parameters
     ----------
     dataset : TrainingSet
-        Its targets are the classes of the recordings. Its source may hold copies after the
-        recordings: those of one kind after those of another, each in the order of the recordings.
+        Training set, whose targets are the classes of the recordings. In its source, the recordings
+        may be followed by copies, sorted by kind of copy, and then in the order of the recordings.
     n_copies : int
-        Copies of each recording. Each kind of copies of a class is a class of its own.
+        Number of copies of each recording. The copies of a class form a new class for each kind of
+        copy.
     """
     n, n_classes = len(dataset.targets), int(dataset.targets.max()) + 1
     kinds = np.arange(1 + n_copies)[:, None]
@@ -115,26 +119,26 @@ class GivenPairBatches(TrainingBatches):
 
 
 class GivenPairValidation(ValidationBatches):
-    """Iterate over clean batches of pairs; ``batch_size`` counts recordings."""
+    """Iterate over batches of pairs without augmentation; ``batch_size`` counts recordings."""
 
     def __init__(self, dataset: TrainingSet, batch_size: int) -> None:
         super().__init__(dataset, max(batch_size // 2, 1))
 
 
 class DrawnPairBatches:
-    """Iterate over bucketed, augmented batches of pairs, drawn anew in each pass.
+    """Iterate over bucketed, augmented batches of pairs, drawn in each epoch.
 
     Parameters
     ----------
     dataset : TrainingSet
-        Its targets are the classes of the recordings.
+        Training set, whose targets are the classes of the recordings.
     batch_size : int
-        Recordings per batch, two for each pair.
+        Number of recordings per batch, two for each pair.
     n_pairs : int or None
-        Pairs per epoch, rounded up to an even number; None takes one per recording, or two per
-        class if that is more.
+        Number of pairs per epoch, rounded up to an even number. None: one pair per recording, or
+        two per class if that is more.
     n_copies : int, default=0
-        Copies of each recording, see `with_copied_classes`.
+        Number of copies of each recording, see `with_copied_classes`.
     """
 
     part = "y, without the part that early_stopping holds out,"
@@ -173,7 +177,7 @@ class DrawnPairBatches:
 
 
 class DrawnPairValidation(DrawnPairBatches):
-    """Iterate over clean batches of pairs, the same in every pass."""
+    """Iterate over batches of pairs without augmentation, the same in every epoch."""
 
     part = "the part of y that early_stopping holds out"
 

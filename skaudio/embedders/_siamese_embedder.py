@@ -1,4 +1,4 @@
-"""SiameseEmbedder: a network trained to tell classes apart, also such as it has not met."""
+"""SiameseEmbedder: a network that distinguishes classes, also those not in the training data."""
 
 from __future__ import annotations
 
@@ -19,61 +19,61 @@ from skaudio.frames import scale_to_unit
 class SiameseEmbedder(
     StreamsRows, PairVerifier, ClassNamePrefixFeaturesOutMixin, TransformerMixin, LoadsAnywhere
 ):
-    """A network trained so that recordings of one class have similar embeddings.
+    """Train a network so that recordings of one class have similar embeddings.
 
-    It embeds recordings of other classes than those of the training data as well: distances measure
-    the kind of difference that the training classes had (speakers, machines, species).
+    The embeddings also apply to classes that are not in the training data. Distances between them
+    measure the kind of difference that the training classes have (speakers, machines, species).
 
     Parameters
     ----------
     encoder : transformer or Pipeline, default=None
-        Turns recordings into frames. Augmentations in it are applied in training only, with new
-        draws in each epoch. None: X holds frames, as encoders and embedders return them.
+        Transformer from recordings to frames. Augmentations in it are applied in training only,
+        with new draws in each epoch. None: X holds frames, as encoders and embedders return them.
     loss : {"supervised_contrastive", "angular_margin", "all_pairs", "pairs"}, \
             default="supervised_contrastive"
-        What `fit` minimises. The first three compare all recordings of a batch, which holds
-        several of each of several classes: see `skaudio.nets.SupervisedContrastiveLoss`,
-        `skaudio.nets.AngularMarginLoss` and `skaudio.nets.AllPairsLoss`. "pairs" draws pairs, and
-        compares two recordings at a time, see `skaudio.nets.ContrastiveLoss`. `fit_pairs` always
-        does the latter: it knows no classes.
+        Loss that `fit` minimises. The first three compare all recordings of a batch, which holds
+        several recordings of several classes: see `skaudio.nets.SupervisedContrastiveLoss`,
+        `skaudio.nets.AngularMarginLoss` and `skaudio.nets.AllPairsLoss`. "pairs" draws pairs of
+        recordings: see `skaudio.nets.ContrastiveLoss`. `fit_pairs` always uses "pairs".
     module : class, "tdnn", "lenet", "gru" or "statistics", default="tdnn"
-        "tdnn", convolutions over time and statistics of what they put out, suits voices and
-        machines. "statistics", a linear map of mean and standard deviation over time, has the
-        fewest weights: for two or three classes. The others use the order in time as well. A class
-        is called as ``module(n_features, embedding_size, **module_params)``; its
-        ``forward(x, lengths)`` takes padded frames (n_recordings, n_features, n_frames) and their
-        lengths, and returns (n_recordings, embedding_size).
+        The network. "tdnn", convolutions over time and statistics of their output, is suited to
+        voices and machines. "statistics", a linear map of the mean and standard deviation over
+        time, has the fewest weights and is suited to two or three training classes. "lenet" and
+        "gru" also use the order in time. A class is called as
+        ``module(n_features, embedding_size, **module_params)``; its ``forward(x, lengths)`` takes
+        padded frames (n_recordings, n_features, n_frames) and their lengths, and returns
+        (n_recordings, embedding_size).
     module_params : dict, default=None
         Further parameters of the module.
     embedding_size : int, default=128
-        Number of columns.
+        Number of columns of the embedding.
     unit_norm : bool, default=True
-        Scale each row, or frame, to length 1, so that the nearest neighbours by euclidean distance
-        are those by cosine similarity.
+        Whether to scale each row (or frame) to length 1. Neighbours by euclidean distance are then
+        the same as neighbours by cosine similarity.
     speeds : sequence of float, "auto" or None, default="auto"
-        `fit` adds copies of the recordings at these speeds, which change the pitch as well. The
-        copies of a class at one speed are a class of their own: another voice. An epoch gets longer
-        accordingly. "auto" is (0.9, 1.1) with an encoder, and None, no copies, without.
+        Speeds of copies of the recordings that `fit` adds to the training data. Speed also changes
+        the pitch, so the copies of a class at one speed are a new class (another voice). Epochs get
+        longer accordingly. None: no copies. "auto" is (0.9, 1.1) with an encoder, else None.
     temperature : float, default=0.1
-        Of "supervised_contrastive".
+        Temperature of the loss "supervised_contrastive".
     n_per_class : int, default=4
-        Recordings of each class in a batch, unless ``loss="pairs"``. More if there are too few
-        classes to fill the batch.
+        Number of recordings of each class in a batch, except with ``loss="pairs"``. It is larger if
+        there are too few classes to fill the batch.
     hinge : {"squared", "linear"}, default="squared"
-        Form of the losses "pairs" and "all_pairs", see `skaudio.nets.ContrastiveLoss`.
+        Form of the losses "pairs" and "all_pairs"; see `skaudio.nets.ContrastiveLoss`.
     margin : float, default=None
-        "pairs" and "all_pairs": pairs of two classes at this distance or a larger one add nothing
-        to the loss. "angular_margin": an angle in radians. None: 1.0, for the angle 0.2.
+        For "pairs" and "all_pairs", the distance from which a pair of two classes adds nothing to
+        the loss; None is 1.0. For "angular_margin", an angle in radians; None is 0.2.
     distance : {"euclidean", "cosine"}, default="euclidean"
-        Distance between embeddings, in `pair_distance`, in `score`, and in the losses "pairs" and
-        "all_pairs".
+        Distance between embeddings. It is used by `pair_distance`, by `score`, and by the losses
+        "pairs" and "all_pairs".
     n_pairs : int, default=None
-        Pairs per epoch with ``loss="pairs"``, half of them of one class; an odd number becomes the
-        next even one. None takes as many as there are recordings, or two per class if that is more.
+        Number of pairs per epoch with ``loss="pairs"``, rounded up to an even number. None: one
+        pair per recording, or two per class if that is more.
     max_epochs : int, default=8
-        Passes over the recordings, or over the pairs.
+        Number of passes over the recordings, or over the pairs.
     batch_size : int, default=64
-        Recordings per step; a pair is two.
+        Number of recordings per training step. A pair counts as two recordings.
     lr : float, default=3e-3
         Highest learning rate of the one-cycle schedule.
     standardize : {"auto", "global", "recording", "both", None}, default="global"
@@ -82,13 +82,13 @@ class SiameseEmbedder(
         "both" does both. "auto" is "both" with an encoder, and "global" without
         or if each recording has a single frame.
     early_stopping : bool, default=False
-        Hold out a part of the training data, stop when the loss on it no longer decreases, and
-        restore the weights of the best epoch.
+        Whether to hold out a part of the training data, stop when the loss on it no longer
+        decreases, and restore the weights of the best epoch.
     validation_fraction : float, default=0.1
         Fraction of the training data that is held out; whole groups if ``groups`` are passed to
         `fit`. Less is held out if a class would otherwise be missing from the training part.
     n_iter_no_change : int, default=10
-        Epochs without improvement before stopping.
+        Number of epochs without improvement after which training stops.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Precision of training. "auto" uses bfloat16 where it is faster: on GPUs that support it,
         and for convolutions on CPUs that support it. Prediction is in float32.
@@ -98,12 +98,12 @@ class SiameseEmbedder(
         Seed of weights, batches, dropout and augmentations, and of pairs if they are drawn. With
         the same int and number of torch threads, results are bit-equal.
     warm_start : bool, default=False
-        Start from the weights of the previous fit. Frames, labels and parameters of the net must
-        be the same.
+        Whether to start from the weights of the previous `fit`. The number of features, the labels
+        and the parameters of the network must be the same.
     verbose : int, default=0
-        Show a progress bar.
+        Whether to show a progress bar.
     callbacks : list of skorch callbacks, default=None
-        Added to the schedule, the gradient clipping and early stopping.
+        Callbacks besides the learning rate schedule, the gradient clipping and early stopping.
     net_params : dict, default=None
         Parameters of `skorch.NeuralNet` that replace those set here, such as ``optimizer``;
         ``{"callbacks__schedule": None}`` removes the schedule.
@@ -111,41 +111,41 @@ class SiameseEmbedder(
     Attributes
     ----------
     threshold_ : float
-        Pairs at this distance or a smaller one are predicted to be of one class. 0.5, which fits
-        no data in particular, until `calibrate_threshold` is called.
+        Largest distance at which two recordings are predicted to be of one class. It is 0.5 until
+        `calibrate_threshold` is called; this value is arbitrary.
     net_ : skorch.NeuralNet
-        ``net_.module_`` is the torch module, standardisation included. Optimizer, criterion and
-        callbacks are not kept.
+        The trained network. ``net_.module_`` is the torch module, which includes the
+        standardisation. The optimizer, the criterion and the callbacks are not kept.
     encoder_ : estimator
         The fitted encoder, if there is one.
     history_ : skorch.history.History
-        Losses and times of each epoch, and with ``early_stopping`` ``valid_score``, one minus the
-        equal error rate of the pairs held out that share a batch.
+        Loss and time of each epoch. With ``early_stopping`` also ``valid_score``: one minus the
+        equal error rate of the pairs within batches of the part that was held out.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     n_features_in_ : int
-        Only where `fit` was given a 2-D array.
+        Number of columns of X; only set where `fit` was given a 2-D array.
 
     See Also
     --------
     NetEmbedder : The embedding of a classifier.
-    WCCN : Normalisation of the rows by what varies within a class.
+    WCCN : Normalisation of the rows by their covariance within classes.
     skaudio.metrics.normalized_scores : Normalisation of the scores of pairs.
 
     Notes
     -----
-    Classes take turns in batches, and so do the recordings of a class. In training, recordings of
-    more than 400 frames are cut to a random part of so many.
+    Classes, and the recordings of a class, are taken in turn for the batches. In training,
+    recordings with more than 400 frames are cut to a random part of 400 frames.
 
-    With ``loss="pairs"``, nothing is cut, and half of the pairs of an epoch are of one class, in
-    equal shares of all classes with two recordings or more. The others are of two classes, in equal
-    shares by the class of the left recording. Batches hold pairs of similar length.
+    With ``loss="pairs"``, recordings are not cut. Half of the pairs are of one class, distributed
+    equally over the classes with two or more recordings. The others are of two classes, distributed
+    equally over the class of the left recording. A batch holds pairs of similar length.
 
     References
     ----------
     Bromley et al. 1993, "Signature verification using a siamese time delay neural network";
     Yamamoto et al. 2019, "Speaker augmentation and bandwidth extension for deep speaker embedding",
-    for copies that are classes. Networks and losses name their own.
+    for copies that are new classes. The networks and losses have references of their own.
 
     Examples
     --------
@@ -241,7 +241,7 @@ class SiameseEmbedder(
         ----------
         X : sequence of recordings, or of frames where ``encoder=None``
         y : array-like of shape (n_recordings,)
-            Class labels: at least two classes, one of them with two recordings or more.
+            Class labels. There must be at least two classes, and a class with two recordings.
         groups : array-like of shape (n_recordings,), optional
             Group of each recording (a speaker...): ``early_stopping`` holds out whole groups.
 
@@ -253,15 +253,15 @@ class SiameseEmbedder(
         return self
 
     def fit_pairs(self, left: Any, right: Any, same: Any, groups: Any = None) -> Self:
-        """Train on the same pairs in each epoch, by the contrastive loss.
+        """Train on given pairs, which are the same in each epoch, with the contrastive loss.
 
-        No copies at other ``speeds`` are made.
+        ``speeds`` is not used: no copies are added.
 
         Parameters
         ----------
         left, right : sequence of n_pairs recordings, or of frames where ``encoder=None``
         same : array-like of bool, shape (n_pairs,)
-            True where both recordings of a pair are of one class. Both kinds are needed.
+            True where both recordings of a pair are of one class. Both True and False must occur.
         groups : array-like of shape (n_pairs,), optional
             Group of each pair: ``early_stopping`` holds out whole groups.
 
@@ -278,7 +278,7 @@ class SiameseEmbedder(
         Parameters
         ----------
         X : sequence of recordings, or of frames where ``encoder=None``
-            Of any classes.
+            Recordings of any classes.
 
         Returns
         -------
@@ -288,7 +288,7 @@ class SiameseEmbedder(
         return self._rows(X)
 
     def _rows(self, X: Any) -> np.ndarray:
-        """Return embeddings as an array, whatever `set_output` asks for."""
+        """Return embeddings as an array, independent of `set_output`."""
         check_is_fitted(self)
         rows = predict_rows(self.net_.module_, prediction_frames(self, X))
         return scale_to_unit(rows, axis=1) if self.unit_norm else rows

@@ -1,6 +1,6 @@
-"""Training a siamese embedder: on batches of classes, on pairs drawn anew, on given pairs.
+"""Training of a siamese embedder: on batches of classes, on drawn pairs, or on given pairs.
 
-What the losses compare is in one batch, which goes through the network once.
+The recordings that a loss compares are in one batch, which passes through the network once.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ MODULES = {
     "gru": nets.GRU,
     "statistics": nets.StatisticsPooling,
 }
-# Where margin=None: a distance, and an angle in radians.
+# Margins with margin=None: a distance, and an angle in radians.
 MARGIN, ANGULAR_MARGIN = 1.0, 0.2
-# Where speeds="auto". Those of Ko et al. 2015, "Audio augmentation for speech recognition".
+# Speeds with speeds="auto", from Ko et al. 2015, "Audio augmentation for speech recognition".
 SPEEDS = (0.9, 1.1)
 CONSTRAINTS: dict[str, Any] = {
     "loss": choice("supervised_contrastive", "angular_margin", "all_pairs", "pairs"),
@@ -82,7 +82,7 @@ CONSTRAINTS: dict[str, Any] = {
 
 
 def fit_classes(estimator: Any, X: Any, y: Any, groups: Any) -> None:
-    """Train on recordings of classes y."""
+    """Train on recordings X of classes y."""
     check_target(estimator, y, groups, advice="Pairs without class labels go to fit_pairs.")
     y = _check_y(y, multi_output=False, estimator=estimator)
     check_classification_targets(y)
@@ -183,7 +183,7 @@ def _fit(estimator: Any, source: Source, targets: np.ndarray, **how: Any) -> Non
 
 
 def build_net(estimator: Any, n_features: int) -> nn.Module:
-    """Return a new net for so many features per frame."""
+    """Return a new network for frames of ``n_features`` features."""
     module = estimator.module
     kind = MODULES[module] if isinstance(module, str) else module
     net: nn.Module = kind(n_features, estimator.embedding_size, **(estimator.module_params or {}))
@@ -225,6 +225,6 @@ def _source_of_halves(estimator: Any, left: Any, right: Any, seed: int) -> Sourc
         for recording in half
     ]
     source: Source = make_source(estimator, named, None, seed)
-    # Once more: `make_source` has forgotten the width of a table.
+    # Once more, because `make_source` has reset the number of columns.
     check_recordings(estimator, left, reset=True)
     return source

@@ -15,41 +15,44 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skaudio._validation import check_parameters, choice, number
 from skaudio.frames import scale_to_unit
 
-# Of "auto": the covariance is not singular then.
+# Smallest shrinkage with "auto". It keeps the covariance from being singular.
 LEAST = 0.001
 
 
 class WCCN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Scale embeddings so that recordings of one class vary equally in all directions.
+    """Normalise embeddings by the covariance within classes.
 
-    The rows of one class differ more in some directions than in others: by what is said, by the
-    microphone. Such directions tell little about the class. They are scaled down, and the others
-    up, until the covariance within classes is the identity (within-class covariance normalisation).
-    It applies to other classes as well. It is learned from the rows of an embedder, best of
-    recordings and classes that the embedder was not trained on; the training recordings do.
+    Within a class, rows vary more in some directions than in others, for example because of the
+    spoken words or the microphone. These directions carry little information about the class. WCCN
+    (within-class covariance normalisation) scales rows so that this covariance becomes the
+    identity. It also applies to classes that were not in `fit`. It is fitted to the rows of an
+    embedder, preferably of recordings and classes on which the embedder was not trained.
 
     Parameters
     ----------
     shrinkage : float or "auto", default="auto"
-        Between 0, the covariance as it is, and 1, a multiple of the identity, with which nothing
-        but the length of rows changes. "auto" is the estimate of Ledoit & Wolf 2004, or 0.001 if
-        that is more. Rows that are few, compared to their columns, need more.
+        Shrinkage of the covariance, from 0 (none) to 1 (a multiple of the identity, which changes
+        only the length of the rows). If there are few rows compared to columns, a larger value is
+        needed. "auto" is the estimate of Ledoit & Wolf 2004, but at least 0.001.
     unit_norm : bool, default=True
-        Scale each row, or frame, to length 1, so that the nearest neighbours by euclidean distance
-        are those by cosine similarity.
+        Whether to scale each row (or frame) to length 1. Neighbours by euclidean distance are then
+        the same as neighbours by cosine similarity.
 
     Attributes
     ----------
     whitening_ : ndarray of shape (n_features, n_features)
-        Rows are multiplied by it. The product with its transpose is the inverse of the covariance.
+        Matrix W by which rows are multiplied. ``W @ W.T`` is the inverse of the covariance within
+        classes.
     shrinkage_ : float
+        The shrinkage that was used.
     n_features_in_ : int
+        Number of columns of X.
 
     See Also
     --------
     skaudio.metrics.normalized_scores : Normalisation of the scores of pairs.
-    sklearn.discriminant_analysis.LinearDiscriminantAnalysis : Also looks at what differs between
-        classes, and keeps one direction less than there are classes.
+    sklearn.discriminant_analysis.LinearDiscriminantAnalysis : Also uses the
+        differences between classes, and keeps one direction less than there are classes.
 
     References
     ----------
@@ -82,7 +85,7 @@ class WCCN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_recordings, n_features)
         y : array-like of shape (n_recordings,)
-            Class labels. Classes with a single row do not count.
+            Class labels. Classes with a single row are ignored.
 
         Returns
         -------
@@ -101,7 +104,7 @@ class WCCN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         means = np.zeros((len(counts), X.shape[1]))
         np.add.at(means, codes, X)
         centred = (X - (means / counts[:, None])[codes])[several]
-        # A class of n rows varies freely in n - 1 ways.
+        # A class with n rows has n - 1 degrees of freedom.
         covariance = centred.T @ centred / (several.sum() - np.sum(counts > 1))
         level = np.trace(covariance) / len(covariance)
         if not level > 0:
@@ -132,12 +135,12 @@ class WCCN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_recordings, n_features)
-            Of any classes.
+            Rows of any classes.
 
         Returns
         -------
         rows : ndarray of shape (n_recordings, n_features)
-            float32 where X is, else float64.
+            Normalised rows, float32 if X is float32, else float64.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)

@@ -1,20 +1,20 @@
-"""Recordings to frames: transformers without learned state, librosa's parameter names.
+"""Encoders: transformers from recordings to frames, with librosa's parameter names.
 
 Waveform
-    Decoded, cut, mixed down, resampled, normalised: an `AudioBatch`.
+    Waveforms: decoded, mixed down to mono, resampled and normalised.
 STFT
-    Complex spectra; invertible exactly.
+    Short-time Fourier transform: complex spectra, with an exact inverse.
 Spectrogram
-    Magnitudes or powers of the spectra.
+    Magnitudes or powers of the short-time Fourier transform.
 MelSpectrogram
-    Spectra through a mel filter bank, logarithmic by default.
+    Powers in the bands of a mel filter bank, logarithmic by default.
 MFCC
     Mel-frequency cepstral coefficients.
 stream
-    A Pipeline on a signal that is still arriving. Encoders have a method of this name.
+    Apply a Pipeline to a signal that is still arriving. Encoders have a method of this name.
 """
 
-# Names that are imported as themselves are for the other packages: no part of the public interface.
+# Names imported "as" themselves are for the other packages. They are not public.
 from skaudio.encoders._mel_spectrogram import MelSpectrogram
 from skaudio.encoders._mfcc import MFCC
 from skaudio.encoders._pipeline_stream import connected as connected

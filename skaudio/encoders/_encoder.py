@@ -1,7 +1,7 @@
-"""What all encoders share: parameters, and running over recordings.
+"""Base class of the encoders: parameter checks, and the loop over recordings.
 
-`transform` checks the parameters (`Encoder._prepare`), and cuts the recordings into blocks. Threads
-or joblib's workers read and encode blocks (`encode_block`). A `FrameStack` gathers the frames.
+`transform` checks the parameters (`Encoder._prepare`) and splits the recordings into blocks, which
+threads or joblib workers encode (`encode_block`). A `FrameStack` collects the frames.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ QUICK = 1 << 20
 
 
 class Encoder(TransformBatchesMixin, Streamable, FrameOutputMixin, TransformerMixin, BaseEstimator):
-    """Recordings to frames; a subclass says in ``_analysis()`` what to compute of a waveform."""
+    """Base class of the encoders; ``_analysis()`` of a subclass returns what to compute."""
 
     sample_rate: float
     on_error: str = "raise"
@@ -45,7 +45,7 @@ class Encoder(TransformBatchesMixin, Streamable, FrameOutputMixin, TransformerMi
     verbose: int
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the parameters and the container of X; nothing is learned or decoded.
+        """Check the parameters and the type of X; nothing is learned or decoded.
 
         Parameters
         ----------
@@ -66,7 +66,7 @@ class Encoder(TransformBatchesMixin, Streamable, FrameOutputMixin, TransformerMi
         Parameters
         ----------
         X : sequence of recordings
-            Paths, waveforms, mappings...: see the user guide.
+            Paths, waveforms or mappings; the user guide lists all accepted types.
 
         Returns
         -------
@@ -77,7 +77,7 @@ class Encoder(TransformBatchesMixin, Streamable, FrameOutputMixin, TransformerMi
         return self._encode_all(check_recordings(self, X, reset=False, finite=False), analysis)
 
     def fit_transform(self, X: Any, y: Any = None) -> Any:
-        """Do what `fit` and `transform` do, but look at the samples once.
+        """Fit and transform; equal to `fit` followed by `transform`, but X is read once.
 
         Parameters
         ----------
@@ -97,7 +97,7 @@ class Encoder(TransformBatchesMixin, Streamable, FrameOutputMixin, TransformerMi
             return self._encode(recordings, analysis, progress)
 
     def _encode(self, recordings: Recordings, analysis: Any, progress: Callable[[int], Any]) -> Any:
-        """Return the output for some recordings; ``progress`` is told how many more are done."""
+        """Return the output for some recordings; call ``progress`` with the number just encoded."""
         stack = FrameStack(len(recordings), analysis.dtype)
 
         def put(i: int, frames: np.ndarray | str) -> None:
@@ -127,9 +127,9 @@ class Encoder(TransformBatchesMixin, Streamable, FrameOutputMixin, TransformerMi
         remote: Callable[..., list[Any]] | None = None,
         **how: Any,
     ) -> None:
-        """Call ``put(i, result)`` with the results of a function of blocks of recordings.
+        """Apply a function to blocks of recordings; call ``put(i, result)`` for each recording.
 
-        With ``on_error="nan"``, the result is the reason, a str, where one cannot be read.
+        With ``on_error="nan"``, the result of a recording that cannot be read is the reason, a str.
         """
         n_done = 0
         reasons: list[str] = []
@@ -165,7 +165,7 @@ class Encoder(TransformBatchesMixin, Streamable, FrameOutputMixin, TransformerMi
         return np.array([f"{prefix}{i}" for i in range(analysis.n_features)], dtype=object)
 
     def _prepare(self) -> Any:
-        """Check the parameters, warn of what they cannot do, and return what to compute."""
+        """Check the parameters, warn about problematic ones, and return what to compute."""
         analysis = self._make_analysis()
         if analysis is not None and analysis.warning:
             warnings.warn(analysis.warning, stacklevel=3)
@@ -185,7 +185,7 @@ class Encoder(TransformBatchesMixin, Streamable, FrameOutputMixin, TransformerMi
         return self._analysis()
 
     def _analysis(self) -> Analysis | None:
-        """Return what to compute, its parameters checked."""
+        """Check the parameters and return what to compute."""
         raise TypeError(f"{type(self).__name__} does not say what it computes.")
 
     def __sklearn_tags__(self) -> Any:
@@ -251,7 +251,7 @@ def encode_remotely(
 ) -> list[np.ndarray]:
     """Return the frames of some recordings, in one of joblib's workers.
 
-    The encoder is all that is sent there: tables are made on the spot, and kept.
+    Only the encoder is sent to a worker, which computes the tables itself and caches them.
     """
     return encode_block(encoder, encoder._make_analysis(), recordings)
 
@@ -259,11 +259,11 @@ def encode_remotely(
 def _read_some(
     encoder: Any, analysis: Analysis, recordings: Sequence[Recording]
 ) -> Iterator[list[np.ndarray]]:
-    """Yield waveforms: a file's alone, while it is in the cache; others, some at a time."""
+    """Yield lists of waveforms: one from a file (so that it is still in the cache), or several."""
     waveforms: list[np.ndarray] = []
     n_samples = 0
     for recording in recordings:
-        # The numba kernel finds waveforms that are not finite; for torch they are looked at here.
+        # The numba kernel reports samples that are not finite; torch does not.
         finite = analysis.uses_torch
         waveforms.append(read_waveform(encoder, recording, analysis, finite=finite))
         n_samples += len(waveforms[-1])
@@ -288,11 +288,11 @@ def read_waveform(
     )
     if analysis is not None:
         analysis.framing.check_length(len(waveform), recording.name)
-    return np.ascontiguousarray(waveform)  # a row or channel may be strided; no copy otherwise
+    return np.ascontiguousarray(waveform)  # copies only a row or channel that is strided
 
 
 def is_quick(recordings: Sequence[Recording], sample_rate: float) -> bool:
-    """Whether the work would be done by the time that threads have started."""
+    """Whether encoding takes less time than starting threads."""
     in_memory = all(
         isinstance(r.source, np.ndarray) and r.sample_rate in (None, sample_rate)
         for r in recordings

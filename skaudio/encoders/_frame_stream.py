@@ -1,4 +1,4 @@
-"""Encoders on a signal that is still arriving."""
+"""Streams of encoders, for a signal that is still arriving."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from skaudio.encoders._streaming_encoder import FrameCutter
 
 
 class Streamable:
-    """`stream`, for encoders."""
+    """Add `stream` to encoders."""
 
     def stream(self: Any, sample_rate: float | None = None) -> SampleStream:
         """Encode a signal that is still arriving, such as that of a microphone.
@@ -22,16 +22,17 @@ class Streamable:
         Parameters
         ----------
         sample_rate : float, default=None
-            Rate in Hz of the signal, which is resampled to the encoder's. None: the encoder's.
+            Sample rate of the signal in Hz. The signal is resampled to the rate of the encoder.
+            None: the signal has the rate of the encoder.
 
         Returns
         -------
         stream : SampleStream
-            ``push(samples)`` takes the next samples, any number of them, and returns the frames
-            that are certain now: an array ``(n_features, k)``, in which k may be 0. ``finish()``
-            returns the rest. Together they are what `transform` returns for the whole signal, bit
-            for bit, or up to rounding (about 1e-5 of the largest value) if it is resampled. For
-            `Waveform` both return samples ``(k,)``.
+            ``push(samples)`` takes any number of samples and returns the frames that are complete,
+            an array ``(n_features, k)``; k may be 0. ``finish()`` returns the remaining frames. All
+            frames together are equal to the output of `transform` for the whole signal. They are
+            bit-equal, or equal up to rounding (about 1e-5 of the largest value) if the signal is
+            resampled. For `Waveform`, both methods return samples ``(k,)``.
 
         Raises
         ------
@@ -41,10 +42,10 @@ class Streamable:
 
         Notes
         -----
-        A frame is certain when the signal has reached its end: with ``center=True``, half of
-        ``n_fft`` after its time. Resampling needs some milliseconds more. Memory does not grow.
-        The stream is independent of the encoder: later changes of parameters, and other streams,
-        do not change it.
+        A frame is returned when all of its samples have arrived. With ``center=True``, this is
+        ``n_fft / 2`` samples after the time of the frame. Resampling adds a delay of some
+        milliseconds. Memory use does not grow with time. The stream does not depend on later
+        changes of the encoder's parameters or on other streams.
 
         Examples
         --------
@@ -90,12 +91,12 @@ def _samples_for(encoder: Any, sample_rate: float | None) -> ArrivingSamples:
 
 
 class WaveformStream(SampleStream):
-    """The samples that `Waveform` makes of a signal.
+    """Stream of `Waveform`: samples of a signal.
 
     Attributes
     ----------
     output_rate : float
-        Their rate in Hz.
+        Sample rate of the output in Hz.
     """
 
     def __init__(self, encoder: Any, analysis: Analysis | None, sample_rate: float | None) -> None:
@@ -110,23 +111,23 @@ class WaveformStream(SampleStream):
 
 
 class FrameStream(SampleStream):
-    """The frames that an encoder makes of a signal.
+    """Stream of an encoder: frames of a signal.
 
     Attributes
     ----------
     n_frames : int
-        Frames returned so far.
+        Number of frames returned so far.
     """
 
     def __init__(self, encoder: Any, analysis: Analysis, sample_rate: float | None) -> None:
         super().__init__(_samples_for(encoder, sample_rate))
         self._cutter = FrameCutter(analysis.framing)
-        # What is cut holds its padding already.
+        # `FrameCutter` has already padded the signals that it returns.
         self._analysis = replace(analysis, framing=replace(analysis.framing, center=False))
         self._device = str(encoder.device)
         self._none: np.ndarray = np.empty((analysis.n_features, 0), analysis.dtype)
         self.n_frames = 0
-        self._encode(np.zeros(analysis.framing.n_fft, np.float32))  # compiled before the first push
+        self._encode(np.zeros(analysis.framing.n_fft, np.float32))  # compile before the first push
 
     def _take(self, waveform: np.ndarray, name: str) -> np.ndarray:
         signal = self._cutter.push(waveform)
@@ -150,7 +151,9 @@ class FrameStream(SampleStream):
         if self._device.partition(":")[0] != "cpu":
             features = self._analysis.encode_batch([signal], device=self._device)[0]
             return np.asarray(features.cpu())
-        # As many frames of zeros go before as the analysis needs for the bits of the whole.
+        # torch computes frames in chunks of ``period``, and rounding depends on the place of a
+        # frame in its chunk. Silence is put before the signal, so that each frame has the place,
+        # and thus the bits, that it has in the whole signal. (Without torch, the period is 1.)
         skip = self.n_frames % self._analysis.period
         silence = np.zeros(skip * self._analysis.framing.hop_length, np.float32)
         return self._analysis.encode(np.concatenate([silence, signal]))[:, skip:]

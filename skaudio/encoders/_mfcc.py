@@ -16,21 +16,21 @@ from skaudio.encoders._spectral import FramedMixin, GriffinLimMixin
 class MFCC(GriffinLimMixin, FramedMixin, Encoder):
     """Mel-frequency cepstral coefficients, float32 ``(n_mfcc, n_frames)`` per recording.
 
-    The cosine transform of a mel spectrogram in dB; the numbers are those of
-    `librosa.feature.mfcc` for the same parameters (whose ``norm`` is ``dct_norm`` here).
+    The cosine transform of a mel spectrogram in dB. The values are those of `librosa.feature.mfcc`
+    for the same parameters; librosa's ``norm`` is called ``dct_norm`` here.
 
     Parameters
     ----------
     sample_rate : float, default=16000
         Sample rate in Hz. Files and mappings are resampled to it; bare arrays must have it already.
     n_mfcc : int, default=20
-        Number of coefficients, from the zeroth (the level) on.
+        Number of coefficients, including the zeroth, which is the level.
     dct_type : {1, 2, 3}, default=2
         Type of the cosine transform.
     dct_norm : {"ortho", None}, default="ortho"
         Normalisation of the cosine transform; type 1 has none in librosa.
     lifter : float, default=0
-        Sinusoidal liftering of this length; 0 is none.
+        Length of the sinusoidal lifter. 0: no liftering.
     n_fft : int, default=None
         Length of the FFT, in samples. None: the first power of two that holds the window.
     win_length : int, default=None
@@ -38,11 +38,11 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
     hop_length : int, default=None
         Number of samples between successive frames. None: 10 ms.
     window : str, tuple, float or array of shape (win_length,), default="hann"
-        As in `scipy.signal.get_window`, periodic.
+        Window function, as in `scipy.signal.get_window`, in its periodic form.
     center : bool, default=True
         Pad the recording so that frame t is centred on sample ``t * hop_length``.
     pad_mode : {"constant", "edge", "linear_ramp", "reflect", "symmetric"}, default="constant"
-        How to pad, as in `numpy.pad`.
+        Padding mode of `numpy.pad`, used with ``center=True``.
     n_mels : int, default=40
         Number of mel bands.
     fmin : float, default=0.0
@@ -50,45 +50,47 @@ class MFCC(GriffinLimMixin, FramedMixin, Encoder):
     fmax : float, default=None
         Upper edge of the last band, in Hz. None: half the sample rate.
     htk : bool, default=False
-        HTK's mel formula in place of Slaney's.
+        Whether to use HTK's mel formula instead of Slaney's.
     norm : float, "slaney" or None, default="slaney"
-        Divide each filter by half its width in Hz; None leaves peaks of 1; a number p makes the
-        filters' p-norms 1.
+        Normalisation of the filters: "slaney" divides each filter by half its width in Hz, a number
+        p by its p-norm. None: each filter has a peak of 1.
     power : float, default=2.0
-        Exponent of the magnitudes: 2.0 makes powers, 1.0 magnitudes.
+        Exponent of the magnitudes. 2.0 gives powers, 1.0 magnitudes.
     scale : {"linear", "log", "db"}, default="db"
         "log" is ``ln(S + eps)``; "db" is ``10 log10(max(S, 1e-10))`` for powers and
         ``20 log10(max(S, 1e-5))`` for magnitudes.
     eps : float, default=1e-6
-        For "log".
+        Constant that is added before the logarithm; used with ``scale="log"``.
     top_db : float or None, default=80.0
-        For "db": the range below each recording's maximum that is kept; None keeps all.
+        Dynamic range in dB; used with ``scale="db"``. Values more than ``top_db`` below the maximum
+        of the recording are raised to that level. None: no limit.
     offset : float, default=0.0
         Start of the part to read, in seconds.
     duration : float, default=None
-        Length of the part to read, in seconds. None reads to the end; so does a longer duration.
+        Length of the part to read, in seconds. None, or a longer duration than remains, reads to
+        the end.
     normalize : {None, "max", "rms"}, default=None
         Scale each waveform to a peak, or a root mean square, of 1.
     resample_quality : {"QQ", "LQ", "MQ", "HQ", "VHQ"}, default="HQ"
-        Quality setting of soxr, which resamples: quick, low, medium, high (20 bits) or very high
-        (28 bits).
+        Quality of the resampling by soxr: quick, low, medium, high (20 bits) or very high (28
+        bits).
     target_frames : int, default=None
         Trim to this number of frames, or pad with frames of silence.
     on_error : {"raise", "nan"}, default="raise"
         "raise": raise one error that lists up to ten recordings that cannot be read (missing or
         damaged files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn.
     n_jobs : int, default=None
-        joblib workers. None is 1 unless a joblib backend is active; threads inside this process
-        follow torch's thread count in any case.
+        Number of joblib workers. None means 1 unless a joblib backend is active. The number of
+        threads in this process does not depend on it; it is torch's number of threads.
     device : str, default="cpu"
         torch device to compute on, such as "cpu" or "cuda".
     verbose : int, default=0
-        Show a progress bar.
+        Whether to show a progress bar.
 
     Attributes
     ----------
     n_features_in_ : int
-        Samples per clip; only where `fit` was given a 2-D array.
+        Number of samples per clip; only set where `fit` was given a 2-D array.
 
     See Also
     --------

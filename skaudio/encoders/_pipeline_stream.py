@@ -1,4 +1,4 @@
-"""Streams of Pipelines: the stream of each step feeds the next one."""
+"""Streams of Pipelines: the output of each step's stream is the input of the next one."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from skaudio._validation import Obstacle, check_streams
 
 
 def stream(estimator: Any, sample_rate: float | None = None) -> Any:
-    """Run an estimator, or a Pipeline, on a signal that is still arriving.
+    """Apply an estimator or a Pipeline to a signal that is still arriving.
 
-    ``estimator.stream(sample_rate)``, for what has that method. scikit-learn's Pipeline has none:
-    its steps are connected here. They may be augmentations, which do nothing outside of training,
-    a `Waveform`, an encoder, and a neural estimator with ``encoder=None``.
+    For an estimator with a method ``stream``, the result is that of
+    ``estimator.stream(sample_rate)``. scikit-learn's Pipeline has no such method; this function
+    connects the streams of its steps. The steps can be augmentations (which do nothing outside of
+    training), a `Waveform`, an encoder, and a neural estimator with ``encoder=None``.
 
     Parameters
     ----------
     estimator : estimator or Pipeline
-        Fitted, if it learns anything.
+        The estimator. It must be fitted, unless it learns nothing.
     sample_rate : float, default=None
-        Rate in Hz of the signal. None: the rate of the (first) encoder.
+        Sample rate of the signal in Hz. None: the sample rate of the (first) encoder.
 
     Returns
     -------
     stream : object
-        With ``push(samples)`` and ``finish()``, see `MelSpectrogram.stream`.
+        An object with the methods ``push(samples)`` and ``finish()``; see `MelSpectrogram.stream`.
 
     Raises
     ------
@@ -76,16 +77,16 @@ def connected(
 
 
 def obstacles_of(estimator: Any) -> list[Obstacle]:
-    """Return what keeps an estimator, or the steps of a Pipeline, from streaming."""
+    """Return the parameters that keep an estimator, or the steps of a Pipeline, from streaming."""
     return [
         obstacle.inside(place)
         for place, step in _streaming_steps(estimator)
-        for obstacle in getattr(step, "_stream_obstacles", list)()  # a class of the user has none
+        for obstacle in getattr(step, "_stream_obstacles", list)()  # a user's class has none
     ]
 
 
 class ChainedStreams:
-    """Streams that feed each other.
+    """Streams in sequence: the output of each one is the input of the next.
 
     Parameters
     ----------
@@ -98,19 +99,19 @@ class ChainedStreams:
 
     @property
     def sample_rate(self) -> float:
-        """Rate in Hz of what is pushed."""
+        """Sample rate in Hz of the pushed signal."""
         rate: float = self._first.sample_rate
         return rate
 
     def push(self, samples: Any) -> Any:
-        """Hear the next samples, and return what is certain now."""
+        """Take the next samples, and return the results that are complete."""
         result = self._first.push(samples)
         for following in self._others:
             result = following.push(result)
         return result
 
     def finish(self) -> Any:
-        """Return what was not certain before."""
+        """Return the remaining results."""
         result = self._first.finish()
         for following in self._others:
             result = joined(following.push(result), following.finish())
@@ -118,7 +119,7 @@ class ChainedStreams:
 
 
 def joined(first: Any, second: Any) -> Any:
-    """Return two results of a stream as one: arrays along time, tables of events as one table."""
+    """Concatenate two results of a stream: arrays along time, or tables of events."""
     if isinstance(first, np.ndarray):
         return np.concatenate([first, second], axis=-1)
     import pandas as pd
@@ -128,7 +129,7 @@ def joined(first: Any, second: Any) -> Any:
 
 
 def _streaming_steps(estimator: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the steps that do something in prediction, with their places."""
+    """Yield the steps that act in prediction, with their names."""
     if isinstance(estimator, FrozenEstimator):
         yield from _streaming_steps(estimator.estimator, _join(place, "estimator"))
     elif isinstance(estimator, Pipeline):

@@ -1,4 +1,4 @@
-"""What the encoders that cut frames share: their parameters' checks, times, and the way back."""
+"""Shared by the encoders of frames: checks of parameters, frame times, inversion."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOP_SECONDS = 0.010
 
 
 def framing_of(encoder: Any) -> Framing:
-    """Return an encoder's frames in samples, its defaults resolved and its values checked."""
+    """Return the framing of an encoder in samples, with defaults resolved and values checked."""
     rate = check_sample_rate(encoder.sample_rate)
     win_length, n_fft, hop_length = encoder.win_length, encoder.n_fft, encoder.hop_length
     if win_length is None:
@@ -56,17 +56,17 @@ def framing_of(encoder: Any) -> Framing:
 
 
 def can_stream(encoder: Any) -> bool:
-    """Whether `LongEncoding` takes an encoder: one of magnitudes, without ``target_frames``."""
+    """Whether `LongEncoding` supports an encoder: it has magnitudes and no ``target_frames``."""
     return isinstance(encoder, GriffinLimMixin) and encoder.target_frames is None
 
 
 def scale_of(encoder: Any) -> Scale:
-    """Return an encoder's scale."""
+    """Return the scale of an encoder."""
     return Scale(encoder.scale, float(encoder.power), float(encoder.eps), encoder.top_db)
 
 
 class FramedMixin:
-    """Times of frames."""
+    """Add `frame_times` to encoders."""
 
     sample_rate: Any
     offset: Any
@@ -78,12 +78,13 @@ class FramedMixin:
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_frames), optional
-            Number of frames, or frames to count; may be left out where ``target_frames`` is set.
+            Number of frames, or an array of frames, whose last axis is counted. Optional if
+            ``target_frames`` is set.
 
         Returns
         -------
         times : ndarray of shape (n_frames,)
-            Includes the encoder's ``offset``.
+            The encoder's ``offset`` is included.
         """
         if n_frames is None:
             n_frames = self.target_frames
@@ -100,7 +101,7 @@ class FramedMixin:
 
 
 class GriffinLimMixin:
-    """Inversion of encoders of magnitudes; a subclass says how frames become magnitudes."""
+    """Add `inverse_transform` to encoders of magnitudes; a subclass defines ``_magnitude``."""
 
     sample_rate: Any
     target_frames: Any
@@ -110,29 +111,30 @@ class GriffinLimMixin:
     def inverse_transform(
         self: Any, X: Any, *, lengths: Any = None, n_iter: int = 32, random_state: Any = None
     ) -> AudioBatch:
-        """Find waveforms with these features, by Griffin-Lim.
+        """Estimate waveforms from features by the Griffin-Lim algorithm.
 
         Parameters
         ----------
         X : array of shape (n_recordings, n_features, n_frames), or object array
-            What `transform` returned.
+            Features, as `transform` returns them.
         lengths : int or sequence of int, optional
-            Samples of each waveform; by default ``hop_length * (n_frames - 1)`` with ``center``.
+            Number of samples of each waveform. The default with ``center`` is ``hop_length *
+            (n_frames - 1)``.
         n_iter : int, default=32
-            Iterations.
+            Number of iterations.
         random_state : int, RandomState instance or None, default=None
-            Of the initial phases.
+            Seed of the initial phases.
 
         Returns
         -------
         waveforms : AudioBatch
-            At the encoder's sample rate. What the encoder discarded (phases, detail between mel
-            bands, level after ``normalize``) is not recovered.
+            Waveforms at the encoder's sample rate. Information that the encoder discards is not
+            recovered: phases, details within mel bands, the level before ``normalize``.
 
         References
         ----------
-        Griffin & Lim 1984, "Signal estimation from modified short-time Fourier transform";
-        with momentum 0.99, Perraudin, Balazs & Sondergaard 2013.
+        Griffin & Lim 1984, "Signal estimation from modified short-time Fourier transform"; the
+        momentum of 0.99 is from Perraudin, Balazs & Sondergaard 2013.
         """
         check_count("n_iter", n_iter)
         frames = self._check_encoded(X)
@@ -165,7 +167,7 @@ class GriffinLimMixin:
 
 
 def as_lengths(lengths: Any, n: int) -> list[int | None]:
-    """One length per recording."""
+    """Return one length per recording."""
     if lengths is None:
         return [None] * n
     if np.ndim(lengths) == 0:

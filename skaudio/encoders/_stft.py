@@ -1,4 +1,4 @@
-"""STFT: the complex spectrum of every frame, and exactly back."""
+"""STFT: the short-time Fourier transform and its inverse."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from skaudio.encoders._spectral import FramedMixin, as_lengths, framing_of
 class STFT(FramedMixin, Encoder):
     """Short-time Fourier transform, complex64 ``(1 + n_fft // 2, n_frames)`` per recording.
 
-    The numbers are those of `librosa.stft` for the same parameters.
+    The values are those of `librosa.stft` for the same parameters.
 
     Parameters
     ----------
@@ -29,37 +29,38 @@ class STFT(FramedMixin, Encoder):
     hop_length : int, default=None
         Number of samples between successive frames. None: 10 ms.
     window : str, tuple, float or array of shape (win_length,), default="hann"
-        As in `scipy.signal.get_window`, periodic.
+        Window function, as in `scipy.signal.get_window`, in its periodic form.
     center : bool, default=True
         Pad the recording so that frame t is centred on sample ``t * hop_length``.
     pad_mode : {"constant", "edge", "linear_ramp", "reflect", "symmetric"}, default="constant"
-        How to pad, as in `numpy.pad`.
+        Padding mode of `numpy.pad`, used with ``center=True``.
     offset : float, default=0.0
         Start of the part to read, in seconds.
     duration : float, default=None
-        Length of the part to read, in seconds. None reads to the end; so does a longer duration.
+        Length of the part to read, in seconds. None, or a longer duration than remains, reads to
+        the end.
     normalize : {None, "max", "rms"}, default=None
         Scale each waveform to a peak, or a root mean square, of 1.
     resample_quality : {"QQ", "LQ", "MQ", "HQ", "VHQ"}, default="HQ"
-        Quality setting of soxr, which resamples: quick, low, medium, high (20 bits) or very high
-        (28 bits).
+        Quality of the resampling by soxr: quick, low, medium, high (20 bits) or very high (28
+        bits).
     target_frames : int, default=None
         Trim to this number of frames, or pad with frames of silence.
     on_error : {"raise", "nan"}, default="raise"
         "raise": raise one error that lists up to ten recordings that cannot be read (missing or
         damaged files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn.
     n_jobs : int, default=None
-        joblib workers. None is 1 unless a joblib backend is active; threads inside this process
-        follow torch's thread count in any case.
+        Number of joblib workers. None means 1 unless a joblib backend is active. The number of
+        threads in this process does not depend on it; it is torch's number of threads.
     device : str, default="cpu"
         torch device to compute on, such as "cpu" or "cuda".
     verbose : int, default=0
-        Show a progress bar.
+        Whether to show a progress bar.
 
     Attributes
     ----------
     n_features_in_ : int
-        Samples per clip; only where `fit` was given a 2-D array.
+        Number of samples per clip; only set where `fit` was given a 2-D array.
 
     See Also
     --------
@@ -122,19 +123,19 @@ class STFT(FramedMixin, Encoder):
         self.verbose = verbose
 
     def inverse_transform(self, X: Any, *, lengths: Any = None) -> AudioBatch:
-        """Return the waveforms with these spectra, exact wherever frames cover the signal.
+        """Return the waveforms of these spectra, exact where frames cover the signal.
 
         Parameters
         ----------
         X : complex array of shape (n_recordings, n_bins, n_frames), or object array of such
         lengths : int or sequence of int, optional
-            Samples of each waveform; by default ``hop_length * (n_frames - 1)`` with ``center``,
-            which may cut off up to a hop at the end.
+            Number of samples of each waveform. The default with ``center`` is ``hop_length *
+            (n_frames - 1)``, which can be up to one hop shorter than the recording.
 
         Returns
         -------
         waveforms : AudioBatch
-            At the encoder's sample rate.
+            Waveforms at the encoder's sample rate.
         """
         import torch
 

@@ -1,4 +1,4 @@
-"""A long recording to frames, piece by piece: the frames that `transform` gives for the whole."""
+"""Encode a long recording in pieces, with the frames that `transform` returns for the whole."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ import numpy as np
 from skaudio.audio import Recording, check_overflow, stream
 from skaudio.dsp import Analysis, Framing
 
-# Samples that are read at once, at the recording's rate.
+# Number of samples read at once, at the sample rate of the recording.
 BLOCK = 1 << 18
 
 
 @dataclass
 class LongEncoding:
-    """The frames of one recording, in two steps.
+    """Encode one long recording in two steps.
 
-    What needs the whole recording, the loudest value (``top_db``) and the level (``normalize``),
-    is gathered on the way: `pieces` yields frames before the clipping and the cosine transform,
-    `finish` does these.
+    ``top_db`` needs the maximum of the whole recording, which is known only at its end. `pieces`
+    therefore yields frames before the clipping to ``top_db`` and before the cosine transform, and
+    records the maximum. `finish` applies both. ``normalize`` needs the level of the whole
+    recording; the recording is read once more, first, to measure it.
     """
 
     encoder: Any
@@ -34,7 +35,7 @@ class LongEncoding:
         self._analysis: Analysis = self.encoder._prepare()
 
     def pieces(self) -> Iterator[np.ndarray]:
-        """Yield float32 arrays (n_rows, n_frames), once."""
+        """Yield float32 arrays (n_rows, n_frames); to be called once."""
         analysis = self._analysis
         plain = replace(
             analysis,
@@ -53,11 +54,11 @@ class LongEncoding:
 
     @property
     def n_rows(self) -> int:
-        """Rows of what `pieces` yields."""
+        """Number of rows of the arrays that `pieces` yields."""
         return replace(self._analysis, dct=None).n_features
 
     def finish(self, frames: np.ndarray) -> np.ndarray:
-        """Return the features (n_features, n_frames) of frames, all pieces having been seen."""
+        """Return the features (n_features, n_frames) of frames, after the last piece."""
         analysis = self._analysis
         if analysis.scale.clips and analysis.scale.top_db is not None:
             frames = np.maximum(frames, np.float32(self.peak - analysis.scale.top_db))
@@ -73,7 +74,7 @@ class LongEncoding:
             yield waveform / np.float32(level) if level > 0 and level != 1 else waveform
 
     def _level(self) -> float:
-        """Return what ``normalize`` divides by."""
+        """Return the level of the recording, by which ``normalize`` divides."""
         kind = self.encoder.normalize
         if kind == "max":
             return max(float(np.abs(waveform).max()) for waveform in self._read())
@@ -98,7 +99,7 @@ class LongEncoding:
 
 
 def _cut(waveforms: Iterator[np.ndarray], framing: Framing, name: str) -> Iterator[np.ndarray]:
-    """Yield signals whose frames, one after the other, are those of the padded whole."""
+    """Yield signals whose frames together are the frames of the whole padded recording."""
     cutter = FrameCutter(framing)
     for waveform in waveforms:
         signal = cutter.push(waveform)
@@ -111,37 +112,37 @@ def _cut(waveforms: Iterator[np.ndarray], framing: Framing, name: str) -> Iterat
 
 
 class FrameCutter:
-    """Cut a signal that arrives in pieces, so that each frame is in one piece.
+    """Cut a signal that arrives in pieces so that no frame is divided.
 
     Attributes
     ----------
     n_samples : int
-        Samples seen so far.
+        Number of samples received so far.
     """
 
     def __init__(self, framing: Framing) -> None:
         self._framing = framing
         self._held = np.empty(0, np.float32)
-        self._next = 0  # where in _held the next frame begins; it may lie behind its end
+        self._next = 0  # start of the next frame in _held, maybe after its end
         self.n_samples = 0
 
     def push(self, waveform: np.ndarray) -> np.ndarray:
-        """Return the samples, maybe none, of all frames that are complete now.
+        """Return the samples of all frames that are complete; possibly none.
 
-        Their frames without padding are those of the padded whole.
+        The frames of these samples, without padding, are those of the padded recording.
         """
         margin = self._framing.margin
         begins = self.n_samples <= margin
         self._held = np.concatenate([self._held, waveform])
         self.n_samples += len(waveform)
         if self.n_samples <= margin:
-            return self._held[:0]  # too little yet to tell what the padding reflects
+            return self._held[:0]  # too short for the padding, which may reflect ``margin`` samples
         if begins:
             self._pad(margin, 0)
         return self._complete()
 
     def finish(self) -> np.ndarray:
-        """Return the samples, maybe none, of the frames that remain."""
+        """Return the samples of the remaining frames; possibly none."""
         if self.n_samples:
             margin = self._framing.margin
             self._pad(margin if self.n_samples <= margin else 0, margin)
@@ -159,7 +160,7 @@ class FrameCutter:
         stop = self._next + (n_frames - 1) * framing.hop_length + framing.n_fft
         signal = self._held[self._next : stop if n_frames else self._next]
         self._next += n_frames * framing.hop_length
-        # The padding behind the end is made of the last samples.
+        # The padding after the end may reflect the last ``margin`` samples, so these are kept.
         done = min(self._next, max(len(self._held) - framing.margin - 1, 0))
         self._held, self._next = self._held[done:], self._next - done
         return signal

@@ -1,4 +1,4 @@
-"""Encoding more recordings than fit into memory, as every encoder does it."""
+"""transform_batches: encode more recordings than fit into memory."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from skaudio.audio import check_recordings
 
 
 class TransformBatchesMixin:
-    """`transform` in pieces, for encoders."""
+    """Add `transform_batches` to encoders."""
 
     def transform_batches(self: Any, X: Any, *, batch_size: int = 1000) -> Iterator[Any]:
-        """Encode more recordings than fit into memory: batch after batch, in order.
+        """Encode recordings in batches, for more recordings than fit into memory.
 
         Parameters
         ----------
         X : sequence of recordings
-            Paths, or memory-mapped arrays, take no memory until they are read.
+            Recordings. Paths and memory-mapped arrays take no memory until they are read.
         batch_size : int, default=1000
-            Recordings per batch. What is held at a time is the output of one batch.
+            Number of recordings per batch. Only the output of one batch is held in memory.
 
         Yields
         ------
         frames : ndarray
-            What `transform` returns for the next ``batch_size`` recordings; equal to its output
-            for all, cut in pieces. With ``verbose=1`` one progress bar runs over all of them.
+            Output of `transform` for the next ``batch_size`` recordings. All batches together are
+            equal to the output for the whole X. With ``verbose=1``, one progress bar counts all
+            recordings.
 
         Examples
         --------
-        Into an array on disk, which `numpy.load` opens with ``mmap_mode="r"``:
+        Write the frames into an array on disk, which `numpy.load` opens with ``mmap_mode="r"``:
 
         >>> import os, tempfile
         >>> import numpy as np
@@ -58,4 +59,4 @@ class TransformBatchesMixin:
                     batch = recordings[start : start + batch_size]
                     yield self._encode(batch, analysis, progress)
 
-        return batches()  # what is wrong with the parameters or X was raised above, not later
+        return batches()  # wrong parameters and a wrong X raise an error here, before iteration

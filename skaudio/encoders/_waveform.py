@@ -1,4 +1,4 @@
-"""Waveform: decoded, cut, mixed down, resampled, normalised."""
+"""Waveform: decode recordings to mono waveforms."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from skaudio.frames import pack
 class Waveform(Encoder):
     """Decode recordings to mono waveforms of one sample rate.
 
-    The first step where a part or a level is to be taken before augmenting, and a way to decode
-    once what several encoders use. In order: part, downmix, resample, normalise.
+    Use it as the first step of a Pipeline to select a part of each recording, or to normalise the
+    level, before augmentation. It also decodes recordings once for several encoders. The order of
+    the steps is: select the part, mix down to mono, resample, normalise.
 
     Parameters
     ----------
@@ -27,28 +28,29 @@ class Waveform(Encoder):
     offset : float, default=0.0
         Start of the part to read, in seconds.
     duration : float, default=None
-        Length of the part to read, in seconds. None reads to the end; so does a longer duration.
+        Length of the part to read, in seconds. None, or a longer duration than remains, reads to
+        the end.
     normalize : {None, "max", "rms"}, default=None
         Scale each waveform to a peak, or a root mean square, of 1.
     resample_quality : {"QQ", "LQ", "MQ", "HQ", "VHQ"}, default="HQ"
-        Quality setting of soxr, which resamples: quick, low, medium, high (20 bits) or very high
-        (28 bits).
+        Quality of the resampling by soxr: quick, low, medium, high (20 bits) or very high (28
+        bits).
     target_frames : int, default=None
         Trim to this number of samples, or pad with zeros.
     on_error : {"raise", "nan"}, default="raise"
         "raise": raise one error that lists up to ten recordings that cannot be read (missing or
         damaged files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn.
     n_jobs : int, default=None
-        joblib workers. None is 1 unless a joblib backend is active.
+        Number of joblib workers. None means 1 unless a joblib backend is active.
     device : str, default="cpu"
-        Accepted like every encoder's; waveforms are decoded on the CPU.
+        Has no effect: waveforms are decoded on the CPU. All encoders have this parameter.
     verbose : int, default=0
-        Show a progress bar.
+        Whether to show a progress bar.
 
     Attributes
     ----------
     n_features_in_ : int
-        Samples per clip; only where `fit` was given a 2-D array.
+        Number of samples per clip; only set where `fit` was given a 2-D array.
 
     Examples
     --------
@@ -150,8 +152,8 @@ class Waveform(Encoder):
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_times), optional
-            Number of samples, or samples to count; may be left out where ``target_frames`` is
-            set.
+            Number of samples, or an array of samples, whose last axis is counted. Optional if
+            ``target_frames`` is set.
 
         Returns
         -------
@@ -166,7 +168,7 @@ class Waveform(Encoder):
         """Return None: nothing is computed from the samples."""
 
     def _n_times(self, n_times: int) -> int:
-        """Return how many samples are read of so many."""
+        """Return how many of ``n_times`` samples are read."""
         rate = self.sample_rate
         start = round(self.offset * rate)
         stop = n_times if self.duration is None else start + max(round(self.duration * rate), 1)

@@ -1,22 +1,23 @@
-"""Sequences of frames: the containers in which features travel between steps.
+"""Sequences of frames: the containers of features between the steps of a Pipeline.
 
-A recording's frames are a float32 array ``(n_features, n_frames)``. Recordings of one length are
-a 3-D array; of several lengths, a 1-D object array; under ``set_output(transform="pandas")``, a
-one-column DataFrame of arrays. A 2-D array ``(n, d)`` is n sequences of one frame of d features.
+The frames of a recording are a float32 array ``(n_features, n_frames)``. The frames of several
+recordings are a 3-D array if all lengths agree, else a 1-D object array of such arrays. With
+``set_output(transform="pandas")`` they are a one-column DataFrame of arrays. A 2-D array ``(n, d)``
+is n sequences of one frame with d features.
 
 check_frames
-    X in any of these containers -> a list of frames, for authors of estimators.
+    Converts X in any of these containers to a list of frames, for authors of estimators.
 validate_frames
-    The same, and the number of features is that of ``fit``.
+    The same, and checks that the number of features is that of ``fit``.
 pack, as_object_array
-    Frames -> the container they travel in.
+    Convert a list of frames to such a container.
 FrameStack
-    The same for threads that write frames where they belong.
+    Collects frames that several threads write.
 FrameOutputMixin
     `set_output` for transformers that return frames.
 """
 
-# Names that are imported as themselves are for the other packages: no part of the public interface.
+# Names imported "as" themselves are for the other packages. They are not public.
 from skaudio.frames._frame_stack import FrameStack, as_object_array
 from skaudio.frames._frames import FrameOutputMixin, check_frames, pack, validate_frames
 from skaudio.frames._frames import is_missing as is_missing

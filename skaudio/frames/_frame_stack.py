@@ -1,4 +1,4 @@
-"""FrameStack: the frames of many recordings, gathered by several threads."""
+"""FrameStack: collect the frames of many recordings from several threads."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 
 
 class FrameStack:
-    """Gathers n arrays ``(n_features, n_frames)``: 3-D if all shapes agree, else of objects.
+    """Collect n arrays ``(n_features, n_frames)`` in a 3-D array, or in an object array.
 
-    Memory for n arrays of the first shape is reserved at once, and arrays of that shape are written
-    there. Reserved memory that is never written takes no space.
+    The result is 3-D if all shapes agree. Memory for n arrays of the first shape is allocated at
+    once, and arrays of that shape are written into it without a copy. Allocated memory that is
+    never written takes no physical memory.
     """
 
     def __init__(self, n: int, dtype: Any = np.float32):
@@ -24,7 +25,7 @@ class FrameStack:
         self._lock = Lock()
 
     def place(self, i: int, shape: tuple[int, ...]) -> np.ndarray:
-        """Return an array of this shape, to be filled: it becomes array i. Thread-safe."""
+        """Return an empty array of this shape, which becomes array i. Thread-safe."""
         place = self._reserved(i, shape)
         if place is None:
             place = self._others[i] = np.empty(shape, self._dtype)
@@ -33,7 +34,7 @@ class FrameStack:
     def put(self, i: int, array: np.ndarray) -> None:
         """Store array i: a copy, or the array itself if its shape is not that of the first."""
         if self._same is not None and array.base is self._same:
-            return  # written in its place already
+            return  # already written by the caller of `place`
         place = self._reserved(i, array.shape)
         if place is None:
             self._others[i] = array
@@ -60,7 +61,7 @@ class FrameStack:
 
 
 def as_object_array(items: Sequence[Any]) -> np.ndarray:
-    """Return a 1-D object array, whatever shapes the items have."""
+    """Return a 1-D object array of items of any shape."""
     out = np.empty(len(items), dtype=object)
     for i, item in enumerate(items):
         out[i] = item

@@ -1,4 +1,4 @@
-"""The containers of frames: checked on the way in, gathered on the way out."""
+"""The containers of frames: checks of X, and the output of transformers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from skaudio.frames._frame_stack import FrameStack, as_object_array
 from skaudio.frames._rows_of_samples import LONG, warn_of_waveforms
 
 NAMES_KEY = "skaudio_feature_names"
-# Calls between a transformer's output and the Pipeline that it is a step of, at most.
+# Largest number of calls between the output of a transformer and its Pipeline.
 STACK_DEPTH = 16
 ENCODE_FIRST = "put an encoder (MFCC, MelSpectrogram...) before this step."
 
@@ -41,9 +41,9 @@ def check_frames(
     reset : bool
         True in ``fit``.
     advice : str
-        What to do where X holds recordings rather than frames.
+        Advice in the error message for an X of recordings instead of frames.
     missing : bool
-        Let frames of nothing but NaN pass: those of a recording that could not be read.
+        Whether to accept frames that are all NaN: those of a recording that could not be read.
     called : sequence of str, optional
         Names of the recordings for messages.
 
@@ -51,12 +51,12 @@ def check_frames(
     -------
     frames : list of ndarray of shape (n_features, n_frames)
     names : list of str or None
-        Feature names where the container carries them.
+        Feature names, if the container has them.
 
     Raises
     ------
     ValueError, TypeError
-        Naming the recording and what was found in place of frames.
+        If X does not hold frames. The message names the recording and what was found.
     """
     names = None
     shape = getattr(X, "shape", None) or (len(X) if hasattr(X, "__len__") else 1,)
@@ -88,12 +88,13 @@ def check_frames(
 
 
 def validate_frames(estimator: Any, X: Any, *, reset: bool) -> list[np.ndarray]:
-    """Validate sequences of frames against those of ``fit``; missing ones (all NaN) pass.
+    """Validate sequences of frames against those of ``fit``; accept missing frames (all NaN).
 
     Parameters
     ----------
     estimator : estimator
-        With ``reset``, its ``n_features_in_`` is set, and ``feature_names_in_`` where X has names.
+        Estimator that validates X. With ``reset``, its ``n_features_in_`` is set, and its
+        ``feature_names_in_`` if X has names.
     X : 3-D array, object array or sequence of (n_features, n_frames), DataFrame, or 2-D table
     reset : bool
         True in ``fit``.
@@ -105,7 +106,7 @@ def validate_frames(estimator: Any, X: Any, *, reset: bool) -> list[np.ndarray]:
     Raises
     ------
     ValueError, TypeError
-        As `check_frames`; also if the number of features is not that of ``fit``.
+        As in `check_frames`; also if the number of features is not that of ``fit``.
     """
     frames, names = check_frames(estimator, X, reset=reset, missing=True)
     n_features = len(frames[0])
@@ -122,20 +123,20 @@ def validate_frames(estimator: Any, X: Any, *, reset: bool) -> list[np.ndarray]:
 
 
 def is_missing(frames: np.ndarray) -> bool:
-    """Whether frames stand for a recording that could not be read: all are NaN."""
+    """Whether frames are all NaN, which marks a recording that could not be read."""
     first = frames[0, 0]
     return bool(first != first and np.isnan(frames).all())
 
 
 def scale_to_unit(values: np.ndarray, axis: int) -> np.ndarray:
-    """Return vectors along an axis scaled to length 1; zeros stay zeros."""
+    """Scale vectors along an axis to length 1; zero vectors stay zero."""
     lengths = np.linalg.norm(values, axis=axis, keepdims=True)
     scaled: np.ndarray = values / np.maximum(lengths, 1e-12)
     return scaled
 
 
 def names_of(X: Any) -> list[str] | None:
-    """Return the names of the features where the container of frames carries them."""
+    """Return the names of the features if the container of frames has them."""
     names: list[str] | None = getattr(X, "attrs", {}).get(NAMES_KEY)
     return names
 
@@ -187,7 +188,7 @@ def _is_sequence_of_arrays(X: Any) -> bool:
         if X.ndim != 1 or len(X) == 0:
             return False
         return X.dtype.kind in "US" or isinstance(X[0], str) or np.ndim(X[0]) > 0
-    if hasattr(X, "iloc"):  # a table of numbers, by now
+    if hasattr(X, "iloc"):  # here, X can only be a table of numbers
         return False
     if not (hasattr(X, "__len__") and hasattr(X, "__getitem__")) or len(X) == 0:
         return False
@@ -196,7 +197,7 @@ def _is_sequence_of_arrays(X: Any) -> bool:
 
 
 def pack(frames: Iterable[np.ndarray], n: int, dtype: Any = np.float32) -> np.ndarray:
-    """Gather n arrays ``(n_features, n_frames)`` as they come: 3-D if all shapes agree."""
+    """Collect n arrays ``(n_features, n_frames)`` from an iterable: 3-D if all shapes agree."""
     stack = FrameStack(n, dtype)
     for i, item in enumerate(frames):
         stack.put(i, item)
@@ -204,11 +205,11 @@ def pack(frames: Iterable[np.ndarray], n: int, dtype: Any = np.float32) -> np.nd
 
 
 class FrameOutputMixin:
-    """`set_output` for transformers whose output scikit-learn's own wrapping cannot hold.
+    """Add `set_output` to transformers whose output scikit-learn cannot wrap.
 
-    With ``transform="pandas"`` frames become a one-column DataFrame of arrays that carries the
-    input's index and, in ``attrs``, the feature names; rows become one with a column per feature.
-    A polars DataFrame holds rows alone.
+    With ``transform="pandas"``, frames are returned as a one-column DataFrame of arrays, with the
+    index of the input and the feature names in ``attrs``. Rows are returned as a DataFrame with a
+    column per feature. polars DataFrames are supported for rows only.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -220,9 +221,9 @@ class FrameOutputMixin:
         Parameters
         ----------
         transform : {"default", "pandas", "polars"} or None
-            "pandas" makes a one-column DataFrame of frames, or a DataFrame of rows; "polars" holds
-            rows alone. None changes nothing. Where `sklearn.set_config` asks for polars, frames
-            stay arrays.
+            "pandas" returns frames as a one-column DataFrame, and rows as a DataFrame with a column
+            per feature. "polars" is supported for rows only. None keeps the setting. If polars is
+            set by `sklearn.set_config`, frames are returned as arrays.
 
         Returns
         -------
@@ -255,10 +256,10 @@ class FrameOutputMixin:
         cells: Iterable[Any] | None = None,
         table: bool = False,
     ) -> Any:
-        """Return the output in the container `set_output` asked for.
+        """Return the output in the container chosen by `set_output`.
 
-        ``cells`` go into the DataFrame in place of the output's items; ``table`` marks a 2-D output
-        that has a column per name.
+        ``cells`` are written to the DataFrame instead of the items of the output. ``table`` marks a
+        2-D output with a column per name.
         """
         if not table and isinstance(output, np.ndarray) and (fit := _running_pipeline()):
             check_next_step(self, fit)
@@ -280,9 +281,10 @@ class FrameOutputMixin:
 
 
 def _running_pipeline() -> dict[str, Any] | None:
-    """Return the variables of the Pipeline that is being fitted, where one asks for the output.
+    """Return the local variables of ``Pipeline._fit`` if a Pipeline is calling, or None.
 
-    scikit-learn tells a transformer nothing of the step that gets its output.
+    scikit-learn gives a transformer no information about the next step, so the call stack is
+    searched.
     """
     fit = getattr(Pipeline, "_fit", None)
     if fit is None:

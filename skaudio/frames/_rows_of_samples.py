@@ -1,4 +1,4 @@
-"""A table of waveforms where frames are expected: it is taken as sequences of one frame each."""
+"""Warn about a table of waveforms where frames are expected."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import warnings
 
 import numpy as np
 
-# Rows of fewer values are features; of so many, hardly anything but waveforms.
+# Rows with fewer values than LONG are taken as features. Rows with LONGEST values are almost always
+# waveforms.
 LONG, LONGEST = 1000, 8000
-# Rows that are looked at.
+# Number of rows to check.
 ROWS = 32
 
 
 def warn_of_waveforms(table: np.ndarray, advice: str) -> None:
     """Warn if the rows of a table look like waveforms, not like features.
 
-    Waveforms swing about zero, and if they are not noise, neighbours are alike.
+    Such a table is valid: it means sequences of one frame each. Waveforms have a mean near zero
+    and, unless they are noise, similar neighbouring values.
     """
     rows = table[:ROWS].astype(np.float64)
     level = rows.std(axis=1)

@@ -1,24 +1,24 @@
-"""Measures that scikit-learn does not have.
+"""Metrics that scikit-learn does not have.
 
 scores_by
-    Accuracy per class, per speaker, per anything, with standard errors.
+    Accuracy per class, per speaker or per any other group, with standard errors.
 worst_classified
-    Recordings whose true class got the lowest probability.
+    Recordings with the lowest probability of the true class.
 equal_error_rate, equal_error_threshold
-    Verification: whether two recordings are of one class.
+    Verification of pairs of recordings: the error rate, and its threshold.
 normalized_scores
-    Similarities of embeddings, normalised by those to a cohort.
+    Similarities of embeddings, normalised by the similarities to a cohort.
 precision_at_k, r_precision, map_at_r
-    Retrieval: whether the neighbours of a recording are of its class.
+    Retrieval: how many neighbours of a recording are of its class.
 event_based_f1, segment_based_f1
-    F1 score of events, compared one by one or in segments of a second.
+    F1 score of events: of whole events, or of segments of a second.
 event_based_scores, segment_based_scores
-    The same per label, with precision, recall and counts.
+    F1, precision, recall and counts per label.
 make_event_scorer
-    Make a scorer for searches and cross-validation with strong labels.
+    Makes a scorer for searches and cross-validation with strong labels.
 """
 
-# Names that are imported as themselves are for the other packages: no part of the public interface.
+# Names imported "as" themselves are for the other packages. They are not public.
 from skaudio.metrics._accuracy import scores_by, worst_classified
 from skaudio.metrics._event_scorer import make_event_scorer
 from skaudio.metrics._event_scores import (

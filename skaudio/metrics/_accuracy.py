@@ -1,4 +1,4 @@
-"""Tables of the accuracy of a classifier by group, and of its worst errors."""
+"""Tables of the accuracy of a classifier by group, and of its largest errors."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from skaudio._validation import check_count, check_labels, check_same_labels, ch
 
 
 def scores_by(y_true: Any, y_pred: Any, groups: Any = None) -> pd.DataFrame:
-    """Return the accuracy within each group of recordings, and over the groups.
+    """Return the accuracy within each group of recordings, and the mean over groups.
 
     Parameters
     ----------
     y_true, y_pred : array-like of shape (n_recordings,)
-        Labels.
+        True and predicted labels.
     groups : array-like of shape (n_recordings,), default=None
-        Group of each recording: speaker, microphone...; None groups by ``y_true``.
+        Group of each recording, such as the speaker. None: groups of equal ``y_true``.
 
     Returns
     -------
     table : DataFrame
-        One row per group, indexed by it: ``accuracy``, ``standard_error`` (binomial,
+        One row per group, which is the index: ``accuracy``, ``standard_error`` (binomial,
         ``sqrt(p (1 - p) / n)``) and ``n_recordings``. The last row, "mean", is the mean over
-        groups; its standard error is ``std / sqrt(n_groups)`` of their accuracies, NaN for one.
+        groups. Its standard error is ``std / sqrt(n_groups)`` of the accuracies of the groups, or
+        NaN for one group.
 
     Raises
     ------
     ValueError
-        If a label or group is missing, or some labels are strings and others numbers.
+        If a label or group is missing, or if some labels are strings and others numbers.
 
     Examples
     --------
@@ -67,25 +68,26 @@ def scores_by(y_true: Any, y_pred: Any, groups: Any = None) -> pd.DataFrame:
 def worst_classified(
     X: Any, y_true: Any, y_proba: Any, classes: Any = None, *, n: int = 10
 ) -> pd.DataFrame:
-    """Return the recordings whose true class was given the lowest probability.
+    """Return the recordings with the lowest predicted probability of the true class.
 
     Parameters
     ----------
     X : sequence of length n_recordings
-        Names of the recordings, such as their paths; of a DataFrame, its first column.
+        Names of the recordings, such as their paths. The first column of a DataFrame is used.
     y_true : array-like of shape (n_recordings,)
+        True labels.
     y_proba : array-like of shape (n_recordings, n_classes)
-        From ``predict_proba``, preferably in a cross-validation (`cross_val_predict`).
+        Output of ``predict_proba``, preferably from a cross-validation (`cross_val_predict`).
     classes : array-like of shape (n_classes,), default=None
-        Class of each column: ``classes_``. None takes the sorted labels in ``y_true``.
+        Class of each column, ``classes_`` of the estimator. None: the sorted labels in ``y_true``.
     n : int, default=10
         Number of recordings to return.
 
     Returns
     -------
     table : DataFrame
-        ``file``, ``true``, ``predicted``, ``probability_of_true`` and
-        ``probability_of_predicted``, the worst first.
+        The recordings, with the lowest probability first. Columns: ``file``, ``true``,
+        ``predicted``, ``probability_of_true`` and ``probability_of_predicted``.
 
     Examples
     --------
@@ -96,7 +98,7 @@ def worst_classified(
     0  b.wav  dog       cat                  0.2
     1  a.wav  cat       cat                  0.9
     """
-    if hasattr(X, "iloc"):  # by position, whatever the index
+    if hasattr(X, "iloc"):  # by position, not by index
         X = (X if X.ndim == 1 else X.iloc[:, 0]).tolist()
     check_same_labels(y_true=y_true, **({} if classes is None else {"classes": classes}))
     y_true = column_or_1d(y_true)

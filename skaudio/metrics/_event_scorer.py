@@ -1,4 +1,4 @@
-"""A scorer that holds strong labels, for searches and cross-validation."""
+"""A scorer with strong labels, for searches and cross-validation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skaudio.metrics._event_scores import segment_based_f1
 
 
 class EventScorer:
-    """What `make_event_scorer` returns: ``scorer(estimator, X, y)``."""
+    """The scorer that `make_event_scorer` returns: ``scorer(estimator, X, y)``."""
 
     def __init__(self, events: pd.DataFrame, metric: Callable[..., Any]) -> None:
         self.events = events
@@ -40,23 +40,23 @@ class EventScorer:
 
 
 def make_event_scorer(events: Any, *, metric: Callable[..., Any] = segment_based_f1) -> EventScorer:
-    """Make a scorer for ``GridSearchCV(scoring=...)`` and ``cross_validate`` of strong labels.
+    """Make a scorer with strong labels for ``GridSearchCV(scoring=...)`` and ``cross_validate``.
 
-    A search passes to its scorer the X and the weak y of a fold. This scorer holds the strong
-    labels of all recordings; it selects those of the recordings in X by their paths, and compares
-    them with ``estimator.predict_events(X)``.
+    A search passes the X and the weak labels y of a fold to its scorer. This scorer contains the
+    strong labels of all recordings. It selects the labels of the recordings in X by their paths,
+    and compares them with ``estimator.predict_events(X)``.
 
     Parameters
     ----------
     events : DataFrame
-        Strong labels, see `skaudio.events.check_events`; ``file`` holds paths as X does.
+        Strong labels; see `skaudio.events.check_events`. ``file`` holds the same paths as X.
     metric : callable, default=segment_based_f1
-        Called with the true and the predicted events; `functools.partial` sets its parameters.
+        Function of the true and the predicted events. `functools.partial` can set its parameters.
 
     Returns
     -------
     scorer : callable
-        ``scorer(estimator, X, y)``; picklable, so that searches run in parallel.
+        Function ``scorer(estimator, X, y)``. It can be pickled, so searches can run in parallel.
 
     Examples
     --------

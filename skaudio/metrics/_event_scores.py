@@ -29,37 +29,39 @@ def event_based_scores(
     offset_ratio: float = 0.2,
     labels: Sequence[Any] | None = None,
 ) -> pd.DataFrame:
-    """Compare events one by one: equal labels, onsets and offsets within tolerances.
+    """Compare events one by one, by label, onset and offset, with tolerances.
 
-    An event is found if the onsets differ by at most ``collar`` and the offsets by at most
-    ``max(collar, offset_ratio * length)``, with the length of the true event. True and predicted
-    events are paired so that as many as possible are found.
+    A true event is found if a predicted event has the same label, an onset that differs by at most
+    ``collar``, and an offset that differs by at most ``max(collar, offset_ratio * length)``, with
+    the length of the true event. Events are matched one to one so that as many as possible are
+    found.
 
     Parameters
     ----------
     events_true, events_pred : DataFrame
-        See `skaudio.events.check_events`.
+        True and predicted events; see `skaudio.events.check_events`.
     collar : float, default=0.2
-        In seconds.
+        Tolerance of onsets and offsets in seconds.
     offset_ratio : float, default=0.2
-        DCASE's and DESED's; sed_eval's own default is 0.5.
+        Tolerance of offsets as a fraction of the length of the event. 0.2 is used in DCASE and
+        DESED; the default of sed_eval is 0.5.
     labels : sequence, default=None
-        The labels to count; None: all that occur.
+        Labels to score. None: all labels that occur.
 
     Returns
     -------
     table : DataFrame
-        A row per label, and as the last two "macro" (the mean of those with a score) and "micro"
-        (all events together): ``f1``, ``precision``, ``recall``, ``n_true``, ``n_pred`` and
-        ``n_found``.
+        One row per label, followed by the rows "macro" (mean of the labels with a score) and
+        "micro" (all events together). Columns: ``f1``, ``precision``, ``recall``, ``n_true``,
+        ``n_pred`` and ``n_found``.
 
     Notes
     -----
-    The numbers are those of sed_eval 0.2.1, with optimal matching and
-    ``empty_system_output_handling="zero_score"``: precision is 0 where nothing was predicted. By
-    sed_eval's default it is NaN there, which leaves the label out of the macro mean: a system that
-    predicts nothing for a label would score higher. A label without true events has no recall and
-    no F1, and counts in "micro" alone.
+    The values are those of sed_eval 0.2.1 with optimal matching and
+    ``empty_system_output_handling="zero_score"``: the precision of a label without predictions is
+    0. By default, sed_eval sets it to NaN and excludes the label from the macro mean, so that a
+    system that predicts nothing for a label gets a higher score. A label without true events has no
+    recall and no F1; its predictions count in "micro" only.
 
     References
     ----------
@@ -92,26 +94,26 @@ def segment_based_scores(
     segment: float = 1.0,
     labels: Sequence[Any] | None = None,
 ) -> pd.DataFrame:
-    """Compare activity in segments of equal length: a label is active where an event touches it.
+    """Compare activity in segments of equal length: a label is active if an event overlaps.
 
     Parameters
     ----------
     events_true, events_pred : DataFrame
-        See `skaudio.events.check_events`.
+        True and predicted events; see `skaudio.events.check_events`.
     segment : float, default=1.0
-        In seconds.
+        Length of a segment in seconds.
     labels : sequence, default=None
-        The labels to count; None: all that occur.
+        Labels to score. None: all labels that occur.
 
     Returns
     -------
     table : DataFrame
-        A row per label, then "macro" and "micro", as in `event_based_scores`; what is counted are
-        active segments.
+        One row per label, followed by "macro" and "micro", as in `event_based_scores`. Counts are
+        numbers of active segments.
 
     Notes
     -----
-    The numbers are sed_eval's; see the notes of `event_based_scores`.
+    The values are those of sed_eval; see the notes of `event_based_scores`.
 
     References
     ----------
@@ -142,19 +144,19 @@ def event_based_f1(
     labels: Sequence[Any] | None = None,
     average: str | None = "macro",
 ) -> Any:
-    """Return the F1 score of events compared one by one.
+    """Return the event-based F1 score.
 
     Parameters
     ----------
     events_true, events_pred, collar, offset_ratio, labels
         See `event_based_scores`.
     average : {"macro", "micro", None}, default="macro"
-        Mean over labels; all events together; or the scores of each label, a Series.
+        "macro": mean over labels. "micro": all events together. None: one score per label.
 
     Returns
     -------
     f1 : float or Series
-        NaN where there is no true event.
+        The F1 score, NaN without true events. A Series with ``average=None``.
 
     Examples
     --------
@@ -178,19 +180,19 @@ def segment_based_f1(
     labels: Sequence[Any] | None = None,
     average: str | None = "macro",
 ) -> Any:
-    """Return the F1 score of activity in segments.
+    """Return the segment-based F1 score.
 
     Parameters
     ----------
     events_true, events_pred, segment, labels
         See `segment_based_scores`.
     average : {"macro", "micro", None}, default="macro"
-        Mean over labels; all segments together; or the scores of each label, a Series.
+        "macro": mean over labels. "micro": all segments together. None: one score per label.
 
     Returns
     -------
     f1 : float or Series
-        NaN where there is no true event.
+        The F1 score, NaN without true events. A Series with ``average=None``.
 
     Examples
     --------
@@ -209,7 +211,7 @@ def _scores(
 ) -> pd.DataFrame:
     true, pred = check_events(events_true), check_events(events_pred)
     true = match_names(true, "file", pred["file"].dropna().unique())
-    # What was read from a file has text where a detector has numbers: both as `labels` has them.
+    # Labels read from a file are strings, also if those of the detector are numbers.
     pred = match_names(pred, "event_label", true["event_label"] if labels is None else labels)
     true = match_names(true, "event_label", pred["event_label"] if labels is None else labels)
     if labels is None:
@@ -229,7 +231,7 @@ def _scores(
     table = pd.DataFrame(rows, columns=COLUMNS_OF_SCORES)
     macro = table.mean() if len(table) else pd.Series(np.nan, index=COLUMNS_OF_SCORES)
     total = counts.sum(axis=0).tolist()
-    # The last two rows, by position: a label may be called "macro", too.
+    # The last two rows by position, because a label could be called "macro".
     rows += [[*macro.iloc[:3], *total], _rates(*total)]
     table = pd.DataFrame(rows, index=[*labels, "macro", "micro"], columns=COLUMNS_OF_SCORES)
     return table.astype(dict.fromkeys(COLUMNS_OF_SCORES[3:], int))
@@ -258,7 +260,7 @@ def _averaged(table: pd.DataFrame, average: str | None) -> Any:
 
 
 def count_events(true: Spans, pred: Spans, collar: float, offset_ratio: float) -> Counts:
-    """Count true events, predicted events, and those of them that match."""
+    """Count true events, predicted events, and matching pairs of them."""
     return len(true[0]), len(pred[0]), n_matched(true, pred, collar, offset_ratio)
 
 
@@ -289,5 +291,5 @@ def active_segments(spans: Spans, segment: float) -> np.ndarray:
 
 
 def f1_of(n_true: int, n_pred: int, n_found: int) -> float:
-    """Return F1, NaN if there are no true events."""
+    """Return F1, or NaN without true events."""
     return 2 * n_found / (n_true + n_pred) if n_true else float("nan")

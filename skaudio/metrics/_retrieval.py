@@ -1,4 +1,4 @@
-"""Measures of retrieval by nearest neighbours: precision at k, R-precision, MAP@R."""
+"""Metrics of retrieval by nearest neighbours: precision at k, R-precision, MAP@R."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from skaudio._validation import check_labels, check_same_lengths, counted
 
 
 def precision_at_k(X: Any, y: Any, *, k: int = 1, metric: Any = "euclidean") -> float:
-    """Return the share of a recording's k nearest neighbours that are of its class.
+    """Return the precision at k: the fraction of the k nearest neighbours of the same class.
 
     Parameters
     ----------
     X : array-like of shape (n_recordings, n_features), or (n_recordings, n_recordings)
-        Embeddings, or distances with ``metric="precomputed"``.
+        Embeddings, or a matrix of distances with ``metric="precomputed"``.
     y : array-like of shape (n_recordings,)
         Class labels.
     k : int, default=1
         Number of neighbours.
     metric : str or callable, default="euclidean"
-        As in `sklearn.metrics.pairwise_distances`.
+        Distance, as in `sklearn.metrics.pairwise_distances`.
 
     Returns
     -------
     precision : float
-        Mean over all recordings whose class has another one.
+        Mean over all recordings whose class has at least two recordings.
 
     Raises
     ------
     ValueError
-        If no class has two recordings, or there are not k neighbours.
+        If every class has only one recording, or there are fewer than k neighbours.
 
     See Also
     --------
-    r_precision : With as many neighbours as the class has other recordings.
-    map_at_r : Weights near neighbours more.
+    r_precision : Uses as many neighbours as the class has other recordings.
+    map_at_r : Gives near neighbours more weight.
 
     Notes
     -----
-    A recording is not its own neighbour. Of neighbours at equal distance, those of other classes
-    come first: the result does not depend on the order of the recordings, and an embedding that
-    maps all of them to one point does not score high.
+    A recording is not its own neighbour. Among neighbours at equal distance, those of other classes
+    come first. The result therefore does not depend on the order of the recordings, and an
+    embedding that maps all recordings to one point does not get a high score.
 
     Examples
     --------
@@ -69,32 +69,32 @@ def precision_at_k(X: Any, y: Any, *, k: int = 1, metric: Any = "euclidean") -> 
 
 
 def r_precision(X: Any, y: Any, *, metric: Any = "euclidean") -> float:
-    """Return the share of a recording's R nearest neighbours that are of its class.
+    """Return the R-precision: the fraction of the R nearest neighbours of the same class.
 
-    R is the number of other recordings of its class, so that 1 can be reached.
+    R is the number of other recordings of the class, so the best value is 1 for every class.
 
     Parameters
     ----------
     X : array-like of shape (n_recordings, n_features), or (n_recordings, n_recordings)
-        Embeddings, or distances with ``metric="precomputed"``.
+        Embeddings, or a matrix of distances with ``metric="precomputed"``.
     y : array-like of shape (n_recordings,)
         Class labels.
     metric : str or callable, default="euclidean"
-        As in `sklearn.metrics.pairwise_distances`.
+        Distance, as in `sklearn.metrics.pairwise_distances`.
 
     Returns
     -------
     precision : float
-        Mean over all recordings whose class has another one.
+        Mean over all recordings whose class has at least two recordings.
 
     Raises
     ------
     ValueError
-        If no class has two recordings.
+        If every class has only one recording.
 
     See Also
     --------
-    precision_at_k : With a fixed number; says how ties are broken.
+    precision_at_k : With a fixed number of neighbours; its notes describe ties.
 
     Examples
     --------
@@ -114,31 +114,31 @@ def r_precision(X: Any, y: Any, *, metric: Any = "euclidean") -> float:
 def map_at_r(X: Any, y: Any, *, metric: Any = "euclidean") -> float:
     """Return the mean average precision at R.
 
-    As R-precision, but each neighbour of the class counts with the precision up to its rank, so
-    that near ones count more.
+    It is the R-precision in which each neighbour of the class is weighted by the precision up to
+    its rank, so near neighbours have more weight.
 
     Parameters
     ----------
     X : array-like of shape (n_recordings, n_features), or (n_recordings, n_recordings)
-        Embeddings, or distances with ``metric="precomputed"``.
+        Embeddings, or a matrix of distances with ``metric="precomputed"``.
     y : array-like of shape (n_recordings,)
         Class labels.
     metric : str or callable, default="euclidean"
-        As in `sklearn.metrics.pairwise_distances`.
+        Distance, as in `sklearn.metrics.pairwise_distances`.
 
     Returns
     -------
     precision : float
-        Mean over all recordings whose class has another one.
+        Mean over all recordings whose class has at least two recordings.
 
     Raises
     ------
     ValueError
-        If no class has two recordings.
+        If every class has only one recording.
 
     See Also
     --------
-    precision_at_k : With a fixed number; says how ties are broken.
+    precision_at_k : With a fixed number of neighbours; its notes describe ties.
 
     References
     ----------
@@ -165,10 +165,11 @@ def map_at_r(X: Any, y: Any, *, metric: Any = "euclidean") -> float:
 def _mean_over_queries(
     X: Any, y: Any, metric: Any, of_row: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> float:
-    """Average a measure over recordings.
+    """Average a metric over recordings.
 
-    ``of_row(hits, n_relevant)`` gets for a block of recordings whether each neighbour, the nearest
-    first, is of their class, and how many are.
+    ``of_row(hits, n_relevant)`` returns the metric of a block of recordings. ``hits`` is True for
+    the neighbours of the same class, with the nearest neighbour first; ``n_relevant`` is the number
+    of other recordings of the class.
     """
     check_labels(y, "y")
     X, y = check_array(X), column_or_1d(y)

@@ -1,4 +1,4 @@
-"""Scores of pairs: normalised by a cohort, their equal error rate, the threshold there."""
+"""Verification: normalised scores of pairs, the equal error rate and its threshold."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from sklearn.utils.validation import assert_all_finite, check_array, column_or_1
 
 from skaudio._validation import check_count, check_same_lengths
 
-# Rows that are compared with a cohort at once.
+# Number of rows that are compared with a cohort at once.
 ROWS_AT_ONCE = 1024
 
 
 def equal_error_rate(y_true: Any, y_score: Any) -> float:
-    """Return the error rate at the threshold where both kinds of error are equally frequent.
+    """Return the equal error rate: the rate at which both kinds of error are equally frequent.
 
     Parameters
     ----------
     y_true : array-like of bool or of 0 and 1, shape (n_pairs,)
         Whether a pair is of one class (the same speaker...).
     y_score : array-like of shape (n_pairs,)
-        Higher for pairs that are more alike: similarities, or *negative* distances.
+        Scores that are higher for more similar pairs: similarities, or *negative* distances.
 
     Returns
     -------
@@ -34,17 +34,17 @@ def equal_error_rate(y_true: Any, y_score: Any) -> float:
     Raises
     ------
     ValueError
-        If there is no pair of one kind, or a score is not finite.
+        If there are no pairs of one kind, or if a score is not finite.
 
     See Also
     --------
     equal_error_threshold : The threshold.
-    sklearn.metrics.DetCurveDisplay, sklearn.metrics.RocCurveDisplay : The curves it is a point of.
+    sklearn.metrics.DetCurveDisplay, sklearn.metrics.RocCurveDisplay : Curves with this point.
 
     Notes
     -----
-    Between the two thresholds around the crossing, both rates are interpolated linearly, as a curve
-    drawn through the points of `sklearn.metrics.roc_curve` does.
+    Both rates are interpolated linearly between the two thresholds around their crossing, as in a
+    curve through the points of `sklearn.metrics.roc_curve`.
 
     Examples
     --------
@@ -63,29 +63,29 @@ def equal_error_rate(y_true: Any, y_score: Any) -> float:
 
 
 def equal_error_threshold(y_true: Any, y_score: Any) -> float:
-    """Return the threshold at which both kinds of error are (most nearly) equally frequent.
+    """Return the threshold at which both kinds of error are as equally frequent as possible.
 
     Parameters
     ----------
     y_true : array-like of bool or of 0 and 1, shape (n_pairs,)
         Whether a pair is of one class.
     y_score : array-like of shape (n_pairs,)
-        Higher for pairs that are more alike: similarities, or *negative* distances.
+        Scores that are higher for more similar pairs: similarities, or *negative* distances.
 
     Returns
     -------
     threshold : float
-        Pairs with this score or a higher one are taken to be of one class. It lies halfway between
-        two neighbouring scores.
+        Pairs with at least this score are predicted to be of one class. The threshold is halfway
+        between two neighbouring scores.
 
     Raises
     ------
     ValueError
-        If there is no pair of one kind, or a score is not finite.
+        If there are no pairs of one kind, or if a score is not finite.
 
     See Also
     --------
-    equal_error_rate : The rate.
+    equal_error_rate : The error rate.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def equal_error_threshold(y_true: Any, y_score: Any) -> float:
     scores, misses, false_alarms = _error_rates(y_true, y_score)
     if len(scores) == 1:
         return float(scores[0])
-    # Of the thresholds between two scores; those outside accept all or none.
+    # Only thresholds between two scores: the first and last threshold accept all or no pairs.
     k = 1 + int(np.argmin(np.abs(misses - false_alarms)[1:-1]))
     return float(scores[k - 1] + (scores[k] - scores[k - 1]) / 2)
 
@@ -106,39 +106,39 @@ def normalized_scores(
 ) -> np.ndarray:
     """Return cosine similarities of pairs of rows, normalised by their similarities to a cohort.
 
-    Some recordings are similar to all others: noisy ones, say. One threshold is then too low for
-    them and too high for the rest. Here the similarity of a pair is compared with those of its
-    left row to a cohort of other classes, and of its right row to the same cohort: from the
-    similarity their mean is subtracted, and the difference is divided by their standard deviation.
-    The result is the mean of both (symmetric score normalisation, S-norm).
+    Some recordings, such as noisy ones, are similar to all others. A single threshold is then too
+    low for them and too high for the other recordings. Symmetric score normalisation (S-norm) uses
+    a cohort of recordings of other classes. The mean of the similarities of the left row to the
+    cohort is subtracted from the similarity of the pair, and the difference is divided by their
+    standard deviation. The same is done with the right row. The result is the mean of both values.
 
     Parameters
     ----------
     left, right : array-like of shape (n_left, n_features) and (n_right, n_features)
-        Embeddings; means of several rows where there are several recordings of one side.
+        Embeddings. If there are several recordings of one side, pass the mean of their rows.
     cohort : array-like of shape (n_cohort, n_features)
-        Embeddings of other classes, a hundred or more: those of the training data do.
+        At least about a hundred embeddings of other classes, such as those of the training data.
     n_nearest : int, default=None
-        Compare each row only with so many rows of the cohort, those that are most similar to it.
-        None: with all.
+        Number of rows of the cohort to use for each row: those that are most similar to it. None:
+        all rows.
     pairwise : bool, default=False
-        True: score each row of ``left`` with each of ``right``. False: score the first of ``left``
-        with the first of ``right``, and so on; both have the same number of rows.
+        If True, each row of ``left`` is compared with each row of ``right``. If False, the first
+        row of ``left`` is compared with the first row of ``right``, and so on.
 
     Returns
     -------
     scores : ndarray of shape (n_left,), or (n_left, n_right) with ``pairwise=True``
-        Higher for rows that are more alike.
+        Normalised scores, higher for more similar rows.
 
     Raises
     ------
     ValueError
-        If a row is equally similar to all of the cohort that it is compared with.
+        If a row is equally similar to all rows of the cohort that are used for it.
 
     See Also
     --------
-    equal_error_threshold : A threshold of such scores.
-    skaudio.embedders.WCCN : Normalisation of the rows, before.
+    equal_error_threshold : A threshold for such scores.
+    skaudio.embedders.WCCN : Normalisation of the rows, to be applied before.
 
     References
     ----------
@@ -177,7 +177,7 @@ def normalized_scores(
 def _cohort_moments(
     rows: np.ndarray, name: str, cohort: np.ndarray, n_nearest: int | None
 ) -> list[np.ndarray]:
-    """Return the mean and deviation of the similarities of each row to a cohort."""
+    """Return the mean and standard deviation of the similarities of each row to a cohort."""
     means, deviations = [], []
     for part in gen_batches(len(rows), ROWS_AT_ONCE):
         similarity = rows[part] @ cohort.T
@@ -196,10 +196,11 @@ def _cohort_moments(
 
 
 def _error_rates(y_true: Any, y_score: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the distinct scores, ascending, and both error rates of the thresholds around them.
+    """Return the distinct scores, ascending, and both error rates at the thresholds between them.
 
-    Threshold k lies below score k, the last one above all scores: misses rise from 0 to 1, false
-    alarms fall from 1 to 0, and every step changes at least one of them.
+    Threshold k is below score k, and the last threshold is above all scores. The rate of misses
+    increases from 0 to 1, that of false alarms decreases from 1 to 0, and each step changes at
+    least one of them.
     """
     y_true, y_score = column_or_1d(y_true), column_or_1d(y_score).astype(float)
     check_same_lengths(y_true=y_true, y_score=y_score)

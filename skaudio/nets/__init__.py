@@ -1,33 +1,33 @@
 """torch modules: networks for sequences of any length, and their parts. No scikit-learn, no skorch.
 
-Every network takes padded frames ``x`` (n_sequences, n_features, n_frames) and their ``lengths``,
-and gives the same result whatever the padding. ``forward_features`` ends before the head.
+Every network takes padded frames ``x`` (n_sequences, n_features, n_frames) and their ``lengths``.
+The result does not depend on the padding. ``forward_features`` returns the input of the head.
 
 LeNet
     Convolution and pooling blocks over features and time.
 GRU
     Stacked recurrent layers, in one or both directions.
 StatisticsPooling
-    Mean and deviation over time, mapped linearly.
+    Mean and standard deviation over time, and a linear map of them.
 TDNN
     Dilated convolutions over time, and statistics over the recording.
 ContrastiveLoss
-    Loss of pairs of embeddings.
+    Contrastive loss of pairs of embeddings.
 AllPairsLoss, SupervisedContrastiveLoss, AngularMarginLoss
-    Losses of a batch of embeddings and their classes.
+    Losses of a batch of embeddings with classes.
 CRNN
-    Convolutions, recurrent layers, and a probability for each frame, pooled for each sequence.
+    Convolutions and recurrent layers for events: probabilities of frames, pooled over time.
 TimePooling
-    Frames to one vector: mean, max, standard deviation, last, attention.
+    Pooling of frames to one vector: mean, maximum, standard deviation, last frame, attention.
 WeakPooling, WeakLabelLoss
-    Probabilities of frames to those of sequences: mean, max, softmaxes, attention; their loss.
+    Pooling of the probabilities of frames to those of sequences, and its loss.
 MixedLabelLoss
-    The loss where some sequences have labels of frames.
+    Loss for sequences of which some have labels of frames.
 Standardize, StandardizedNet
-    Per-recording and global standardisation of features, and a network behind it.
+    Per-recording and global standardisation of features, and a network preceded by it.
 """
 
-# Names that are imported as themselves are for the other packages: no part of the public interface.
+# Names imported "as" themselves are for the other packages. They are not public.
 from skaudio.nets._crnn import CRNN, MixedLabelLoss, WeakLabelLoss, WeakPooling
 from skaudio.nets._crnn import EPS as EPS
 from skaudio.nets._gru import GRU

@@ -1,6 +1,7 @@
-"""Convolutional-recurrent network for event detection, which learns frames from weak labels.
+"""Convolutional-recurrent network for event detection with weak labels.
 
-It gives each frame a probability, pools those over time, and is trained on the pooled ones.
+The network returns probabilities of frames, which are pooled over time. It is trained on the pooled
+probabilities.
 """
 
 from __future__ import annotations
@@ -22,41 +23,43 @@ from skaudio.nets._time_pooling import Frames
 
 WEAK_POOLINGS = ("mean", "max", "linear_softmax", "exp_softmax", "attention")
 
-# Keeps probabilities, and their logarithms in the loss, off 0 and 1.
+# Distance of probabilities from 0 and 1, so that their logarithms in the loss are finite.
 EPS = 1e-6
 
 
 class CRNN(nn.Module):
-    """Convolutions, recurrent layers, a score per class and frame, pooled over time.
+    """Convolutional-recurrent network with a score per class and frame, pooled over time.
 
-    The blocks of convolution, batch normalisation and max pooling each halve the features; the
-    first ones also halve time, until ``frame_stride`` frames have become one. The network has three
-    parts, so that a long recording can run through it in blocks: `forward_local` reads `reach`
-    frames to either side, the recurrent layers carry a state, `score` reads one frame.
+    Each block of convolution, batch normalisation and max pooling halves the features. The first
+    blocks also halve time, until ``frame_stride`` frames have become one. The network has three
+    parts, so that a long recording can be processed in blocks: `forward_local` depends on `reach`
+    frames on both sides, the recurrent layers have a state, and `score` depends on one frame.
 
     Parameters
     ----------
     n_features, n_classes : int
     channels : sequence of int
-        Of the convolutions; none: the network is recurrent alone.
+        Numbers of channels of the convolution blocks. Empty: a recurrent network without
+        convolutions.
     kernel_size : int
-        Odd.
+        Size of the convolution kernels, an odd number.
     frame_stride : int
-        Frames that become one: a power of two, at most 2 to the number of ``channels``; without
-        ``channels`` any number, of which the mean is taken.
+        Number of frames that become one, by max pooling in the blocks: a power of two, at most
+        ``2 ** len(channels)``. Without ``channels`` it can be any number; the mean of the frames is
+        taken.
     hidden_size, n_layers : int
-        Of the GRU layers (Cho et al. 2014), each direction; no layers: the network is
-        convolutional alone.
+        Number of units in each direction, and number of GRU layers (Cho et al. 2014). 0 layers: a
+        convolutional network without recurrent layers.
     bidirectional : bool
     pooling : str
-        See `WeakPooling`.
+        Pooling over time; see `WeakPooling`.
     dropout : float
-        Before each recurrent layer and before the scores.
+        Dropout rate before each recurrent layer and before the output layer.
 
     Attributes
     ----------
     returns_frames : bool
-        Whether `forward` returns the probabilities of frames as well, for `MixedLabelLoss`.
+        Whether `forward` also returns the probabilities of frames, for `MixedLabelLoss`.
     """
 
     returns_frames = False
@@ -81,7 +84,8 @@ class CRNN(nn.Module):
         )
         self.strides = time_strides(frame_stride, len(channels))
         self.frame_stride = frame_stride
-        # How many frames to either side `forward_local` sees, rounded up to whole strides.
+        # Number of frames on each side on which `forward_local` depends, rounded up to whole
+        # strides.
         self.reach = convolution_reach(self.strides, kernel_size)
         width = hidden_size * (2 if bidirectional else 1)
         inputs = [self.local_size, *[width] * (n_layers - 1)][:n_layers]
@@ -119,7 +123,7 @@ class CRNN(nn.Module):
 
     def classify(self, frames: Frames, lengths: torch.Tensor) -> torch.Tensor:
         """Return probabilities of what `forward_frames` returns, or of its blocks."""
-        if not isinstance(frames, torch.Tensor):  # scores are few, and pooled as one
+        if not isinstance(frames, torch.Tensor):  # scores take little memory
             frames = torch.cat(list(frames), dim=-1)
         pooled: torch.Tensor = self.pooling(frames, lengths)
         return pooled
@@ -127,8 +131,8 @@ class CRNN(nn.Module):
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return probabilities (n_sequences, n_classes) of padded frames.
 
-        With ``returns_frames``, (n_sequences, n_classes, 1 + n_frames'): the probabilities of the
-        sequence, then those of its frames.
+        With ``returns_frames``, the shape is (n_sequences, n_classes, 1 + n_frames'): the
+        probability of the sequence, followed by those of its frames.
         """
         scores, lengths = self.forward_frames(x, lengths)
         pooled: torch.Tensor = self.pooling(scores, lengths)
@@ -138,7 +142,7 @@ class CRNN(nn.Module):
 
 
 def time_strides(frame_stride: int, n_blocks: int) -> list[int]:
-    """Return by how much each block shortens time: the first ones halve it."""
+    """Return the stride in time of each block: 2 for the first blocks, 1 for the others."""
     if n_blocks == 0:
         return []
     halvings = int(frame_stride).bit_length() - 1
@@ -167,17 +171,16 @@ class WeakPooling(nn.Module):
     With y_t the probability of a class in frame t, the probability in the sequence is
 
     ==================  ====================================================================
-    ``mean``            sum y_t / T
-    ``max``             max y_t
-    ``linear_softmax``  sum y_t^2 / sum y_t
-    ``exp_softmax``     sum y_t exp(y_t) / sum exp(y_t)
-    ``attention``       sum y_t exp(a_t) / sum exp(a_t), a_t a second learned score
-    ==================  ====================================================================
+    ``mean``            sum y_t / T ``max``             max y_t ``linear_softmax``  sum y_t^2 / sum
+    y_t ``exp_softmax``     sum y_t exp(y_t) / sum exp(y_t) ``attention`` sum y_t exp(a_t) / sum
+    exp(a_t), with a_t a second learned score ==================
+    ====================================================================
 
     Parameters
     ----------
     pooling : {"mean", "max", "linear_softmax", "exp_softmax", "attention"}
-        "attention" takes twice as many scores: those of the classes, then their weights.
+        Formula of the table above. "attention" takes twice as many scores: those of the classes,
+        followed by those of the weights.
 
     References
     ----------
@@ -192,7 +195,7 @@ class WeakPooling(nn.Module):
         self.pooling = pooling
 
     def n_scores(self, n_classes: int) -> int:
-        """Return how many scores per frame the pooling takes."""
+        """Return the number of scores per frame that the pooling takes."""
         return 2 * n_classes if self.pooling == "attention" else n_classes
 
     def frame_probabilities(self, scores: torch.Tensor) -> torch.Tensor:
@@ -226,9 +229,9 @@ class WeakLabelLoss(nn.Module):
     Parameters
     ----------
     weights : tensor of shape (n_classes, 2)
-        Of the loss where a class is absent, and where it is present.
+        Weights of the loss where a class is absent, and where it is present.
     by_class : bool
-        A sequence has one class, whose weight counts for the whole sequence.
+        Whether each sequence has exactly one class, whose weight applies to the whole sequence.
     """
 
     weights: torch.Tensor
@@ -250,14 +253,14 @@ class WeakLabelLoss(nn.Module):
 class MixedLabelLoss(nn.Module):
     """Binary cross-entropy of pooled probabilities, plus that of frames with strong labels.
 
-    Takes the output of a `CRNN` with ``returns_frames``, (n_sequences, n_classes, 1 + n_frames),
-    and targets of no more frames, which are below 0 where they are unknown. The second term is the
-    mean over known frames.
+    The input is the output of a `CRNN` with ``returns_frames``, (n_sequences, n_classes, 1 +
+    n_frames), and targets with at most as many frames. Unknown targets are below 0. The second term
+    is the mean over frames with known targets.
 
     Parameters
     ----------
     weights : tensor of shape (n_classes, 2)
-        Of the loss where a class is absent, and where it is present.
+        Weights of the loss where a class is absent, and where it is present.
 
     References
     ----------
@@ -285,8 +288,9 @@ class MixedLabelLoss(nn.Module):
 def cross_entropy(
     probabilities: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
 ) -> torch.Tensor:
-    """Return the weighted binary cross-entropy, NaN for a probability that is NaN."""
-    # torch refuses NaN here, on a GPU by ending the process: NaN gives NaN in the last term.
+    """Return the weighted binary cross-entropy; it is NaN if a probability is NaN."""
+    # torch raises an error for NaN, and ends the process on a GPU. NaN is therefore replaced here,
+    # and restored in the last term.
     known = probabilities.nan_to_num(0.5)
     loss = nn.functional.binary_cross_entropy(known, targets, weights)
     return loss + 0.0 * probabilities.sum()

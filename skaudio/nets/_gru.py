@@ -16,7 +16,7 @@ from skaudio.nets._sequence_layers import (
 )
 from skaudio.nets._time_pooling import Frames, TimePooling
 
-# Of the convolutions.
+# Kernel size of the convolutions.
 KERNEL_SIZE = 3
 
 
@@ -27,20 +27,20 @@ class GRU(nn.Module):
     ----------
     n_features, n_outputs : int
     stem : sequence of int or None
-        Channels of convolution blocks before the recurrent layers, each of which halves features
-        and time, as in `LeNet`. Their frames are mapped linearly to the width of the recurrent
-        layers, each of which then adds to its input (He et al. 2016) and is followed by layer
-        normalisation (Ba et al. 2016). None: recurrent layers alone.
+        Numbers of channels of the convolution blocks before the recurrent layers, as in `LeNet`.
+        Each block halves features and time. A linear layer maps their output to the width of the
+        recurrent layers, which then have residual connections (He et al. 2016) and layer
+        normalisation (Ba et al. 2016). None: no convolutions.
     hidden_size : int
-        Of each direction.
+        Number of units in each direction.
     n_layers : int
     bidirectional : bool
     pooling : str
-        Over time, see `TimePooling`.
+        Pooling over time; see `TimePooling`.
     input_dropout : float
-        Drops whole features of a recording: the same ones in every frame.
+        Fraction of the features that are set to 0, the same ones in every frame of a recording.
     dropout : float
-        Dropout rate between layers and before the output layer.
+        Dropout rate between the layers and before the output layer.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class GRU(nn.Module):
         self.input_dropout = nn.Dropout1d(input_dropout)
         channels = () if stem is None else tuple(stem)
         self.strides = [2] * len(channels)
-        # How many frames become one, and how many to either side it depends on.
+        # Number of frames that become one, and of those on each side on which it depends.
         self.frame_stride = 2 ** len(self.strides)
         self.reach = convolution_reach(self.strides, KERNEL_SIZE)
         self.projection: nn.Linear | None = None
@@ -81,16 +81,16 @@ class GRU(nn.Module):
 
     @property
     def any_padding(self) -> bool:
-        """Whether rounding in evaluation is the same whatever the padding.
+        """Whether rounding in evaluation is independent of the padding.
 
-        Not with convolutions, nor with attention, which compute all frames in one product.
+        It is not with convolutions or attention, which compute all frames in one matrix product.
         """
         return self.projection is None and not self.pooling.attends
 
     def forward_local(
         self, x: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the frames as the recurrent layers take them, and their counts."""
+        """Return the input frames of the recurrent layers, and their counts."""
         x = self.input_dropout(x)
         if self.projection is None:
             return x.transpose(1, 2), lengths

@@ -18,22 +18,22 @@ from skaudio.nets._time_pooling import Frames, TimePooling
 class LeNet(nn.Module):
     """Blocks of convolution and max pooling over features and time, pooled over time at the end.
 
-    After LeCun et al. 1998, with batch normalisation, and pooling over what is left of the time
-    axis in place of a fixed input size. Results do not depend on the padding.
+    The network follows LeCun et al. 1998, with batch normalisation, and with pooling over the
+    remaining time axis instead of a fixed input size. Results do not depend on the padding.
 
     Parameters
     ----------
     n_features, n_outputs : int
     channels : sequence of int
-        Of the blocks; each halves features and time.
+        Numbers of channels of the blocks. Each block halves features and time.
     kernel_size : int
-        Odd.
+        Size of the convolution kernels, an odd number.
     embedding_size : int
-        Width of the layer before the head.
+        Number of units of the layer before the head.
     pooling : str
-        Over time, see `TimePooling`.
+        Pooling over time; see `TimePooling`.
     dropout : float
-        Before the embedding and before the head.
+        Dropout rate before the embedding layer and before the head.
     """
 
     def __init__(

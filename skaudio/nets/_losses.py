@@ -1,4 +1,4 @@
-"""Losses of embeddings: of given pairs, and of all recordings of a batch with their classes."""
+"""Losses of embeddings: of pairs, and of batches with classes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-# In place of minus infinity, before a softmax.
+# Used instead of minus infinity before a softmax.
 FAR_BELOW = -1e9
 
 HINGES = ("squared", "linear")
@@ -15,9 +15,9 @@ DISTANCES = ("euclidean", "cosine")
 
 
 class ContrastiveLoss(nn.Module):
-    """Pull pairs of one class together, push others apart until a margin is between them.
+    """Contrastive loss: small distances for pairs of one class, a margin for pairs of two.
 
-    With the distance d of a pair and the margin m, a pair counts
+    With the distance d of a pair and the margin m, the loss of a pair is
 
     ============  =============  =====================
     hinge         same           different
@@ -26,17 +26,18 @@ class ContrastiveLoss(nn.Module):
     "linear"      d              max(0, m - d)
     ============  =============  =====================
 
-    and the loss is the mean over pairs. "squared" is that of Hadsell, Chopra & LeCun 2006,
-    "Dimensionality reduction by learning an invariant mapping", whose Y is 1 for *different* pairs;
-    here ``same`` is True for pairs of one class.
+    and the total loss is the mean over pairs. "squared" is the loss of Hadsell, Chopra & LeCun
+    2006, "Dimensionality reduction by learning an invariant mapping". Their Y is 1 for pairs of
+    different classes; here, ``same`` is True for pairs of one class.
 
     Parameters
     ----------
     margin : float, default=1.0
-        Distance from which on a pair of different classes costs nothing.
+        Distance from which the loss of a pair of different classes is 0.
     hinge : {"squared", "linear"}, default="squared"
+        Row of the table above.
     distance : {"euclidean", "cosine"}, default="euclidean"
-        "cosine" is one minus the cosine.
+        Distance of embeddings. "cosine" is one minus the cosine of the angle.
 
     Examples
     --------
@@ -76,27 +77,28 @@ class ContrastiveLoss(nn.Module):
 def pair_distance(
     left: torch.Tensor, right: torch.Tensor, distance: str = "euclidean"
 ) -> torch.Tensor:
-    """Return the distance of each row of one tensor to the same row of the other."""
+    """Return the distance between corresponding rows of two tensors."""
     if distance == "cosine":
         return 1.0 - nn.functional.cosine_similarity(left, right, dim=-1)
-    # Its gradient is 0, not NaN, where both rows are equal.
+    # The gradient of vector_norm is 0, not NaN, if both rows are equal.
     lengths: torch.Tensor = torch.linalg.vector_norm(left - right, dim=-1)
     return lengths
 
 
 class AllPairsLoss(nn.Module):
-    """The contrastive loss over all pairs of a batch, with equal weight of both kinds of pairs.
+    """Contrastive loss over all pairs of a batch, with equal weight for both kinds of pairs.
 
-    The mean loss of the pairs of one class, plus that of the pairs of two, divided by two. Batches
-    that hold several recordings of each of several classes are needed. A batch of n recordings has
-    n (n - 1) / 2 pairs: much more than the n / 2 that are compared pair by pair.
+    The loss is the mean of two values: the mean loss of the pairs of one class, and that of the
+    pairs of two classes. Batches must contain several recordings of each of several classes. A
+    batch of n recordings has n (n - 1) / 2 pairs, much more than the n / 2 pairs of
+    `ContrastiveLoss`.
 
     Parameters
     ----------
     loss : ContrastiveLoss
         Loss of a pair.
     unit_norm : bool, default=False
-        Scale embeddings to length 1 first.
+        Whether to scale embeddings to length 1 first.
 
     Examples
     --------
@@ -118,7 +120,7 @@ class AllPairsLoss(nn.Module):
             embeddings = nn.functional.normalize(embeddings, dim=1)
         i, j = torch.triu_indices(len(codes), len(codes), 1, device=codes.device)
         same = codes[i] == codes[j]
-        total = embeddings.sum() * 0.0  # a batch may lack pairs of one kind
+        total = embeddings.sum() * 0.0  # 0 with a gradient, if a batch has no pairs of a kind
         for kind in (same, ~same):
             if kind.any():
                 left, right = embeddings[i[kind]], embeddings[j[kind]]
@@ -127,21 +129,22 @@ class AllPairsLoss(nn.Module):
 
 
 class SupervisedContrastiveLoss(nn.Module):
-    """Recognise the recordings of one's own class among all others of the batch.
+    """Supervised contrastive loss: find the recordings of the same class in the batch.
 
     For recording i, with the cosine similarities s of embeddings and the temperature t, the loss is
     the mean over the other recordings p of its class of::
 
         -log(exp(s(i, p) / t) / sum of exp(s(i, a) / t) over all a other than i)
 
-    It is averaged over the recordings whose class occurs twice or more in the batch. This is the
-    first form of Khosla et al. 2020, "Supervised contrastive learning", where the mean is outside
+    The loss is averaged over the recordings whose class occurs twice or more in the batch. This is
+    the first form of Khosla et al. 2020, "Supervised contrastive learning", with the mean outside
     of the logarithm.
 
     Parameters
     ----------
     temperature : float, default=0.1
-        Lower values give more weight to the most similar recordings of other classes.
+        Temperature t. Lower values give more weight to the most similar recordings of other
+        classes.
 
     Examples
     --------
@@ -163,7 +166,7 @@ class SupervisedContrastiveLoss(nn.Module):
         """Return the loss of embeddings (n_recordings, n_features) of classes (n_recordings,)."""
         unit = nn.functional.normalize(embeddings, dim=1)
         itself = torch.eye(len(codes), dtype=torch.bool, device=codes.device)
-        # Minus infinity would give NaN where it is multiplied by zero below.
+        # Minus infinity multiplied by zero, below, would give NaN.
         similarity = (unit @ unit.T / self.temperature).masked_fill(itself, FAR_BELOW)
         log_share = similarity - similarity.logsumexp(1, keepdim=True)
         partners = (codes[:, None] == codes) & ~itself
@@ -176,22 +179,24 @@ class SupervisedContrastiveLoss(nn.Module):
 
 
 class AngularMarginLoss(nn.Module):
-    """Classify embeddings by their angles to one vector per class, with a margin.
+    """Additive angular margin loss (ArcFace): classify embeddings by their angles.
 
-    The logit of a class is ``scale`` times the cosine of the angle between the embedding and the
-    vector of the class; for the true class, ``margin`` is added to the angle first. The loss is the
-    cross-entropy of these logits. Deng et al. 2019, "ArcFace: additive angular margin loss for deep
-    face recognition". Where angle and margin together exceed pi, the cosine is replaced by
-    ``cos(angle) - margin * sin(margin)``, as their code does, so that it keeps decreasing.
+    Each class has a learned vector. The logit of a class is ``scale`` times the cosine of the angle
+    between the embedding and this vector; for the true class, ``margin`` is added to the angle
+    first. The loss is the cross-entropy of these logits (Deng et al. 2019, "ArcFace: additive
+    angular margin loss for deep face recognition"). If the sum of angle and margin exceeds pi, the
+    cosine is replaced by ``cos(angle) - margin * sin(margin)``, which continues to decrease, as in
+    their code.
 
-    The vectors are learned with the network, and are not needed afterwards.
+    The vectors are trained with the network and are not needed afterwards.
 
     Parameters
     ----------
     n_features, n_classes : int
     margin : float, default=0.2
-        In radians, from 0 up to less than pi.
+        Margin in radians, from 0 to less than pi.
     scale : float, default=30.0
+        Factor of the cosines.
 
     Examples
     --------
@@ -220,7 +225,7 @@ class AngularMarginLoss(nn.Module):
         unit = nn.functional.normalize(self.vectors, dim=1)
         cosine = nn.functional.normalize(embeddings, dim=1) @ unit.T
         own = cosine.gather(1, codes[:, None])
-        # The root of zero has no derivative.
+        # The derivative of the square root is infinite at zero.
         sine = (1.0 - own.square()).clamp(min=1e-12).sqrt()
         moved = own * math.cos(self.margin) - sine * math.sin(self.margin)
         beyond = own <= -math.cos(self.margin)
@@ -230,13 +235,13 @@ class AngularMarginLoss(nn.Module):
 
 
 class PairLoss(nn.Module):
-    """A loss of pairs, for a network that has taken both halves of the pairs as one batch.
+    """Loss of pairs for a network whose batch contains both halves of the pairs.
 
     Parameters
     ----------
     loss : ContrastiveLoss
     unit_norm : bool
-        Scale embeddings to length 1 first.
+        Whether to scale embeddings to length 1 first.
     """
 
     def __init__(self, loss: ContrastiveLoss, *, unit_norm: bool = False):
@@ -245,7 +250,7 @@ class PairLoss(nn.Module):
         self.unit_norm = unit_norm
 
     def forward(self, embeddings: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-        """Return the loss of embeddings (2 n_pairs, n_features), all the left halves first.
+        """Return the loss of embeddings (2 n_pairs, n_features): left halves, then right halves.
 
         ``codes`` (n_pairs, 2) are the classes of both halves.
         """

@@ -1,4 +1,4 @@
-"""Record the output of a layer without changing the network, which other threads may be running."""
+"""Record the output of a layer without changing the network, which other threads may use."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import nn
 def recording_copy(module: nn.Module, layer: nn.Module, record: Callable[[Any], object]) -> Any:
     """Return a copy of a module that passes each output of one of its layers to ``record``.
 
-    Only the layer and the modules that contain it are copied. Weights are shared with the original,
-    which is not changed: a hook on it would see the calls of other threads.
+    Only the layer and the modules that contain it are copied. Weights are shared with the original.
+    A hook on the original would also record the calls of other threads.
     """
     copies: dict[int, nn.Module] = {}
 
@@ -20,7 +20,7 @@ def recording_copy(module: nn.Module, layer: nn.Module, record: Callable[[Any], 
         if all(inner is not layer for inner in part.modules()):
             return part
         if id(part) not in copies:
-            # A module that is registered in two places stays one module.
+            # A module that is registered in two places is copied once.
             twin = copies[id(part)] = object.__new__(type(part))
             vars(twin).update(vars(part))
             twin._modules = {

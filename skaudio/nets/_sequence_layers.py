@@ -1,6 +1,6 @@
-"""Parts of several networks: masks, standardisation, convolutions and recurrent layers.
+"""Layers for padded sequences: masks, standardisation, convolutions, recurrent layers.
 
-Sequences of several lengths are padded to one batch. Every part takes their ``lengths``, and its
+Sequences of several lengths are padded to one batch. Every layer takes their ``lengths``; its
 result does not depend on the padding.
 """
 
@@ -12,15 +12,16 @@ from typing import Any
 import torch
 from torch import nn
 
-# Frames that recurrent layers take in one call in evaluation. All calls have the same shape: the
-# output of a frame does not depend on the padding behind it.
+# Number of frames per call of a recurrent layer in evaluation. All calls have the same shape, so
+# the rounding of a frame does not depend on the padding after it.
 STEP = 8
 
-# How much more a frame counts that is one standard deviation louder, as a natural logarithm.
+# Weight of loudness: a frame that is one standard deviation louder has e ** LOUDNESS_WEIGHT times
+# the weight.
 LOUDNESS_WEIGHT = 1.25
 
-# Subtracted from values beyond a sequence's end, so that max pooling does not choose them. Finite:
-# infinity times zero would be NaN.
+# Subtracted from values after the end of a sequence, so that max pooling ignores them. It is finite
+# because infinity times zero would be NaN.
 FAR_BELOW = 1e9
 
 
@@ -30,9 +31,9 @@ def time_mask(lengths: torch.Tensor, n_frames: int) -> torch.Tensor:
 
 
 def flip_in_length(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Reverse each sequence of (n_sequences, n_frames, n_features) inside its own length.
+    """Reverse each sequence of (n_sequences, n_frames, n_features) within its length.
 
-    Frames after the end of a sequence stay where they are.
+    Frames after the end of a sequence are not moved.
     """
     steps = torch.arange(x.shape[1], device=x.device)
     mirrored = lengths[:, None] - 1 - steps
@@ -43,20 +44,20 @@ def flip_in_length(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
 def recording_mean(
     x: torch.Tensor, mask: torch.Tensor, inverse_temperature: float | torch.Tensor
 ) -> torch.Tensor:
-    """Return each recording's mean over time, in which loud frames weigh most.
+    """Return the mean of each recording over time, weighted by loudness.
 
-    A frame's level is the mean of its features, which for logarithmic spectra and cepstra follows
-    loudness; weights are the softmax over time of ``inverse_temperature`` times the level. The
-    silence around a sound hardly moves this mean; the plain mean depends on how closely the sound
-    was trimmed.
+    The level of a frame is the mean of its features, which increases with loudness for logarithmic
+    spectra and cepstra. The weights are the softmax over time of ``inverse_temperature`` times the
+    level. Silence around a sound has little influence on this mean. The unweighted mean would
+    depend on how closely the recording was trimmed.
 
     Parameters
     ----------
     x : tensor of shape (n_sequences, n_features, n_frames)
     mask : boolean tensor of shape (n_sequences, n_frames)
-        Which frames count.
+        True for the frames of each recording, False for padding.
     inverse_temperature : float or tensor of shape ()
-        0 gives the plain mean.
+        Factor of the level. 0 gives the unweighted mean.
 
     Returns
     -------
@@ -73,11 +74,12 @@ class Standardize(nn.Module):
     Parameters
     ----------
     mean, std : tensor of shape (n_features,)
-        Statistics of the training data, after the per-recording step where there is one.
+        Statistics of the training data, after the subtraction of the mean of each recording, if
+        any.
     inverse_temperature : float or None
-        First subtract each recording's own mean over time (cepstral mean normalisation, with the
-        weights of `recording_mean`), which removes what a microphone, a room or a voice adds to
-        every frame. None does not.
+        If not None, the mean of each recording over time is subtracted first (cepstral mean
+        normalisation, weighted as in `recording_mean`). This removes constant effects of
+        microphone, room and voice.
     """
 
     mean: torch.Tensor
@@ -89,7 +91,7 @@ class Standardize(nn.Module):
     ):
         super().__init__()
         as_tensor = None if inverse_temperature is None else torch.tensor(inverse_temperature)
-        # A part of the state dict, unless it is None.
+        # The buffer is in the state dict unless it is None.
         self.register_buffer("inverse_temperature", as_tensor)
         self.register_buffer("mean", mean)
         self.register_buffer("scale", 1.0 / torch.where(std > 1e-6, std, torch.ones_like(std)))
@@ -103,9 +105,9 @@ class Standardize(nn.Module):
 
 
 class StandardizedNet(nn.Module):
-    """A network behind the standardisation of its input.
+    """A network, preceded by the standardisation of its input.
 
-    ``reduced`` runs the network, not the standardisation, in bfloat16 while training.
+    With ``reduced``, the network (not the standardisation) runs in bfloat16 in training.
     """
 
     net: Any
@@ -138,10 +140,10 @@ class StandardizedNet(nn.Module):
 
 
 class MaskedBatchNorm(nn.Module):
-    """Batch normalisation (Ioffe & Szegedy 2015) whose statistics see only valid positions.
+    """Batch normalisation (Ioffe & Szegedy 2015) with statistics of valid positions only.
 
-    For ``x`` of shape (n_sequences, n_channels, n_features, n_frames) that is zero outside the mask
-    (n_sequences, 1, 1, n_frames), of zeros and ones. Values at masked positions are undefined.
+    ``x`` of shape (n_sequences, n_channels, n_features, n_frames) must be zero outside the mask
+    (n_sequences, 1, 1, n_frames) of zeros and ones. The output at masked positions is undefined.
     """
 
     running_mean: torch.Tensor
@@ -185,8 +187,8 @@ def convolution_blocks(
 ) -> tuple[nn.ModuleList, nn.ModuleList, int]:
     """Return convolutions and their batch normalisations, for `run_convolution_blocks`.
 
-    The third value is the number of features of a frame after the blocks, each of which halves the
-    height.
+    The third value is the number of features per frame after the blocks. Each block halves the
+    number of features.
     """
     if kernel_size % 2 == 0:
         raise ValueError(f"kernel_size={kernel_size}: expected an odd number.")
@@ -195,14 +197,14 @@ def convolution_blocks(
         nn.Conv2d(i, o, kernel_size, padding=kernel_size // 2, bias=False)
         for i, o in zip(sizes[:-1], sizes[1:], strict=True)
     )
-    # Pooling runs over channels at once in this format: three times faster on a CPU.
+    # In this format, pooling is vectorised over channels: three times faster on a CPU.
     convolutions.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     norms = nn.ModuleList(MaskedBatchNorm(o) for o in channels)
     return convolutions, norms, sizes[-1] * -(-n_features // (1 << len(channels)))
 
 
 def convolution_reach(strides: Sequence[int], kernel_size: int) -> int:
-    """Return how many frames to either side blocks of such strides see."""
+    """Return the number of frames on each side on which the output of blocks depends."""
     frames, step = 0, 1
     for stride in strides:
         frames += kernel_size // 2 * step
@@ -219,13 +221,14 @@ def run_convolution_blocks(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Convolve, pool over (2, stride) and normalise, block by block.
 
-    Padding is zeroed after every block, where a recording alone would have its zero border.
+    Padding is set to zero after every block, because a recording without padding has a border of
+    zeros.
     Returns frames (n_sequences, size, n_frames') and their counts.
     """
     x = x[:, None].contiguous(memory_format=torch.channels_last)
     for convolution, norm, stride in zip(convolutions, norms, strides, strict=True):
         x = convolution(x)
-        # Pooling comes first: what follows has a quarter of the values to go through.
+        # Pooling comes first, so that the next steps have a quarter of the values.
         beyond = (_ones_inside(lengths, x) - 1) * FAR_BELOW
         x = nn.functional.max_pool2d(x + beyond, (2, stride), ceil_mode=True)
         lengths = torch.div(lengths + stride - 1, stride, rounding_mode="floor")
@@ -235,12 +238,12 @@ def run_convolution_blocks(
 
 
 def _ones_inside(lengths: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Return ones inside each sequence and zeros beyond, to multiply with (n, c, h, n_frames)."""
+    """Return ones within each sequence and zeros after it, to multiply with (n, c, h, n_frames)."""
     return time_mask(lengths, x.shape[-1])[:, None, None].to(x.dtype)
 
 
 class SteppedGRU(nn.GRU):
-    """A GRU layer (Cho et al. 2014) that in evaluation takes `STEP` frames at a time."""
+    """A GRU layer (Cho et al. 2014) that processes `STEP` frames per call in evaluation."""
 
     def forward(  # type: ignore[override]
         self, x: torch.Tensor, state: torch.Tensor | None = None
@@ -259,7 +262,7 @@ class SteppedGRU(nn.GRU):
 def recurrent_layers(
     n_inputs: Sequence[int], hidden_size: int, bidirectional: bool
 ) -> tuple[nn.ModuleList, nn.ModuleList]:
-    """Return GRU layers, forward and backward, for `run_recurrent_layers`."""
+    """Return forward and backward GRU layers for `run_recurrent_layers`."""
 
     def layers(sizes: Sequence[int]) -> nn.ModuleList:
         return nn.ModuleList(SteppedGRU(size, hidden_size, batch_first=True) for size in sizes)
@@ -275,11 +278,11 @@ def run_recurrent_layers(
     dropout: nn.Module,
     layer_norms: nn.ModuleList | tuple[()] = (),
 ) -> torch.Tensor:
-    """Run stacked layers over (n_sequences, n_frames, n_features), with dropout between them.
+    """Apply stacked layers to (n_sequences, n_frames, n_features), with dropout between them.
 
-    With ``layer_norms``, each layer adds to its input, and the sum is normalised.
-    The backward direction reads each sequence reversed inside its own length. Padded sequences are
-    faster than packed ones on the CPU, and give the same numbers this way.
+    With ``layer_norms``, layers have residual connections and layer normalisation. The backward
+    direction reads each sequence reversed within its length. Padded sequences give the same values
+    this way as packed ones, and are faster on the CPU.
     """
     for i, layer in enumerate(forwards):
         if i:

@@ -12,14 +12,15 @@ from skaudio.nets._time_pooling import Frames, masked_blocks
 
 
 class StatisticsPooling(nn.Module):
-    """Mean and deviation over time of each feature, mapped linearly.
+    """Mean and standard deviation of each feature over time, and a linear map of them.
 
-    The last layers of an x-vector network (Snyder et al. 2018) without those before. What lasts for
-    the whole of a recording, such as a voice, is in these numbers; the order of the frames is not.
-    The layer has few weights, so that a handful of classes teach something about others.
+    These are the last layers of an x-vector network (Snyder et al. 2018), without the layers
+    before. The statistics describe constant properties of a recording, such as the voice, and not
+    the order of the frames. The layer has few weights, so training data with a few classes is
+    sufficient.
 
-    The linear map begins as an orthogonal one. What it returns is divided by the root of
-    ``n_features``, so that distances between standardised recordings begin around 1.
+    The linear map is initialised as an orthogonal one. Its output is divided by the square root of
+    ``n_features``, so that initial distances between standardised recordings are around 1.
 
     Parameters
     ----------
@@ -31,18 +32,18 @@ class StatisticsPooling(nn.Module):
         self.head = nn.Linear(2 * n_features, n_outputs)
         nn.init.orthogonal_(self.head.weight)
 
-    # Nothing is read from neighbouring frames.
+    # A frame does not depend on its neighbours.
     frame_stride = 1
     reach = 0
 
     def forward_local(
         self, x: torch.Tensor, lengths: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the frames (n_sequences, n_frames, n_features) as they are, and their counts."""
+        """Return the frames (n_sequences, n_frames, n_features) unchanged, and their counts."""
         return x.transpose(1, 2), lengths
 
     def embed(self, frames: Frames, lengths: torch.Tensor) -> torch.Tensor:
-        """Return means and deviations of frames, or of blocks of them."""
+        """Return means and standard deviations of frames, or of blocks of frames."""
         count = lengths[:, None]
         if not isinstance(frames, torch.Tensor):
             sums: Any = 0.0
@@ -56,18 +57,18 @@ class StatisticsPooling(nn.Module):
         outside = ~time_mask(lengths, frames.shape[-1])[:, None]
         mean = frames.masked_fill(outside, 0.0).sum(-1) / count
         centred = (frames - mean[..., None]).masked_fill(outside, 0.0)
-        # The root of zero has no derivative.
+        # The derivative of the square root is infinite at zero.
         deviation = (centred.square().sum(-1) / count).clamp(min=1e-10).sqrt()
         return torch.cat([mean, deviation], dim=1)
 
     def classify(self, frames: Frames, lengths: torch.Tensor) -> torch.Tensor:
-        """Return the linear map of means and deviations of frames, or of blocks of them."""
+        """Return the linear map of the statistics of frames, or of blocks of frames."""
         features = self.embed(frames, lengths)
         out: torch.Tensor = self.head(features) / (features.shape[1] / 2) ** 0.5
         return out
 
     def forward_features(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return means and deviations (n_sequences, 2 n_features)."""
+        """Return means and standard deviations (n_sequences, 2 n_features)."""
         return self.embed(x, lengths)
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

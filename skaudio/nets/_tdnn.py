@@ -1,4 +1,4 @@
-"""A time-delay network: dilated convolutions over time, then statistics over the recording."""
+"""A time-delay neural network: dilated convolutions and statistics over time."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from skaudio.nets._time_pooling import Frames, TimePooling
 
 
 class TDNN(nn.Module):
-    """Convolutions over time, statistics of each channel over the recording, a linear layer.
+    """Time-delay neural network: convolutions over time, statistics over time, a linear layer.
 
-    After the x-vector network of Snyder et al. 2018, "X-vectors: robust DNN embeddings for speaker
-    recognition". A time-delay layer is a dilated convolution over time; each is followed by a
-    rectifier and batch normalisation. The statistics describe the recording as a whole, such as its
-    voice, and not the order of what is in it. Results do not depend on the padding.
+    The network follows the x-vector network of Snyder et al. 2018, "X-vectors: robust DNN
+    embeddings for speaker recognition". Each layer is a dilated convolution over time, followed by
+    a rectifier and batch normalisation. The statistics of the channels describe constant properties
+    of a recording, such as the voice, and not the order of sounds. Results do not depend on the
+    padding.
 
-    There are fewer layers and channels than in the original, and one linear layer after the
-    statistics in place of three. The original is trained on thousands of voices.
+    The original is trained on thousands of voices. This network has fewer layers and channels, and
+    one linear layer after the statistics instead of three.
 
     Parameters
     ----------
     n_features, n_outputs : int
     channels : sequence of int, default=(96, 96, 96, 288)
-        Of the layers.
+        Number of channels of each layer.
     kernel_sizes : sequence of int, default=(5, 3, 3, 1)
-        Frames that each layer reads, odd numbers.
+        Number of frames that each layer reads, odd numbers.
     dilations : sequence of int, default=(1, 2, 3, 1)
-        Distance between the frames that each layer reads.
+        Distance between the frames that each layer reads, in frames.
     pooling : str, default="mean_std"
-        Over time, see `TimePooling`; "attention_stats" learns which frames count.
+        Pooling over time; see `TimePooling`. "attention_stats" learns the weights of frames.
     dropout : float, default=0.0
-        Of the statistics, before the linear layer.
+        Dropout rate of the statistics, before the linear layer.
 
     Examples
     --------
@@ -45,7 +46,7 @@ class TDNN(nn.Module):
     torch.Size([2, 128])
     """
 
-    # Convolutions keep the number of frames.
+    # The convolutions keep the number of frames.
     frame_stride = 1
 
     def __init__(
@@ -78,7 +79,7 @@ class TDNN(nn.Module):
                 sizes[:-1], channels, kernel_sizes, sides, dilations, strict=True
             )
         )
-        # What the last layer puts out is normalised after the pooling.
+        # The output of the last layer is normalised after the pooling.
         self.norms = nn.ModuleList(MaskedBatchNorm(n) for n in channels[:-1])
         self.pooling = TimePooling(channels[-1], pooling)
         self.embedding_size = self.pooling.out_features
@@ -94,7 +95,7 @@ class TDNN(nn.Module):
             x = torch.relu(convolution(x))
             if i < len(self.norms):
                 x = self.norms[i]((x * mask)[:, :, None], mask[:, :, None])[:, :, 0]
-                x = x * mask  # a sequence alone has zeros beyond its ends
+                x = x * mask  # a sequence without padding has a border of zeros
         return x, lengths
 
     def forward_local(

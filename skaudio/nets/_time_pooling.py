@@ -1,4 +1,4 @@
-"""Frames to one vector per sequence, all at once or block after block."""
+"""Pooling of frames to one vector per sequence, at once or in blocks."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from skaudio.nets._sequence_layers import STEP, time_mask
 
 POOLINGS = ("mean", "max", "mean_max", "mean_std", "last", "attention", "attention_stats")
 
-# A divisor for blocks whose weights are all zero.
+# Smallest divisor, for blocks whose weights are all zero.
 TINY = 1e-30
 
-# Frames in one tensor, or the blocks of sequences that are too long to be held.
+# Frames as one tensor, or as blocks if sequences are too long for memory.
 Frames = torch.Tensor | Iterable[torch.Tensor]
 
 
 def masked_blocks(
     frames: Frames, lengths: torch.Tensor, step: int | None
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor, int]]:
-    """Yield blocks (n_sequences, n_features, n_frames), their masks, and where they begin.
+    """Yield blocks (n_sequences, n_features, n_frames), their masks and their first frames.
 
-    A tensor is cut into blocks of ``step`` frames; None leaves it whole. Masks have the shape
+    A tensor is cut into blocks of ``step`` frames, or not cut with None. Masks have the shape
     (n_sequences, 1, n_frames).
     """
     start = 0
@@ -36,18 +36,19 @@ def masked_blocks(
 
 
 class TimePooling(nn.Module):
-    """Pool frames (n_sequences, n_features, n_frames) over their valid part.
+    """Pool frames (n_sequences, n_features, n_frames) over time, without the padding.
 
-    In evaluation frames are summed in steps, so that rounding does not depend on the padding. In
-    place of frames, an iterable of blocks of frames may be given, in their order.
+    In evaluation, frames are summed in steps of fixed length, so that rounding does not depend on
+    the padding. The input can also be an iterable of successive blocks of frames.
 
     Parameters
     ----------
     n_features : int
     pooling : {"mean", "max", "mean_max", "mean_std", "last", "attention", "attention_stats"}
-        "mean_max" and "mean_std" set both side by side, the standard deviation as in x-vectors
-        (Snyder et al. 2018). "attention" is a mean of frames weighted by a learned score,
-        "attention_stats" (Okabe et al. 2018) this mean and the deviation with the same weights.
+        "mean_max" and "mean_std" concatenate both; the standard deviation is used in x-vectors
+        (Snyder et al. 2018). "attention" is the mean of the frames, weighted by a learned score.
+        "attention_stats" (Okabe et al. 2018) is this mean and the standard deviation with the same
+        weights.
     """
 
     def __init__(self, n_features: int, pooling: str = "mean"):
@@ -64,7 +65,7 @@ class TimePooling(nn.Module):
 
     @property
     def attends(self) -> bool:
-        """Whether frames have learned weights, which are computed for all frames in one product."""
+        """Whether frames have learned weights, computed for all frames in one matrix product."""
         return self.pooling.startswith("attention")
 
     def forward(self, frames: Frames, lengths: torch.Tensor) -> torch.Tensor:
@@ -101,11 +102,11 @@ class TimePooling(nn.Module):
     def _moments(
         self, blocks: Iterable[tuple[torch.Tensor, torch.Tensor, int]]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the mean and the standard deviation of frames, weighted by their scores if any.
+        """Return the mean and standard deviation of frames, weighted by scores if there are any.
 
         Weights are the softmax of the scores over time. Exponents are relative to the highest score
-        so far: they do not overflow. The moments of blocks are combined as by Chan et al. 1979,
-        without the difference of large squares.
+        so far, so they do not overflow. The moments of blocks are combined as in Chan et al. 1979,
+        which avoids the difference of large squares.
         """
         highest: Any = None
         mean: Any = 0.0
@@ -124,7 +125,7 @@ class TimePooling(nn.Module):
             else:
                 weights = mask.to(block.dtype)
             own_mass = weights.sum(-1)
-            # A block beyond the end of a sequence has no mass, and changes nothing.
+            # A block after the end of a sequence has the mass 0, and does not change the result.
             values = block.masked_fill(~mask, 0.0)
             own_mean = (values * weights).sum(-1) / own_mass.clamp(min=TINY)
             own_squares = ((values - own_mean[..., None]).square() * weights).sum(-1)
@@ -133,5 +134,5 @@ class TimePooling(nn.Module):
             mean = mean + apart * (own_mass / both)
             squares = squares + own_squares + apart.square() * (mass * own_mass / both)
             mass = both
-        # The root of zero has no derivative.
+        # The derivative of the square root is infinite at zero.
         return mean, (squares / mass).clamp(min=1e-10).sqrt()

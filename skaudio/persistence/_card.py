@@ -9,19 +9,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import sklearn
-import torch
 from sklearn.base import BaseEstimator
 
-import skaudio
 from skaudio._steps import last_step, parts_of
 from skaudio._validation import printable
+from skaudio.persistence._encode import OF_FILES
 
 # Parameters in the card are short; the tree has them whole.
 LONGEST = 80
 # An address in memory, or the path of a file that a parameter names, is nobody's business.
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
-VERSIONS = {"skaudio": skaudio, "scikit-learn": sklearn, "torch": torch, "numpy": np}
 MOST_CLASSES = 1000
 
 
@@ -44,11 +41,6 @@ class ModelCard(dict[str, Any]):
 
     def _repr_markdown_(self) -> str:
         return repr(self)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of the libraries that compute."""
-    return {name: str(module.__version__) for name, module in VERSIONS.items()}
 
 
 def make_card(
@@ -120,7 +112,7 @@ def _parameters(estimator: Any) -> dict[str, str]:
     for name in estimator._get_param_names():
         value = getattr(estimator, name)
         plain = isinstance(value, (str, int, float, bool, type(None), tuple, list, np.generic))
-        hidden = name in ("noise", "impulse_response", "weights", "memory", "data_home", "steps")
+        hidden = name in (*OF_FILES, "memory", "data_home", "steps")
         if plain and not hidden and repr(value) != repr(defaults[name].default):
             text = ADDRESS.sub("", repr(value))
             found[name] = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

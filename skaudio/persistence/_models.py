@@ -17,10 +17,11 @@ from skaudio.persistence._archive import (
     check_members,
     write_archive,
 )
-from skaudio.persistence._card import ModelCard, make_card, versions
+from skaudio.persistence._card import ModelCard, make_card
 from skaudio.persistence._decode import TreeReader, user_names
 from skaudio.persistence._encode import TreeWriter
 from skaudio.persistence._probe import check_probe, make_probe
+from skaudio.persistence._versions import versions
 
 
 def save(

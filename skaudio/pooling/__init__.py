@@ -1,12 +1,12 @@
-"""From frames to rows, and frames side by side.
+"""Pooling of frames: from frames to rows of statistics.
 
 FramePooling
-    Frames of any length to one row of statistics per recording.
+    One row of statistics over time per recording.
 FrameUnion
-    The frames of several encoders, stacked.
+    Concatenates the frames of several encoders.
 """
 
-# Names that are imported as themselves are for the other packages: no part of the public interface.
+# Names imported "as" themselves are for the other packages. They are not public.
 from skaudio.pooling._frame_pooling import FramePooling
 from skaudio.pooling._frame_statistics import DELTA_WIDTH as DELTA_WIDTH
 from skaudio.pooling._frame_statistics import percent as percent

@@ -23,7 +23,7 @@ from skaudio.pooling._frame_statistics import (
     summarize,
 )
 
-# Values computed at once, as float64: what stays in a core's second-level cache.
+# Number of float64 values per block, so that a block fits into the second-level cache of a core.
 BLOCK_SIZE = 2**17
 
 
@@ -36,38 +36,40 @@ class FramePooling(FrameOutputMixin, TransformerMixin, BaseEstimator):
     Parameters
     ----------
     stats : sequence of str, default=("mean", "std")
-        "mean", "std" (dividing by the number of frames), "min", "max", "median" and percentiles
-        such as "p10" or "p97.5", linearly interpolated.
+        Statistics to compute: "mean", "std" (dividing by the number of frames), "min", "max",
+        "median", and percentiles such as "p10" or "p97.5", linearly interpolated.
     n_segments : int, default=1
-        Cut each recording into this many consecutive parts and take the statistics of each. A
-        recording of fewer frames than parts uses frames more than once.
+        Number of consecutive parts into which each recording is cut. The statistics are computed
+        for each part. If a recording has fewer frames than parts, frames are used more than once.
     segment_by : {"time", "change"}, default="time"
-        What parts have in equal shares: time, or change of the features (trace segmentation), that
-        is the length of the way that the frames go, measured by their deltas. "change" makes long
-        parts of silence and of held sounds, so that a word is cut at about the same places however
-        slowly it is spoken and wherever it lies in the recording.
+        How recordings are cut into parts. "time": all parts have the same duration. "change": all
+        parts have the same amount of change of the features, measured by the length of their deltas
+        (trace segmentation). Silence and held sounds then form long parts. A word is cut at about
+        the same places, independent of its speed and of its position in the recording.
     segment_overlap : float, default=0.0
-        Fraction of its own length by which a part reaches into each of its neighbours, from 0 to 1.
+        Overlap of neighbouring parts, from 0 to 1. Each part is extended into both neighbours by
+        this fraction of its length.
     deltas : {0, 1, 2}, default=0
-        Append the first-order deltas of the features, or those and the second-order ones: slope and
-        curvature over nine frames, the first and last frame repeated outwards, as
+        Highest order of the deltas (derivatives over time) to append to the features: none, first,
+        or first and second order. They are computed over nine frames as by
         ``librosa.feature.delta(order=..., mode="nearest")``.
     cmvn : bool, default=False
-        First give each feature mean 0 and variance 1 over its recording (cepstral mean and
-        variance normalisation), which removes much of what differs between voices and
-        microphones. A feature that does not vary becomes 0. The overall mean and standard
-        deviation are then constant: combine with ``n_segments``, ``deltas`` or percentiles.
+        Whether to standardise each feature to mean 0 and variance 1 over the recording before
+        pooling (cepstral mean and variance normalisation). This reduces differences between voices
+        and between microphones. A feature that does not vary becomes 0. The mean and the standard
+        deviation over the whole recording are then constant, so combine ``cmvn`` with
+        ``n_segments``, ``deltas`` or percentiles.
 
     Attributes
     ----------
     n_features_in_ : int
-        Features per frame.
+        Number of features per frame.
     feature_names_in_ : ndarray of str, shape (n_features,)
-        Names of the features, where the input is a DataFrame.
+        Names of the features; only set where the X of `fit` has them.
 
     See Also
     --------
-    FrameUnion : Stack the frames of several encoders before pooling.
+    FrameUnion : Concatenate the frames of several encoders before pooling.
 
     References
     ----------
@@ -118,12 +120,12 @@ class FramePooling(FrameOutputMixin, TransformerMixin, BaseEstimator):
         self.cmvn = cmvn
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the parameters and remember the number of features, and their names if X has them.
+        """Check the parameters; store the number of features, and their names if X has names.
 
         Parameters
         ----------
         X : array of shape (n_recordings, n_features, n_frames), or sequence of arrays
-            What encoders return: a sequence of ``(n_features, n_frames)``, any number of frames.
+            Frames, as encoders return them: a sequence of arrays ``(n_features, n_frames)``.
         y : ignored
 
         Returns
@@ -135,18 +137,18 @@ class FramePooling(FrameOutputMixin, TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Any) -> Any:
-        """Pool frames.
+        """Compute the statistics of each recording.
 
         Parameters
         ----------
         X : array of shape (n_recordings, n_features, n_frames), or sequence of arrays
-            What encoders return: a sequence of ``(n_features, n_frames)``, any number of frames.
+            Frames, as encoders return them: a sequence of arrays ``(n_features, n_frames)``.
 
         Returns
         -------
         rows : ndarray of shape (n_recordings, n_columns), float32
-            C-contiguous; ``get_feature_names_out`` names the columns. A row of NaN for a recording
-            that an encoder with ``on_error="nan"`` could not read.
+            Statistics, C-contiguous. ``get_feature_names_out`` returns the names of the columns.
+            The row is NaN for a recording that an encoder with ``on_error="nan"`` could not read.
         """
         stats = self._check_params()
         frames = validate_frames(self, X, reset=False)
@@ -176,7 +178,7 @@ class FramePooling(FrameOutputMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Names of the features of a frame. None: those seen in `fit`, or x0, x1...
+            Names of the features of a frame. None: the names seen in `fit`, or x0, x1, ...
 
         Returns
         -------
@@ -207,7 +209,7 @@ class FramePooling(FrameOutputMixin, TransformerMixin, BaseEstimator):
             frames = np.concatenate([frames, *orders], axis=1)
         if places is None:
             return self._summarize_parts(frames, places_in_time(frames.shape[-1]), stats)
-        # Each recording has parts of its own.
+        # With "change", the places of the cuts differ between recordings.
         rows = zip(frames, places, strict=True)
         return np.stack([self._summarize_parts(item, own, stats) for item, own in rows])
 
@@ -248,7 +250,7 @@ def check_stats(stats: Any) -> list[str]:
 
 
 def _blocks_of_one_length(frames: list[np.ndarray], without: set[int]) -> Iterator[list[int]]:
-    """Yield lists of positions of recordings that have the same number of frames."""
+    """Yield lists of positions of recordings with the same number of frames."""
     positions: dict[int, list[int]] = {}
     for i, item in enumerate(frames):
         if i not in without:

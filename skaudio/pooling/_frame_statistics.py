@@ -1,7 +1,7 @@
-"""Statistics along time, for many recordings of one length at once; the last axis is time.
+"""Statistics along time for recordings of equal length; the last axis is time.
 
-Every function treats each feature of each recording by itself, so that a recording's numbers do not
-depend on the batch it is in.
+The functions treat each feature of each recording separately, so the values of a recording do not
+depend on its batch.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# Frames that a delta is fitted to, librosa's default.
+# Number of frames over which a delta is computed; librosa's default.
 DELTA_WIDTH = 9
-# Of the names of features: themselves, first-order and second-order deltas.
+# Suffixes of feature names: none, first-order and second-order deltas.
 DELTA_ENDINGS = ("", "_delta", "_delta2")
 
 
 def deltas(frames: np.ndarray, order: int = 1) -> np.ndarray:
     """Return local derivatives along time, as ``librosa.feature.delta(mode="nearest")``.
 
-    The derivative of the polynomial of degree ``order`` fitted to nine frames around each frame;
-    the first and last frames are repeated outwards.
+    A polynomial of degree ``order`` is fitted to the nine frames around each frame; the result is
+    its derivative. The first and last frames are repeated beyond the ends.
     """
     from scipy.signal import savgol_filter  # slow to import
 
@@ -31,7 +31,7 @@ def deltas(frames: np.ndarray, order: int = 1) -> np.ndarray:
 
 
 def spread(frames: np.ndarray) -> np.ndarray:
-    """Return the standard deviation along time, exactly 0 where nothing but rounding varies."""
+    """Return the standard deviation along time, exactly 0 where only rounding errors vary."""
     rounding = 4 * np.finfo(np.float32).eps * np.abs(frames).max(axis=-1)
     std = frames.std(axis=-1)
     return np.where(std > rounding, std, 0.0)
@@ -46,12 +46,14 @@ def standardize(frames: np.ndarray) -> np.ndarray:
 
 
 def parts(places: np.ndarray, n_segments: int, overlap: float) -> list[slice]:
-    """Cut frames at ascending places from 0 to 1 into consecutive parts, which are never empty.
+    """Cut frames into consecutive parts, which are never empty.
 
-    Each part reaches into its neighbours by ``overlap``, as a fraction of its own length.
+    ``places`` are ascending positions of the frames, from 0 to 1. Each part is extended into its
+    neighbours by ``overlap``, a fraction of its length.
     """
     count = np.arange(n_segments)
-    # The margin is for rounding: a place that equals a border belongs to the part before it.
+    # The margin allows for rounding errors: a position equal to a border belongs to the part
+    # before.
     starts = np.searchsorted(places, (count - overlap) / n_segments + 1e-9)
     stops = np.searchsorted(places, (count + 1 + overlap) / n_segments + 1e-9)
     starts = np.minimum(starts, len(places) - 1)
@@ -60,15 +62,15 @@ def parts(places: np.ndarray, n_segments: int, overlap: float) -> list[slice]:
 
 
 def places_in_time(n_frames: int) -> np.ndarray:
-    """Return where each frame ends, as a fraction of the recording."""
+    """Return the end of each frame, as a fraction of the recording."""
     return np.arange(1, n_frames + 1) / n_frames
 
 
 def places_by_change(frames: np.ndarray) -> np.ndarray:
-    """Return how far each frame (..., n_features, n_frames) lies on the way through the features.
+    """Return the position of each frame along the path of the features, from 0 to 1.
 
-    The way is as long as the frames change in all: 0 is its beginning, 1 its end. Where nothing
-    changes, the frames are spread evenly.
+    The length of the path is the total change of the frames (..., n_features, n_frames). If nothing
+    changes, positions are evenly spaced.
     """
     steps = np.sqrt(np.square(deltas(frames)).sum(axis=-2))
     steps = np.where(steps.max(axis=-1, keepdims=True) > 0, steps, 1.0)
@@ -102,7 +104,7 @@ def is_statistic(name: object) -> bool:
 
 
 def percent(stat: str) -> float | None:
-    """Return the percentage a percentile's name stands for ("p10": 10), None for other names."""
+    """Return the percentage of a percentile from its name ("p10": 10), or None for other names."""
     if stat == "median":
         return 50.0
     digits = stat.removeprefix("p")

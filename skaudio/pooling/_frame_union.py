@@ -1,4 +1,4 @@
-"""FrameUnion: the frames of several encoders, stacked."""
+"""FrameUnion: concatenate the frames of several encoders."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ from skaudio.pooling._union_stream import UnionStreamMixin
 class FrameUnion(UnionStreamMixin, FrameOutputMixin, TransformerMixin, _BaseComposition):
     """Concatenate the frames of several encoders.
 
-    As `sklearn.pipeline.FeatureUnion`, but for frames: the features of all encoders are
-    concatenated in each frame. The encoders must have the same hop in seconds and the same
-    ``center``, so that they return the same number of frames.
+    It corresponds to `sklearn.pipeline.FeatureUnion`, but concatenates the features of each frame.
+    The encoders must have the same hop in seconds and the same ``center``, so that they return the
+    same number of frames.
 
     Parameters
     ----------
     transformers : list of (str, transformer)
-        Encoders, or Pipelines that return frames, each under a name. Their parameters are
-        reached as ``name__parameter``; ``"drop"`` in place of a transformer leaves it out.
+        Named encoders, or Pipelines that return frames. Their parameters can be set as
+        ``name__parameter``. A transformer that is replaced by ``"drop"`` is left out.
     n_jobs : int, default=None
-        joblib workers, one transformer each. None is 1 unless a joblib backend is active; an
-        encoder uses several threads by itself.
+        Number of joblib workers, each of which runs one transformer. None means 1 unless a joblib
+        backend is active. Encoders use several threads with one worker as well.
     deltas : {0, 1, 2}, default=0
-        Append the first-order deltas of the features, or those and the second-order ones: slope and
-        curvature over nine frames, the first and last frame repeated outwards, as
+        Highest order of the deltas (derivatives over time) to append to the features: none, first,
+        or first and second order. They are computed over nine frames as by
         ``librosa.feature.delta(order=..., mode="nearest")``.
 
     Attributes
     ----------
     transformers_ : list of (str, transformer)
-        The fitted transformers, without those dropped.
+        The fitted transformers, without dropped ones.
     n_features_in_ : int
-        Samples per clip; only where `fit` was given a 2-D array.
+        Number of samples per clip; only set where `fit` was given a 2-D array.
 
     See Also
     --------
-    FramePooling : Turn the stacked frames into one row per recording.
+    FramePooling : Compute one row of statistics per recording from the frames.
 
     Examples
     --------
@@ -76,7 +76,7 @@ class FrameUnion(UnionStreamMixin, FrameOutputMixin, TransformerMixin, _BaseComp
         self.deltas = deltas
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters, with ``deep`` those of the transformers too.
+        """Return the parameters, and with ``deep`` also those of the transformers.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ class FrameUnion(UnionStreamMixin, FrameOutputMixin, TransformerMixin, _BaseComp
         return params
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters: own ones, transformers by name, theirs as ``name__parameter``.
+        """Set parameters, transformers (by name), and their parameters (``name__parameter``).
 
         Parameters
         ----------
@@ -123,7 +123,7 @@ class FrameUnion(UnionStreamMixin, FrameOutputMixin, TransformerMixin, _BaseComp
         return self
 
     def fit_transform(self, X: Any, y: Any = None) -> Any:
-        """Fit a clone of each transformer, and stack what their ``fit_transform`` returns.
+        """Fit a clone of each transformer, and concatenate the frames of ``fit_transform``.
 
         Parameters
         ----------
@@ -146,7 +146,7 @@ class FrameUnion(UnionStreamMixin, FrameOutputMixin, TransformerMixin, _BaseComp
         return self._stack([output for _, output in results], recordings)
 
     def transform(self, X: Any) -> Any:
-        """Encode recordings with each transformer and stack the frames.
+        """Encode recordings with each transformer and concatenate the frames.
 
         Parameters
         ----------
@@ -183,12 +183,13 @@ class FrameUnion(UnionStreamMixin, FrameOutputMixin, TransformerMixin, _BaseComp
         return np.array([name + ending for ending in endings for name in names], dtype=object)
 
     def frame_times(self, n_frames: Any = None) -> np.ndarray:
-        """Return the time of the center of each frame in seconds, by the first encoder.
+        """Return the time of the centre of each frame in seconds, from the first encoder.
 
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_frames), optional
-            Number of frames, or frames to count; may be left out where ``target_frames`` is set.
+            Number of frames, or an array of frames, whose last axis is counted. Optional if
+            ``target_frames`` is set.
 
         Returns
         -------
@@ -202,7 +203,7 @@ class FrameUnion(UnionStreamMixin, FrameOutputMixin, TransformerMixin, _BaseComp
         return times
 
     def _named(self) -> list[tuple[str, Any]]:
-        """Return the fitted transformers, or those passed in: encoders need no fit."""
+        """Return the fitted transformers, or those passed in, because encoders need no fit."""
         if hasattr(self, "transformers_"):
             return self.transformers_
         return self._check_transformers()
@@ -275,7 +276,7 @@ class FrameUnion(UnionStreamMixin, FrameOutputMixin, TransformerMixin, _BaseComp
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
-        with suppress(TypeError, ValueError):  # not a list of (name, transformer): fit says so
+        with suppress(TypeError, ValueError):  # a wrong list: fit raises the error
             tags.requires_fit = any(
                 get_tags(transformer).requires_fit
                 for _, transformer in self.transformers

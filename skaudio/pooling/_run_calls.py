@@ -1,4 +1,4 @@
-"""Calls of several transformers, in joblib's workers or one after the other."""
+"""Run the calls of several transformers, in joblib workers or in sequence."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from skaudio._parallel import holds_lock
 
 
 def run_calls(n_jobs: int | None, calls: Sequence[Any]) -> list[Any]:
-    """Run what scikit-learn's ``delayed`` returned, in joblib's workers if ``n_jobs`` says so.
+    """Run calls made by scikit-learn's ``delayed``, in ``n_jobs`` joblib workers.
 
-    A thread that holds a lock uses none, as they may be waiting for it. Without workers,
-    scikit-learn's ``Parallel`` is left out: it changes the warning filters of the process.
+    A thread that holds a lock uses no workers, because they may be waiting for the lock. Without
+    workers, scikit-learn's ``Parallel`` is not used, because it changes the warning filters of the
+    process.
     """
     if holds_lock() or effective_n_jobs(n_jobs) == 1:
         return [call.function(*args, **kwargs) for call, args, kwargs in calls]

@@ -1,4 +1,4 @@
-"""Frames of several encoders side by side, of a signal that is still arriving."""
+"""Stream of FrameUnion: frames of several encoders, of a signal that is still arriving."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from skaudio.encoders import obstacles_of, stream
 
 
 class UnionStreamMixin:
-    """`stream`, for a union of encoders."""
+    """Add `stream` to FrameUnion."""
 
     def stream(self: Any, sample_rate: float | None = None) -> UnionStream:
-        """Encode a signal that is still arriving with each transformer, and stack the frames.
+        """Encode a signal that is still arriving with each transformer; concatenate the frames.
 
         Parameters
         ----------
         sample_rate : float, default=None
-            Rate in Hz of the signal, which is resampled to that of each encoder. None: the rate of
-            the encoders.
+            Sample rate of the signal in Hz. The signal is resampled to the rate of each encoder.
+            None: the signal has the rate of the encoders.
 
         Returns
         -------
         stream : UnionStream
-            ``push(samples)`` and ``finish()`` return frames ``(n_features, k)`` that all encoders
-            have. Together they are what `transform` returns for the whole signal.
+            ``push(samples)`` and ``finish()`` return the frames ``(n_features, k)`` that are
+            complete in all encoders. All frames together are equal to the output of `transform` for
+            the whole signal.
 
         Raises
         ------
@@ -46,7 +47,7 @@ class UnionStreamMixin:
 
 
 class UnionStream:
-    """Streams of frames side by side.
+    """Several streams of frames, whose features are concatenated.
 
     Parameters
     ----------
@@ -60,12 +61,12 @@ class UnionStream:
 
     @property
     def sample_rate(self) -> float:
-        """Rate in Hz of what is pushed."""
+        """Sample rate in Hz of the pushed signal."""
         rate: float = self._streams[0].sample_rate
         return rate
 
     def push(self, samples: Any) -> np.ndarray:
-        """Hear the next samples, and return the frames that all encoders have now."""
+        """Take the next samples, and return the frames that are complete in all encoders."""
         return self._stacked([one.push(samples) for one in self._streams])
 
     def finish(self) -> np.ndarray:
@@ -81,7 +82,7 @@ class UnionStream:
         return out
 
     def _stacked(self, frames: list[np.ndarray]) -> np.ndarray:
-        """Return the frames that all have, and keep the others."""
+        """Return the frames that are complete in all encoders, and keep the others."""
         known = [
             new if old is None else np.concatenate([old, new], axis=1)
             for old, new in zip(self._waiting, frames, strict=True)

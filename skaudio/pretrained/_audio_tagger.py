@@ -1,4 +1,4 @@
-"""AudioTagger: which of AudioSet's sounds recordings hold."""
+"""AudioTagger: scores of the classes of AudioSet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import expit
 
-from skaudio._validation import Checked, check_count, check_length, choice, count, flag, number
+from skaudio._validation import Checked, check_count, choice, count, flag, number
 from skaudio.audio import check_recordings
 from skaudio.frames import pack
 from skaudio.pretrained._audioset_labels import RollUp, all_labels, labels_of, select
@@ -18,63 +18,68 @@ from skaudio.pretrained._extraction import POOLS, in_order
 from skaudio.pretrained._pretrained_net import PretrainedNet
 from skaudio.pretrained._pretrained_transformer import LABELS, WEIGHTS, PretrainedTransformer
 from skaudio.pretrained._registry import find_model
+from skaudio.pretrained._tagged_events import TaggedEventsMixin
 
 
-class AudioTagger(PretrainedTransformer):
-    """Score recordings for each class of AudioSet, with a network that was trained on it.
+class AudioTagger(TaggedEventsMixin, PretrainedTransformer):
+    """Score recordings for each class of AudioSet, with a pretrained network.
 
-    Scores are between 0 and 1, and independent of each other. They are not calibrated
-    probabilities: compare scores of one class for different recordings, not of different classes.
+    Scores are between 0 and 1, one for each class. They are not calibrated probabilities: compare
+    the scores of one class for different recordings, not the scores of different classes.
 
     Parameters
     ----------
     model : str, default="mn04_as"
-        As for :class:`PretrainedEmbedder`, except "vggish", which has no classes.
+        Network with classes, see the table in the user guide.
     weights : path, sequence of paths or "random", default=None
-        As for :class:`PretrainedEmbedder`.
+        Weights of the network, as for :class:`PretrainedEmbedder`.
     pooling : {"mean", "max", None}, default="mean"
         How to pool the scores of the chunks of a recording. None returns an array
-        ``(n_labels, n_frames)`` per recording, with one frame per chunk, or one every 10 ms for
-        "panns_cnn14_decision_level_max".
+        ``(n_labels, n_frames)`` per recording: one frame per chunk, or one every 40 ms for
+        "frame_mn06" and "frame_mn10" and every 10 ms for "panns_cnn14_decision_level_max".
     classes : sequence of str, default=None
-        The labels to score; None is all.
+        The labels to score. None: all labels.
     threshold : float, default=None
-        `tag` lists labels with at least this score; None lists all.
+        Lowest score of the labels that `tag` lists; None: no limit. Also that of events, where None
+        is 0.5.
     rollup : bool, default=False
-        The score of a class is the maximum over itself and its descendants in AudioSet's ontology:
-        "Animal" includes "Dog" and "Bark". Adds the categories above the classes, such as "Human
-        sounds". The ontology is read from the data home, or downloaded.
+        Whether to use the maximum score over a class and its descendants in AudioSet's ontology:
+        "Animal" includes "Dog". Categories above the classes, such as "Human sounds", are added.
+        The ontology is read from the data home, or downloaded.
     labels : sequence of str, default=None
-        Names of the outputs of fine-tuned weights; None is AudioSet's.
+        Names of the outputs of fine-tuned weights. None: AudioSet's names.
     chunk_duration : float, "auto" or None, default="auto"
-        Length of a chunk in seconds. "auto" is the length that the network was trained with; None
-        uses the whole recording.
+        Length of a chunk in seconds. "auto" is the length with which the network was trained. None:
+        the whole recording is one chunk.
     chunk_hop : float or "auto", default="auto"
-        Seconds between the starts of successive chunks. "auto" is the network's own hop or, if
-        ``chunk_duration`` is a number, that number (no overlap).
+        Time between the starts of successive chunks in seconds. "auto" is the default of the
+        network or, if ``chunk_duration`` is a number, that number (no overlap).
     on_error : {"raise", "nan"}, default="raise"
         "raise": raise one error that lists up to ten recordings that cannot be read (missing or
         damaged files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn.
     batch_size : int, default=None
-        Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
+        Number of chunks per call of the network. None: 1 to 8 on the CPU, depending on the length
+        of chunks, and 32 on other devices.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Precision of the network; the front end is always in float32. "auto" is float32, so that
-        embeddings agree between machines.
+        Precision of the network. The front end is always computed in float32. "auto" is float32, so
+        that embeddings agree between machines.
     device : str, default="cpu"
         torch device to compute on, such as "cpu" or "cuda".
     model_params : dict, default=None
-        Parameters of the network's class, such as ``{"n_classes": 10}`` for fine-tuned weights.
+        Parameters of the class of the network, such as ``{"n_classes": 10}`` for fine-tuned
+        weights.
     data_home : path, default=None
-        Where downloaded files are kept, see :func:`skaudio.datasets.get_data_home`.
+        Folder of downloaded files. None: the folder that :func:`skaudio.datasets.get_data_home`
+        returns.
     verbose : int, default=0
-        Show a progress bar.
+        Whether to show a progress bar.
 
     Attributes
     ----------
     net_ : torch.nn.Module
         The network. It can be fine-tuned: `transform` uses its current weights.
     n_features_in_ : int
-        Only where `fit` was given a 2-D array.
+        Number of columns of X; only set where `fit` was given a 2-D array.
 
     See Also
     --------
@@ -82,8 +87,8 @@ class AudioTagger(PretrainedTransformer):
 
     Notes
     -----
-    Nothing is learned in `fit`, and `transform` and `tag` work without it. The roll-up takes the
-    maximum, a lower bound of the probability that any of the sounds is there.
+    Nothing is learned in `fit`; `transform` and `tag` work without it. ``rollup`` uses the maximum,
+    a lower bound of the probability that any of the sounds is present.
 
     References
     ----------
@@ -94,7 +99,7 @@ class AudioTagger(PretrainedTransformer):
     >>> from skaudio.datasets import load_spoken_digits
     >>> from skaudio.pretrained import AudioTagger
     >>> digits = load_spoken_digits()
-    >>> tagger = AudioTagger("mn01_as", weights="random")  # without: downloads them
+    >>> tagger = AudioTagger("mn01_as", weights="random")  # default: official weights
     >>> tagger.transform(digits.data[:3]).shape
     (3, 527)
     >>> table = tagger.tag(digits.data[:3], top=2)
@@ -160,15 +165,16 @@ class AudioTagger(PretrainedTransformer):
         Returns
         -------
         scores : ndarray of shape (n_recordings, n_labels), float32
-            With ``pooling=None``, frames: ``(n_recordings, n_labels, n_frames)``, or a 1-D object
-            array of ``(n_labels, n_frames)`` if numbers of frames differ.
+            Scores. With ``pooling=None``, frames of shape ``(n_recordings, n_labels, n_frames)``,
+            or a 1-D object array of arrays ``(n_labels, n_frames)`` if their lengths differ.
         """
         self._check()
         recordings = check_recordings(self, X, reset=False, finite=False)
-        sequences = (scores for scores, _ in self._sequences(recordings))
+        frames = self.pooling is None
+        sequences = (scores for scores, _ in self._sequences(recordings, frames=frames))
         if self.pooling is None:
-            frames = pack(sequences, len(recordings))
-            return self._wrap(frames, recordings.index, self.get_feature_names_out)
+            packed = pack(sequences, len(recordings))
+            return self._wrap(packed, recordings.index, self.get_feature_names_out)
         rows = np.stack([POOLS[self.pooling](scores, axis=1) for scores in sequences])
         return self._wrap(rows, recordings.index, self.get_feature_names_out, table=True)
 
@@ -179,17 +185,17 @@ class AudioTagger(PretrainedTransformer):
         ----------
         X : sequence of recordings
         top : int, default=5
-            How many labels at most; those below ``threshold`` are left out.
+            Largest number of labels. Labels below ``threshold`` are left out.
         by_chunk : bool, default=False
-            List them for each chunk.
+            Whether to list the labels of each chunk instead of the whole recording.
 
         Returns
         -------
         table : DataFrame
-            ``file`` (the path, or else the label in the index of X, or the position), ``onset`` and
-            ``offset`` of the recording, or of the chunk, in seconds, ``event_label`` and ``score``.
-            The highest score of a recording, or chunk, comes first. ``on_error="nan"`` leaves all
-            but ``file`` empty.
+            Columns: ``file`` (the path, or else the label in the index of X, or the position),
+            ``onset`` and ``offset`` of the recording or chunk in seconds, ``event_label`` and
+            ``score``, sorted by score within a recording or chunk. With ``on_error="nan"``, only
+            ``file`` is set for a recording that cannot be read.
         """
         import pandas as pd
 
@@ -214,25 +220,8 @@ class AudioTagger(PretrainedTransformer):
                 rows += [(name, *span, labels[k], float(column[k])) for k in best]
         return pd.DataFrame(rows, columns=["file", "onset", "offset", "event_label", "score"])
 
-    def frame_times(self, n_frames: Any) -> np.ndarray:
-        """Return the times of the middles of frames, in seconds; those of ``pooling=None``.
-
-        Parameters
-        ----------
-        n_frames : int or ndarray of shape (..., n_frames)
-            Number of frames, or frames to count.
-
-        Returns
-        -------
-        times : ndarray of shape (n_frames,)
-        """
-        step = find_model(self.model).net.frame_duration
-        if step is None:
-            return np.asarray(self.chunk_times(n_frames).mean(axis=1))
-        return np.arange(check_length("n_frames", n_frames)) * step
-
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return the labels, in the order of scores.
+        """Return the labels, in the order of the columns of scores.
 
         Parameters
         ----------
@@ -250,12 +239,10 @@ class AudioTagger(PretrainedTransformer):
     def _all_labels(self) -> tuple[list[str], RollUp | None]:
         return all_labels(self.model, self.labels, self.rollup, self.data_home)
 
-    def _sequences(
-        self, recordings: Any, *, frames: bool = True
-    ) -> Iterator[tuple[np.ndarray, int]]:
+    def _sequences(self, recordings: Any, *, frames: bool) -> Iterator[tuple[np.ndarray, int]]:
         """Yield the scores (n_labels, n_frames), or (n_labels, n_chunks), of each recording.
 
-        The second value is its number of samples at the net's rate.
+        The second value is its number of samples at the sample rate of the network.
         """
         self._check_net(self._net())
         call, hop = self._reading(frames)
@@ -266,12 +253,12 @@ class AudioTagger(PretrainedTransformer):
             else:  # it cannot be read
                 yield np.full((len(self.get_feature_names_out()), 1), np.nan, np.float32), 0
 
-    def _reading(self, frames: bool = True) -> tuple[Any, float]:
-        """Return what to read of the net, and the hop of chunks in frames, 0 for one per chunk."""
+    def _reading(self, frames: bool) -> tuple[Any, float]:
+        """Return the function to read the network, and the hop of chunks in frames (0: one)."""
         net = self._net()
-        frames = frames and self.pooling is None and net.frame_duration is not None
-        logits_of: Any = attrgetter("frame_logits" if frames else "logits")
-        hop = self._chunking(net).hop / net.front_end.hop_length if frames else 0.0
+        step = net.frame_duration if frames else None
+        logits_of: Any = attrgetter("logits" if step is None else "frame_logits")
+        hop = 0.0 if step is None else self._chunking(net).hop / (step * self.sample_rate)
         return lambda net, x: logits_of(net(x)), hop
 
     def _scorer(self) -> Callable[[np.ndarray], np.ndarray]:
@@ -280,7 +267,7 @@ class AudioTagger(PretrainedTransformer):
         return lambda logits: (rollup or np.asarray)(expit(logits))[chosen]
 
     def _stream_parts(self) -> StreamParts:
-        call, hop = self._reading()
+        call, hop = self._reading(frames=True)
         return StreamParts(call, True, hop, len(self.get_feature_names_out()), self._scorer())
 
     def _check(self) -> None:

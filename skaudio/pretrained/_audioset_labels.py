@@ -1,4 +1,4 @@
-"""Names of the classes of AudioSet, and the ontology that they are a part of."""
+"""Names of the classes of AudioSet, and its ontology."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from skaudio._files import FileState, fetch_file, file_state, get_data_home
-from skaudio.pretrained._registry import MODELS, find_model
+from skaudio.pretrained._model_table import MODELS
+from skaudio.pretrained._registry import find_model
 
-# Classes of AudioSet that YAMNet does without; the others it has in the same order.
+# Classes of AudioSet that YAMNet does not have. Its classes are in the same order otherwise.
 NOT_IN_YAMNET = frozenset(
     {
         "Male speech, man speaking",
@@ -32,24 +33,30 @@ ONTOLOGY_FILE = "audioset_ontology.json"
 ONTOLOGY_LICENCE = "CC BY-SA 4.0 (https://creativecommons.org/licenses/by-sa/4.0/)"
 
 
-@lru_cache(maxsize=1)  # takes 2 ms, and `AudioTagger.transform` asks several times
-def _audioset() -> tuple[tuple[str, str], ...]:
-    """Return (identifier, name) of the 527 classes, in order."""
-    file = resources.files("skaudio.pretrained") / "data/audioset_class_labels_indices_527.csv"
-    rows = csv.DictReader(file.read_text("utf-8").splitlines())
-    return tuple((row["mid"], row["display_name"]) for row in rows)
+WEAK, STRONG = "audioset_class_labels_indices_527.csv", "audioset_strong_447_classes.csv"
+
+
+@lru_cache(maxsize=2)  # takes 2 ms, and `AudioTagger.transform` asks several times
+def _names(file: str) -> tuple[str, ...]:
+    """Return the names of the classes in a file, in order."""
+    table = resources.files("skaudio.pretrained") / "data" / file
+    rows = csv.DictReader(table.read_text("utf-8").splitlines())
+    return tuple(row["display_name"] for row in rows)
 
 
 def labels_of(kind: str) -> list[str]:
-    """Return the names of the classes of "audioset" or "yamnet", in the order of scores."""
-    names = [name for _, name in _audioset()]
+    """Return the names of the classes of a kind of network, in the order of scores.
+
+    Kinds are "audioset", "yamnet" and "audioset_strong".
+    """
+    names = _names(STRONG if kind == "audioset_strong" else WEAK)
     return [name for name in names if kind != "yamnet" or name not in NOT_IN_YAMNET]
 
 
 def load_ontology(data_home: Any = None) -> list[dict[str, Any]]:
-    """Return the 632 sounds of AudioSet's ontology, from the data home or downloaded.
+    """Return the 632 sounds of AudioSet's ontology from the data home; download it if missing.
 
-    Each has at least "id", "name" and "child_ids".
+    Each sound has at least the keys "id", "name" and "child_ids".
     """
     path = get_data_home(data_home) / "pretrained" / ONTOLOGY_FILE
     if not path.is_file():
@@ -82,12 +89,12 @@ def _read_ontology(file: FileState) -> list[dict[str, Any]]:
 
 
 class RollUp:
-    """Scores of classes to scores of everything above them: a sound is heard if a kind of it is.
+    """Map scores of classes to scores of classes and their ancestors, by the maximum.
 
     Attributes
     ----------
     labels : list of str
-        The classes, then the sounds of the ontology above them that are none themselves.
+        The classes, followed by their ancestors in the ontology that are not classes.
     """
 
     def __init__(self, classes: Sequence[str], ontology: Sequence[dict[str, Any]]):
@@ -100,16 +107,16 @@ class RollUp:
         below = {name: sorted(_classes_below(name, children, index)) for name in children}
         above = [name for name in children if below[name] and name not in index]
         self.labels = [*classes, *above]
-        # A class without a place in the ontology stays what it is.
+        # A class that is not in the ontology keeps its score.
         self._members = [np.array(below.get(name) or [index[name]]) for name in self.labels]
 
     def __call__(self, scores: np.ndarray) -> np.ndarray:
-        """Map (n_classes, ...) to (n_labels, ...): each label the maximum of what is below it."""
+        """Map scores (n_classes, ...) to (n_labels, ...) by the maximum of descendants."""
         return np.stack([scores[members].max(axis=0) for members in self._members])
 
 
 def _classes_below(name: str, children: dict[str, list[str]], index: dict[str, int]) -> set[int]:
-    """Return the classes that are a sound or a kind of it."""
+    """Return the classes among a sound and its descendants."""
     found, seen, waiting = set(), set(), [name]
     while waiting:
         sound = waiting.pop()
@@ -122,7 +129,7 @@ def _classes_below(name: str, children: dict[str, list[str]], index: dict[str, i
 
 
 def select(classes: Any, labels: Sequence[str], rolled_up: bool) -> np.ndarray:
-    """Return the positions of some labels, or say which one may have been meant."""
+    """Return the positions of labels; the error for an unknown label suggests another."""
     if classes is None:
         return np.arange(len(labels))
     if isinstance(classes, str):
@@ -144,7 +151,7 @@ def select(classes: Any, labels: Sequence[str], rolled_up: bool) -> np.ndarray:
 def all_labels(
     model: str, given: Any, roll_up: bool, data_home: Any
 ) -> tuple[list[str], RollUp | None]:
-    """Return the labels of a model, or those that were given, and what rolls up their scores."""
+    """Return the labels of a model, or the given ones, and the `RollUp` of their scores."""
     entry = find_model(model)
     if given is not None:
         labels = list(given)

@@ -1,4 +1,4 @@
-"""Pretrained networks on a signal that is still arriving: a chunk as soon as it is complete."""
+"""Streams of pretrained networks: each chunk is processed as soon as it is complete."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from skaudio.pretrained._long_recordings import ChunkCutter
 
 
 class StreamParts(NamedTuple):
-    """What a pretrained transformer reads of its network.
+    """Functions and numbers with which a stream reads the network of a transformer.
 
     Attributes
     ----------
     call : callable
-        Of the network, see `Extraction`.
+        Runs the network; see `Extraction`.
     fold : bool
-        Whether normalisation may be folded into the layers before it.
+        Whether batch normalisation can be folded into the layers before it.
     hop : float
-        Of chunks in frames; 0 where a chunk is one frame.
+        Hop of the chunks in frames, or 0 if each chunk is one frame.
     n_features : int
     finish : callable
-        Of frames (n, k): returns (n_features, k).
+        Function from the frames (n, k) of the network to frames (n_features, k).
     """
 
     call: Any
@@ -37,35 +37,37 @@ class StreamParts(NamedTuple):
 
 
 class ChunkStreamMixin:
-    """`stream`, for pretrained networks."""
+    """Add `stream` to transformers with pretrained networks."""
 
     def stream(self: Any, sample_rate: float | None = None) -> ChunkStream:
-        """Run the network on a signal that is still arriving, chunk by chunk.
+        """Apply the network to a signal that is still arriving, chunk by chunk.
 
         Parameters
         ----------
         sample_rate : float, default=None
-            Rate in Hz of the signal, which is resampled to the network's. None: the network's.
+            Sample rate of the signal in Hz. The signal is resampled to the rate of the network.
+            None: the signal has the rate of the network.
 
         Returns
         -------
         stream : ChunkStream
-            ``push(samples)`` takes the next samples, any number of them, and returns an array
-            ``(n_features, k)`` with the frames of the chunks that are complete now, maybe none.
-            ``finish()`` returns the rest. Together they are what `transform` returns for the whole
-            signal with ``pooling=None``, bit for bit, or up to 1e-5 if it is resampled.
+            ``push(samples)`` takes any number of samples and returns an array ``(n_features, k)``
+            with the frames of the chunks that are complete; k may be 0. ``finish()`` returns the
+            remaining frames. All frames together are equal to the output of `transform` for the
+            whole signal with ``pooling=None``: bit-equal, or up to 1e-5 if the signal is resampled.
 
         Raises
         ------
         ValueError
-            If the result depends on the whole recording: with ``pooling`` or
-            ``chunk_duration=None``. The error names all parameters to change.
+            If the result depends on the whole recording: with ``pooling``,
+            ``chunk_duration=None``, or a network that raises quiet recordings to a level ("ge2e").
+            The error names all parameters to change.
 
         Notes
         -----
-        Where the last chunk of a recording takes the remainder along (networks that take inputs of
-        any length), a chunk is certain half of ``chunk_hop`` after its end. A shorter
-        ``chunk_duration`` answers sooner. Memory does not grow.
+        For networks with inputs of any length, the last chunk may be up to half of ``chunk_hop``
+        longer than the others, so the result of a chunk is delayed by this time. A shorter
+        ``chunk_duration`` reduces the delay. Memory use does not grow with time.
 
         Examples
         --------
@@ -92,11 +94,15 @@ class ChunkStreamMixin:
         if self.chunk_duration is None:
             reason = "the whole recording as one chunk"
             found.append(Obstacle("chunk_duration", None, reason, "auto"))
+        if self._net().level is not None:
+            params = {**(self.model_params or {}), "level": None}
+            reason = "the level of the whole recording"
+            found.append(Obstacle("model_params", self.model_params, reason, params))
         return found
 
 
 class ChunkStream(SampleStream):
-    """What a pretrained network makes of a signal that is still arriving."""
+    """Stream of a transformer with a pretrained network."""
 
     def __init__(self, transformer: Any, sample_rate: float | None) -> None:
         super().__init__(ArrivingSamples(sample_rate, transformer.sample_rate))
@@ -104,7 +110,8 @@ class ChunkStream(SampleStream):
         self._work: Extraction = transformer._extraction(call, fold)
         self._cutter = ChunkCutter(self._work.chunking)
         self._none = np.empty((n_features, 0), np.float32)
-        # With frames inside chunks: the last chunk, of which the next one decides how much counts.
+        # The last chunk, if chunks have several frames: the next chunk replaces its overlapping
+        # frames.
         self._last: list[np.ndarray] = []
         self._n_joined = 0
 
@@ -118,10 +125,11 @@ class ChunkStream(SampleStream):
         return self._frames(results, final=True)
 
     def _run(self, chunks: list[np.ndarray], name: str) -> list[np.ndarray]:
-        return self._work.run_chunks(chunks, name) if chunks else []
+        first = self._cutter.n_chunks - len(chunks)
+        return self._work.run_chunks(chunks, first, name) if chunks else []
 
     def _frames(self, results: list[np.ndarray], final: bool) -> np.ndarray:
-        """Return what is certain of the results of the next chunks."""
+        """Return the complete frames of the results of the next chunks."""
         if self._hop:
             results = self._joined(results, final)
         if not results:
@@ -131,7 +139,7 @@ class ChunkStream(SampleStream):
         return finished
 
     def _joined(self, results: list[np.ndarray], final: bool) -> list[np.ndarray]:
-        """Return the frames of chunks up to those that the next chunk replaces, as `join` does."""
+        """Return the frames of chunks that the next chunk does not replace, as `join` does."""
         chunks = self._last + results
         parts = []
         for chunk in chunks[:-1]:

@@ -1,4 +1,4 @@
-"""How recordings are cut into the chunks that a net takes."""
+"""Chunking: how recordings are cut into chunks for a network."""
 
 from __future__ import annotations
 
@@ -8,31 +8,45 @@ from typing import Any
 
 import numpy as np
 
-from skaudio.pretrained._pretrained_net import PretrainedNet
+from skaudio.pretrained._pretrained_net import ChunkNet
 
 
 @dataclass(frozen=True)
 class Chunking:
-    """Where chunks begin and end; all lengths in samples.
+    """Starts and ends of chunks; all lengths are in samples.
 
-    Chunk ``i`` begins at ``i * hop``. Where ``fixed``, each has the same length, and the last one
-    ends in zeros. Else the last one ends with the recording: a remainder shorter than half a hop
-    is joined to the chunk before it, so no chunk is much shorter or longer than ``length``.
+    Chunk ``i`` begins at ``i * hop``. With ``fixed``, all chunks have the same length, and the last
+    one is padded with zeros. Otherwise the last chunk ends with the recording: a remainder shorter
+    than half a hop is added to the chunk before it, so no chunk is much shorter or longer than
+    ``length``.
 
     Attributes
     ----------
     length : int or None
-        None takes a recording as one chunk.
+        Length of a chunk. None: the recording is one chunk.
     hop : int
     fixed : bool
     minimum : int
-        Shorter chunks are followed by zeros.
+        Shorter chunks are padded with zeros to this length.
+    fills : bool
+        If ``fixed``, whether the last chunk is padded with zeros; otherwise it is shorter.
+    margin : int
+        Number of samples beyond either end of a chunk that are cut out with it.
+    margin_mode : {"constant", "reflect"}
+        What is outside the recording: zeros, or the recording mirrored at its ends.
+    coverage : float
+        If ``fixed``, smallest share of the last chunk, unless it is the only one, that the
+        recording covers.
     """
 
     length: int | None
     hop: int
     fixed: bool
     minimum: int
+    fills: bool = True
+    margin: int = 0
+    margin_mode: str = "constant"
+    coverage: float = 0.0
 
     def count(self, n_samples: int) -> int:
         """Return the number of chunks of a recording."""
@@ -40,11 +54,13 @@ class Chunking:
             return 1
         beyond = n_samples - self.length
         if self.fixed:
-            return min(1 + math.ceil(beyond / self.hop), math.ceil(n_samples / self.hop))
+            covered = math.floor((n_samples - self.coverage * self.length) / self.hop)
+            whole = min(1 + math.ceil(beyond / self.hop), math.ceil(n_samples / self.hop))
+            return min(whole, 1 + max(0, covered))
         return 1 + int((beyond + min(self.hop, self.length) / 2) // self.hop)
 
     def bounds(self, n_samples: int) -> list[tuple[int, int]]:
-        """Return where each chunk of a recording begins and ends, maybe past its end."""
+        """Return the start and end of each chunk; an end can be after that of the recording."""
         if self.length is None:
             return [(0, n_samples)]
         bounds = self.bounds_of(0, self.count(n_samples))
@@ -53,7 +69,7 @@ class Chunking:
         return bounds
 
     def bounds_of(self, first: int, last: int) -> list[tuple[int, int]]:
-        """Return where the chunks from one number to another begin and end."""
+        """Return the starts and ends of the chunks from number ``first`` to ``last``."""
         length = self.length or 0
         return [(i * self.hop, i * self.hop + length) for i in range(first, last)]
 
@@ -63,29 +79,55 @@ class Chunking:
         return not self.fixed and self.length is not None and self.hop <= self.length
 
     def n_certain(self, n_samples: int) -> int:
-        """Return how many chunks are the same whatever follows so many samples."""
-        if self.length is None or n_samples < self.length:
+        """Return the number of chunks of ``n_samples`` samples that later samples cannot change."""
+        if self.length is None or n_samples < self.length + self.margin:
             return 0
-        if self.takes_rest:  # but for the last one
+        if self.takes_rest:  # except for the last chunk
             return self.count(n_samples) - 1
-        return (n_samples - self.length) // self.hop + 1
+        return (n_samples - self.length - self.margin) // self.hop + 1
 
     def cut(self, waveform: np.ndarray) -> list[np.ndarray]:
         """Return the chunks of a waveform."""
-        return self.padded([waveform[a:b] for a, b in self.bounds(len(waveform))])
+        return self.take(waveform, 0, self.bounds(len(waveform)))
 
-    def padded(self, chunks: list[np.ndarray]) -> list[np.ndarray]:
-        """Return chunks, with zeros behind those that are too short."""
-        needed = self.length if self.fixed and self.length is not None else self.minimum
-        return [
-            c if len(c) >= needed else np.pad(c, (0, needed - len(c))).astype(np.float32)
-            for c in chunks
-        ]
+    def take(
+        self, samples: np.ndarray, first: int, bounds: list[tuple[int, int]]
+    ) -> list[np.ndarray]:
+        """Return chunks of a recording with their margins.
+
+        Parameters
+        ----------
+        samples : ndarray
+            Part of the recording. Chunks that end after it are taken to end with the recording.
+        first : int
+            Position of its first sample in the recording.
+        bounds : list of (int, int)
+            Start and end of each chunk, without margins.
+        """
+        chunks, margin, end = [], self.margin, first + len(samples)
+        mode: Any = self.margin_mode
+        for start, stop in bounds:
+            chunk = samples[max(start - margin, 0) - first : stop + margin - first]
+            chunk = self._padded(chunk, start, min(stop, end) - start)
+            if margin:
+                beyond = max(min(stop, end) + margin - end, 0)
+                chunk = np.pad(chunk, (max(margin - start, 0), beyond), mode)
+            chunks.append(chunk)
+        return chunks
+
+    def _padded(self, chunk: np.ndarray, start: int, n_samples: int) -> np.ndarray:
+        """Return a chunk of so many samples without its margins, padded if it is too short."""
+        needed = self.minimum if start == 0 or not self.fixed else 0
+        if self.fixed and self.fills and self.length is not None:
+            needed = self.length
+        if n_samples >= needed:
+            return chunk
+        return np.pad(chunk, (0, needed - n_samples)).astype(np.float32)
 
 
-def chunking_of(net: PretrainedNet, chunk_duration: Any, chunk_hop: Any) -> Chunking:
-    """Return the chunking that two parameters in seconds ask for, or say what is wrong."""
-    name, rate = type(net).__name__, net.front_end.sample_rate
+def chunking_of(net: ChunkNet, chunk_duration: Any, chunk_hop: Any) -> Chunking:
+    """Check two parameters in seconds and return the chunking that they describe."""
+    name, rate = net.called, net.front_end.sample_rate
     if net.fixed:
         own = net.chunk_duration
         if chunk_duration != "auto" and chunk_duration != own:
@@ -110,7 +152,9 @@ def chunking_of(net: PretrainedNet, chunk_duration: Any, chunk_hop: Any) -> Chun
         )
     else:
         hop = _samples("chunk_hop", chunk_hop, rate, "'auto'")
-    return Chunking(length, hop, net.fixed, net.min_samples)
+    margin = getattr(net.front_end, "margin", 0)
+    mode = getattr(net.front_end, "margin_mode", "constant")
+    return Chunking(length, hop, net.fixed, net.min_samples, net.fills, margin, mode, net.coverage)
 
 
 def _samples(name: str, value: Any, rate: int, else_: str) -> int:

@@ -1,4 +1,4 @@
-"""EfficientAT: MobileNetV3 over the mel spectrogram, taught AudioSet by transformers."""
+"""EfficientAT: MobileNetV3 over mel spectrograms, distilled from transformers on AudioSet."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ BLOCKS = (
     (5, 960, 160, True, True, 1),
 )
 FIRST_CHANNELS, LAST_CHANNELS = 16, 1280
-EPS = 1e-3  # of the batch normalisation
+EPS = 1e-3  # eps of the batch normalisation
 
 
 class EfficientAT(PretrainedNet):
-    """MobileNetV3-Large over 128 mel bands: the nets mn01_as to mn10_as.
+    """MobileNetV3-Large over 128 mel bands: the networks mn01_as to mn10_as.
 
     Schmid, Koutini & Widmer 2023, "Efficient large-scale audio tagging via transformer-to-CNN
-    knowledge distillation". The embedding is the mean of the last feature maps, before the
-    classifier's hidden layer.
+    knowledge distillation". The embedding is the mean of the last feature maps, before the hidden
+    layer of the classifier.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class EfficientAT(PretrainedNet):
 
     front_end = FrontEnd(
         sample_rate=32000,
-        # The window is symmetric: np.hanning, where "hann" would be periodic.
+        # The window is symmetric (np.hanning), not periodic as "hann".
         analysis=Analysis(
             Framing(1024, 800, 320, window=np.hanning, pad_mode="reflect"),
             filters=partial(mel_domain_filterbank, 32000, 1024, 128, 0.0, 15000.0),
@@ -63,7 +63,7 @@ class EfficientAT(PretrainedNet):
     )
     chunk_duration = 10.0
     chunk_hop = 10.0
-    min_samples = 514  # one sample goes to the pre-emphasis, 512 are mirrored at either end
+    min_samples = 514  # pre-emphasis takes one sample, and 512 are mirrored at either end
 
     def __init__(self, width: float = 0.4, n_classes: int = 527):
         super().__init__()
@@ -96,7 +96,7 @@ class EfficientAT(PretrainedNet):
 
 
 class EfficientATBlock(nn.Module):
-    """Inverted residual: widen, filter each channel, squeeze and excite, narrow."""
+    """Inverted residual block with depthwise convolution and squeeze-and-excitation."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class EfficientATBlock(nn.Module):
         expanded: int,
         out: int,
         kernel: int,
-        stride: int,
+        stride: int | tuple[int, int],
         squeezes: bool,
         hardswish: bool,
     ):
@@ -118,7 +118,7 @@ class EfficientATBlock(nn.Module):
             layers.append(SqueezeExcitation(expanded))
         layers.append(conv(expanded, out, 1, 1, None))
         self.block = nn.Sequential(*layers)
-        self.is_residual = stride == 1 and channels == out
+        self.is_residual = stride in (1, (1, 1)) and channels == out
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out: torch.Tensor = self.block(x)
@@ -126,7 +126,7 @@ class EfficientATBlock(nn.Module):
 
 
 class SqueezeExcitation(nn.Module):
-    """Weights of the channels, from their means over time and frequency."""
+    """Squeeze-and-excitation: weights of the channels from their means over time and frequency."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -135,7 +135,7 @@ class SqueezeExcitation(nn.Module):
         layer.fc1 = nn.Linear(channels, squeezed)
         layer.fc2 = nn.Linear(squeezed, channels)
         layer.sigmoid = nn.Sigmoid()
-        # The official net has a list of them, one per dimension that is squeezed.
+        # The official network has a list, with one layer per squeezed dimension.
         self.conc_se_layers = nn.ModuleList([layer])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -148,7 +148,7 @@ def conv(
     channels: int,
     out: int,
     kernel: int,
-    stride: int,
+    stride: int | tuple[int, int],
     activation: type[nn.Module] | None,
     groups: int = 1,
 ) -> nn.Sequential:
@@ -161,7 +161,7 @@ def conv(
 
 
 def scaled(channels: float, width: float) -> int:
-    """Return a number of channels times the width, as a multiple of 8, not much below it."""
+    """Return a number of channels times the width, rounded to a multiple of 8."""
     exact = channels * width
     rounded = max(8, int(exact + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * exact else rounded

@@ -1,4 +1,4 @@
-"""A net for inference: normalisation folded, channels last, rows independent of their place."""
+"""Networks for inference: folded normalisation, channels last, results independent of the row."""
 
 from __future__ import annotations
 
@@ -21,27 +21,28 @@ ROWS = 8
 Made = TypeVar("Made")
 Fingerprint = tuple[tuple[int, int, Any], ...]
 
-# A net -> what was made of its weights, with their fingerprint. Lives as long as the net.
+# Maps a network to objects made from its weights, with the fingerprint of the weights. An entry
+# exists as long as the network.
 _made: WeakKeyDictionary[nn.Module, dict[Any, tuple[Fingerprint, Any]]] = WeakKeyDictionary()
 
 
 def inference_net(
     net: PretrainedNet, device: str, dtype: torch.dtype, *, fold_batch_norm: bool = True
 ) -> PretrainedNet:
-    """Return a fast copy of a net with its present weights; the net itself is left alone.
+    """Return a fast copy of a network with its current weights; the network is not changed.
 
-    Made once, and again after the weights have changed: it takes 0.1 s for "mn04_as", 1.2 s for
-    "panns_cnn14", where to see whether they have changed takes 0.4 to 3 ms.
+    The copy is cached until the weights change. Making it takes 0.1 s for "mn04_as" and 1.2 s for
+    "panns_cnn14"; checking for a change takes 0.4 to 3 ms.
     """
     key = (device, dtype, fold_batch_norm)
-    return _once(net, key, lambda: _make(net, device, dtype, fold_batch_norm))
+    return once(net, key, lambda: _make(net, device, dtype, fold_batch_norm))
 
 
 def weights_hash(net: nn.Module) -> str:
-    """Return the sha256 of a net's present weights.
+    """Return the sha256 of the current weights of a network.
 
-    Computed once, and again after they have changed: it takes 13 ms for "mn04_as", 0.5 s for
-    "panns_cnn14", and a cached embedder asks for it in each `fit` and `transform`.
+    The hash is cached until the weights change. Computing it takes 13 ms for "mn04_as" and 0.5 s
+    for "panns_cnn14", and a cached embedder needs it in each `fit` and `transform`.
     """
 
     def compute() -> str:
@@ -52,11 +53,11 @@ def weights_hash(net: nn.Module) -> str:
             made.update(np.ascontiguousarray(array).tobytes())
         return made.hexdigest()
 
-    return _once(net, "hash", compute)
+    return once(net, "hash", compute)
 
 
-def _once(net: nn.Module, key: Any, make: Callable[[], Made]) -> Made:
-    """Return what ``make`` makes of the present weights of a net, made before if possible."""
+def once(net: nn.Module, key: Any, make: Callable[[], Made]) -> Made:
+    """Return the result of ``make`` for the current weights of a network, from a cache."""
     made = _made.setdefault(net, {})
     state = fingerprint(net)
     if key not in made or made[key][0] != state:
@@ -65,9 +66,10 @@ def _once(net: nn.Module, key: Any, make: Callable[[], Made]) -> Made:
 
 
 def fingerprint(net: nn.Module) -> Fingerprint:
-    """Return what differs after any change of the weights: torch counts them."""
+    """Return a value that changes with the weights, from torch's counts of changes."""
     tensors = [*net.parameters(), *net.buffers()]
-    # Tensors made in inference mode are not counted: such weights may always have changed.
+    # Changes of tensors made in inference mode are not counted, so such weights are always taken as
+    # changed.
     counts = [object() if t.is_inference() else t._version for t in tensors]
     return tuple((id(t), t.data_ptr(), n) for t, n in zip(tensors, counts, strict=True))
 
@@ -81,7 +83,7 @@ def _make(
     if fold_batch_norm:
         fast.fold_batch_norm()
     fast = fast.to(device=device, dtype=dtype)
-    # torch states this form of ``to`` for tensors only.
+    # torch's type hints have this form of ``to`` for tensors only.
     fast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return fast
 
@@ -92,9 +94,10 @@ def _rewrite(module: nn.Module, fold_batch_norm: bool) -> None:
         if isinstance(child, nn.Sigmoid):
             setattr(module, name, SteadySigmoid())
         elif isinstance(child, (nn.ReLU, nn.ReLU6, nn.Hardswish)):
-            child.inplace = fold_batch_norm  # a hook on a layer must not see what comes after it
+            child.inplace = fold_batch_norm  # a hook must not see later in-place changes
     if fold_batch_norm and isinstance(module, nn.Sequential):
-        # An average over full windows commutes with the normalisation.
+        # An average pooling over full windows commutes with the normalisation, so it can be
+        # skipped.
         chain = [(n, c) for n, c in children if not isinstance(c, nn.AvgPool2d)]
         for (name, conv), (after, norm) in zip(chain, chain[1:], strict=False):
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
@@ -103,10 +106,10 @@ def _rewrite(module: nn.Module, fold_batch_norm: bool) -> None:
 
 
 class SteadySigmoid(nn.Module):
-    """A sigmoid that rounds alike in every row.
+    """A sigmoid whose rounding does not depend on the row.
 
-    The values after the last whole vector of a tensor are computed by another exponential, so there
-    must not be any: rows, whose length is a multiple of eight, are filled up to eight of them.
+    torch computes the values after the last whole SIMD vector of a tensor with another exponential.
+    To avoid such values, rows (whose length is a multiple of eight) are padded to eight rows.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

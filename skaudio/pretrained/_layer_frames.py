@@ -1,4 +1,4 @@
-"""The output of a layer as frames: which of its axes is time, and how long one step is."""
+"""The output of a layer as frames: its time axis, and the duration of a time step."""
 
 from __future__ import annotations
 
@@ -11,31 +11,33 @@ import torch
 
 from skaudio.pretrained._pretrained_net import PretrainedNet
 
-# Numbers of input frames that are tried: multiples of the strides of all networks.
+# Numbers of input frames for trial runs: multiples of the strides of all networks.
 SHORT, LONG = 256, 512
 
 
 class LayerTime(NamedTuple):
-    """The axis of time in the output of a layer, and how many input frames one step is."""
+    """The time axis in the output of a layer, and the number of input frames per time step."""
 
     axis: int
     stride: int
 
 
-# A network -> name of a layer -> its time.
+# Maps a network to a dictionary from names of layers to `LayerTime`.
 _known: WeakKeyDictionary[PretrainedNet, dict[Any, LayerTime]] = WeakKeyDictionary()
 
 
 def time_of_layer(
-    net: PretrainedNet, name: str | None, run: Callable[[torch.Tensor], torch.Tensor]
+    net: PretrainedNet, name: Any, run: Callable[[torch.Tensor], torch.Tensor]
 ) -> LayerTime:
-    """Find both by trial: time is the axis that is longer for a longer input.
+    """Find the time axis by two trial runs: it is the axis that is longer for a longer input.
 
     ``run`` returns the output of the layer for spectrograms.
     """
     known = _known.setdefault(net, {})
+    name = name if isinstance(name, str) or name is None else name[0]
     if name not in known:
-        lengths = [] if net.fixed or name is None else _shapes(net, run)
+        one_length = net.fixed and net.fills
+        lengths = [] if one_length or name is None else _shapes(net, run)
         changed = [i for i, (a, b) in enumerate(zip(*lengths, strict=False)) if a != b]
         if len(changed) != 1 or changed[0] == 0:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Official weights in a folder, for machines without a network."""
+"""Official weights in a folder, for machines without internet access."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from skaudio.pretrained._registry import find_file, find_model
 def download(names: str | Sequence[str], folder: str | os.PathLike[str]) -> list[Path]:
     """Copy the official weights of pretrained networks into a folder, for use on another machine.
 
-    Files in the data home of this machine are copied (never linked), others are downloaded; both
-    are checked as when a network is loaded. On the other machine, set ``SKAUDIO_DATA=folder`` or
-    pass ``data_home=folder``; ``SKAUDIO_OFFLINE=1`` forbids all downloads.
+    Files in the data home of this machine are copied; missing files are downloaded. All files are
+    checked as when a network is loaded. On the other machine, set ``SKAUDIO_DATA=folder`` or pass
+    ``data_home=folder``. ``SKAUDIO_OFFLINE=1`` forbids all downloads.
 
     Parameters
     ----------
     names : str or sequence of str
-        Networks, as `PretrainedEmbedder` and `AudioTagger` take them.
+        Names of networks, as in `PretrainedEmbedder` and `AudioTagger`.
     folder : str or path-like
-        A data home: the files are stored in its folder ``pretrained``. Created if necessary.
+        Data home, which is created if necessary. The files are stored in its folder ``pretrained``.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def download(names: str | Sequence[str], folder: str | os.PathLike[str]) -> list
     ConnectionError
         If a download fails, or ``SKAUDIO_OFFLINE`` is set and the file is not in the data home.
     ValueError
-        If there is no network of such a name, or a file is not the official one.
+        If a network of this name does not exist, or a file is not the official one.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def download(names: str | Sequence[str], folder: str | os.PathLike[str]) -> list
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file whole or not at all."""
+    """Copy a file so that an interrupted copy leaves no partial file."""
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.copy")
     with file_lock(target.with_name(f".{target.name}.lock")):

@@ -1,4 +1,4 @@
-"""What the PANNs share: front end, and the tables of it that their files hold."""
+"""Base class of the PANNs: the front end, and its tables in the files of weights."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ class PANN(PretrainedNet):
     )
     chunk_duration = 10.0
     chunk_hop = 10.0
-    min_samples = 9920  # 32 frames, which the net makes one of
+    min_samples = 9920  # 32 frames, which become one frame
 
     def __init__(self) -> None:
         super().__init__()
-        # The front end by convolution; it is computed by FFT here, and kept for the file's sake.
+        # The front end of the original is a convolution, whose weights are in the file. They are
+        # loaded, but the front end is computed by FFT.
         self.spectrogram_extractor: nn.Module = nn.Module()
         self.spectrogram_extractor.stft = nn.Module()
         for name, table in zip(("conv_real", "conv_imag"), _fourier_tables(), strict=True):

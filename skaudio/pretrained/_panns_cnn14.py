@@ -1,4 +1,4 @@
-"""PANNs Cnn14, and Cnn14_DecisionLevelMax, which decides by the frame."""
+"""PANNs Cnn14, and Cnn14_DecisionLevelMax, which classifies frames."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from skaudio.pretrained._panns import HOP_LENGTH, PANN
 from skaudio.pretrained._pretrained_net import Output
 
 CHANNELS = (1, 64, 128, 256, 512, 1024, 2048)
-# Frames of the spectrogram that the convolutions make one of.
+# Number of frames of the spectrogram per frame after the convolutions.
 POOLED = 32
 
 
@@ -57,9 +57,9 @@ class Cnn14(PANN):
 
 
 class Cnn14DecisionLevelMax(Cnn14):
-    """Cnn14 that classifies every 0.32 s; the decision for a recording is their maximum.
+    """Cnn14 that classifies every 0.32 s; the score of a recording is the maximum.
 
-    The embedding, which the authors do not define, is the mean over time of the hidden layer.
+    The authors define no embedding; here it is the mean of the hidden layer over time.
 
     Parameters
     ----------
@@ -75,13 +75,14 @@ class Cnn14DecisionLevelMax(Cnn14):
         x = functional.dropout(x, 0.5, self.training).transpose(1, 2)
         hidden = functional.relu(self.fc1(x))
         logits = self.fc_audioset(functional.dropout(hidden, 0.5, self.training)).transpose(1, 2)
-        # As the official net: each decision for its 32 frames, the last one for what remains.
+        # As in the official network: each decision is repeated for its 32 frames, and the last one
+        # for the remaining frames.
         source = (torch.arange(n_frames, device=x.device) // POOLED).clamp(max=logits.shape[2] - 1)
         return Output(hidden.mean(dim=1), logits.amax(dim=2), logits[:, :, source])
 
 
 class ConvBlock(nn.Module):
-    """Two convolutions, each normalised and rectified."""
+    """Two convolutions, each followed by batch normalisation and a rectifier."""
 
     def __init__(self, channels: int, out: int):
         super().__init__()
@@ -91,7 +92,7 @@ class ConvBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(out)
 
     def fold_batch_norm(self) -> None:
-        """Fold the normalisations into the convolutions."""
+        """Fold the batch normalisations into the convolutions."""
         for conv, norm in (("conv1", "bn1"), ("conv2", "bn2")):
             folded = fuse_conv_bn_eval(getattr(self, conv), getattr(self, norm))
             setattr(self, conv, folded)

@@ -1,4 +1,4 @@
-"""PANNs MobileNetV2: halving by averages after convolutions of stride 1."""
+"""PANNs MobileNetV2: average pooling after convolutions of stride 1 instead of stride 2."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch.nn import functional
 from skaudio.pretrained._panns import PANN
 from skaudio.pretrained._pretrained_net import Output
 
-# Factor of the hidden channels, channels, blocks, stride of the first.
+# Factor of the hidden channels, number of channels, number of blocks, stride of the first block.
 GROUPS = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -53,7 +53,7 @@ class MobileNetV2(PANN):
 
 
 class MobileNetBlock(nn.Module):
-    """Inverted residual: widen, filter each channel, average, narrow."""
+    """Inverted residual block with depthwise convolution and average pooling."""
 
     def __init__(self, channels: int, out: int, stride: int, factor: int):
         super().__init__()
@@ -69,11 +69,11 @@ class MobileNetBlock(nn.Module):
 
 
 def conv(channels: int, out: int, stride: int, groups: int = 1) -> list[nn.Module]:
-    """Return a 3 x 3 convolution, averaged, normalised, rectified."""
+    """Return a 3 x 3 convolution, average pooling, batch normalisation and a rectifier."""
     layer = nn.Conv2d(channels, out, 3, padding=1, groups=groups, bias=False)
     return [layer, nn.AvgPool2d(stride), nn.BatchNorm2d(out), nn.ReLU6()]
 
 
 def pointwise(channels: int, out: int) -> list[nn.Module]:
-    """Return a 1 x 1 convolution, normalised."""
+    """Return a 1 x 1 convolution and batch normalisation."""
     return [nn.Conv2d(channels, out, 1, bias=False), nn.BatchNorm2d(out)]

@@ -1,82 +1,84 @@
-"""PretrainedEmbedder: recordings to the features of a net that was trained on AudioSet."""
+"""PretrainedEmbedder: features of a network pretrained on AudioSet, or on voices."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
-from skaudio._validation import TEXT, Checked, check_length, choice, count
-from skaudio.audio import check_recordings
-from skaudio.frames import pack, scale_to_unit
-from skaudio.nets import recording_copy
-from skaudio.pretrained._chunk_stream import StreamParts
-from skaudio.pretrained._extraction import POOLS, in_order
+from skaudio._validation import Checked, choice, count
+from skaudio.pretrained._chunked_transformer import ChunkEmbedder
 from skaudio.pretrained._inference import inference_net
 from skaudio.pretrained._layer_frames import LayerTime, as_frames, time_of_layer
+from skaudio.pretrained._layer_outputs import LAYER, check_layers, layer_names, outputs_of
 from skaudio.pretrained._pretrained_net import PretrainedNet
 from skaudio.pretrained._pretrained_transformer import DTYPES, WEIGHTS, PretrainedTransformer
 from skaudio.pretrained._registry import find_model
 
 
-class PretrainedEmbedder(PretrainedTransformer):
-    """Turn recordings into features with a network that was trained on AudioSet.
+class PretrainedEmbedder(ChunkEmbedder, PretrainedTransformer):
+    """Compute features of recordings with a network pretrained on AudioSet, or on voices.
 
     Parameters
     ----------
     model : str, default="mn04_as"
-        Name of the net: "mn01_as", "mn02_as", "mn04_as", "mn05_as" and "mn10_as" are EfficientAT,
-        from the smallest to the largest; "yamnet"; "panns_mobilenetv2", "panns_cnn14" and
-        "panns_cnn14_decision_level_max"; "vggish".
+        Name of the network: "mn01_as", "mn02_as", "mn04_as", "mn05_as" or "mn10_as" (EfficientAT,
+        from the smallest to the largest), "yamnet", "panns_mobilenetv2", "panns_cnn14",
+        "panns_cnn14_decision_level_max", "vggish", "ced_tiny", "ced_mini", "frame_mn06" or
+        "frame_mn10"; "ge2e" or "redimnet_b2" for speakers.
     weights : path, sequence of paths or "random", default=None
-        None uses the official file in the folder ``pretrained`` of the data home, and downloads
-        it if it is missing. A path is that of a state dict as .pt, .pth, .npz or .h5. "random"
-        uses random weights, always the same ones, for tests and as a baseline.
+        Weights of the network. None: the official file in the folder ``pretrained`` of the data
+        home, which is downloaded if it is missing. A path: a file with a state dict (.pt, .pth,
+        .npz, .h5, .safetensors). "random": random weights, always the same ones, for tests.
     pooling : {"mean", "max", None}, default="mean"
-        How to pool the frames of a recording into one row. None returns them, an array
+        How to pool the frames of a recording into one row. None returns the frames, an array
         ``(n_features, n_frames)`` per recording.
-    layer : str, default=None
-        Name of the module of the network (``net_.named_modules()``) whose output is returned. None:
-        the embedding that the authors of the network use.
+    layer : str or sequence of str, default=None
+        Name of the module in ``net_.named_modules()`` whose output is returned. With several names,
+        their outputs are averaged over time and frequency, and concatenated. None: the embedding
+        that the authors of the network use.
     resolution : {"chunk", "layer"}, default="chunk"
-        "chunk": one frame per chunk, the output of ``layer`` averaged over time and frequency.
-        "layer": one frame per time step of ``layer``, with its channels in each frequency band as
-        features. In "mn04_as", "features.6" has steps of 0.08 s, "features.12" of 0.16 s.
+        Time resolution of frames. "chunk": one frame per chunk, the output of ``layer`` averaged
+        over time and frequency. "layer": one frame per time step of ``layer``, with its channels in
+        each frequency band as features. In "mn04_as", "features.6" has steps of 0.08 s,
+        "features.12" of 0.16 s.
     chunk_duration : float, "auto" or None, default="auto"
-        Length of a chunk in seconds. "auto" is the length that the network was trained with; None
-        uses the whole recording.
+        Length of a chunk in seconds. "auto" is the length with which the network was trained. None:
+        the whole recording is one chunk.
     chunk_hop : float or "auto", default="auto"
-        Seconds between the starts of successive chunks. "auto" is the network's own hop or, if
-        ``chunk_duration`` is a number, that number (no overlap).
+        Time between the starts of successive chunks in seconds. "auto" is the default of the
+        network or, if ``chunk_duration`` is a number, that number (no overlap).
     unit_norm : bool, default=False
-        Scale each row, or frame, to length 1, so that the nearest neighbours by euclidean distance
-        are those by cosine similarity.
+        Whether to scale each row (or frame) to length 1. Neighbours by euclidean distance are then
+        the same as neighbours by cosine similarity.
     on_error : {"raise", "nan"}, default="raise"
         "raise": raise one error that lists up to ten recordings that cannot be read (missing or
         damaged files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn.
     batch_size : int, default=None
-        Chunks per call of the net. None is 1 to 8 on the CPU, by their length, and 32 elsewhere.
+        Number of chunks per call of the network. None: 1 to 8 on the CPU, depending on the length
+        of chunks, and 32 on other devices.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Precision of the network; the front end is always in float32. "auto" is float32, so that
-        embeddings agree between machines.
+        Precision of the network. The front end is always computed in float32. "auto" is float32, so
+        that embeddings agree between machines.
     device : str, default="cpu"
         torch device to compute on, such as "cpu" or "cuda".
     model_params : dict, default=None
-        Parameters of the network's class, such as ``{"n_classes": 10}`` for fine-tuned weights.
+        Parameters of the class of the network, such as ``{"n_classes": 10}`` for fine-tuned
+        weights.
     data_home : path, default=None
-        Where downloaded files are kept, see :func:`skaudio.datasets.get_data_home`.
+        Folder of downloaded files. None: the folder that :func:`skaudio.datasets.get_data_home`
+        returns.
     verbose : int, default=0
-        Show a progress bar.
+        Whether to show a progress bar.
 
     Attributes
     ----------
     net_ : torch.nn.Module
-        The network. It can be fine-tuned: `transform` uses its current weights. Its
-        ``front_end`` turns waveforms into its input.
+        The network. It can be fine-tuned: `transform` uses its current weights. Its ``front_end``
+        computes its input from waveforms.
     n_features_in_ : int
-        Only where `fit` was given a 2-D array.
+        Number of columns of X; only set where `fit` was given a 2-D array.
 
     See Also
     --------
@@ -84,29 +86,31 @@ class PretrainedEmbedder(PretrainedTransformer):
 
     Notes
     -----
-    Nothing is learned in `fit`, and `transform` works without it.
+    Nothing is learned in `fit`; `transform` works without it.
 
-    A recording is cut into chunks that begin every ``chunk_hop`` seconds. For nets that take inputs
-    of any length the last chunk ends with the recording, up to half a hop sooner or later than the
-    others, and only what is shorter than the net's minimum is padded with zeros; for the others
-    the last chunk ends in zeros.
+    A recording is cut into chunks that begin every ``chunk_hop`` seconds. For networks with inputs
+    of any length, the last chunk ends with the recording, so it is up to half a hop shorter or
+    longer than the others; only chunks below the minimum length of the network are padded with
+    zeros. For networks with inputs of fixed length, the last chunk is padded with zeros.
 
-    On the CPU a recording's result is the same, bit for bit, whatever is computed with it; with
-    another ``batch_size`` or number of threads it differs by rounding.
+    On the CPU, the result of a recording does not depend on the other recordings, bit for bit. It
+    differs by rounding with another ``batch_size`` or number of threads.
 
     References
     ----------
     Schmid, Koutini & Widmer 2023, "Efficient large-scale audio tagging via transformer-to-CNN
     knowledge distillation" (EfficientAT). Plakal & Ellis 2020 (YAMNet). Kong et al. 2020,
     "PANNs: Large-scale pretrained audio neural networks for audio pattern recognition". Hershey et
-    al. 2017, "CNN architectures for large-scale audio classification" (VGGish).
+    al. 2017, "CNN architectures for large-scale audio classification" (VGGish). Wan et al. 2018,
+    "Generalized end-to-end loss for speaker verification" (GE2E). Yakovlev et al. 2024, "Reshape
+    dimensions network for speaker recognition" (ReDimNet).
 
     Examples
     --------
     >>> from skaudio.datasets import load_spoken_digits
     >>> from skaudio.pretrained import PretrainedEmbedder
     >>> digits = load_spoken_digits()
-    >>> embedder = PretrainedEmbedder("mn01_as", weights="random")  # without: downloads them
+    >>> embedder = PretrainedEmbedder("mn01_as", weights="random")  # default: official weights
     >>> embedder.fit_transform(digits.data[:3]).shape
     (3, 96)
     """
@@ -116,7 +120,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         "weights": WEIGHTS,
         "batch_size": count() | choice(None),
         "pooling": choice("mean", "max", None),
-        "layer": TEXT | choice(None),
+        "layer": LAYER,
         "resolution": choice("chunk", "layer"),
     }
 
@@ -126,7 +130,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         *,
         weights: Any = None,
         pooling: str | None = "mean",
-        layer: str | None = None,
+        layer: Any = None,
         resolution: str = "chunk",
         chunk_duration: Any = "auto",
         chunk_hop: Any = "auto",
@@ -155,69 +159,6 @@ class PretrainedEmbedder(PretrainedTransformer):
         self.data_home = data_home
         self.verbose = verbose
 
-    def transform(self, X: Any) -> Any:
-        """Embed recordings.
-
-        Parameters
-        ----------
-        X : sequence of recordings
-
-        Returns
-        -------
-        rows : ndarray of shape (n_recordings, n_features), float32
-            With ``pooling=None``, frames: ``(n_recordings, n_features, n_frames)``, or a 1-D
-            object array of ``(n_features, n_frames)`` if their numbers differ.
-        """
-        self._check()
-        recordings = check_recordings(self, X, reset=False, finite=False)
-        missing = [np.full(self._n_features(), np.nan, np.float32)]
-        call, hop = self._reading()
-        sequences = (
-            in_order(chunks, hop) if chunks else np.stack(missing, axis=1)
-            for chunks, _ in self._extract(recordings, call, fold=self.layer is None)
-        )
-        if self.pooling is None:
-            frames = pack(map(self._scaled, sequences), len(recordings))
-            return self._wrap(frames, recordings.index, self.get_feature_names_out)
-        pool = POOLS[self.pooling]
-        rows = np.stack([self._scaled(pool(s, axis=1)) for s in sequences])
-        return self._wrap(rows, recordings.index, self.get_feature_names_out, table=True)
-
-    def frame_times(self, n_frames: Any) -> np.ndarray:
-        """Return the times of the middles of frames, in seconds; those of ``pooling=None``.
-
-        Parameters
-        ----------
-        n_frames : int or ndarray of shape (..., n_frames)
-            Number of frames, or frames to count.
-
-        Returns
-        -------
-        times : ndarray of shape (n_frames,)
-            Of the middles of chunks. With ``resolution="layer"`` frames begin at 0; a network that
-            averages neighbours, rather than skipping some, is up to half a frame later.
-        """
-        if self.resolution == "layer":
-            step = self._layer_time().stride * self._net().front_end.hop_length
-            count = check_length("n_frames", n_frames)
-            return np.asarray(np.arange(count) * step / self.sample_rate)
-        times: np.ndarray = self.chunk_times(n_frames).mean(axis=1)
-        return times
-
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return the names of the features.
-
-        Parameters
-        ----------
-        input_features : ignored
-
-        Returns
-        -------
-        names : ndarray of str, of shape (n_features,)
-        """
-        prefix = type(self).__name__.lower()
-        return np.array([f"{prefix}{i}" for i in range(self._n_features())], dtype=object)
-
     def _n_features(self) -> int:
         net = self._net()
         if self.layer is None:
@@ -226,66 +167,44 @@ class PretrainedEmbedder(PretrainedTransformer):
             fast = inference_net(net, self.device, DTYPES[self.precision], fold_batch_norm=False)
             silence = np.zeros((1, round(net.chunk_duration * self.sample_rate)), np.float32)
             spectrum = net.front_end(silence).to(self.device, DTYPES[self.precision])
-            call = self._layer_frames if self.resolution == "layer" else self._features
+            call = self._steps if self.resolution == "layer" else self._vectors
             n_features: int = call(fast, spectrum).shape[1]
             return n_features
 
-    def _reading(self) -> tuple[Any, float]:
-        """Return what to read of the net, and the hop of chunks in frames, 0 for one per chunk."""
-        if self.resolution == "chunk":
-            return self._features, 0.0
-        net = self._net()
-        stride = self._layer_time().stride * net.front_end.hop_length
-        return self._layer_frames, self._chunking(net).hop / stride
-
-    def _stream_parts(self) -> StreamParts:
-        call, hop = self._reading()
-        return StreamParts(call, self.layer is None, hop, self._n_features(), self._scaled)
-
-    def _scaled(self, values: np.ndarray) -> np.ndarray:
-        return scale_to_unit(values, axis=0) if self.unit_norm else values
+    def _stride(self, net: PretrainedNet) -> float:
+        return self._layer_time().stride * net.front_end.hop_length
 
     def _check_net(self, net: PretrainedNet) -> None:
         super()._check_net(net)
-        self._layer(net)
+        if self.layer is not None:
+            check_layers(net, self.layer, "net_")
         if self.resolution == "layer":
             self._layer_time()
 
-    def _layer(self, net: PretrainedNet) -> Any:
-        modules = dict(net.named_modules())
-        if self.layer is not None and self.layer not in modules:
-            top = [name for name, _ in net.named_children()]
-            raise ValueError(
-                f"layer={self.layer!r}: {type(net).__name__} has no such module. Expected one of "
-                f"net_.named_modules(), which begin with {', '.join(map(repr, top))}."
-            )
-        return modules[self.layer or ""]
-
-    def _features(self, net: PretrainedNet, spectra: torch.Tensor) -> torch.Tensor:
-        """Run a net, and return its embedding or the mean of what one of its layers puts out."""
+    def _vectors(self, net: PretrainedNet, inputs: torch.Tensor) -> torch.Tensor:
+        """Run a network, and return its embedding or the mean outputs of its layers."""
         if self.layer is None:
-            embedding: torch.Tensor = net(spectra).embedding
+            embedding: torch.Tensor = net(inputs).embedding
             return embedding
-        out = self._output_of_layer(net, spectra)
-        return out.flatten(2).mean(dim=2) if out.ndim > 2 else out
+        check_layers(net, self.layer, "net_")
+        outputs = outputs_of(net, layer_names(self.layer), inputs)
+        return torch.cat([o.flatten(2).mean(dim=2) if o.ndim > 2 else o for o in outputs], dim=1)
 
     def _layer_time(self) -> LayerTime:
         net = self._net()
-        fast = inference_net(net, "cpu", torch.float32, fold_batch_norm=False)
-        return time_of_layer(net, self.layer, partial(self._output_of_layer, fast))
-
-    def _layer_frames(self, net: PretrainedNet, spectra: torch.Tensor) -> torch.Tensor:
-        """Run a net, and return the steps of one of its layers as frames."""
-        return as_frames(self._output_of_layer(net, spectra), self._layer_time().axis)
-
-    def _output_of_layer(self, net: PretrainedNet, spectra: torch.Tensor) -> torch.Tensor:
-        """Run a net, and return what ``layer`` puts out."""
-        outputs: list[Any] = []
-        recording_copy(net, self._layer(net), outputs.append)(spectra)
-        if not outputs or not isinstance(outputs[-1], torch.Tensor):
+        if len(layer_names(self.layer)) > 1:
             raise ValueError(
-                f"layer={self.layer!r} puts nothing out: expected a module through which the "
-                "net's forward goes."
+                f"resolution='layer' with layer={self.layer!r}: time steps of layers differ, "
+                "expected the name of one layer. resolution='chunk' takes several."
             )
-        last: torch.Tensor = outputs[-1]
-        return last
+        fast = inference_net(net, "cpu", torch.float32, fold_batch_norm=False)
+        return time_of_layer(net, self.layer, lambda x: self._output_of_layer(fast, x))
+
+    def _steps(self, net: PretrainedNet, inputs: torch.Tensor) -> torch.Tensor:
+        """Run a network, and return the time steps of one of its layers as frames."""
+        return as_frames(self._output_of_layer(net, inputs), self._layer_time().axis)
+
+    def _output_of_layer(self, net: PretrainedNet, inputs: torch.Tensor) -> torch.Tensor:
+        """Run a network, and return the output of ``layer``."""
+        check_layers(net, self.layer, "net_")
+        return outputs_of(net, layer_names(self.layer), inputs)[0]

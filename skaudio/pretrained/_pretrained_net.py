@@ -1,4 +1,4 @@
-"""What every pretrained net is: a module over log-mel spectrograms, and its front end."""
+"""Base classes of networks over chunks of recordings: a module, and its front end."""
 
 from __future__ import annotations
 
@@ -12,46 +12,68 @@ from torch import nn
 
 from skaudio.dsp import Analysis
 
+# Marks frames after the end of a recording: a level that no spectrogram has, exact in bfloat16.
+FILL = -1024.0
+
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """A log-mel analysis, with what some nets do before and after it.
+    """A log-mel analysis, with pre-emphasis, padding and scaling of some networks.
 
     Attributes
     ----------
     sample_rate : int
-        In Hz.
+        Sample rate in Hz.
     analysis : Analysis
     preemphasis : float
-        ``x[t] - preemphasis * x[t - 1]``, one sample shorter; 0 leaves the waveform alone.
+        Coefficient of ``x[t] - preemphasis * x[t - 1]``, which is one sample shorter. 0: no
+        pre-emphasis.
+    keeps_first : bool
+        Whether pre-emphasis keeps the length. The second sample then precedes the first.
     pad : int
-        Zeros at either end: a frame whose window is shorter than its transform begins with the
-        window, as in TensorFlow.
+        Number of zeros at either end. A frame whose window is shorter than its FFT then begins with
+        the window, as in TensorFlow.
+    margin : int
+        Number of samples beyond either end of a chunk that its frames see. Chunks are cut with
+        them.
+    margin_mode : {"constant", "reflect"}
+        What is there where a recording begins or ends: zeros, or the recording mirrored.
+    floor : float or None
+        Lowest value of the log-mel spectrogram; lower values are raised to it.
     shift, scale : float
         The result is ``(log_mel + shift) / scale``.
+    subtract_mean : bool
+        Whether to subtract the mean of each band over time.
     """
 
     sample_rate: int
     analysis: Analysis
     preemphasis: float = 0.0
+    keeps_first: bool = False
     pad: int = 0
+    margin: int = 0
+    margin_mode: str = "constant"
+    floor: float | None = None
     shift: float = 0.0
     scale: float = 1.0
+    subtract_mean: bool = False
 
     @property
     def hop_length(self) -> int:
-        """Samples from frame to frame."""
+        """Number of samples between successive frames."""
         return self.analysis.framing.hop_length
 
     def encode(self, waveform: np.ndarray, warp_factor: float = 1.0) -> np.ndarray:
-        """Return the log-mel spectrogram (n_mels, n_frames) of one waveform; releases the GIL.
+        """Return the log-mel spectrogram (n_mels, n_frames) of one chunk; releases the GIL.
 
         ``warp_factor`` is the vocal-tract warp factor of VTLP.
         """
         frames = self.analysis.encode(self._prepare(waveform), warp_factor)
+        if self.floor is not None:
+            frames = np.maximum(frames, np.float32(self.floor))
         if self.shift or self.scale != 1.0:
             frames = (frames + np.float32(self.shift)) / np.float32(self.scale)
-        return frames
+        return frames - frames.mean(axis=1, keepdims=True) if self.subtract_mean else frames
 
     def __call__(
         self, waveforms: Iterable[Any], device: str | torch.device = "cpu"
@@ -61,35 +83,44 @@ class FrontEnd:
         Parameters
         ----------
         waveforms : array or tensor of shape (n, n_samples)
-            At `sample_rate`.
+            Waveforms at `sample_rate`.
         device : str or torch.device
-            Where to compute.
+            Device to compute on.
 
         Returns
         -------
         log_mel : Tensor
-            What the net's ``forward`` takes.
+            Input of the network's ``forward``.
         """
-        rows = [self._prepare(np.asarray(w, dtype=np.float32)) for w in waveforms]
+        rows = [self._prepare(self._widened(np.asarray(w, np.float32))) for w in waveforms]
         frames = torch.stack(self.analysis.encode_batch(rows, device=device))
-        return (frames + self.shift) / self.scale
+        if self.floor is not None:
+            frames = frames.clamp(min=self.floor)
+        frames = (frames + self.shift) / self.scale
+        return frames - frames.mean(dim=2, keepdim=True) if self.subtract_mean else frames
+
+    def _widened(self, waveform: np.ndarray) -> np.ndarray:
+        mode: Any = self.margin_mode
+        return np.pad(waveform, self.margin, mode) if self.margin else waveform
 
     def _prepare(self, waveform: np.ndarray) -> np.ndarray:
+        if self.keeps_first:
+            waveform = np.concatenate([waveform[1:2], waveform])
         if self.preemphasis:
             waveform = waveform[1:] - np.float32(self.preemphasis) * waveform[:-1]
         return np.pad(waveform, self.pad) if self.pad else waveform
 
 
 class Output(NamedTuple):
-    """What a net makes of a batch of log-mel spectrograms.
+    """Output of a network for a batch of log-mel spectrograms.
 
     Attributes
     ----------
     embedding : Tensor of shape (n, n_features)
     logits : Tensor of shape (n, n_classes) or None
-        Before the sigmoid; None for a net without classes.
+        Values before the sigmoid. None for a network without classes.
     frame_logits : Tensor of shape (n, n_classes, n_frames) or None
-        Of a net that decides by the frame.
+        Logits of frames. None for a network that does not classify frames.
     """
 
     embedding: torch.Tensor
@@ -97,48 +128,95 @@ class Output(NamedTuple):
     frame_logits: torch.Tensor | None = None
 
 
-class PretrainedNet(nn.Module):
-    """A net over log-mel spectrograms ``(n, n_mels, n_frames)``, with its front end.
+class ChunkNet(nn.Module):
+    """A network over chunks: a front end, and a module over batches of its results.
 
     Attributes
     ----------
     front_end : FrontEnd
-        Waveforms to log-mel spectrograms.
-    n_features, n_classes : int
-        Sizes of the embedding and of the output; 0 classes for a net that has none.
+        Any object with ``sample_rate`` in Hz and ``encode(waveform, warp_factor)``, which returns
+        an array whose last axis is time. ``margin`` and ``margin_mode``, where it has them, are
+        those of `Chunking`.
     chunk_duration, chunk_hop : float
-        How recordings are cut by default, in seconds.
+        Default length and hop of chunks, in seconds.
     fixed : bool
-        The net takes chunks of one length only, which end in zeros where a recording ends.
+        Whether the network takes chunks of one length, or none that are longer.
+    fills : bool
+        If ``fixed``: whether the last chunk is padded with zeros; otherwise it is shorter, and the
+        front end or the network pads.
+    filled_frames : int
+        Chunks of fewer frames, except for the first of a recording, are padded with frames of
+        `FILL`, which the network replaces.
+    coverage : float
+        If ``fixed``: the last chunk is left out if the recording covers a smaller share of it,
+        unless it is the only one.
+    level : float or None
+        Level in dB relative to full scale to which quieter recordings are amplified.
     min_samples : int
-        The shortest input; shorter recordings are followed by zeros.
-    frame_duration : float or None
-        Seconds between the frames of ``Output.frame_logits``.
+        Length of the shortest input. Shorter recordings are padded with zeros.
+    one_by_one : bool
+        Whether a batch on the CPU has one chunk if ``batch_size`` is None, because rounding of a
+        row may depend on its place in the batch.
     """
 
-    front_end: ClassVar[FrontEnd]
+    front_end: Any
+    chunk_duration: float
+    chunk_hop: float
+    fixed: bool = False
+    fills: bool = True
+    filled_frames: int = 0
+    coverage: float = 0.0
+    level: float | None = None
+    min_samples: int = 1
+    one_by_one: bool = False
+
+    @property
+    def called(self) -> str:
+        """The name of the network, for messages."""
+        return type(self).__name__
+
+    @property
+    def place(self) -> tuple[torch.device, torch.dtype]:
+        """Device of the module, and type of its input."""
+        like = next(self.parameters())
+        return like.device, like.dtype
+
+
+class PretrainedNet(ChunkNet):
+    """A network over log-mel spectrograms ``(n, n_mels, n_frames)``, with its front end.
+
+    Attributes
+    ----------
+    front_end : FrontEnd
+        Computes log-mel spectrograms from waveforms.
+    n_features, n_classes : int
+        Sizes of the embedding and of the output. 0 classes: the network has only an embedding.
+    frame_start : float
+        Time of the centre of the first frame of ``Output.frame_logits`` in seconds.
+    frame_duration : float or None
+        Time between the frames of ``Output.frame_logits`` in seconds.
+    """
+
+    front_end: FrontEnd
     n_features: int
     n_classes: int
-    chunk_duration: ClassVar[float]
-    chunk_hop: ClassVar[float]
-    fixed: ClassVar[bool] = False
-    min_samples: ClassVar[int] = 1
     frame_duration: ClassVar[float | None] = None
-    # What `weights_source` returned when the weights were loaded.
+    frame_start: ClassVar[float] = 0.0
+    # Value of `weights_source` when the weights were loaded.
     weights_source: tuple[Any, ...] = ()
 
     def convert(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return the tensors of an official file under the names of ``state_dict``."""
+        """Convert the tensors of an official file to the names of ``state_dict``."""
         return dict(tensors)
 
     def reset(self) -> None:
-        """Draw weights that keep the signal's size from layer to layer, from torch's generator."""
+        """Draw random weights that keep the scale of the signal from layer to layer."""
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 nn.init.kaiming_normal_(module.weight)
 
     def fold_batch_norm(self) -> None:
-        """Fold what the general way, a convolution before its normalisation, does not reach."""
+        """Fold batch normalisations that do not directly follow a convolution; none by default."""
 
     def forward(self, x: torch.Tensor) -> Output:
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""The pretrained nets by name: what to build, where its weights are, and loading them."""
+"""The weights of the pretrained networks: finding, downloading and loading them."""
 
 from __future__ import annotations
 
@@ -6,139 +6,25 @@ import difflib
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import torch
 
 from skaudio._files import fetch_file, file_hash, file_state, get_data_home
 from skaudio._state import seeded
-from skaudio.pretrained._efficientat import EfficientAT
-from skaudio.pretrained._panns_cnn14 import Cnn14, Cnn14DecisionLevelMax
-from skaudio.pretrained._panns_mobilenetv2 import MobileNetV2
+from skaudio.pretrained._model_table import MODELS, Model, WeightsFile
 from skaudio.pretrained._pretrained_net import PretrainedNet
-from skaudio.pretrained._vggish import VGGish
 from skaudio.pretrained._weights import read_tensors
-from skaudio.pretrained._yamnet import YAMNet
 
 RANDOM = "random"
-# In bytes; the largest official file has a third of it.
+# Largest size of a file in bytes. The largest official file has a third of it.
 LARGEST_FILE = 1 << 30
 
 
-@dataclass(frozen=True)
-class WeightsFile:
-    """A file of weights as its authors publish it.
-
-    Attributes
-    ----------
-    name : str
-        Its name in the folder ``pretrained`` of the data home.
-    url : str
-    size : int or None
-        In bytes, where it is stated.
-    known_hash : str or None
-        With its kind, "sha256:..." or "md5:..."; None where nobody has stated one: a hash that was
-        not computed is not written down.
-    """
-
-    name: str
-    url: str
-    size: int | None = None
-    known_hash: str | None = None
-
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        """Where else it may come from: GitHub keeps the files of releases on other hosts."""
-        return ("githubusercontent.com",) if "://github.com/" in self.url else ()
-
-
-@dataclass(frozen=True)
-class Model:
-    """A pretrained net: its class and parameters, its files, its labels, its licence."""
-
-    net: type[PretrainedNet]
-    files: tuple[WeightsFile, ...]
-    licence: str
-    params: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    labels: str | None = "audioset"
-    # Files that are needed only with this parameter of the net.
-    extras: Mapping[str, WeightsFile] = field(default_factory=lambda: MappingProxyType({}))
-
-
-def efficientat(width: float, file: str, size: int, known_hash: str | None = None) -> Model:
-    """Return an entry of EfficientAT."""
-    url = f"https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/{file}"
-    files = (WeightsFile(file, url, size, known_hash),)
-    return Model(EfficientAT, files, "MIT", {"width": width})
-
-
-def pann(net: type[PretrainedNet], score: str, **facts: Any) -> Model:
-    """Return an entry of PANNs."""
-    file = f"{score}.pth"
-    url = f"https://zenodo.org/record/3987831/files/{file.replace('=', '%3D')}"
-    return Model(net, (WeightsFile(file, url, **facts),), "CC BY 4.0")
-
-
-TORCHVGGISH = "https://github.com/harritaylor/torchvggish/releases/download/v0.1"
-
-MODELS: dict[str, Model] = {
-    "mn01_as": efficientat(0.1, "mn01_as_mAP_298.pt", 612421),
-    "mn02_as": efficientat(0.2, "mn02_as_mAP_378.pt", 1432101),
-    "mn04_as": efficientat(
-        0.4,
-        "mn04_as_mAP_432.pt",
-        4066513,
-        "sha256:899a8c6217063f6941793102a2780b3dd788ab11fce468d9cf5f0577c453321c",
-    ),
-    "mn05_as": efficientat(0.5, "mn05_as_mAP_443.pt", 5878097),
-    "mn10_as": efficientat(
-        1.0,
-        "mn10_as_mAP_471.pt",
-        19708753,
-        "sha256:0bd7dc2443af498c289a2e739f02ebb515d6aa3fd3ab9db539c86123ae368a4e",
-    ),
-    "yamnet": Model(
-        YAMNet,
-        (
-            WeightsFile(
-                "yamnet.h5",
-                "https://storage.googleapis.com/audioset/yamnet.h5",
-                15296092,
-                "sha256:13c3308955bbfaef262f175ac9c40e47b134573a93984f009220dd7cc12a1744",
-            ),
-        ),
-        "Apache-2.0",
-        labels="yamnet",
-    ),
-    "panns_mobilenetv2": pann(MobileNetV2, "MobileNetV2_mAP=0.383"),
-    "panns_cnn14": pann(
-        Cnn14, "Cnn14_mAP=0.431", size=327428481, known_hash="md5:541141fa2ee191a88f24a3219fff024e"
-    ),
-    "panns_cnn14_decision_level_max": pann(
-        Cnn14DecisionLevelMax,
-        "Cnn14_DecisionLevelMax_mAP=0.385",
-        known_hash="md5:70539c43c18b6a289b3199c503a82c5a",
-    ),
-    "vggish": Model(
-        VGGish,
-        (WeightsFile("vggish-10086976.pth", f"{TORCHVGGISH}/vggish-10086976.pth"),),
-        "Apache-2.0",
-        labels=None,
-        extras={
-            "pca": WeightsFile(
-                "vggish_pca_params-970ea276.pth", f"{TORCHVGGISH}/vggish_pca_params-970ea276.pth"
-            )
-        },
-    ),
-}
-
-
 def find_model(name: Any) -> Model:
-    """Return the entry of a name, or say which name may have been meant."""
+    """Return the entry of a name; the error for an unknown name suggests a similar one."""
     if isinstance(name, str) and name in MODELS:
         return MODELS[name]
     near = difflib.get_close_matches(str(name), MODELS, n=1, cutoff=0.3)
@@ -147,16 +33,16 @@ def find_model(name: Any) -> Model:
 
 
 def find_weights(name: str, weights: Any, model_params: Any, data_home: Any) -> tuple[Path, ...]:
-    """Return the files that hold a model's weights, downloading what is missing.
+    """Return the files with the weights of a model; download missing files.
 
     Parameters
     ----------
     name : str
-        Of the model.
+        Name of the model.
     weights : path, sequence of paths or None
-        Named files are taken as they are; None looks into the data home.
+        Given files are used as they are. None: the official files in the data home.
     model_params : dict or None
-        Parameters of the net that may ask for more files.
+        Parameters of the network; some need further files.
     data_home : path or None
     """
     if weights is not None:
@@ -211,11 +97,11 @@ def find_file(name: str, model: Model, file: WeightsFile, folder: Path) -> Path:
 
 
 def load_net(name: str, weights: Any, model_params: Any, data_home: Any) -> PretrainedNet:
-    """Build a model's net and load its weights; a new module each time, in evaluation mode."""
+    """Build the network of a model and load its weights; return a new module in evaluation mode."""
     model = find_model(name)
     params = {**model.params, **(model_params or {})}
     random = isinstance(weights, str) and weights == RANDOM
-    # Building draws random weights: the global generator is left as it was.
+    # Building the network draws random weights. The global generator must not change.
     with seeded(0):
         try:
             net = model.net(**params)
@@ -233,7 +119,7 @@ def load_net(name: str, weights: Any, model_params: Any, data_home: Any) -> Pret
 
 
 def _is_official(path: Path) -> bool:
-    """Return whether a file is one of the official ones: by hash, or by name if none is known."""
+    """Return whether a file is official: by its hash, or by its name if no hash is known."""
     files = [f for model in MODELS.values() for f in (*model.files, *model.extras.values())]
     for file in files:
         kind, _, expected = (file.known_hash or "").partition(":")
@@ -247,7 +133,7 @@ def _set_weights(
 ) -> None:
     where = " and ".join(str(path) for path in paths)
     own = net.state_dict()
-    # Counters that evaluation does not use; files written by other tools leave them out.
+    # Counters (num_batches_tracked) are not used in evaluation, and some tools do not store them.
     missing = [k for k in own if k not in state and not k.endswith("num_batches_tracked")]
     strange = [k for k in state if k not in own]
     shapes = [k for k in own if k in state and state[k].shape != own[k].shape]
@@ -271,13 +157,13 @@ def _set_weights(
 def shared_net(
     name: str, params: tuple[Any, ...], random: bool, stamps: tuple[Any, ...]
 ) -> PretrainedNet:
-    """Return a net that is not to be changed, loaded once per process and version of its files."""
+    """Return a network, which must not be changed; it is loaded once per version of its files."""
     weights = RANDOM if random else [path for path, *_ in stamps]
     return load_net(name, weights, dict(params), None)
 
 
 def weights_source(name: str, weights: Any, model_params: Any, data_home: Any) -> tuple[Any, ...]:
-    """Return what determines a net: its name, its parameters, and the state of its files."""
+    """Return a key of a network: its name, its parameters and the state of its files."""
     random = isinstance(weights, str) and weights == RANDOM
     find_model(name)
     paths = () if random else find_weights(name, weights, model_params, data_home)

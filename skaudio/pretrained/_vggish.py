@@ -1,4 +1,4 @@
-"""VGGish: a VGG over log-mel patches of 0.96 s, 128 features each."""
+"""VGGish: a VGG network over log-mel patches of 0.96 s, with 128 features each."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from skaudio.pretrained._pretrained_net import FrontEnd, Output, PretrainedNet
 
 # Channels of the convolutions; None halves time and frequency.
 LAYERS = (64, None, 128, None, 256, 256, None, 512, 512, None)
-# Range of the whitened features that is kept, and quantised to 8 bits.
+# Whitened features are clipped to +-CLIP and quantised to 8 bits.
 CLIP = 2.0
 
 
 class VGGish(PretrainedNet):
-    """VGG over 64 mel bands, trained on YouTube-8M's predecessor: 128 features every 0.96 s.
+    """VGG network over 64 mel bands: 128 features every 0.96 s.
 
-    Hershey et al. 2017, "CNN architectures for large-scale audio classification"; the layout of
-    the state dict is that of the port ``harritaylor/torchvggish``. It has no classes.
+    Hershey et al. 2017, "CNN architectures for large-scale audio classification"; trained on a
+    predecessor of YouTube-8M. The state dict is that of the port ``harritaylor/torchvggish``. The
+    network has no classes.
 
     Parameters
     ----------
     relu : bool, default=True
-        Rectify the embedding, as the port does. Google's own is not rectified.
+        Whether to rectify the embedding, as the port does. Google's original does not.
     pca : bool, default=False
-        Whiten, clip to +-2 and quantise to the integers 0 to 255, as the features published with
-        AudioSet are. Needs the port's second file.
+        Whether to whiten the embedding, clip it to +-2 and quantise it to integers from 0 to 255,
+        as in the features published with AudioSet. This needs the second file of the port.
     """
 
     front_end = FrontEnd(
@@ -81,7 +82,7 @@ class VGGish(PretrainedNet):
 
 
 class Whitening(nn.Module):
-    """Principal components of unit variance, clipped, as integers of 8 bits."""
+    """Principal components of unit variance, clipped and quantised to 8 bits."""
 
     pca_eigen_vectors: torch.Tensor
     pca_means: torch.Tensor

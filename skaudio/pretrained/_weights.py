@@ -1,4 +1,4 @@
-"""Reading files of weights without running anything in them: torch's, npz, HDF5."""
+"""Read files of weights (torch, npz, HDF5, safetensors) without running code in them."""
 
 from __future__ import annotations
 
@@ -13,41 +13,45 @@ import numpy as np
 import torch
 
 from skaudio._state import building, muted
+from skaudio.pretrained._safetensors import is_safetensors, read_safetensors
 
-# What torch.save writes.
+# Pickle protocol of torch.save.
 TORCH_PROTOCOL = 2
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
-# What torch writes since 1.6 is a zip archive; a pickle before.
+# First bytes of files of torch: a zip archive since version 1.6, a pickle before.
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"
-# What a file may unpack to, in bytes: some, and a multiple of its size. Weights hardly compress.
+# A file may unpack to SOME bytes plus TIMES its size. Weights are hardly compressible, so more is
+# suspicious.
 SOME, TIMES = 64 << 20, 8
 
 
 def read_tensors(path: Path, *, legacy: Callable[[Path], bool] | None = None) -> dict[str, Any]:
-    """Return the tensors in a file by name: npz, HDF5, or what ``torch.save`` makes.
+    """Return the tensors in a file by name: npz, HDF5, safetensors, or written by ``torch.save``.
 
-    Nothing in the file is run: a pickle that holds more than tensors is refused.
+    No code in the file is run: a pickle that contains more than tensors is refused.
 
     Parameters
     ----------
     path : Path
     legacy : callable, default=None
-        Called with the path of a file as torch wrote it before 1.6, says whether to read it.
-        None: such files are refused.
+        Function of the path of a file written by torch before version 1.6; returns whether to read
+        it. None: such files are refused.
 
     Raises
     ------
     ValueError
-        Naming the file, if it is damaged in whatever way, announces much more than its size can
-        hold, holds no state dict, or anything but plain finite tensors.
+        If the file is damaged, if it claims to contain more data than its size allows, or if it is
+        not a state dict of finite tensors. The message names the file.
     OSError
-        If there is no such file, or it may not be read.
+        If the file does not exist or cannot be read.
     """
     with path.open("rb") as file:
-        magic = file.read(len(HDF5))
-    if magic == HDF5:
+        magic = file.read(2 * len(HDF5))
+    if magic.startswith(HDF5):
         tensors = _read_hdf5(path)
+    elif is_safetensors(magic, path.stat().st_size):
+        tensors = read_safetensors(path)
     elif _is_npz(path):
         tensors = _read_npz(path)
     elif not magic.startswith(ZIP) and not (legacy and legacy(path)):
@@ -63,8 +67,8 @@ def read_tensors(path: Path, *, legacy: Callable[[Path], bool] | None = None) ->
 def _refuse_legacy(path: Path, magic: bytes) -> None:
     if not magic.startswith(PICKLE):
         raise ValueError(
-            f"{path} cannot be read as weights (it begins with {magic!r}): expected .pt or .pth "
-            "with a state dict, .npz or .h5. Was its download interrupted?"
+            f"{path} cannot be read as weights (it begins with {magic[:8]!r}): expected .pt or "
+            ".pth with a state dict, .npz, .h5 or .safetensors. Was its download interrupted?"
         )
     raise ValueError(
         f"{path} was refused: it is a pickle, as torch wrote it before version 1.6, and no "
@@ -83,7 +87,7 @@ def _check_size(path: Path, n_bytes: int) -> None:
 
 
 def _check_tensor(path: Path, name: str, tensor: torch.Tensor) -> None:
-    """Raise an error for what is no array of finite numbers."""
+    """Raise an error for a tensor that is not an array of finite numbers."""
     plain = tensor.layout == torch.strided and tensor.device.type == "cpu"
     if not plain or tensor.is_nested or tensor.is_quantized or tensor.is_complex():
         kind = str(tensor.dtype if tensor.layout == torch.strided else tensor.layout)
@@ -91,7 +95,7 @@ def _check_tensor(path: Path, name: str, tensor: torch.Tensor) -> None:
             f"{path}: {name} is of a kind that no network here has ({kind}, {tensor.device}), "
             "expected plain numbers on the CPU."
         )
-    # Types of 8 bits cannot say which of their values are finite.
+    # torch.isfinite does not support floats of 8 bits.
     values = tensor.float() if tensor.element_size() == 1 else tensor
     if tensor.is_floating_point() and not torch.isfinite(values).all():
         raise ValueError(
@@ -101,7 +105,7 @@ def _check_tensor(path: Path, name: str, tensor: torch.Tensor) -> None:
 
 
 def _check_zip(path: Path) -> None:
-    """Raise an error for a zip archive that would unpack to more than its size makes likely."""
+    """Raise an error for a zip archive that would unpack to too many bytes for its size."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             _check_size(path, sum(entry.file_size for entry in archive.infolist()))
@@ -113,12 +117,12 @@ def _is_npz(path: Path) -> bool:
             return False
         with zipfile.ZipFile(path) as archive:
             return all(name.endswith(".npy") for name in archive.namelist())
-    except Exception:  # a damaged directory: whoever reads the file says so
+    except Exception:  # damaged: the error is raised on reading
         return False
 
 
 def _protocol(path: Path) -> int:
-    """Return the protocol of the first pickle in a file of torch's; -1 if there is none."""
+    """Return the protocol of the first pickle in a file of torch, or -1 if there is none."""
     with contextlib.ExitStack() as stack:
         file: Any = stack.enter_context(path.open("rb"))
         if zipfile.is_zipfile(file):
@@ -136,7 +140,7 @@ def _protocol(path: Path) -> int:
 def _read_torch(path: Path) -> dict[str, torch.Tensor]:
     try:
         _check_zip(path)
-        # torch warns of other protocols than its own, before it refuses a file or reads it.
+        # torch warns about pickle protocols other than its own, before it reads or refuses a file.
         quiet = contextlib.nullcontext() if _protocol(path) == TORCH_PROTOCOL else muted()
         with building(NUMBERS), quiet:
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -152,8 +156,8 @@ def _read_torch(path: Path) -> dict[str, torch.Tensor]:
             f"{path} cannot be read as weights ({str(error).partition(chr(10))[0]}): expected .pt "
             "or .pth with a state dict, .npz or .h5. Was its download interrupted?"
         ) from error
-    # PANNs and many training loops keep the weights beside other things.
-    for key in ("model", "state_dict"):
+    # PANNs and many training loops store the weights in a dictionary with other items.
+    for key in ("model", "state_dict", "model_state"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if not isinstance(content, Mapping):
@@ -167,8 +171,8 @@ def _read_torch(path: Path) -> dict[str, torch.Tensor]:
     }
 
 
-# Arrays and numbers of numpy, which some official files keep beside the weights: what makes them,
-# under the names of numpy 1 and 2.
+# Functions that build numpy arrays and numbers, which some official files contain besides the
+# weights; under their names in numpy 1 and 2.
 _MAKERS = {"_reconstruct": np.zeros(0).__reduce__()[0], "scalar": np.float64(0).__reduce__()[0]}
 NUMBERS: list[Any] = [
     *(

@@ -1,4 +1,4 @@
-"""YAMNet: MobileNet over log-mel patches of 0.96 s."""
+"""YAMNet: a MobileNet over log-mel patches of 0.96 s."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LAYERS = (
     (1024, 2),
     (1024, 1),
 )
-EPS = 1e-4  # of the batch normalisation
+EPS = 1e-4  # eps of the batch normalisation
 
 # layer2/depthwise_conv/layer2/depthwise_conv/depthwise_kernel:0, logits/logits/kernel:0 ...
 KERAS = re.compile(
@@ -44,9 +44,9 @@ FOLDED = re.compile(r"(?P<layer>layer\d+/(?:depthwise_|pointwise_)?conv|logits)/
 class YAMNet(PretrainedNet):
     """MobileNet 1 over 64 mel bands: 521 classes of AudioSet every 0.48 s.
 
-    Plakal & Ellis, https://github.com/tensorflow/models/tree/master/research/audioset/yamnet.
-    Reads the official ``yamnet.h5``, the state dict of the port ``w-hc/torch_audioset``, and arrays
-    with the normalisation folded in.
+    Plakal & Ellis, https://github.com/tensorflow/models/tree/master/research/audioset/yamnet. The
+    weights can be the official ``yamnet.h5``, the state dict of the port ``w-hc/torch_audioset``,
+    or arrays with folded batch normalisation.
 
     Parameters
     ----------
@@ -100,10 +100,10 @@ class YAMNet(PretrainedNet):
 
 
 def conv(channels: int, out: int, kernel: int, stride: int, groups: int = 1) -> nn.Sequential:
-    """Return a convolution padded as TensorFlow pads even sizes, normalised, rectified."""
+    """Return a convolution with TensorFlow's padding, batch normalisation and a rectifier."""
     parts: dict[str, nn.Module] = {}
     padding = kernel // 2
-    if stride == 2:  # one more at the bottom and on the right, none at the top and on the left
+    if stride == 2:  # TensorFlow pads at the bottom and on the right
         parts["pad"], padding = nn.ZeroPad2d((0, 1, 0, 1)), 0
     parts["conv"] = nn.Conv2d(channels, out, kernel, stride, padding, groups=groups, bias=False)
     parts["bn"] = nn.BatchNorm2d(out, eps=EPS)
@@ -112,7 +112,7 @@ def conv(channels: int, out: int, kernel: int, stride: int, groups: int = 1) -> 
 
 
 def _module_name(layer: str) -> str:
-    """Map layer1/conv, layer2/depthwise_conv, logits to names of modules."""
+    """Map names of layers (layer1/conv, layer2/depthwise_conv, logits) to names of modules."""
     if layer in ("logits", "dense"):
         return "classifier"
     number, _, kind = layer.partition("/")
@@ -140,13 +140,13 @@ def _from_keras(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         else:
             name = names[what]
         state[f"{module}.{name}"] = value.contiguous()
-        if what == "beta":  # the official net has no scale
+        if what == "beta":  # the official network has no scale
             state[f"{module}.bn.weight"] = torch.ones_like(value)
     return state
 
 
 def _from_folded(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Give folded convolutions a normalisation that does nothing but add their bias."""
+    """Give folded convolutions a batch normalisation that only adds their bias."""
     state = {}
     for key, value in tensors.items():
         match = FOLDED.search(key)

@@ -8,67 +8,69 @@ from collections.abc import Callable
 from typing import Any
 
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
 from skaudio._validation import check_choice, check_count, constraints_of
 from skaudio.augmentation import VTLP, DynamicRange, RandomSegment, Speed
 from skaudio.classifiers import LeNetClassifier
 from skaudio.detectors import EventDetector
-from skaudio.embedders import SiameseEmbedder
+from skaudio.embedders import WCCN, SiameseEmbedder
 from skaudio.encoders import MelSpectrogram
+from skaudio.pooling import FramePooling
 from skaudio.pretrained import PretrainedEmbedder
 
-# The model of AudioSet that pretrained=True stands for.
-PRETRAINED = "mn04_as"
-# Tasks for which networks pretrained on AudioSet are better than training from scratch.
+# The networks of pretrained=True. No network for speech is among those of skaudio.
+PRETRAINED = {"voices": "ge2e", "environment": "mn04_as", "events": "mn04_as"}
+# Tasks for which a pretrained network is better than training from scratch on all data measured.
 USES_PRETRAINED = ("environment", "events")
-# Recordings for which the numbers of epochs below were chosen.
+# Number of training recordings for which the numbers of epochs below were chosen.
 USUAL = 1500
-# Up to so many, words are augmented: a gain was measured with 400, a loss with 1500.
+# Words are augmented up to this number of recordings: augmentation increased accuracy with 400
+# recordings and decreased it with 1500.
 AUGMENTED = 800
-# Up to so many, batches are smaller.
+# Batches are smaller up to this number of recordings.
 FEW = 120
 
 
 def recipe(task: str, n_recordings: int | None = None, pretrained: bool | str | None = None) -> Any:
     """Return an unfitted estimator for a task, with the settings measured in this project.
 
-    Nothing is read, downloaded or trained here. The result is made of scikit-learn's and skaudio's
-    estimators: print it to see every setting, and change any by ``set_params``.
+    Nothing is read, downloaded or trained by this function. The result consists of estimators of
+    scikit-learn and skaudio: print it to see the settings, and change them with ``set_params``.
 
     Parameters
     ----------
     task : {"words", "voices", "environment", "events"}
-        - "words": what is said, or any short sound of which the course over time matters: a
-          `LeNetClassifier`. ``y`` is a label per recording.
-        - "voices": who speaks: a `SiameseEmbedder`, whose rows are near each other for recordings
-          of one voice, also of voices that are not in the training data. ``y`` is the speaker.
-        - "environment": which sound a recording contains (animals, machines, weather): a classifier
-          on the embeddings of a network pretrained on AudioSet, as a Pipeline. ``y`` is a label per
-          recording.
-        - "events": which sounds occur, and when: an `EventDetector`. ``y`` holds the labels
-          of whole recordings.
+        - "words": which word is spoken, or any other short sound whose change over time matters. A
+          `LeNetClassifier`; ``y`` holds one label per recording.
+        - "voices": who speaks. A `SiameseEmbedder`: the rows of recordings of one speaker are near
+          each other, also for speakers that are not in the training data. ``y`` holds the speakers.
+          With ``pretrained``, a FeatureUnion of a network pretrained on speakers and whitened
+          statistics of spectra, which has fewer errors.
+        - "environment": which sound a recording contains (animals, machines, weather). A Pipeline
+          of a network pretrained on AudioSet and a classifier; ``y`` holds one label per recording.
+        - "events": which sounds occur, and when. An `EventDetector`; ``y`` holds the labels of
+          whole recordings.
     n_recordings : int, default=None
-        Number of training recordings. Of few, networks get more epochs, up to twice as many, and
-        for "words" augmentation (up to 800) and smaller batches (up to 120). None: the settings
-        for about 1500.
+        Number of training recordings. With fewer recordings, networks are trained for more epochs,
+        up to twice as many. "words" is augmented up to 800 recordings, and has smaller batches up
+        to 120. None: the settings for about 1500 recordings.
     pretrained : bool, str or None, default=None
-        Whether to use a network pretrained on AudioSet. None: where that was better, which is in
-        "environment" and "events". It does not depend on the machine: weights that are missing are
-        downloaded in `fit`, as by `PretrainedEmbedder`. True: "mn04_as"; a str: the network of that
-        name. False: train everything on the recordings. "words" and "voices" have no recipe with a
-        pretrained network.
+        Whether to use a pretrained network. None: use one for "environment" and "events", where it
+        is more accurate. True: use "mn04_as", or "ge2e" for "voices"; a str: use the network of
+        that name. False: train everything on the recordings. "words" has no recipe with a
+        pretrained network. Missing weights are downloaded in `fit`, as by `PretrainedEmbedder`.
 
     Returns
     -------
-    estimator : Pipeline or estimator
-        A new one in each call. ``random_state`` is None in all parts.
+    estimator : Pipeline, FeatureUnion or estimator
+        A new, unfitted estimator. ``random_state`` is None in all of its parts.
 
     Raises
     ------
     ValueError
-        If there is no such task, or no recipe with a pretrained network for it.
+        If the task is unknown, or has no recipe with a pretrained network.
 
     See Also
     --------
@@ -76,13 +78,14 @@ def recipe(task: str, n_recordings: int | None = None, pretrained: bool | str | 
 
     Notes
     -----
-    Encoders resample, those of "words" and "voices" to 16 kHz. Recordings with a lower rate are
-    resampled as well, so that one model takes recordings of any rate.
+    The encoders resample recordings; those of "words" and "voices" to 16 kHz. Recordings with a
+    lower sample rate are resampled as well, so that one model accepts recordings of any rate.
 
-    Measured by ``benchmarks/recipes.py``, with a naive choice in brackets (statistics of MFCC; for
-    events, the whole clip): "environment" has an accuracy of .988 (.756) on ESC-10 and of .995
-    (.926) on cats and dogs; "events" an F1 of .89 (.39) by segments of 1 s and of .59 (0) by
-    events, in soundscapes. The guide has the table, and what falls short.
+    Results of ``benchmarks/recipes.py``, with those of a simple baseline in brackets (statistics of
+    MFCC; for events, the whole clip): "environment" has an accuracy of .988 (.756) on ESC-10 and of
+    .995 (.926) on cats and dogs. "events" has a segment-based F1 of .89 (.39) with segments of 1 s,
+    and an event-based F1 of .59 (0), on soundscapes. The guide has the whole table and the
+    limitations.
 
     Examples
     --------
@@ -109,17 +112,17 @@ def _check_pretrained(task: str, pretrained: Any) -> str | None:
         raise TypeError(
             f"pretrained={pretrained!r}: expected True, False, None or the name of a network."
         )
-    if pretrained and task not in USES_PRETRAINED:
+    if pretrained and task not in PRETRAINED:
         raise ValueError(
             f"pretrained={pretrained!r}: there is no recipe with a pretrained network for "
             f"task={task!r}, expected None or False. Networks pretrained on AudioSet tell words "
-            "and voices apart less well than a network trained on recordings of them."
+            "apart less well than a network trained on recordings of them."
         )
-    return PRETRAINED if pretrained is True else pretrained or None
+    return PRETRAINED[task] if pretrained is True else pretrained or None
 
 
 def _epochs(usual: int, n_recordings: int | None) -> int:
-    """Return more epochs for fewer recordings, at most twice as many at a quarter of them."""
+    """Return more epochs for fewer recordings, and at most twice as many."""
     if n_recordings is None:
         return usual
     return round(usual * min(max(math.sqrt(USUAL / n_recordings), 0.5), 2.0))
@@ -128,8 +131,8 @@ def _epochs(usual: int, n_recordings: int | None) -> int:
 def _words(n_recordings: int | None, pretrained: str | None) -> Any:
     encoder: Any = MelSpectrogram(n_mels=40, scale="db", top_db=60)
     if n_recordings is not None and n_recordings <= AUGMENTED:
-        # Warped filters and other speeds stand for other voices, floors that are drawn for other
-        # background noise. With more recordings, they lowered accuracy.
+        # Warped filters and changed speeds simulate other voices; random floors simulate other
+        # background noise. With more recordings, they decreased accuracy.
         encoder = Pipeline(
             [
                 ("vtlp", VTLP(warp=(0.85, 1.15))),
@@ -142,19 +145,32 @@ def _words(n_recordings: int | None, pretrained: str | None) -> Any:
         encoder,
         channels=(24, 48, 96, 128),
         max_epochs=_epochs(20, n_recordings),
-        # Batches of 32 of very few recordings make too few steps.
+        # With very few recordings, an epoch of batches of 32 has too few steps.
         batch_size=8 if n_recordings is not None and n_recordings <= FEW else 32,
     )
 
 
 def _voices(n_recordings: int | None, pretrained: str | None) -> Any:
-    return SiameseEmbedder(MelSpectrogram())
+    if pretrained is None:
+        return SiameseEmbedder(MelSpectrogram())
+    # Windows of a twentieth of a second resolve the harmonics of a voice. Side by side with these
+    # statistics, the rows of the network made fewer errors than alone.
+    harmonics = MelSpectrogram(n_mels=128, win_length=800, n_fft=1024, eps=1e-8)
+    statistics = make_union(
+        make_pipeline(MelSpectrogram(), FramePooling()), make_pipeline(harmonics, FramePooling())
+    )
+    return FeatureUnion(
+        [
+            ("network", PretrainedEmbedder(pretrained, unit_norm=True)),
+            ("statistics", make_pipeline(statistics, StandardScaler(), WCCN(0.2))),
+        ]
+    )
 
 
 def _environment(n_recordings: int | None, pretrained: str | None) -> Any:
     if pretrained is None:
-        # Sounds of seconds: frames every 20 ms take half the time of those every 10 ms. Another
-        # part in each epoch takes half of it again, and is another example.
+        # These sounds last seconds: a hop of 20 ms halves the training time of a hop of 10 ms.
+        # Training on a random segment of 2.5 s halves it again, and augments the data.
         encoder = Pipeline(
             [
                 ("segment", RandomSegment(2.5, unit="seconds")),
@@ -190,7 +206,8 @@ def _events(n_recordings: int | None, pretrained: str | None) -> Any:
     if not re.fullmatch(r"mn\d+_as", pretrained):
         raise ValueError(
             f"pretrained={pretrained!r}: expected an EfficientAT network for task='events', "
-            f"such as {PRETRAINED!r}: the recipe takes frames of 0.16 s from a layer in its middle."
+            f"such as {PRETRAINED['events']!r}: the recipe takes frames of 0.16 s from a layer in "
+            "its middle."
         )
     frames = PretrainedEmbedder(pretrained, pooling=None, layer="features.12", resolution="layer")
     return EventDetector(

@@ -242,3 +242,20 @@ def test_clone_of_a_holder_shares_nothing(batch):
             self.responses = responses
 
     assert same(clone(Holder(batch)).responses, batch)
+
+
+def test_a_notebook_shows_the_first_recordings():
+    long = np.zeros(8000 * 7)
+    waveforms = [long, np.zeros(0), *[np.zeros(800)] * 5]
+    names = ["/home/some body/<a>.wav", None, *"bcdef"]
+    page = AudioBatch(
+        waveforms, [8000, 8000, None, 8000, 8000, 8000, 8000], names=names
+    )._repr_html_()
+    assert page.count("<audio") == 3  # of five rows: one is empty, one has no rate
+    assert "&lt;a&gt;.wav" in page
+    assert "some body" not in page
+    assert "7.00 s at 8000 Hz" in page
+    assert "(the first 5 s)" in page
+    assert "800 samples, sample rate unstated" in page
+    assert "and 2 more recordings" in page
+    assert "more" not in AudioBatch([long], 8000)._repr_html_()

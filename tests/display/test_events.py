@@ -100,3 +100,20 @@ def test_mistakes(detector):
         EventsDisplay(table(), labels=["cat"], probabilities=np.zeros((1, 3))).plot()
     with pytest.raises(ValueError, match="2 axes given, expected 1, one for each part"):
         EventsDisplay(table(), labels=["cat"]).plot(plt.subplots(2)[1])
+
+
+def test_zoom(detector):
+    detector, clips = detector
+    display = EventsDisplay.from_estimator(detector, clips, time_range=(0.1, 0.2))
+    assert [ax.get_xlim() for ax in display.axes_] == [(0.1, 0.2)] * 3
+    with pytest.raises(ValueError, match=r"time_range=\(2, 1\): low > high"):
+        display.plot(time_range=(2, 1))
+    with pytest.raises(ValueError, match=r"time_range=\(1, 1\): expected \(start, end\)"):
+        display.plot(time_range=(1, 1))
+
+
+def test_many_labels_have_colors_of_their_own():
+    labels = [f"label {i}" for i in range(25)]
+    found = table(*((0, i, i + 0.5, label) for i, label in enumerate(labels)))
+    display = EventsDisplay(found, labels=labels).plot()
+    assert len({tuple(bar.get_facecolor()[0]) for bar in display.bars_.values()}) == 25

@@ -255,3 +255,9 @@ def test_example_of_a_file_name(tmp_path, wav):
     display = FeatureSpaceDisplay.from_embeddings(np.eye(2), recordings=[wav, wav])
     display.to_html(tmp_path / "page.html")
     assert Path(wav).name in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_more_groups_than_markers_are_told():
+    rows = np.arange(40.0).reshape(20, 2)
+    with pytest.warns(UserWarning, match="10 groups share 9 markers.*pass the groups as y"):
+        FeatureSpaceDisplay(rows, groups=np.arange(20) % 10).plot()

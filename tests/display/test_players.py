@@ -39,3 +39,11 @@ def test_numbered_without_titles_and_at_another_rate(make_clip):
 def test_titles_must_be_as_many():
     with pytest.raises(ValueError, match=r"titles: found 1, expected one for each of the 2"):
         AudioPlayers([np.ones(10), np.ones(10)], titles=["one"])
+
+
+def test_a_page_of_its_own(make_clip, tmp_path):
+    players = AudioPlayers([make_clip(0.1)], titles=["ü"])
+    assert players.to_html(tmp_path / "page.html") is None
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert players.to_html() in page

@@ -1,0 +1,293 @@
+"""What a worker does: build the model once, compute a part, write it, and say how it went."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+import skaudio
+from skaudio._steps import parts_of, pin_output, transform_plainly
+from skaudio.audio import (
+    READING_ERRORS,
+    Recording,
+    Recordings,
+    find_errors,
+    read_through,
+    reason_of,
+    seconds_of,
+)
+from skaudio.scale import _parts
+from skaudio.scale._identity import content_of
+from skaudio.scale._manifest import NAME
+
+# Recordings that the model is given at a time, and the seconds that they last together at most:
+# the features of so much are in memory.
+BATCH, BATCH_SECONDS = 256, 1200.0
+# Where all recordings of a part of so many fail, these are not damaged.
+SUSPICIOUS = 50
+
+
+class Job(NamedTuple):
+    """What is the same for all parts of a run."""
+
+    folder: str
+    kind: str
+    method: str
+    options: dict[str, Any]
+    dtype: str
+    key: str
+    """Hash of the model."""
+    keep_failed: bool
+
+
+class Task(NamedTuple):
+    """A part to compute."""
+
+    part: int
+    start: int
+    """Position of its first recording in X."""
+    recordings: Recordings
+    retry: bool
+    """Compute only what failed before."""
+
+
+class Receipt(NamedTuple):
+    """What became of a part."""
+
+    part: int
+    n: int
+    n_failed: int
+    version: str
+    """Of skaudio, where the part was computed."""
+
+
+class BuiltModel(NamedTuple):
+    """An estimator that is ready to work, and the names of its columns."""
+
+    estimator: Any
+    names: list[str] | None
+
+
+class OutputError(TypeError):
+    """An estimator returns what cannot be kept, whichever the recording."""
+
+
+def pack_model(estimator: Any) -> np.ndarray:
+    """Return a pickle of an estimator, as an array of bytes, which joblib shares with workers.
+
+    It goes from this process to its workers, and is never read from a file of somebody else.
+    """
+    import cloudpickle  # optional; also takes functions of a notebook
+
+    return np.frombuffer(cloudpickle.dumps(estimator), np.uint8)
+
+
+def make_model(packed: np.ndarray | bytes) -> BuiltModel:
+    """Return a copy of an estimator that raises errors and returns arrays."""
+    estimator = pickle.loads(bytes(packed))
+    for part in (estimator, *(part for _, part in parts_of(estimator))):
+        if isinstance(part, BaseEstimator) and hasattr(part, "on_error"):
+            part.set_params(on_error="raise")  # what fails is listed here
+        if isinstance(part, BaseEstimator) and hasattr(part, "verbose"):
+            part.set_params(verbose=0)
+    try:
+        names = [str(name) for name in estimator.get_feature_names_out()]
+    except Exception:  # not every transformer knows them
+        names = None
+    return BuiltModel(pin_output(estimator), names)
+
+
+_models: dict[str, BuiltModel] = {}
+_lock = threading.Lock()
+
+
+def run_packed(job: Job, packed: np.ndarray | bytes, task: Task) -> Receipt:
+    """Compute a part with a model that is built once in each process."""
+    with _lock:
+        if job.key not in _models:
+            _models.clear()  # that of another run
+            _models[job.key] = make_model(packed)
+        model = _models[job.key]
+    return run_part(job, model, task)
+
+
+def run_part(job: Job, model: BuiltModel, task: Task) -> Receipt:
+    """Compute a part and write it.
+
+    Raises
+    ------
+    ValueError
+        If all recordings of a large part fail.
+    TypeError
+        If the estimator returns what cannot be kept.
+    OSError
+        If the part cannot be written.
+    """
+    folder = Path(job.folder)
+    if not (folder / NAME).exists():
+        raise OSError(
+            f"{folder} has no {NAME} where a worker looks for it: expected a folder that all "
+            "workers share."
+        )
+    positions = list(range(len(task.recordings)))
+    before = _parts.PartTables()
+    if task.retry:
+        before = _parts.read_tables(folder, job.kind, task.part)
+        positions = [i - task.start for i in before.failures.column("recording").to_pylist()]
+    results: list[Any] = []
+    for batch in _batches([task.recordings[i] for i in positions]):
+        results += _compute(job, model, batch)
+    failed = [i for i, result in zip(positions, results, strict=True) if isinstance(result, str)]
+    if len(failed) == len(task.recordings) >= SUSPICIOUS and not job.keep_failed:
+        raise ValueError(
+            f"all {len(failed)} recordings of part {task.part} fail; the first: {results[0]} "
+            "Nothing was written for this part. Are the files there, and does the estimator fit "
+            'them? on_failed_part="keep" lists them as failures, and goes on.'
+        )
+    tables = _tables(job, model, task, dict(zip(positions, results, strict=True)))
+    _parts.write_tables(folder, job.kind, task.part, tables.after(before))
+    return Receipt(task.part, len(task.recordings), len(failed), skaudio.__version__)
+
+
+def _batches(recordings: Sequence[Recording]) -> Iterator[list[Recording]]:
+    """Cut recordings into batches, by their number and duration alone."""
+    batch: list[Recording] = []
+    seconds = 0.0
+    for recording in recordings:
+        length = _seconds(recording) or 0.0
+        if batch and (len(batch) == BATCH or seconds + length > BATCH_SECONDS):
+            yield batch
+            batch, seconds = [], 0.0
+        batch.append(recording)
+        seconds += length
+    if batch:
+        yield batch
+
+
+def _seconds(recording: Recording) -> float | None:
+    try:
+        return seconds_of(recording, 16000.0)
+    except READING_ERRORS:
+        return None
+
+
+def _compute(job: Job, model: BuiltModel, batch: list[Recording]) -> list[Any]:
+    """Return the result of each recording, or the reason why there is none, a str."""
+    compute = _rows if job.kind == "rows" else _events
+
+    def call(some: list[Recording]) -> list[Any]:
+        return compute(job, model, some)
+
+    try:
+        return call(batch)
+    except (OutputError, MemoryError, Warning):  # of warnings, the user has made errors
+        raise
+    except Exception as error:
+        if len(batch) == 1:
+            return [_reason(error)]
+    reasons: dict[int, Any] = {i: _reason(e) for i, e in find_errors(batch, read_through).items()}
+    rest = [i for i in range(len(batch)) if i not in reasons]
+    if reasons and rest:  # the others together, as this is quicker
+        return _put_together(reasons, rest, _compute(job, model, [batch[i] for i in rest]))
+    return [result for recording in batch for result in _compute(job, model, [recording])]
+
+
+def _put_together(reasons: dict[int, Any], rest: list[int], results: list[Any]) -> list[Any]:
+    found = reasons | dict(zip(rest, results, strict=True))
+    return [found[i] for i in range(len(found))]
+
+
+def _reason(error: Exception) -> str:
+    text = reason_of(error)
+    return text if isinstance(error, READING_ERRORS) else f"{type(error).__name__}: {text}"
+
+
+def _rows(job: Job, model: BuiltModel, batch: list[Recording]) -> list[np.ndarray | str]:
+    name = type(model.estimator).__name__
+    output = transform_plainly(model.estimator, _items(batch))
+    rows = np.asarray(output) if hasattr(output, "__array__") else np.empty(0, object)
+    if rows.ndim != 2 or rows.dtype.kind not in "fiub" or len(rows) != len(batch):
+        raise OutputError(
+            f"{name} returns {type(output).__name__} of shape {np.shape(output)} for {len(batch)} "
+            "recordings, expected a row of numbers for each. Frames over time become rows by "
+            "FramePooling: make_pipeline(encoder, FramePooling())."
+        )
+    with np.errstate(over="ignore"):
+        stored = rows.astype(job.dtype)
+    too_large = (np.isfinite(rows) & ~np.isfinite(stored)).any(axis=1)
+    return [
+        f"its row has values beyond {job.dtype}" if large else row
+        for row, large in zip(stored, too_large, strict=True)
+    ]
+
+
+def _items(batch: list[Recording]) -> Any:
+    """Return recordings as any transformer takes them: paths, mappings, arrays."""
+    items = [recording.as_item() for recording in batch]
+    arrays = all(isinstance(item, np.ndarray) and item.ndim == 1 for item in items)
+    # A model that was fitted on a table of clips takes clips of that length.
+    return np.stack(items) if arrays and len({len(item) for item in items}) == 1 else items
+
+
+def _events(job: Job, model: BuiltModel, batch: list[Recording]) -> list[Any]:
+    # Several recordings may be clips of one file: each is named by its position.
+    named = Recordings(replace(recording, path=str(i)) for i, recording in enumerate(batch))
+    method: Callable[..., Any] = getattr(model.estimator, job.method)
+    table = method(named, **job.options)
+    found = {int(name): events for name, events in table.groupby("file", sort=False)}
+    return [found.get(i, table[:0]) for i in range(len(batch))]
+
+
+def _tables(job: Job, model: BuiltModel, task: Task, results: dict[int, Any]) -> _parts.PartTables:
+    """Return the tables of a part: results by position in it."""
+    done = {i: result for i, result in results.items() if not isinstance(result, str)}
+    failed = {i: result for i, result in results.items() if isinstance(result, str)}
+    failures = _parts.columns_of(_facts(task, list(failed)) | {"reason": list(failed.values())})
+    main = _parts.columns_of(_facts(task, list(done)))
+    if job.kind == "rows":
+        width = len(model.names or "1")
+        rows = np.stack(list(done.values())) if done else np.empty((0, width), job.dtype)
+        names = model.names if rows.shape[1] == width else None
+        return _parts.PartTables(_parts.add_rows(main, rows, names), None, failures)
+    columns: dict[str, list[Any]] = {name: [] for name in _parts.EVENT_COLUMNS}
+    for i, table in done.items():
+        columns["recording"] += [task.start + i] * len(table)
+        columns["file"] += [task.recordings[i].path] * len(table)
+        for name in _parts.EVENT_COLUMNS[2:]:
+            columns[name] += table[name].tolist()
+    labels = np.asarray(getattr(model.estimator, "labels_", "text"))
+    whole = labels.dtype.kind in "iu"
+    if not whole:
+        columns["event_label"] = list(map(str, columns["event_label"]))
+    return _parts.PartTables(main, _parts.columns_of(columns, whole_labels=whole), failures)
+
+
+def _facts(task: Task, positions: list[int]) -> dict[str, list[Any]]:
+    """Return the columns that name recordings."""
+    recordings = [task.recordings[i] for i in positions]
+    lengths = [r.duration if r.duration is not None else _seconds(r) for r in recordings]
+    ends = [
+        None if length is None else r.start + length
+        for r, length in zip(recordings, lengths, strict=True)
+    ]
+    return {
+        "recording": [task.start + i for i in positions],
+        "file": [recording.path for recording in recordings],
+        "onset": [recording.start for recording in recordings],
+        "offset": ends,
+        "content": [_content(recording) for recording in recordings],
+    }
+
+
+def _content(recording: Recording) -> str | None:
+    try:
+        return content_of(recording)
+    except READING_ERRORS:
+        return None
