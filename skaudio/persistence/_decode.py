@@ -153,6 +153,8 @@ class TreeReader:
         if item["class"].startswith("skaudio."):
             check_parameters(made)
             self._set_net(made, item)
+            if "numbers" in item:
+                made._from_numbers(self.decode(item["numbers"]))
         else:
             finish(made)
         if type(item["n"]) is not int or item["n"] in self._made:
@@ -201,10 +203,12 @@ class TreeReader:
         name: Any = item.get("weights")
         content = self._archive.member(name)
         if pretrained:
-            key = (made.model, repr(made.model_params), repr(made.weights))
+            key = repr(made._stored_source())
             used, net = self._nets.get(name, (key, None))
             if net is None:
-                made._put_net(build_for(safetensors.torch.load(content), made._new_net))
+                tensors = safetensors.torch.load(content)
+                own = getattr(made, "_net_of", None)
+                made._put_net(own(tensors) if own else build_for(tensors, made._new_net))
                 self._nets[name] = key, made.net_
             elif used == key:
                 made.net_ = net
