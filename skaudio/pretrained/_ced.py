@@ -28,7 +28,7 @@ class CED(PretrainedNet):
     A recording is cut into chunks of 1012 frames. Where it has several, the last one is filled with
     zeros after the normalisation of the bands, as in the official code. There the floor of
     the spectrogram, 120 dB below the maximum, is that of a batch of recordings; here it is that of
-    a chunk.
+    a chunk. Frames of layers (``resolution="layer"``) include those of the filled part.
 
     Parameters
     ----------
