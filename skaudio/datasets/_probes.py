@@ -17,7 +17,12 @@ DRAWS = 10
 
 
 def score_rows(
-    rows: np.ndarray, y: np.ndarray, groups: np.ndarray, *, shots: int = 5, random_state: int | None = None
+    rows: np.ndarray,
+    y: np.ndarray,
+    groups: np.ndarray,
+    *,
+    shots: int = 5,
+    random_state: int | None = None,
 ) -> dict[str, float]:
     """Return the accuracies of three classifiers and their standard errors over groups.
 
@@ -48,7 +53,12 @@ def score_rows(
 
 
 def accuracies(
-    rows: np.ndarray, y: np.ndarray, groups: np.ndarray, *, shots: int = 5, random_state: int | None = None
+    rows: np.ndarray,
+    y: np.ndarray,
+    groups: np.ndarray,
+    *,
+    shots: int = 5,
+    random_state: int | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the accuracies of three classifiers on each group, in the order of groups."""
     correct: dict[str, np.ndarray] = {

@@ -28,7 +28,8 @@ class CED(PretrainedNet):
     A recording is cut into chunks of 1012 frames. If there are several, the last one is padded with
     zeros after the normalisation of the bands, as in the official code. The floor of the
     spectrogram, 120 dB below the maximum, is relative to the chunk; in the official code, it is
-    relative to a batch of recordings.
+    relative to a batch of recordings. Frames of layers (``resolution="layer"``) include
+    those of the padding.
 
     Parameters
     ----------
