@@ -89,8 +89,8 @@ _NAMES = {
     ),
     "recipes": "recipe",
     "datasets": (
-        "RecordingsAudit audit_recordings evaluate_embedder fetch_esc10 fetch_esc50 fetch_fsdd get_data_home "
-        "load_audio_files load_cats_dogs load_spoken_digits make_soundscapes"
+        "RecordingsAudit audit_recordings evaluate_embedder fetch_esc10 fetch_esc50 fetch_fsdd "
+        "get_data_home load_audio_files load_cats_dogs load_spoken_digits make_soundscapes"
     ),
     "persistence": "export_onnx inspect load save show_versions",
     "scale": "FolderState detect embed folder_state iterate_rows load_events load_rows tag",
