@@ -16,8 +16,15 @@ from skaudio.pretrained._pretrained_net import ChunkNet
 AUTO_DURATION = 10.0
 
 
+class WholeChunks:
+    """A front end that takes chunks as they are, without what is beside them."""
+
+    margin = 0
+    margin_mode = "constant"
+
+
 @dataclass(frozen=True)
-class Waveforms:
+class Waveforms(WholeChunks):
     """The front end of a module that takes waveforms."""
 
     sample_rate: float
@@ -33,7 +40,7 @@ class Waveforms:
 
 
 @dataclass(frozen=True)
-class Encoded:
+class Encoded(WholeChunks):
     """The front end of a module that takes the frames of an encoder."""
 
     encoder: Any

@@ -29,7 +29,14 @@ class Chunking:
     minimum : int
         Shorter chunks are padded with zeros to this length.
     fills : bool
-        Where ``fixed``: the last chunk is filled up with zeros, not only up to ``minimum``.
+        If ``fixed``, whether the last chunk is padded with zeros; otherwise it is shorter.
+    margin : int
+        Number of samples beyond either end of a chunk that are cut out with it.
+    margin_mode : {"constant", "reflect"}
+        What is outside the recording: zeros, or the recording mirrored at its ends.
+    coverage : float
+        If ``fixed``, smallest share of the last chunk, unless it is the only one, that the
+        recording covers.
     """
 
     length: int | None
@@ -37,6 +44,9 @@ class Chunking:
     fixed: bool
     minimum: int
     fills: bool = True
+    margin: int = 0
+    margin_mode: str = "constant"
+    coverage: float = 0.0
 
     def count(self, n_samples: int) -> int:
         """Return the number of chunks of a recording."""
@@ -44,7 +54,9 @@ class Chunking:
             return 1
         beyond = n_samples - self.length
         if self.fixed:
-            return min(1 + math.ceil(beyond / self.hop), math.ceil(n_samples / self.hop))
+            covered = math.floor((n_samples - self.coverage * self.length) / self.hop)
+            whole = min(1 + math.ceil(beyond / self.hop), math.ceil(n_samples / self.hop))
+            return min(whole, 1 + max(0, covered))
         return 1 + int((beyond + min(self.hop, self.length) / 2) // self.hop)
 
     def bounds(self, n_samples: int) -> list[tuple[int, int]]:
@@ -68,24 +80,49 @@ class Chunking:
 
     def n_certain(self, n_samples: int) -> int:
         """Return the number of chunks of ``n_samples`` samples that later samples cannot change."""
-        if self.length is None or n_samples < self.length:
+        if self.length is None or n_samples < self.length + self.margin:
             return 0
         if self.takes_rest:  # except for the last chunk
             return self.count(n_samples) - 1
-        return (n_samples - self.length) // self.hop + 1
+        return (n_samples - self.length - self.margin) // self.hop + 1
 
     def cut(self, waveform: np.ndarray) -> list[np.ndarray]:
         """Return the chunks of a waveform."""
-        return self.padded([waveform[a:b] for a, b in self.bounds(len(waveform))])
+        return self.take(waveform, 0, self.bounds(len(waveform)))
 
-    def padded(self, chunks: list[np.ndarray]) -> list[np.ndarray]:
-        """Return chunks, with zeros appended to those that are too short."""
-        fills = self.fixed and self.fills
-        needed = self.length if fills and self.length is not None else self.minimum
-        return [
-            c if len(c) >= needed else np.pad(c, (0, needed - len(c))).astype(np.float32)
-            for c in chunks
-        ]
+    def take(
+        self, samples: np.ndarray, first: int, bounds: list[tuple[int, int]]
+    ) -> list[np.ndarray]:
+        """Return chunks of a recording with their margins.
+
+        Parameters
+        ----------
+        samples : ndarray
+            Part of the recording. Chunks that end after it are taken to end with the recording.
+        first : int
+            Position of its first sample in the recording.
+        bounds : list of (int, int)
+            Start and end of each chunk, without margins.
+        """
+        chunks, margin, end = [], self.margin, first + len(samples)
+        mode: Any = self.margin_mode
+        for start, stop in bounds:
+            chunk = samples[max(start - margin, 0) - first : stop + margin - first]
+            chunk = self._padded(chunk, start, min(stop, end) - start)
+            if margin:
+                beyond = max(min(stop, end) + margin - end, 0)
+                chunk = np.pad(chunk, (max(margin - start, 0), beyond), mode)
+            chunks.append(chunk)
+        return chunks
+
+    def _padded(self, chunk: np.ndarray, start: int, n_samples: int) -> np.ndarray:
+        """Return a chunk of so many samples without its margins, padded if it is too short."""
+        needed = self.minimum if start == 0 or not self.fixed else 0
+        if self.fixed and self.fills and self.length is not None:
+            needed = self.length
+        if n_samples >= needed:
+            return chunk
+        return np.pad(chunk, (0, needed - n_samples)).astype(np.float32)
 
 
 def chunking_of(net: ChunkNet, chunk_duration: Any, chunk_hop: Any) -> Chunking:
@@ -115,7 +152,8 @@ def chunking_of(net: ChunkNet, chunk_duration: Any, chunk_hop: Any) -> Chunking:
         )
     else:
         hop = _samples("chunk_hop", chunk_hop, rate, "'auto'")
-    return Chunking(length, hop, net.fixed, net.min_samples, net.fills)
+    margin, mode = net.front_end.margin, net.front_end.margin_mode
+    return Chunking(length, hop, net.fixed, net.min_samples, net.fills, margin, mode, net.coverage)
 
 
 def _samples(name: str, value: Any, rate: int, else_: str) -> int:

@@ -12,6 +12,9 @@ from torch import nn
 
 from skaudio.dsp import Analysis
 
+# Marks frames after the end of a recording: a level that no spectrogram has, exact in bfloat16.
+FILL = -1024.0
+
 
 @dataclass(frozen=True)
 class FrontEnd:
@@ -25,19 +28,35 @@ class FrontEnd:
     preemphasis : float
         Coefficient of ``x[t] - preemphasis * x[t - 1]``, which is one sample shorter. 0: no
         pre-emphasis.
+    keeps_first : bool
+        Whether pre-emphasis keeps the length. The second sample then precedes the first.
     pad : int
         Number of zeros at either end. A frame whose window is shorter than its FFT then begins with
         the window, as in TensorFlow.
+    margin : int
+        Number of samples beyond either end of a chunk that its frames see. Chunks are cut with
+        them.
+    margin_mode : {"constant", "reflect"}
+        What is there where a recording begins or ends: zeros, or the recording mirrored.
+    floor : float or None
+        Lowest value of the log-mel spectrogram; lower values are raised to it.
     shift, scale : float
         The result is ``(log_mel + shift) / scale``.
+    subtract_mean : bool
+        Whether to subtract the mean of each band over time.
     """
 
     sample_rate: int
     analysis: Analysis
     preemphasis: float = 0.0
+    keeps_first: bool = False
     pad: int = 0
+    margin: int = 0
+    margin_mode: str = "constant"
+    floor: float | None = None
     shift: float = 0.0
     scale: float = 1.0
+    subtract_mean: bool = False
 
     @property
     def hop_length(self) -> int:
@@ -45,14 +64,16 @@ class FrontEnd:
         return self.analysis.framing.hop_length
 
     def encode(self, waveform: np.ndarray, warp_factor: float = 1.0) -> np.ndarray:
-        """Return the log-mel spectrogram (n_mels, n_frames) of one waveform; releases the GIL.
+        """Return the log-mel spectrogram (n_mels, n_frames) of one chunk; releases the GIL.
 
         ``warp_factor`` is the vocal-tract warp factor of VTLP.
         """
         frames = self.analysis.encode(self._prepare(waveform), warp_factor)
+        if self.floor is not None:
+            frames = np.maximum(frames, np.float32(self.floor))
         if self.shift or self.scale != 1.0:
             frames = (frames + np.float32(self.shift)) / np.float32(self.scale)
-        return frames
+        return frames - frames.mean(axis=1, keepdims=True) if self.subtract_mean else frames
 
     def __call__(
         self, waveforms: Iterable[Any], device: str | torch.device = "cpu"
@@ -71,11 +92,20 @@ class FrontEnd:
         log_mel : Tensor
             Input of the network's ``forward``.
         """
-        rows = [self._prepare(np.asarray(w, dtype=np.float32)) for w in waveforms]
+        rows = [self._prepare(self._widened(np.asarray(w, np.float32))) for w in waveforms]
         frames = torch.stack(self.analysis.encode_batch(rows, device=device))
-        return (frames + self.shift) / self.scale
+        if self.floor is not None:
+            frames = frames.clamp(min=self.floor)
+        frames = (frames + self.shift) / self.scale
+        return frames - frames.mean(dim=2, keepdim=True) if self.subtract_mean else frames
+
+    def _widened(self, waveform: np.ndarray) -> np.ndarray:
+        mode: Any = self.margin_mode
+        return np.pad(waveform, self.margin, mode) if self.margin else waveform
 
     def _prepare(self, waveform: np.ndarray) -> np.ndarray:
+        if self.keeps_first:
+            waveform = np.concatenate([waveform[1:2], waveform])
         if self.preemphasis:
             waveform = waveform[1:] - np.float32(self.preemphasis) * waveform[:-1]
         return np.pad(waveform, self.pad) if self.pad else waveform
@@ -104,15 +134,22 @@ class ChunkNet(nn.Module):
     Attributes
     ----------
     front_end : FrontEnd
-        Any object with ``sample_rate`` in Hz and ``encode(waveform, warp_factor)``, which returns
-        an array whose last axis is time.
+        Any object with ``sample_rate`` in Hz, ``encode(waveform, warp_factor)``, which returns an
+        array whose last axis is time, and ``margin`` and ``margin_mode`` of chunks.
     chunk_duration, chunk_hop : float
         Default length and hop of chunks, in seconds.
     fixed : bool
-        Whether the network takes chunks of one length only. The last chunk is then padded with
-        zeros.
+        Whether the network takes chunks of one length, or none that are longer.
     fills : bool
-        Whether these zeros are appended before the front end. False: the front end pads.
+        If ``fixed``: whether the last chunk is padded with zeros; otherwise it is shorter.
+    filled_frames : int
+        Chunks of fewer frames, except for the first of a recording, are padded with frames of
+        `FILL`, which the network replaces.
+    coverage : float
+        If ``fixed``: the last chunk is left out if the recording covers a smaller share of it,
+        unless it is the only one.
+    level : float or None
+        Level in dB relative to full scale to which quieter recordings are amplified.
     min_samples : int
         Length of the shortest input. Shorter recordings are padded with zeros.
     one_by_one : bool
@@ -125,6 +162,9 @@ class ChunkNet(nn.Module):
     chunk_hop: float
     fixed: bool = False
     fills: bool = True
+    filled_frames: int = 0
+    coverage: float = 0.0
+    level: float | None = None
     min_samples: int = 1
     one_by_one: bool = False
 
@@ -149,6 +189,8 @@ class PretrainedNet(ChunkNet):
         Computes log-mel spectrograms from waveforms.
     n_features, n_classes : int
         Sizes of the embedding and of the output. 0 classes: the network has only an embedding.
+    frame_start : float
+        Time of the centre of the first frame of ``Output.frame_logits`` in seconds.
     frame_duration : float or None
         Time between the frames of ``Output.frame_logits`` in seconds.
     """
@@ -157,6 +199,7 @@ class PretrainedNet(ChunkNet):
     n_features: int
     n_classes: int
     frame_duration: ClassVar[float | None] = None
+    frame_start: ClassVar[float] = 0.0
     # Value of `weights_source` when the weights were loaded.
     weights_source: tuple[Any, ...] = ()
 

@@ -501,10 +501,12 @@ class TestDataHome:
 def test_registry():
     for name, model in MODELS.items():
         assert model.licence
-        assert model.labels in ("audioset", "yamnet", None)
+        assert model.labels in ("audioset", "yamnet", "audioset_strong", None)
         for file in (*model.files, *model.extras.values()):
             assert file.url.startswith("https://"), name
-            assert file.url.replace("%3D", "=").endswith(file.name)
+            # "pretrained.pt" alone would not say of which network it is.
+            published = file.url.replace("%3D", "=").rpartition("/")[2]
+            assert file.name.endswith(published)
             assert file.known_hash is None or file.known_hash.startswith(("sha256:", "md5:"))
 
 
