@@ -1,6 +1,6 @@
 """Middle layers of a pretrained network: which of them, side by side, serve which task.
 
-    python benchmarks/accuracy_layers.py [--sets esc10 arabic_digits arabic_voices]
+    python benchmarks/accuracy_layers.py [--model mn04_as] [--sets esc10 arabic_digits]
 
 Embeddings of all layers are computed once per set. The folds, classifiers and standard errors are
 those of `skaudio.evaluate_embedder`; recordings are in the data home that SKAUDIO_DATA names. For

@@ -25,8 +25,9 @@ classifiers
 embedders
     Recordings -> rows to measure distances between: `NetEmbedder`, `SiameseEmbedder`.
 pretrained
-    Networks pretrained on AudioSet: `PretrainedEmbedder` (features), `AudioTagger` (classes).
-    Features of any network: `TorchEmbedder`, `TransformersEmbedder`, `OnnxEmbedder`.
+    Networks pretrained on AudioSet: `PretrainedEmbedder` (features), `AudioTagger` (classes),
+    `FineTunedClassifier` (trained further). Features of any network: `TorchEmbedder`,
+    `TransformersEmbedder`, `OnnxEmbedder`.
 caching
     Results on disk, one file per recording: `CachedTransformer`.
 recipes
@@ -79,7 +80,8 @@ _NAMES = {
     "classifiers": "GRUClassifier LeNetClassifier NetClassifier",
     "embedders": "WCCN NetEmbedder SiameseEmbedder",
     "pretrained": (
-        "AudioTagger OnnxEmbedder PretrainedEmbedder TorchEmbedder TransformersEmbedder download"
+        "AudioTagger FineTunedClassifier OnnxEmbedder PretrainedEmbedder TorchEmbedder "
+        "TransformersEmbedder download"
     ),
     "caching": "CacheInfo CachedTransformer",
     "metrics": (

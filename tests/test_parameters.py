@@ -39,17 +39,19 @@ REFUSED = [
     ),
     (
         (-1, 0, 1, 2.5, NAN, INF, True, TEXT, []),
-        "class_weight dct_norm encoder func model_params module_params n_fft net_params normalize "
-        "pooling sample_rate standardize",
+        "augmentation class_weight dct_norm encoder func lr_multipliers model_params module_params "
+        "n_fft net_params normalize pooling sample_rate standardize",
     ),
     (
         (-1, 0, 1, 2.5, NAN, INF, None, TEXT, []),
-        "bidirectional center cmvn early_stopping fixed frames htk rollup unit_norm warm_start",
+        "bidirectional center cmvn early_stopping fixed frames freeze_batch_norm htk rollup "
+        "unit_norm warm_start",
     ),
     (
         (-1, 0, 2.5, NAN, INF, True, None, TEXT, []),
-        "embedding_size frame_stride hidden_size hysteresis kernel_size max_epochs "
-        "n_iter_no_change n_lists n_mels n_mfcc n_neighbors n_per_class n_probes n_segments warp",
+        "embedding_size frame_stride head_epochs hidden_size hysteresis kernel_size max_epochs "
+        "n_iter_no_change n_lists n_mels n_mfcc n_neighbors n_per_class n_probes n_segments "
+        "unfreeze warp",
     ),
     (
         (-1, 0, NAN, INF, True, None, TEXT, []),

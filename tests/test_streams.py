@@ -421,6 +421,7 @@ def held(value, seen=None):
 
 # Estimators without a stream, and why.
 NO_STREAM = {
+    "FineTunedClassifier": "`PretrainedEmbedder` and `AudioTagger` of its weights have one",
     "FramePooling": "a row is of a whole recording",
     "ApproximateNeighborsTransformer": "it takes tables of rows",
     "WCCN": "it takes tables of rows",

@@ -49,6 +49,9 @@ REQUIRED = {
     "TransformersEmbedder": lambda kind: kind(TINY_WAV2VEC2, weights="random"),
     "OnnxEmbedder": lambda kind: kind(TINY_ONNX),
     "AudioTagger": lambda kind: kind("mn01_as", weights="random"),
+    "FineTunedClassifier": lambda kind: kind(
+        "mn01_as", weights="random", head_epochs=2, max_epochs=2, random_state=0
+    ),
     "NetEmbedder": lambda kind: kind(GRUClassifier(hidden_size=8, max_epochs=2, random_state=0)),
     "FrameUnion": lambda kind: kind([("mel", MelSpectrogram(n_mels=8)), ("mfcc", MFCC(n_mfcc=4))]),
     "CachedTransformer": lambda kind: kind(MFCC(), "cached"),

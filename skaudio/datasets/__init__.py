@@ -28,7 +28,8 @@ or folds, for ``GroupKFold``.
   exact.
 - :func:`audit_recordings`: finds damaged, clipped, silent and duplicate recordings, and shortcuts
   to the classes; returns a :class:`RecordingsAudit`.
-- :func:`evaluate_embedder`: scores of simple classifiers on the rows of an embedder, on these sets.
+- :func:`evaluate_embedder`: accuracies of simple classifiers on the rows of an embedder, for these
+  data sets.
 - :func:`get_data_home`: the folder of downloaded data.
 """
 

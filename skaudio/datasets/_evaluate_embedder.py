@@ -69,8 +69,7 @@ def evaluate_embedder(
         - "arabic_voices": the speakers of these, five folds of digits: words that were not heard;
         - "esc10", "esc50": environmental sounds in their official folds.
 
-        Or a dict from names to ``(X, y, groups)``: recordings, labels, and what is held out
-        together.
+        Or a dict from names to ``(X, y, groups)``: recordings, labels, and groups to hold out.
     shots : int, default=5
         Number of examples per class of the third classifier.
     data_home : path, default=None

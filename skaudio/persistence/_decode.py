@@ -7,6 +7,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -208,7 +209,8 @@ class TreeReader:
             if net is None:
                 tensors = safetensors.torch.load(content)
                 own = getattr(made, "_net_of", None)
-                made._put_net(own(tensors) if own else build_for(tensors, made._new_net))
+                new = partial(made._new_net, tensors)
+                made._put_net(own(tensors) if own else build_for(tensors, new))
                 self._nets[name] = key, made.net_
             elif used == key:
                 made.net_ = net

@@ -28,10 +28,8 @@ OF_MACHINE: dict[str, Any] = {"memory": None, "n_jobs": None, "data_home": None}
 # Parameters that name files, and the words that they also take.
 OF_FILES = {
     "noise": ("white", "pink", "brown", "blue", "violet"),
-    "impulse_response": (),
     "weights": ("random",),
-    "path": (),
-    "model_id": (),
+    **dict.fromkeys(("impulse_response", "path", "model_id"), ()),
 }
 NOT_STORED = "(not stored)"
 # Learned by scikit-learn for its own use in `fit`.

@@ -4,6 +4,7 @@ Networks by name, and any network: a torch module, a model of transformers, an O
 """
 
 from skaudio.pretrained._audio_tagger import AudioTagger
+from skaudio.pretrained._fine_tuned_classifier import FineTunedClassifier
 from skaudio.pretrained._offline import download
 from skaudio.pretrained._onnx_embedder import OnnxEmbedder
 from skaudio.pretrained._pretrained_embedder import PretrainedEmbedder
@@ -12,6 +13,7 @@ from skaudio.pretrained._transformers_embedder import TransformersEmbedder
 
 __all__ = [
     "AudioTagger",
+    "FineTunedClassifier",
     "OnnxEmbedder",
     "PretrainedEmbedder",
     "TorchEmbedder",

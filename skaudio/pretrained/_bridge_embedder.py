@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -59,7 +59,7 @@ class BridgeEmbedder(ChunkEmbedder):
         net.source = self._stored_source()
         self.net_ = net
 
-    def _new_net(self) -> BridgeNet:
+    def _new_net(self, tensors: Mapping[str, Any]) -> BridgeNet:
         """Return a net of these parameters, without weights worth having."""
         return self._bridge(self._new_core())
 

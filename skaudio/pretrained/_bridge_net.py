@@ -16,15 +16,8 @@ from skaudio.pretrained._pretrained_net import ChunkNet
 AUTO_DURATION = 10.0
 
 
-class WholeChunks:
-    """A front end that takes chunks as they are, without what is beside them."""
-
-    margin = 0
-    margin_mode = "constant"
-
-
 @dataclass(frozen=True)
-class Waveforms(WholeChunks):
+class Waveforms:
     """The front end of a module that takes waveforms."""
 
     sample_rate: float
@@ -40,7 +33,7 @@ class Waveforms(WholeChunks):
 
 
 @dataclass(frozen=True)
-class Encoded(WholeChunks):
+class Encoded:
     """The front end of a module that takes the frames of an encoder."""
 
     encoder: Any

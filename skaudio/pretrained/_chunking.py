@@ -152,7 +152,8 @@ def chunking_of(net: ChunkNet, chunk_duration: Any, chunk_hop: Any) -> Chunking:
         )
     else:
         hop = _samples("chunk_hop", chunk_hop, rate, "'auto'")
-    margin, mode = net.front_end.margin, net.front_end.margin_mode
+    margin = getattr(net.front_end, "margin", 0)
+    mode = getattr(net.front_end, "margin_mode", "constant")
     return Chunking(length, hop, net.fixed, net.min_samples, net.fills, margin, mode, net.coverage)
 
 

@@ -253,7 +253,7 @@ class Extraction:
 
 def trimmed(row: np.ndarray) -> np.ndarray:
     """Return the result of a chunk without its last frames that are NaN: those of padding."""
-    if row.ndim < 2 or not np.isnan(row[0, -1]):
+    if row.ndim != 2 or not np.isnan(row[0, -1]):
         return row
     return row[:, : max(int(np.isfinite(row[0]).sum()), 1)]
 

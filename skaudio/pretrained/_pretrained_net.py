@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -128,20 +128,38 @@ class Output(NamedTuple):
     frame_logits: torch.Tensor | None = None
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A step on the way from the spectrogram to the embedding.
+
+    Attributes
+    ----------
+    modules : tuple of Module
+        What it computes with; trained or frozen together.
+    run : callable
+        Maps what the stage before returned, first the spectrograms, last to the embedding.
+    """
+
+    modules: tuple[nn.Module, ...]
+    run: Callable[[torch.Tensor], torch.Tensor]
+
+
 class ChunkNet(nn.Module):
     """A network over chunks: a front end, and a module over batches of its results.
 
     Attributes
     ----------
     front_end : FrontEnd
-        Any object with ``sample_rate`` in Hz, ``encode(waveform, warp_factor)``, which returns an
-        array whose last axis is time, and ``margin`` and ``margin_mode`` of chunks.
+        Any object with ``sample_rate`` in Hz and ``encode(waveform, warp_factor)``, which returns
+        an array whose last axis is time. ``margin`` and ``margin_mode``, where it has them, are
+        those of `Chunking`.
     chunk_duration, chunk_hop : float
         Default length and hop of chunks, in seconds.
     fixed : bool
         Whether the network takes chunks of one length, or none that are longer.
     fills : bool
-        If ``fixed``: whether the last chunk is padded with zeros; otherwise it is shorter.
+        If ``fixed``: whether the last chunk is padded with zeros; otherwise it is shorter, and the
+        front end or the network pads.
     filled_frames : int
         Chunks of fewer frames, except for the first of a recording, are padded with frames of
         `FILL`, which the network replaces.
@@ -193,6 +211,8 @@ class PretrainedNet(ChunkNet):
         Time of the centre of the first frame of ``Output.frame_logits`` in seconds.
     frame_duration : float or None
         Time between the frames of ``Output.frame_logits`` in seconds.
+    time_axis : int
+        The axis of time in the maps between stages.
     """
 
     front_end: FrontEnd
@@ -200,6 +220,7 @@ class PretrainedNet(ChunkNet):
     n_classes: int
     frame_duration: ClassVar[float | None] = None
     frame_start: ClassVar[float] = 0.0
+    time_axis: ClassVar[int] = 3
     # Value of `weights_source` when the weights were loaded.
     weights_source: tuple[Any, ...] = ()
 
@@ -212,6 +233,10 @@ class PretrainedNet(ChunkNet):
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 nn.init.kaiming_normal_(module.weight)
+
+    def stages(self) -> list[Stage]:
+        """Return the steps to the embedding, in order; their composition is `forward`'s."""
+        return [Stage((self,), lambda x: self(x).embedding)]
 
     def fold_batch_norm(self) -> None:
         """Fold batch normalisations that do not directly follow a convolution; none by default."""

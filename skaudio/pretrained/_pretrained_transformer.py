@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,8 +11,16 @@ from torch import nn
 from skaudio._validation import PATH, TEXT, Constraint, choice, sequence
 from skaudio.pretrained._chunked_transformer import ChunkedTransformer
 from skaudio.pretrained._inference import inference_net
+from skaudio.pretrained._new_head import add_head, has_head
 from skaudio.pretrained._pretrained_net import PretrainedNet
-from skaudio.pretrained._registry import RANDOM, find_model, load_net, shared_net, weights_source
+from skaudio.pretrained._registry import (
+    RANDOM,
+    build_net,
+    find_model,
+    load_net,
+    shared_net,
+    weights_source,
+)
 
 # "auto" is float32, because embeddings from different machines are compared with each other.
 DTYPES = {"auto": torch.float32, "float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -55,10 +64,12 @@ class PretrainedTransformer(ChunkedTransformer):
     def _weights_source(self) -> tuple[Any, ...]:
         return weights_source(self.model, self.weights, self.model_params, self.data_home)
 
-    def _new_net(self) -> nn.Module:
-        """Return a network of this model with arbitrary weights."""
-        model = find_model(self.model)
-        return model.net(**{**model.params, **(self.model_params or {})})
+    def _new_net(self, tensors: Mapping[str, Any]) -> nn.Module:
+        """Return a network of this model for these tensors, with arbitrary weights."""
+        net = build_net(self.model, self.model_params)
+        if has_head(tensors):
+            add_head(net, tensors)
+        return net
 
     def _put_net(self, net: Any) -> None:
         """Use a network until one of its parameters is changed."""

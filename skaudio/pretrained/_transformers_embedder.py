@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -209,7 +210,7 @@ class TransformersEmbedder(BridgeEmbedder):
     def _shared_core(self, source: tuple[Any, ...]) -> nn.Module:
         return shared_model(*source)
 
-    def _new_net(self) -> TransformersNet:
+    def _new_net(self, tensors: Mapping[str, Any]) -> TransformersNet:
         facts = self.config_
         return self._bridge(AudioModel(facts["model"], facts["preprocessor"], "the stored model"))
 

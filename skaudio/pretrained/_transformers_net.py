@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from skaudio._state import seeded, seeded_globals
-from skaudio.pretrained._bridge_net import AUTO_DURATION, BridgeNet, WholeChunks
+from skaudio.pretrained._bridge_net import AUTO_DURATION, BridgeNet
 from skaudio.pretrained._transformers_families import family_of
 
 RANDOM = "random"
@@ -136,7 +136,7 @@ def load_weights(kind: Any, folder: str, config: Any, attention: str) -> nn.Modu
 
 
 @dataclass(frozen=True)
-class Extractor(WholeChunks):
+class Extractor:
     """The front end of an audio model: its feature extractor, one chunk at a time.
 
     Attributes
