@@ -30,7 +30,7 @@ def main():
     parser.add_argument("--sets", nargs="+", default=SETS)
     options = parser.parse_args()
     for name in options.embedders:
-        table = skaudio.evaluate_embedder(make(name), options.sets)
+        table = skaudio.evaluate_embedder(make(name), options.sets, random_state=0)
         print(
             f"\n{name}: {table['n_features'].iloc[0]:.0f} features, "
             f"{table['megabytes'].iloc[0]:.1f} MB"

@@ -47,11 +47,11 @@ def test_scores_by_hand():
     found = accuracies(rows, y, groups)
     for name, values in expected.items():
         np.testing.assert_allclose(found[name], values)
-    scores = score_rows(rows, y, groups)
+    scores = score_rows(rows, y, groups, random_state=0)
     assert scores["linear"] == pytest.approx(np.mean(expected["linear"]))
     assert scores["linear_se"] == pytest.approx(np.std(expected["linear"], ddof=1) / 2)
     assert 1 / 3 < scores["few_shot"] < scores["linear"] + 0.1
-    assert score_rows(rows, y, groups) == scores
+    assert score_rows(rows, y, groups, random_state=0) == scores
 
 
 def test_no_group_is_on_both_sides():
@@ -75,13 +75,15 @@ def test_few_examples_are_of_the_training_part_alone():
 
 def test_table(tones, capsys):
     embedder = PretrainedEmbedder("mn01_as", weights="random")
-    for model, size in ((MFCC_ROWS, 0), (embedder, 0.56)):
-        table = evaluate_embedder(model, {"tones": tones, "again": tones}, shots=2, verbose=0)
+    for model, size in ((MFCC_ROWS, 0), (embedder, 0.506)):
+        table = evaluate_embedder(
+            model, {"tones": tones, "again": tones}, shots=2, random_state=0, verbose=0
+        )
         assert table.index.tolist() == ["tones", "again"]
         assert table.loc["tones", "n_recordings":"n_groups"].tolist() == [24, 2, 4]
         assert table.loc["tones", "linear"] > 0.9
         assert (table["rows_per_second"] > 0).all()
-        assert table.loc["tones", "megabytes"] == pytest.approx(size, abs=0.05)
+        assert table.loc["tones", "megabytes"] == pytest.approx(size, abs=0.001)
         scores = [c for c in table if c.startswith(("linear", "nearest", "few"))]
         assert len(scores) == 6
         assert table.loc["tones", scores].equals(table.loc["again", scores])
