@@ -105,8 +105,8 @@ def evaluate_embedder(
     these means: ``std(ddof=1) / sqrt(n_groups)``. Up to ten groups are held out one by one, more
     in five folds.
 
-    Recordings of one speaker, or cut from one recording, are never in both the training and the
-    test part. Scores with random folds of ESC-50, as in some public tables, are higher.
+    A group is never in both the training and the test part. Scores with random folds of ESC-50, as
+    in some public tables, are not comparable: clips cut from one recording may be in both.
 
     The settings of the classifiers are fixed, so nothing is chosen on the groups that are held out.
 
