@@ -276,6 +276,7 @@ def test_names_and_generators_in_a_file(tmp_path):
         opened.kneighbors(table.rename(columns={"x0": "y"}))
 
 
+@pytest.mark.slow
 def test_an_opened_index_is_not_read_as_a_whole(tmp_path):
     """In a process of its own: opening and one query take far less memory than the file has."""
     rows = np.random.default_rng(0).standard_normal((20_000, 256)).astype(np.float32)
