@@ -60,8 +60,8 @@ class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
     min_recall : float, default=0.95
         The least share of true neighbours to find, on average. A warning tells if fewer are found.
     n_lists : int or "auto", default="auto"
-        Number of lists. "auto" is one up to 10 000 rows, and four times the root of the number of
-        rows beyond.
+        Number of lists. "auto" is one up to 10 000 rows, and twice the root of the number of rows
+        beyond: a query is then compared with about as many centres as rows.
     n_probes : int or "auto", default="auto"
         Lists that are searched for a query. More take longer and find more. "auto" are as many as
         are needed for ``min_recall``.
@@ -209,7 +209,7 @@ class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
     def _choose_lists(self, n: int) -> int:
         if self.n_lists != "auto":
             return min(int(self.n_lists), n)
-        return 1 if n <= EXACT_UP_TO else round(4 * math.sqrt(n))
+        return 1 if n <= EXACT_UP_TO else round(2 * math.sqrt(n))
 
     def _trained(
         self, X: np.ndarray, n_lists: int, dtype: str, random: np.random.RandomState

@@ -385,7 +385,7 @@ def test_without_faiss(monkeypatch):
 def test_many_rows_make_lists(monkeypatch):
     monkeypatch.setattr("skaudio.scale._neighbors.EXACT_UP_TO", 1000)
     index = ApproximateNeighborsTransformer(random_state=0).fit(ROWS)
-    assert index.n_lists_ == round(4 * 3000**0.5)
+    assert index.n_lists_ == round(2 * 3000**0.5)
     assert index.recall_ >= 0.95
     assert index.set_output(transform="pandas").transform(QUERIES).nnz == len(QUERIES) * (K + 1)
 
