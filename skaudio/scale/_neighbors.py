@@ -61,7 +61,7 @@ class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
         The least share of true neighbours to find, on average. A warning tells if fewer are found.
     n_lists : int or "auto", default="auto"
         Number of lists. "auto" is one up to 10 000 rows, and twice the root of the number of rows
-        beyond: a query is then compared with about as many centres as rows.
+        beyond.
     n_probes : int or "auto", default="auto"
         Lists that are searched for a query. More take longer and find more. "auto" are as many as
         are needed for ``min_recall``.
