@@ -107,7 +107,7 @@ class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
     >>> rng = np.random.default_rng(0)
     >>> classes = np.repeat([0, 1, 2], 100)
     >>> rows = rng.normal(size=(3, 8))[classes] + 0.5 * rng.normal(size=(300, 8))
-    >>> search = ApproximateNeighborsTransformer(5, n_lists=4, random_state=0)
+    >>> search = ApproximateNeighborsTransformer(5, random_state=0)
     >>> model = make_pipeline(search, KNeighborsClassifier(5, metric="precomputed"))
     >>> bool(model.fit(rows, classes).score(rows, classes) > 0.9)
     True
