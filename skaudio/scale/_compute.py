@@ -68,6 +68,16 @@ class Receipt(NamedTuple):
     """Of skaudio, where the part was computed."""
 
 
+class Found(NamedTuple):
+    """What came of a recording."""
+
+    position: int
+    """In the part."""
+    seconds: float | None
+    result: Any
+    """A row, or a table of events; or a str, why there is none."""
+
+
 class BuiltModel(NamedTuple):
     """An estimator that is ready to work, and the names of its columns."""
 
@@ -142,7 +152,8 @@ def run_part(job: Job, model: BuiltModel, task: Task) -> Receipt:
         before = _parts.read_tables(folder, job.kind, task.part)
         positions = [i - task.start for i in before.failures.column("recording").to_pylist()]
     results: list[Any] = []
-    for batch in _batches([task.recordings[i] for i in positions]):
+    lengths = [_seconds(task.recordings[i]) for i in positions]
+    for batch in _batches([task.recordings[i] for i in positions], lengths):
         results += _compute(job, model, batch)
     failed = [i for i, result in zip(positions, results, strict=True) if isinstance(result, str)]
     if len(failed) == len(task.recordings) >= SUSPICIOUS and not job.keep_failed:
@@ -151,17 +162,20 @@ def run_part(job: Job, model: BuiltModel, task: Task) -> Receipt:
             "Nothing was written for this part. Are the files there, and does the estimator fit "
             'them? on_failed_part="keep" lists them as failures, and goes on.'
         )
-    tables = _tables(job, model, task, dict(zip(positions, results, strict=True)))
+    found = [Found(i, *pair) for i, *pair in zip(positions, lengths, results, strict=True)]
+    tables = _tables(job, model, task, found)
     _parts.write_tables(folder, job.kind, task.part, tables.after(before))
     return Receipt(task.part, len(task.recordings), len(failed), skaudio.__version__)
 
 
-def _batches(recordings: Sequence[Recording]) -> Iterator[list[Recording]]:
+def _batches(
+    recordings: Sequence[Recording], lengths: Sequence[float | None]
+) -> Iterator[list[Recording]]:
     """Cut recordings into batches, by their number and duration alone."""
     batch: list[Recording] = []
     seconds = 0.0
-    for recording in recordings:
-        length = _seconds(recording) or 0.0
+    for recording, known in zip(recordings, lengths, strict=True):
+        length = known or 0.0
         if batch and (len(batch) == BATCH or seconds + length > BATCH_SECONDS):
             yield batch
             batch, seconds = [], 0.0
@@ -172,6 +186,8 @@ def _batches(recordings: Sequence[Recording]) -> Iterator[list[Recording]]:
 
 
 def _seconds(recording: Recording) -> float | None:
+    if recording.duration is not None:
+        return recording.duration
     try:
         return seconds_of(recording, 16000.0)
     except READING_ERRORS:
@@ -245,40 +261,42 @@ def _events(job: Job, model: BuiltModel, batch: list[Recording]) -> list[Any]:
     return [found.get(i, table[:0]) for i in range(len(batch))]
 
 
-def _tables(job: Job, model: BuiltModel, task: Task, results: dict[int, Any]) -> _parts.PartTables:
-    """Return the tables of a part: results by position in it."""
-    done = {i: result for i, result in results.items() if not isinstance(result, str)}
-    failed = {i: result for i, result in results.items() if isinstance(result, str)}
-    failures = _parts.columns_of(_facts(task, list(failed)) | {"reason": list(failed.values())})
-    main = _parts.columns_of(_facts(task, list(done)))
+def _tables(job: Job, model: BuiltModel, task: Task, found: Sequence[Found]) -> _parts.PartTables:
+    """Return the tables of a part."""
+    done = [one for one in found if not isinstance(one.result, str)]
+    failed = [one for one in found if isinstance(one.result, str)]
+    reasons = {"reason": [one.result for one in failed]}
+    failures = _parts.columns_of(_facts(task, failed) | reasons)
+    main = _parts.columns_of(_facts(task, done))
     if job.kind == "rows":
         width = len(model.names or "1")
-        rows = np.stack(list(done.values())) if done else np.empty((0, width), job.dtype)
+        rows = np.stack([x.result for x in done]) if done else np.empty((0, width), job.dtype)
         names = model.names if rows.shape[1] == width else None
         return _parts.PartTables(_parts.add_rows(main, rows, names), None, failures)
     columns: dict[str, list[Any]] = {name: [] for name in _parts.EVENT_COLUMNS}
-    for i, table in done.items():
-        columns["recording"] += [task.start + i] * len(table)
-        columns["file"] += [task.recordings[i].path] * len(table)
+    for one in done:
+        n_events = len(one.result)
+        columns["recording"] += [task.start + one.position] * n_events
+        columns["file"] += [task.recordings[one.position].path] * n_events
         for name in _parts.EVENT_COLUMNS[2:]:
-            columns[name] += table[name].tolist()
+            columns[name] += one.result[name].tolist()
     labels = np.asarray(getattr(model.estimator, "labels_", "text"))
     whole = labels.dtype.kind in "iu"
     if not whole:
         columns["event_label"] = list(map(str, columns["event_label"]))
-    return _parts.PartTables(main, _parts.columns_of(columns, whole_labels=whole), failures)
+    events = _parts.columns_of(columns, whole_labels=whole)
+    return _parts.PartTables(main, events, failures)
 
 
-def _facts(task: Task, positions: list[int]) -> dict[str, list[Any]]:
+def _facts(task: Task, found: Sequence[Found]) -> dict[str, list[Any]]:
     """Return the columns that name recordings."""
-    recordings = [task.recordings[i] for i in positions]
-    lengths = [r.duration if r.duration is not None else _seconds(r) for r in recordings]
+    recordings = [task.recordings[one.position] for one in found]
     ends = [
-        None if length is None else r.start + length
-        for r, length in zip(recordings, lengths, strict=True)
+        None if one.seconds is None else recording.start + one.seconds
+        for recording, one in zip(recordings, found, strict=True)
     ]
     return {
-        "recording": [task.start + i for i in positions],
+        "recording": [task.start + one.position for one in found],
         "file": [recording.path for recording in recordings],
         "onset": [recording.start for recording in recordings],
         "offset": ends,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +64,8 @@ def run_over_collection(
     todo = [part for part in own if part not in finished or part in failed]
     if not todo:
         return folder_state(folder)
-    with suppress(FileNotFoundError):
-        os.unlink(folder / MAPPED)  # made of the parts that were there
+    if (folder / MAPPED).exists():  # made of the parts that were there
+        os.unlink(folder / MAPPED)
 
     def task(part: int) -> Task:
         start = part * part_size
