@@ -20,11 +20,11 @@ import random
 import shutil
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -36,18 +36,6 @@ from skaudio import MFCC, FramePooling, PretrainedEmbedder, Waveform, load_spoke
 from skaudio.scale import embed, folder_state, load_rows
 
 CLIP = 0.3  # seconds
-# One run, in a process of its own, which can be killed.
-CHILD = """
-import sys, warnings
-import pandas as pd
-sys.path.insert(0, {here!r})
-from scale_runs import model_of
-from skaudio.scale import embed
-if __name__ == "__main__":
-    warnings.simplefilter("ignore")
-    X = pd.read_parquet({clips!r})
-    embed(model_of({net!r}), X, {folder!r}, part_size={size}, n_jobs={jobs})
-"""
 
 
 def model_of(net):
@@ -73,11 +61,33 @@ def clips_of(n, folder, *, n_damaged=0, n_files=300):
     return pd.DataFrame({"file": file, "onset": onset, "offset": onset + CLIP})
 
 
-def child(clips, folder, *, jobs, size, net=False):
-    """Return a process that embeds; a group of its own, to be killed with its workers."""
-    here = str(Path(__file__).parent)
-    code = CHILD.format(here=here, clips=clips, folder=str(folder), jobs=jobs, size=size, net=net)
-    return subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+def child(X, folder, *, jobs, size):
+    """Return the id of a process that embeds; a group of its own, to be killed with its workers.
+
+    It is forked, so that its start costs no imports. Workers of it start as always.
+    """
+    sys.stdout.flush()
+    process = os.fork()
+    if process:
+        return process
+    code = 1
+    try:
+        os.setsid()
+        warnings.simplefilter("ignore")
+        embed(model_of(False), X, folder, part_size=size, n_jobs=jobs)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def code_of(process):
+    """Wait for a process; return its exit code, or minus the signal that has ended it."""
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def ended(process):
+    """Whether a process has ended, which it may then only be asked once."""
+    return os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def contents(folder):
@@ -89,10 +99,8 @@ def contents(folder):
 def kills(options, place):
     """Kill a run at random moments, until it has had so many; compare with one in peace."""
     X = clips_of(options.recordings or 30_000, place, n_damaged=30)
-    clips = f"{place}/clips.parquet"
-    X.to_parquet(clips)
     size = len(X) // 300
-    assert child(clips, f"{place}/whole", jobs=2, size=size).wait() == 0
+    assert code_of(child(X, f"{place}/whole", jobs=1, size=size)) == 0
     rng = random.Random(0)
     rows = Path(place, "killed", "rows")
     moments = []
@@ -101,31 +109,31 @@ def kills(options, place):
         return len(list(rows.glob("part-*.parquet")))
 
     while len(moments) < options.kills:
-        jobs = rng.choice([1, 2])
-        process = child(clips, f"{place}/killed", jobs=jobs, size=size)
+        jobs = rng.choice([1] * 6 + [2])
+        process = child(X, f"{place}/killed", jobs=jobs, size=size)
         # After some parts, and a moment: while one is computed, written, or renamed. Or at once.
         target = finished() + rng.choice([0, *range(20)])
-        while finished() < target and process.poll() is None:
-            time.sleep(0.002)
+        while finished() < target and not ended(process):
+            time.sleep(0.001)
         time.sleep(rng.uniform(0, 0.1))
-        if process.poll() is not None:  # all is done: most of it is undone, to go on killing
-            assert process.returncode == 0
+        if ended(process):  # all is done: most of it is undone, to go on killing
+            assert code_of(process) == 0
             for path in rng.sample(sorted(rows.glob("*.parquet")), 250):
                 path.unlink()
             continue
         if rng.random() < 0.5:  # the parent alone: its workers find out
-            os.kill(process.pid, signal.SIGKILL)
+            os.kill(process, signal.SIGKILL)
         else:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+            os.killpg(process, signal.SIGKILL)
+        assert code_of(process) == -signal.SIGKILL
         moments.append((jobs, finished()))
     left = len(list(Path(place, "killed").rglob("*.tmp")))
     time.sleep(5)  # for workers of a killed parent
-    assert child(clips, f"{place}/killed", jobs=2, size=size).wait() == 0
+    assert code_of(child(X, f"{place}/killed", jobs=2, size=size)) == 0
     same = contents(f"{place}/killed") == contents(f"{place}/whole")
     print(f"{len(moments)} kills of runs over {len(X)} recordings in {-(-len(X) // size)} parts")
     print(f"(processes, parts finished) at each: {moments}")
-    print(f"temporary files left by the last kills: {left}, after the last run: none")
+    print(f"temporary files left by kills before the last run: {left}")
     print(f"folder identical to an undisturbed one: {same}")
     print(folder_state(f"{place}/killed"))
     assert same

@@ -36,9 +36,10 @@ def embed(
     transformer : transformer
         From recordings to rows: a Pipeline that ends in a pooling, a pretrained embedder, any
         fitted embedder, an `AudioTagger` (scores of labels). Fitted, if it learns.
-    X : sequence of recordings, or path of a folder
+    X : sequence of recordings, or path of a folder or of a Parquet file
         Paths, a table of clips (``file``, ``onset``, ``offset``)...; of a folder, all recordings
-        in it at any depth. The workers of dask need files.
+        in it at any depth; of a Parquet file, those in its column ``file``, which are clips if
+        there are ``onset`` and ``offset``. The workers of dask need files.
     folder : str or path-like
         Where to write: a new folder, or one that the same call has made. All workers have to see
         it by this path.
@@ -149,7 +150,7 @@ def tag(
     ----------
     tagger : AudioTagger
         `embed` writes its scores of all labels.
-    X : sequence of recordings, or path of a folder
+    X : sequence of recordings, or path of a folder or of a Parquet file
     folder : str or path-like
     top : int, default=5
         How many labels of a recording at most.
@@ -235,7 +236,7 @@ def detect(
     ----------
     detector : EventDetector
         A fitted one.
-    X : sequence of recordings, or path of a folder
+    X : sequence of recordings, or path of a folder or of a Parquet file
     folder : str or path-like
     part_size : int, default=1000
         Recordings in a part.
