@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
+import itertools
 import os
 import random
 import shutil
@@ -256,11 +257,16 @@ def costs(options, place):
         used = cpu_of(lambda model=model: model.transform(clips)) / n
         width = model.transform(clips[:1]).shape[1]
         print(f"10 s through {name}: {1e3 * used:.2f} ms of CPU, {width} columns")
-        for dtype in ("float32", "float16"):
-            folder = Path(place, f"{name} {dtype}")
-            embed(model, [f"{place}/{i}.wav" for i in range(n)], folder, dtype=dtype, n_jobs=1)
-            size = sum(path.stat().st_size for path in Path(folder, "rows").glob("*"))
-            print(f"  {size / n:.0f} bytes per row of {dtype}")
+    short = [f"{place}/recorder_{i:07d}.wav" for i in range(1000)]  # a part of different files
+    for path in short:
+        sf.write(path, rng.normal(size=8000) * 0.1, 16000)
+    for name, dtype in itertools.product(
+        ["MFCC and statistics", "mn04_as"], ["float32", "float16"]
+    ):
+        folder = Path(place, f"{name} {dtype}")
+        embed(models[name], short, folder, dtype=dtype, n_jobs=1)
+        size = sum(path.stat().st_size for path in Path(folder, "rows").glob("*"))
+        print(f"{size / 1000:.0f} bytes per row of {name}, {dtype}")
     # What a recording costs besides its samples: clips of two lengths give it.
     per = {}
     for seconds, many in ((CLIP, 6000), (1.8, 2000)):

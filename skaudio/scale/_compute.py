@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -24,65 +24,14 @@ from skaudio.audio import (
     seconds_of,
 )
 from skaudio.scale import _parts
-from skaudio.scale._identity import content_of
 from skaudio.scale._manifest import NAME
+from skaudio.scale._tasks import BuiltModel, Found, Job, Receipt, Task, make_tables
 
 # Recordings that the model is given at a time, and the seconds that they last together at most:
-# the features of so much are in memory.
-BATCH, BATCH_SECONDS = 256, 1200.0
+# the features of so much are in memory. A batch with a damaged file is computed again without it.
+BATCH, BATCH_SECONDS = 128, 1200.0
 # Where all recordings of a part of so many fail, these are not damaged.
 SUSPICIOUS = 50
-
-
-class Job(NamedTuple):
-    """What is the same for all parts of a run."""
-
-    folder: str
-    kind: str
-    method: str
-    options: dict[str, Any]
-    dtype: str
-    key: str
-    """Hash of the model."""
-    keep_failed: bool
-
-
-class Task(NamedTuple):
-    """A part to compute."""
-
-    part: int
-    start: int
-    """Position of its first recording in X."""
-    recordings: Recordings
-    retry: bool
-    """Compute only what failed before."""
-
-
-class Receipt(NamedTuple):
-    """What became of a part."""
-
-    part: int
-    n: int
-    n_failed: int
-    version: str
-    """Of skaudio, where the part was computed."""
-
-
-class Found(NamedTuple):
-    """What came of a recording."""
-
-    position: int
-    """In the part."""
-    seconds: float | None
-    result: Any
-    """A row, or a table of events; or a str, why there is none."""
-
-
-class BuiltModel(NamedTuple):
-    """An estimator that is ready to work, and the names of its columns."""
-
-    estimator: Any
-    names: list[str] | None
 
 
 class OutputError(TypeError):
@@ -163,7 +112,7 @@ def run_part(job: Job, model: BuiltModel, task: Task) -> Receipt:
             'them? on_failed_part="keep" lists them as failures, and goes on.'
         )
     found = [Found(i, *pair) for i, *pair in zip(positions, lengths, results, strict=True)]
-    tables = _tables(job, model, task, found)
+    tables = make_tables(job, model, task, found)
     _parts.write_tables(folder, job.kind, task.part, tables.after(before))
     return Receipt(task.part, len(task.recordings), len(failed), skaudio.__version__)
 
@@ -259,53 +208,3 @@ def _events(job: Job, model: BuiltModel, batch: list[Recording]) -> list[Any]:
     table = method(named, **job.options)
     found = {int(name): events for name, events in table.groupby("file", sort=False)}
     return [found.get(i, table[:0]) for i in range(len(batch))]
-
-
-def _tables(job: Job, model: BuiltModel, task: Task, found: Sequence[Found]) -> _parts.PartTables:
-    """Return the tables of a part."""
-    done = [one for one in found if not isinstance(one.result, str)]
-    failed = [one for one in found if isinstance(one.result, str)]
-    reasons = {"reason": [one.result for one in failed]}
-    failures = _parts.columns_of(_facts(task, failed) | reasons)
-    main = _parts.columns_of(_facts(task, done))
-    if job.kind == "rows":
-        width = len(model.names or "1")
-        rows = np.stack([x.result for x in done]) if done else np.empty((0, width), job.dtype)
-        names = model.names if rows.shape[1] == width else None
-        return _parts.PartTables(_parts.add_rows(main, rows, names), None, failures)
-    columns: dict[str, list[Any]] = {name: [] for name in _parts.EVENT_COLUMNS}
-    for one in done:
-        n_events = len(one.result)
-        columns["recording"] += [task.start + one.position] * n_events
-        columns["file"] += [task.recordings[one.position].path] * n_events
-        for name in _parts.EVENT_COLUMNS[2:]:
-            columns[name] += one.result[name].tolist()
-    labels = np.asarray(getattr(model.estimator, "labels_", "text"))
-    whole = labels.dtype.kind in "iu"
-    if not whole:
-        columns["event_label"] = list(map(str, columns["event_label"]))
-    events = _parts.columns_of(columns, whole_labels=whole)
-    return _parts.PartTables(main, events, failures)
-
-
-def _facts(task: Task, found: Sequence[Found]) -> dict[str, list[Any]]:
-    """Return the columns that name recordings."""
-    recordings = [task.recordings[one.position] for one in found]
-    ends = [
-        None if one.seconds is None else recording.start + one.seconds
-        for recording, one in zip(recordings, found, strict=True)
-    ]
-    return {
-        "recording": [task.start + one.position for one in found],
-        "file": [recording.path for recording in recordings],
-        "onset": [recording.start for recording in recordings],
-        "offset": ends,
-        "content": [_content(recording) for recording in recordings],
-    }
-
-
-def _content(recording: Recording) -> str | None:
-    try:
-        return content_of(recording)
-    except READING_ERRORS:
-        return None

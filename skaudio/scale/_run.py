@@ -12,12 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skaudio._parallel import progress_bar
 from skaudio._validation import check_choice, check_count, is_number
-from skaudio.scale._compute import Job, Task
 from skaudio.scale._engines import run_all
 from skaudio.scale._identity import model_digest
 from skaudio.scale._manifest import FolderState, folder_state, make_manifest, settle_manifest
 from skaudio.scale._parts import FAILURES, FOLDERS, MAPPED, parquet, parts_in, remove_leftovers
 from skaudio.scale._sources import Collection
+from skaudio.scale._tasks import Job, Task
 
 
 def run_over_collection(
