@@ -26,7 +26,8 @@ embedders
     Recordings -> rows to measure distances between: `NetEmbedder`, `SiameseEmbedder`.
 pretrained
     Networks pretrained on AudioSet: `PretrainedEmbedder` (features), `AudioTagger` (classes),
-    `FineTunedClassifier` (trained further).
+    `FineTunedClassifier` (trained further). Features of any network: `TorchEmbedder`,
+    `TransformersEmbedder`, `OnnxEmbedder`.
 caching
     Results on disk, one file per recording: `CachedTransformer`.
 recipes
@@ -78,7 +79,10 @@ _NAMES = {
     "detectors": "EventDetector",
     "classifiers": "GRUClassifier LeNetClassifier NetClassifier",
     "embedders": "WCCN NetEmbedder SiameseEmbedder",
-    "pretrained": "AudioTagger FineTunedClassifier PretrainedEmbedder download",
+    "pretrained": (
+        "AudioTagger FineTunedClassifier OnnxEmbedder PretrainedEmbedder TorchEmbedder "
+        "TransformersEmbedder download"
+    ),
     "caching": "CacheInfo CachedTransformer",
     "metrics": (
         "equal_error_rate equal_error_threshold event_based_f1 event_based_scores "
@@ -87,11 +91,14 @@ _NAMES = {
     ),
     "recipes": "recipe",
     "datasets": (
-        "RecordingsAudit audit_recordings fetch_esc10 fetch_esc50 fetch_fsdd get_data_home "
-        "load_audio_files load_cats_dogs load_spoken_digits make_soundscapes"
+        "RecordingsAudit audit_recordings evaluate_embedder fetch_esc10 fetch_esc50 fetch_fsdd "
+        "get_data_home load_audio_files load_cats_dogs load_spoken_digits make_soundscapes"
     ),
     "persistence": "export_onnx inspect load save show_versions",
-    "scale": "FolderState detect embed folder_state iterate_rows load_events load_rows tag",
+    "scale": (
+        "ApproximateNeighborsTransformer FolderState detect embed folder_state iterate_rows "
+        "load_events load_rows tag"
+    ),
     "cli": "",
     "display": (
         "AudioPlayers AuditDisplay AugmentationDisplay EventsDisplay FeatureSpaceDisplay "

@@ -154,6 +154,8 @@ class TreeReader:
         if item["class"].startswith("skaudio."):
             check_parameters(made)
             self._set_net(made, item)
+            if "numbers" in item:
+                made._from_numbers(self.decode(item["numbers"]))
         else:
             finish(made)
         if type(item["n"]) is not int or item["n"] in self._made:
@@ -202,11 +204,13 @@ class TreeReader:
         name: Any = item.get("weights")
         content = self._archive.member(name)
         if pretrained:
-            key = (made.model, repr(made.model_params), repr(made.weights))
+            key = repr(made._stored_source())
             used, net = self._nets.get(name, (key, None))
             if net is None:
                 tensors = safetensors.torch.load(content)
-                made._put_net(build_for(tensors, partial(made._new_net, tensors)))
+                own = getattr(made, "_net_of", None)
+                new = partial(made._new_net, tensors)
+                made._put_net(own(tensors) if own else build_for(tensors, new))
                 self._nets[name] = key, made.net_
             elif used == key:
                 made.net_ = net

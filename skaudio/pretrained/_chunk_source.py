@@ -153,7 +153,8 @@ def encoded_once(
     extraction: Extraction, recordings: Recordings, first: int
 ) -> tuple[ChunkSource, tuple[int, ...]]:
     """Return the source of the input of a stage of the net, and its shape for one frame."""
-    axis = extraction.net.time_axis if first else 2
+    trunk: Any = extraction.net
+    axis = trunk.time_axis if first else 2
 
     def call(net: Any, x: torch.Tensor) -> torch.Tensor:
         for stage in net.stages()[:first]:

@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,7 @@ from skaudio.audio import (
 from skaudio.pretrained._chunking import Chunking
 from skaudio.pretrained._level import gain_to
 from skaudio.pretrained._long_recordings import chunks_of_long, is_long
-from skaudio.pretrained._pretrained_net import PretrainedNet
+from skaudio.pretrained._pretrained_net import FILL, ChunkNet
 
 # Number of chunks per thread that are collected before they are sorted into batches.
 GATHERED = 64
@@ -51,19 +53,20 @@ class Extraction:
 
     Attributes
     ----------
-    net : PretrainedNet
+    net : ChunkNet
         Network for inference, on its device and in its precision.
     chunking : Chunking
     call : callable
-        Runs the network on a batch of spectrograms; returns one tensor with a row per chunk.
+        Runs the network on a batch of spectrograms; returns one tensor with a row per chunk. Frames
+        at the end of a row that are NaN are left out.
     batch_size : int or None
         Number of chunks per call of the network. None: chosen by their length.
     on_error : {"raise", "nan"}
     """
 
-    net: PretrainedNet
+    net: ChunkNet
     chunking: Chunking
-    call: Callable[[PretrainedNet, torch.Tensor], torch.Tensor]
+    call: Callable[[ChunkNet, torch.Tensor], torch.Tensor]
     batch_size: int | None = None
     on_error: str = "raise"
 
@@ -158,8 +161,8 @@ class Extraction:
         waveform = np.ascontiguousarray(waveform)
         if self.net.level is not None:
             waveform = waveform * gain_to(self.net.level, [waveform])
-        chunks = self.chunking.cut(waveform)
-        return [self._encode(recording, chunk) for chunk in chunks], len(waveform)
+        chunks = enumerate(self.chunking.cut(waveform))
+        return [self._encode(recording, i, chunk) for i, chunk in chunks], len(waveform)
 
     def check(self, recording: Recording) -> None:
         """Raise the error of a recording that cannot be analysed."""
@@ -177,21 +180,31 @@ class Extraction:
         self, recording: Recording, run: Callable[..., Iterator[np.ndarray]]
     ) -> Iterator[tuple[list[np.ndarray], int | None]]:
         rate = self.net.front_end.sample_rate
+        numbers = count()
+        encode = partial(self._encode, recording)
         for chunks, n_samples in chunks_of_long(recording, self.chunking, rate, self.net.level):
-            yield list(run(lambda chunk: self._encode(recording, chunk), chunks)), n_samples
+            yield list(run(encode, list(islice(numbers, len(chunks))), chunks)), n_samples
 
-    def _encode(self, recording: Recording, chunk: np.ndarray) -> np.ndarray:
+    def _encode(self, recording: Recording, number: int, chunk: np.ndarray) -> np.ndarray:
+        """Return the spectrogram of a chunk; ``number`` is 0 for the first of a recording."""
         warp_factor = 1.0 if recording.warp_factor is None else recording.warp_factor
-        spectrum = self.net.front_end.encode(chunk, warp_factor)
+        spectrum: np.ndarray = self.net.front_end.encode(chunk, warp_factor)
         check_overflow(spectrum, chunk, recording.name)
+        missing = self.net.filled_frames - spectrum.shape[-1]
+        if number and missing > 0:
+            spectrum = np.pad(spectrum, ((0, 0), (0, missing)), constant_values=FILL)
         return spectrum
 
-    def run_chunks(self, chunks: list[np.ndarray], name: str) -> list[np.ndarray]:
-        """Return the results of some chunks (waveforms) of a signal; ``name`` is for messages."""
+    def run_chunks(self, chunks: list[np.ndarray], first: int, name: str) -> list[np.ndarray]:
+        """Return the results of some chunks (waveforms) of a signal.
+
+        ``first`` is the number of the first of them; ``name`` is for messages.
+        """
         signal = Recording(np.empty(0, np.float32), name)
         threads = ThreadPoolExecutor(n_threads(), initializer=use_one_torch_thread)
         with one_blas_thread(), threads as pool:
-            spectra = list(pool.map(lambda chunk: self._encode(signal, chunk), chunks))
+            encode = partial(self._encode, signal)
+            spectra = list(pool.map(encode, range(first, first + len(chunks)), chunks))
             return next(self._run(pool, [spectra]))
 
     def _run(self, pool: Executor, gathered: list[list[np.ndarray]]) -> Iterator[list[np.ndarray]]:
@@ -199,7 +212,7 @@ class Extraction:
         places: dict[int, list[tuple[int, int]]] = {}
         for i, spectra in enumerate(gathered):
             for j, spectrum in enumerate(spectra):
-                places.setdefault(spectrum.shape[1], []).append((i, j))
+                places.setdefault(spectrum.shape[-1], []).append((i, j))
         batches = [
             same[start : start + self._n_rows(n_frames)]
             for n_frames, same in places.items()
@@ -213,15 +226,15 @@ class Extraction:
         yield from results
 
     @torch.inference_mode()
-    def infer(self, spectra: list[np.ndarray]) -> np.ndarray:
+    def infer(self, spectra: list[np.ndarray]) -> list[np.ndarray]:
         """Return the results of one batch of spectrograms of one length."""
-        like = next(self.net.parameters())
-        n_frames = spectra[0].shape[1]
+        device, dtype = self.net.place
+        n_frames = spectra[0].shape[-1]
         n_rows = self._n_rows(n_frames) if self._on_cpu else len(spectra)
         x = np.zeros((n_rows, *spectra[0].shape), np.float32)
         x[: len(spectra)] = spectra
-        rows = self.call(self.net, torch.from_numpy(x).to(device=like.device, dtype=like.dtype))
-        return rows[: len(spectra)].float().cpu().numpy()
+        rows = self.call(self.net, torch.from_numpy(x).to(device=device, dtype=dtype))
+        return [trimmed(row) for row in rows[: len(spectra)].float().cpu().numpy()]
 
     def _n_rows(self, n_frames: int) -> int:
         """Return the number of chunks of ``n_frames`` frames in a batch."""
@@ -229,11 +242,20 @@ class Extraction:
             return self.batch_size
         if not self._on_cpu:
             return GPU_ROWS
+        if self.net.one_by_one:
+            return 1
         return 1 << int(np.log2(min(max(CPU_FRAMES / n_frames, 1), CPU_ROWS)))
 
     @property
     def _on_cpu(self) -> bool:
-        return next(self.net.parameters()).device.type == "cpu"
+        return self.net.place[0].type == "cpu"
+
+
+def trimmed(row: np.ndarray) -> np.ndarray:
+    """Return the result of a chunk without its last frames that are NaN: those of padding."""
+    if row.ndim != 2 or not np.isnan(row[0, -1]):
+        return row
+    return row[:, : max(int(np.isfinite(row[0]).sum()), 1)]
 
 
 def in_order(chunks: list[np.ndarray], hop: float) -> np.ndarray:
