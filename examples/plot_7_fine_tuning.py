@@ -79,8 +79,8 @@ print(f"{len(X_train)} recordings to learn from, {len(X_test)} to test")
 # %%
 # The network
 # -----------
-# The bundled digits let this example run anywhere. They are classified by the small ``mn01_as``, with
-# its weights if these are in the data home and with random ones otherwise, which makes all
+# The bundled digits let this example run anywhere. They are classified by the small ``mn01_as``,
+# with its weights if these are in the data home and with random ones otherwise, which makes all
 # classifiers poor.
 
 small = args.data == "digits"
@@ -139,7 +139,9 @@ print(pd.DataFrame(rows).round(3).to_string(index=False))
 
 tuned = classifiers["staged, by layer"]
 factors = pd.Series(tuned.net_.module_.lr_factors)
-layers = factors.groupby(factors.index.str.extract(r"(head|features\.\d+)", expand=False).values)
+layers = factors.groupby(
+    factors.index.str.extract(r"(head|features\.\d+)", expand=False).values, sort=False
+)
 print((layers.first() * tuned.lr).to_string())
 
 # %%

@@ -63,7 +63,7 @@ class FineTunedClassifier(FineTuned):
         Passes over the training recordings, after those of ``head_epochs``.
     batch_size : int, default=32
         Recordings per step; batches hold recordings of similar length.
-    lr : float, default=3e-3
+    lr : float, default=1e-3
         Highest learning rate of the one-cycle schedule.
     class_weight : dict, list of dict, "balanced" or None, default=None
         As in scikit-learn. With several labels per recording, a dict gives the weight of the loss
@@ -181,7 +181,7 @@ class FineTunedClassifier(FineTuned):
         dropout: float = 0.2,
         max_epochs: int = 15,
         batch_size: int = 32,
-        lr: float = 3e-3,
+        lr: float = 1e-3,
         class_weight: Any = None,
         label_smoothing: float = 0.1,
         early_stopping: bool = False,
