@@ -45,7 +45,7 @@ REFUSED = [
     (
         (-1, 0, 1, 2.5, NAN, INF, None, TEXT, []),
         "bidirectional center cmvn early_stopping fixed frames freeze_batch_norm htk rollup "
-        "unit_norm warm_start",
+        "statistics unit_norm warm_start",
     ),
     (
         (-1, 0, 2.5, NAN, INF, True, None, TEXT, []),

@@ -1,4 +1,4 @@
-"""What a worker does: build the model once, compute a part, write it, and say how it went."""
+"""The work of a worker: build the model once, compute a part, write it, return a receipt."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from skaudio.scale import _parts
 from skaudio.scale._identity import content_of
 from skaudio.scale._manifest import NAME
 
-# Recordings that the model is given at a time, and the seconds that they last together at most:
-# the features of so much are in memory.
+# Largest number of recordings per batch, and their largest total duration in seconds: their
+# features are in memory.
 BATCH, BATCH_SECONDS = 256, 1200.0
-# Where all recordings of a part of so many fail, these are not damaged.
+# If all recordings of a part with this number fail, the cause is probably not damaged files.
 SUSPICIOUS = 50
 
 
 class Job(NamedTuple):
-    """What is the same for all parts of a run."""
+    """Settings of a run, which are the same for all parts."""
 
     folder: str
     kind: str
@@ -59,7 +59,7 @@ class Task(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """What became of a part."""
+    """Result of computing a part."""
 
     part: int
     n: int
@@ -69,20 +69,20 @@ class Receipt(NamedTuple):
 
 
 class BuiltModel(NamedTuple):
-    """An estimator that is ready to work, and the names of its columns."""
+    """An estimator that is ready for use, and the names of its columns."""
 
     estimator: Any
     names: list[str] | None
 
 
 class OutputError(TypeError):
-    """An estimator returns what cannot be kept, whichever the recording."""
+    """The output of an estimator cannot be stored, independent of the recording."""
 
 
 def pack_model(estimator: Any) -> np.ndarray:
     """Return a pickle of an estimator, as an array of bytes, which joblib shares with workers.
 
-    It goes from this process to its workers, and is never read from a file of somebody else.
+    It is sent from this process to its workers, and is never read from files of other people.
     """
     import cloudpickle  # optional; also takes functions of a notebook
 
@@ -94,12 +94,12 @@ def make_model(packed: np.ndarray | bytes) -> BuiltModel:
     estimator = pickle.loads(bytes(packed))
     for part in (estimator, *(part for _, part in parts_of(estimator))):
         if isinstance(part, BaseEstimator) and hasattr(part, "on_error"):
-            part.set_params(on_error="raise")  # what fails is listed here
+            part.set_params(on_error="raise")  # failures are listed here
         if isinstance(part, BaseEstimator) and hasattr(part, "verbose"):
             part.set_params(verbose=0)
     try:
         names = [str(name) for name in estimator.get_feature_names_out()]
-    except Exception:  # not every transformer knows them
+    except Exception:  # not every transformer has them
         names = None
     return BuiltModel(pin_output(estimator), names)
 
@@ -112,7 +112,7 @@ def run_packed(job: Job, packed: np.ndarray | bytes, task: Task) -> Receipt:
     """Compute a part with a model that is built once in each process."""
     with _lock:
         if job.key not in _models:
-            _models.clear()  # that of another run
+            _models.clear()  # a model of another run
             _models[job.key] = make_model(packed)
         model = _models[job.key]
     return run_part(job, model, task)
@@ -126,7 +126,7 @@ def run_part(job: Job, model: BuiltModel, task: Task) -> Receipt:
     ValueError
         If all recordings of a large part fail.
     TypeError
-        If the estimator returns what cannot be kept.
+        If the output of the estimator cannot be stored.
     OSError
         If the part cannot be written.
     """
@@ -157,7 +157,7 @@ def run_part(job: Job, model: BuiltModel, task: Task) -> Receipt:
 
 
 def _batches(recordings: Sequence[Recording]) -> Iterator[list[Recording]]:
-    """Cut recordings into batches, by their number and duration alone."""
+    """Divide recordings into batches, by number and duration only."""
     batch: list[Recording] = []
     seconds = 0.0
     for recording in recordings:
@@ -179,7 +179,7 @@ def _seconds(recording: Recording) -> float | None:
 
 
 def _compute(job: Job, model: BuiltModel, batch: list[Recording]) -> list[Any]:
-    """Return the result of each recording, or the reason why there is none, a str."""
+    """Return the result of each recording, or the reason of its failure, a str."""
     compute = _rows if job.kind == "rows" else _events
 
     def call(some: list[Recording]) -> list[Any]:
@@ -187,14 +187,14 @@ def _compute(job: Job, model: BuiltModel, batch: list[Recording]) -> list[Any]:
 
     try:
         return call(batch)
-    except (OutputError, MemoryError, Warning):  # of warnings, the user has made errors
+    except (OutputError, MemoryError, Warning):  # the user has turned warnings into errors
         raise
     except Exception as error:
         if len(batch) == 1:
             return [_reason(error)]
     reasons: dict[int, Any] = {i: _reason(e) for i, e in find_errors(batch, read_through).items()}
     rest = [i for i in range(len(batch)) if i not in reasons]
-    if reasons and rest:  # the others together, as this is quicker
+    if reasons and rest:  # the others together, which is faster
         return _put_together(reasons, rest, _compute(job, model, [batch[i] for i in rest]))
     return [result for recording in batch for result in _compute(job, model, [recording])]
 
@@ -229,10 +229,10 @@ def _rows(job: Job, model: BuiltModel, batch: list[Recording]) -> list[np.ndarra
 
 
 def _items(batch: list[Recording]) -> Any:
-    """Return recordings as any transformer takes them: paths, mappings, arrays."""
+    """Return recordings in a form for any transformer: paths, mappings, arrays."""
     items = [recording.as_item() for recording in batch]
     arrays = all(isinstance(item, np.ndarray) and item.ndim == 1 for item in items)
-    # A model that was fitted on a table of clips takes clips of that length.
+    # A model that was fitted on a table of clips needs clips of this length.
     return np.stack(items) if arrays and len({len(item) for item in items}) == 1 else items
 
 
