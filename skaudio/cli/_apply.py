@@ -62,7 +62,6 @@ def _classes(model: Any, files: list[str], top: int) -> pd.DataFrame:
 
 def embed(options: Any) -> int:
     """Compute a row for each recording."""
-    recordings = find_recordings(options.files)
     suffix = Path(options.output).suffix if options.output else ".csv"
     if suffix not in (".csv", ".npy", "", ".parquet"):
         raise ValueError(
@@ -72,11 +71,11 @@ def embed(options: Any) -> int:
     if Path(options.model).exists():
         model = load_model(options.model, "transform", "embed")
     else:
-        model = skaudio.PretrainedEmbedder(options.model).fit(recordings)
+        model = skaudio.PretrainedEmbedder(options.model).fit(options.files)
     if suffix in ("", ".parquet"):
-        how = {"dtype": options.dtype}
-        return into_folder(options, partial(skaudio.embed, model, recordings, **how))
+        return into_folder(options, partial(skaudio.embed, model, dtype=options.dtype))
     only_for_folders(options)
+    recordings = find_recordings(options.files)
 
     def rows(files: list[str]) -> pd.DataFrame:
         values = np.asarray(model.transform(files))
@@ -102,12 +101,12 @@ def embed(options: Any) -> int:
 
 def tag(options: Any) -> int:
     """List the labels with the highest scores."""
-    recordings = find_recordings(options.files)
-    tagger = skaudio.AudioTagger(options.model).fit(recordings)
+    tagger = skaudio.AudioTagger(options.model).fit(options.files)
     which = {"top": options.top, "by_chunk": options.by_chunk}
     if options.output is not None:
-        return into_folder(options, partial(skaudio.tag, tagger, recordings, **which))
+        return into_folder(options, partial(skaudio.tag, tagger, **which))
     only_for_folders(options)
+    recordings = find_recordings(options.files)
     done = run_over(recordings, lambda files: tagger.tag(files, **which), jobs=options.jobs)
     show(done.table, options.form)
     return done.code
@@ -116,11 +115,10 @@ def tag(options: Any) -> int:
 def detect(options: Any) -> int:
     """List events, or write them to a file."""
     detector = load_model(options.model, "predict_events", "detect")
-    recordings = find_recordings(options.files)
     if options.output is not None and not Path(options.output).suffix:
-        return into_folder(options, partial(skaudio.detect, detector, recordings))
+        return into_folder(options, partial(skaudio.detect, detector))
     only_for_folders(options)
-    done = run_over(recordings, detector.predict_events, jobs=options.jobs)
+    done = run_over(find_recordings(options.files), detector.predict_events, jobs=options.jobs)
     table = done.table if len(done.table) else pd.DataFrame(columns=EVENT_COLUMNS)
     if options.output is None:
         show(table, options.form)

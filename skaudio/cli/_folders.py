@@ -9,11 +9,16 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import skaudio
+from skaudio.cli._inputs import find_recordings
 from skaudio.cli._printing import note, show_json
 
 
 def into_folder(options: Any, write: Callable[..., Any]) -> int:
     """Call a function of `skaudio.scale` with the options of a command, and print its progress."""
+    lists = [name for name in options.files if name.endswith(".parquet")]
+    if lists and len(options.files) > 1:
+        raise ValueError(f"{lists[0]!r} lists recordings: expected no other files beside it")
+    recordings = lists[0] if lists else find_recordings(options.files)
     how = {
         "part_size": options.part_size,
         "n_jobs": options.jobs,
@@ -23,7 +28,7 @@ def into_folder(options: Any, write: Callable[..., Any]) -> int:
     }
     with dask_client(options.dask) as client:
         try:
-            state = write(options.output, client=client, **how)
+            state = write(recordings, options.output, client=client, **how)
         except KeyboardInterrupt:
             note("interrupted; the same command goes on")
             return 130

@@ -277,7 +277,8 @@ class AudioTagger(TaggedEventsMixin, PretrainedTransformer):
 
     def _check_net(self, net: PretrainedNet) -> None:
         super()._check_net(net)
-        n_labels = len(self.labels or labels_of(find_model(self.model).labels or ""))
+        labels = self.labels  # may be an array
+        n_labels = len(labels_of(find_model(self.model).labels or "") if labels is None else labels)
         if n_labels != net.n_classes:
             raise ValueError(
                 f"the network has {net.n_classes} outputs, and there are {n_labels} labels: pass "

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -24,55 +24,14 @@ from skaudio.audio import (
     seconds_of,
 )
 from skaudio.scale import _parts
-from skaudio.scale._identity import content_of
 from skaudio.scale._manifest import NAME
+from skaudio.scale._tasks import BuiltModel, Found, Job, Receipt, Task, make_tables
 
 # Largest number of recordings per batch, and their largest total duration in seconds: their
-# features are in memory.
-BATCH, BATCH_SECONDS = 256, 1200.0
+# features are in memory. A batch with a damaged file is computed again without it.
+BATCH, BATCH_SECONDS = 128, 1200.0
 # If all recordings of a part with this number fail, the cause is probably not damaged files.
 SUSPICIOUS = 50
-
-
-class Job(NamedTuple):
-    """Settings of a run, which are the same for all parts."""
-
-    folder: str
-    kind: str
-    method: str
-    options: dict[str, Any]
-    dtype: str
-    key: str
-    """Hash of the model."""
-    keep_failed: bool
-
-
-class Task(NamedTuple):
-    """A part to compute."""
-
-    part: int
-    start: int
-    """Position of its first recording in X."""
-    recordings: Recordings
-    retry: bool
-    """Compute only what failed before."""
-
-
-class Receipt(NamedTuple):
-    """Result of computing a part."""
-
-    part: int
-    n: int
-    n_failed: int
-    version: str
-    """Of skaudio, where the part was computed."""
-
-
-class BuiltModel(NamedTuple):
-    """An estimator that is ready for use, and the names of its columns."""
-
-    estimator: Any
-    names: list[str] | None
 
 
 class OutputError(TypeError):
@@ -142,7 +101,8 @@ def run_part(job: Job, model: BuiltModel, task: Task) -> Receipt:
         before = _parts.read_tables(folder, job.kind, task.part)
         positions = [i - task.start for i in before.failures.column("recording").to_pylist()]
     results: list[Any] = []
-    for batch in _batches([task.recordings[i] for i in positions]):
+    lengths = [_seconds(task.recordings[i]) for i in positions]
+    for batch in _batches([task.recordings[i] for i in positions], lengths):
         results += _compute(job, model, batch)
     failed = [i for i, result in zip(positions, results, strict=True) if isinstance(result, str)]
     if len(failed) == len(task.recordings) >= SUSPICIOUS and not job.keep_failed:
@@ -151,17 +111,20 @@ def run_part(job: Job, model: BuiltModel, task: Task) -> Receipt:
             "Nothing was written for this part. Are the files there, and does the estimator fit "
             'them? on_failed_part="keep" lists them as failures, and goes on.'
         )
-    tables = _tables(job, model, task, dict(zip(positions, results, strict=True)))
+    found = [Found(i, *pair) for i, *pair in zip(positions, lengths, results, strict=True)]
+    tables = make_tables(job, model, task, found)
     _parts.write_tables(folder, job.kind, task.part, tables.after(before))
     return Receipt(task.part, len(task.recordings), len(failed), skaudio.__version__)
 
 
-def _batches(recordings: Sequence[Recording]) -> Iterator[list[Recording]]:
+def _batches(
+    recordings: Sequence[Recording], lengths: Sequence[float | None]
+) -> Iterator[list[Recording]]:
     """Divide recordings into batches, by number and duration only."""
     batch: list[Recording] = []
     seconds = 0.0
-    for recording in recordings:
-        length = _seconds(recording) or 0.0
+    for recording, known in zip(recordings, lengths, strict=True):
+        length = known or 0.0
         if batch and (len(batch) == BATCH or seconds + length > BATCH_SECONDS):
             yield batch
             batch, seconds = [], 0.0
@@ -172,6 +135,8 @@ def _batches(recordings: Sequence[Recording]) -> Iterator[list[Recording]]:
 
 
 def _seconds(recording: Recording) -> float | None:
+    if recording.duration is not None:
+        return recording.duration
     try:
         return seconds_of(recording, 16000.0)
     except READING_ERRORS:
@@ -243,51 +208,3 @@ def _events(job: Job, model: BuiltModel, batch: list[Recording]) -> list[Any]:
     table = method(named, **job.options)
     found = {int(name): events for name, events in table.groupby("file", sort=False)}
     return [found.get(i, table[:0]) for i in range(len(batch))]
-
-
-def _tables(job: Job, model: BuiltModel, task: Task, results: dict[int, Any]) -> _parts.PartTables:
-    """Return the tables of a part: results by position in it."""
-    done = {i: result for i, result in results.items() if not isinstance(result, str)}
-    failed = {i: result for i, result in results.items() if isinstance(result, str)}
-    failures = _parts.columns_of(_facts(task, list(failed)) | {"reason": list(failed.values())})
-    main = _parts.columns_of(_facts(task, list(done)))
-    if job.kind == "rows":
-        width = len(model.names or "1")
-        rows = np.stack(list(done.values())) if done else np.empty((0, width), job.dtype)
-        names = model.names if rows.shape[1] == width else None
-        return _parts.PartTables(_parts.add_rows(main, rows, names), None, failures)
-    columns: dict[str, list[Any]] = {name: [] for name in _parts.EVENT_COLUMNS}
-    for i, table in done.items():
-        columns["recording"] += [task.start + i] * len(table)
-        columns["file"] += [task.recordings[i].path] * len(table)
-        for name in _parts.EVENT_COLUMNS[2:]:
-            columns[name] += table[name].tolist()
-    labels = np.asarray(getattr(model.estimator, "labels_", "text"))
-    whole = labels.dtype.kind in "iu"
-    if not whole:
-        columns["event_label"] = list(map(str, columns["event_label"]))
-    return _parts.PartTables(main, _parts.columns_of(columns, whole_labels=whole), failures)
-
-
-def _facts(task: Task, positions: list[int]) -> dict[str, list[Any]]:
-    """Return the columns that name recordings."""
-    recordings = [task.recordings[i] for i in positions]
-    lengths = [r.duration if r.duration is not None else _seconds(r) for r in recordings]
-    ends = [
-        None if length is None else r.start + length
-        for r, length in zip(recordings, lengths, strict=True)
-    ]
-    return {
-        "recording": [task.start + i for i in positions],
-        "file": [recording.path for recording in recordings],
-        "onset": [recording.start for recording in recordings],
-        "offset": ends,
-        "content": [_content(recording) for recording in recordings],
-    }
-
-
-def _content(recording: Recording) -> str | None:
-    try:
-        return content_of(recording)
-    except READING_ERRORS:
-        return None

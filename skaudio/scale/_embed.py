@@ -37,9 +37,11 @@ def embed(
         Transformer from recordings to rows: a Pipeline that ends in a pooling, a pretrained
         embedder, a fitted embedder, or an `AudioTagger` (scores of labels). It must be fitted,
         unless it learns nothing.
-    X : sequence of recordings, or path of a folder
+    X : sequence of recordings, or path of a folder or of a Parquet file
         Recordings, such as paths or a table of clips (``file``, ``onset``, ``offset``). For a
-        folder, all recordings in it at any depth. With dask, recordings must be files.
+        folder, all recordings in it at any depth. For a Parquet file, those in its column
+        ``file``, which are clips if there are ``onset`` and ``offset``. With dask, recordings must
+        be files.
     folder : str or path-like
         Folder for the results: a new one, or one of the same call. All workers need access to it by
         this path.
@@ -150,7 +152,7 @@ def tag(
     ----------
     tagger : AudioTagger
         `embed` writes its scores of all labels.
-    X : sequence of recordings, or path of a folder
+    X : sequence of recordings, or path of a folder or of a Parquet file
     folder : str or path-like
     top : int, default=5
         Largest number of labels per recording.
@@ -236,7 +238,7 @@ def detect(
     ----------
     detector : EventDetector
         Fitted detector.
-    X : sequence of recordings, or path of a folder
+    X : sequence of recordings, or path of a folder or of a Parquet file
     folder : str or path-like
     part_size : int, default=1000
         Number of recordings per part.

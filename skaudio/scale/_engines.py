@@ -11,7 +11,8 @@ import joblib
 from joblib.parallel import get_active_backend
 
 import skaudio
-from skaudio.scale._compute import Job, Receipt, Task, make_model, pack_model, run_packed, run_part
+from skaudio.scale._compute import make_model, pack_model, run_packed, run_part
+from skaudio.scale._tasks import Job, Receipt, Task
 
 # Parts per worker that are handed out before they are asked for.
 AHEAD = 2
