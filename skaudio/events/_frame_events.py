@@ -70,6 +70,11 @@ def frames_to_events(
         before the center of its first frame, but not before 0, and ends half a frame after the
         center of its last one.
 
+    Raises
+    ------
+    ValueError
+        If shapes, labels or parameters do not fit each other. The message names the value.
+
     Examples
     --------
     >>> import numpy as np
@@ -135,6 +140,11 @@ def events_to_frames(events: Any, frame_times: Any, labels: Sequence[Any]) -> np
     -------
     active : ndarray of bool, shape (n_labels, n_frames)
         Where ``onset <= time < offset``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a table is not a table of events (`check_events`).
 
     Examples
     --------
