@@ -80,16 +80,17 @@ def load(name):
 
 def classical_frames(rate):
     """Return encoders and poolings to choose among. They learn nothing: rows are made once."""
-    mfcc = MFCC(sample_rate=rate)
-    mel = MelSpectrogram(sample_rate=rate, n_mels=40, scale="db")
-    changes = {"segment_by": "change", "segment_overlap": 0.25}
+    encoders = {"MFCC": MFCC(sample_rate=rate)}
+    for n_mels in (24, 40):
+        mel = MelSpectrogram(sample_rate=rate, n_mels=n_mels, scale="db", top_db=60)
+        encoders[f"{n_mels} mels"] = mel
+    parts = {"segment_by": "change", "segment_overlap": 0.5, "deltas": 1}
     return {
-        f"{name}, {n} parts{', by change' if how else ''}{', cmvn' if cmvn else ''}": make_pipeline(
-            encoder, FramePooling(n_segments=n, deltas=1, cmvn=cmvn, **how)
+        f"{name}, {n} parts{', cmvn' if cmvn else ''}": make_pipeline(
+            encoder, FramePooling(n_segments=n, cmvn=cmvn, **parts)
         )
-        for name, encoder in (("MFCC", mfcc), ("mel", mel))
-        for n in (5, 8)
-        for how in ({}, changes)
+        for name, encoder in encoders.items()
+        for n in (6, 10)
         for cmvn in (False, True)
     }
 

@@ -3,11 +3,14 @@
     python benchmarks/accuracy_voices.py --data arabic --ways default
     python benchmarks/accuracy_voices.py --ways WCCN "default and statistics"
     python benchmarks/accuracy_voices.py --data fsdd --ways default statistics --seeds 0 1 2
+    SKAUDIO_DATA=... python benchmarks/accuracy_voices.py --ways GE2E "GE2E and statistics"
 
 Equal error rates over all pairs of recordings of the test speakers. Arabic digits: 14 speakers for
 training and 6 for the test, five random splits; bundled recordings: 5 and 5, five splits; FSDD: all
 choices of two speakers for training and two for the test. Results are appended to a file, a line
 per way, split and seed; those found there are not computed again. Without --ways, it is shown.
+GE2E is a pretrained network, which needs its official weights and no training speakers; those are
+used by WCCN and normalised scores alone.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import itertools
 import json
 import time
 from pathlib import Path
+from tempfile import gettempdir
 
 import numpy as np
 import pandas as pd
@@ -27,11 +31,13 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
+from skaudio.caching import CachedTransformer
 from skaudio.datasets import fetch_fsdd, get_data_home, load_audio_files, load_spoken_digits
 from skaudio.embedders import WCCN, SiameseEmbedder
 from skaudio.encoders import MFCC, MelSpectrogram, Waveform
 from skaudio.metrics import equal_error_rate, normalized_scores
 from skaudio.pooling import FramePooling
+from skaudio.pretrained import PretrainedEmbedder
 
 # Windows of 800 samples tell the harmonics of a voice apart: for the training speakers of FSDD, a
 # tenth of a second.
@@ -56,6 +62,8 @@ SIAMESE = {
     "pairs, statistics, harmonics": FEW,
     "pairs, statistics, harmonics, permuted": FEW,
 }
+PRETRAINED = {"GE2E": "ge2e", "GE2E and statistics": "ge2e"}
+WAYS = ["MFCC statistics", "LDA", "WCCN", *SIAMESE, *PRETRAINED]
 
 
 def load(name):
@@ -97,6 +105,13 @@ def embed(way, X, speakers, rate, train, test, seed):
         model = make_pipeline(MFCC(sample_rate=rate), FramePooling(), StandardScaler())
     elif way == "WCCN":
         model = whitened_statistics(rate)
+    elif way in PRETRAINED:
+        # The rows of a recording are the same in every split.
+        model = CachedTransformer(
+            PretrainedEmbedder(PRETRAINED[way], unit_norm=True), Path(gettempdir()) / "voices"
+        )
+        if "and statistics" in way:
+            model = make_union(model, whitened_statistics(rate))
     elif way == "LDA":
         discriminant = LinearDiscriminantAnalysis(solver="eigen", shrinkage=0.1)
         mel = MelSpectrogram(sample_rate=rate)
@@ -163,7 +178,7 @@ def show(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", choices=["arabic", "fsdd", "bundled"], default="arabic")
-    parser.add_argument("--ways", nargs="*", choices=["MFCC statistics", "LDA", "WCCN", *SIAMESE])
+    parser.add_argument("--ways", nargs="*", choices=WAYS)
     parser.add_argument("--splits", nargs="+", type=int)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--results", type=Path, default=Path("benchmarks/voices.jsonl"))

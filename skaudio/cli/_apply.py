@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 import skaudio
+from skaudio.cli._folders import into_folder, only_for_folders, show_folder
 from skaudio.cli._inputs import find_recordings, run_over, text_rows
 from skaudio.cli._printing import note, show, show_json
 from skaudio.events import write_events
@@ -60,12 +62,19 @@ def embed(options: Any) -> int:
     """Compute a row for each recording."""
     recordings = find_recordings(options.files)
     suffix = Path(options.output).suffix if options.output else ".csv"
-    if suffix not in (".csv", ".npy"):
-        raise ValueError(f"--output {options.output!r}: expected a name that ends in .csv or .npy")
+    if suffix not in (".csv", ".npy", "", ".parquet"):
+        raise ValueError(
+            f"--output {options.output!r}: expected a name that ends in .csv or .npy, or a name "
+            "without suffix, for a folder"
+        )
     if Path(options.model).exists():
         model = load_model(options.model, "transform", "embed")
     else:
         model = skaudio.PretrainedEmbedder(options.model).fit(recordings)
+    if suffix in ("", ".parquet"):
+        how = {"dtype": options.dtype}
+        return into_folder(options, partial(skaudio.embed, model, recordings, **how))
+    only_for_folders(options)
 
     def rows(files: list[str]) -> pd.DataFrame:
         values = np.asarray(model.transform(files))
@@ -90,11 +99,11 @@ def tag(options: Any) -> int:
     """List the labels with the highest scores."""
     recordings = find_recordings(options.files)
     tagger = skaudio.AudioTagger(options.model).fit(recordings)
-    done = run_over(
-        recordings,
-        lambda files: tagger.tag(files, top=options.top, by_chunk=options.by_chunk),
-        jobs=options.jobs,
-    )
+    which = {"top": options.top, "by_chunk": options.by_chunk}
+    if options.output is not None:
+        return into_folder(options, partial(skaudio.tag, tagger, recordings, **which))
+    only_for_folders(options)
+    done = run_over(recordings, lambda files: tagger.tag(files, **which), jobs=options.jobs)
     show(done.table, options.form)
     return done.code
 
@@ -102,7 +111,11 @@ def tag(options: Any) -> int:
 def detect(options: Any) -> int:
     """List events, or write them into a file."""
     detector = load_model(options.model, "predict_events", "detect")
-    done = run_over(find_recordings(options.files), detector.predict_events, jobs=options.jobs)
+    recordings = find_recordings(options.files)
+    if options.output is not None and not Path(options.output).suffix:
+        return into_folder(options, partial(skaudio.detect, detector, recordings))
+    only_for_folders(options)
+    done = run_over(recordings, detector.predict_events, jobs=options.jobs)
     table = done.table if len(done.table) else pd.DataFrame(columns=EVENT_COLUMNS)
     if options.output is None:
         show(table, options.form)
@@ -113,7 +126,9 @@ def detect(options: Any) -> int:
 
 
 def show_model(options: Any) -> int:
-    """Describe a saved model."""
+    """Describe a saved model, or how far a folder of results is."""
+    if Path(options.model).is_dir():
+        return show_folder(options)
     card = skaudio.inspect(options.model)
     if options.form == "table":
         print(card)

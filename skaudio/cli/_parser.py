@@ -112,7 +112,16 @@ def _apply(commands: argparse._SubParsersAction[Parser]) -> None:
     embed.add_argument(
         "--model", default="mn04_as", help="a saved model, or the name of a pretrained network"
     )
-    embed.add_argument("-o", "--output", metavar="FILE", help="write .csv, or .npy and .npy.txt")
+    embed.add_argument(
+        "-o",
+        "--output",
+        metavar="NAME",
+        help="write .csv, or .npy and .npy.txt; a name without suffix is a folder of Parquet "
+        "parts, for large collections: a run that was ended goes on",
+    )
+    embed.add_argument(
+        "--dtype", choices=("float32", "float16"), default="float32", help="of a folder's rows"
+    )
     tag = _command(commands, "tag", "name the sounds in recordings (classes of AudioSet)")
     tag.add_argument("--model", default="mn04_as", help="name of a pretrained network")
     tag.add_argument("--top", type=_count, default=5, metavar="N", help="best N labels")
@@ -120,15 +129,45 @@ def _apply(commands: argparse._SubParsersAction[Parser]) -> None:
     detect = _command(commands, "detect", "list events with onset and offset")
     detect.add_argument("model", metavar="MODEL", help="a saved detector")
     detect.add_argument(
-        "-o", "--output", metavar="FILE", help="write .csv, .tsv, or labels of Audacity or Raven"
+        "-o",
+        "--output",
+        metavar="NAME",
+        help="write .csv, .tsv, or labels of Audacity or Raven; a name without suffix is a folder "
+        "of Parquet parts",
     )
+    tag.add_argument("-o", "--output", metavar="FOLDER", help="write a folder of Parquet parts")
     for parser in (predict, embed, tag, detect):
         parser.add_argument("files", nargs="+", metavar="FILE", help=FILES)
         _add_jobs(parser)
+    for parser in (embed, tag, detect):
+        _add_folder(parser)
+
+
+def _add_folder(parser: Parser) -> None:
+    """Add the options of results in a folder."""
+    folder = parser.add_argument_group("folders of Parquet parts")
+    folder.add_argument(
+        "--part-size", type=_count, default=1000, metavar="N", help="recordings in a part"
+    )
+    folder.add_argument(
+        "--shard",
+        type=_shard,
+        metavar="I/N",
+        help="compute only every N-th part, beginning with part I, 0 <= I < N: N calls on N "
+        "machines that share the folder do all of it",
+    )
+    folder.add_argument(
+        "--dask", metavar="ADDRESS", help="let the workers of this dask scheduler compute"
+    )
+    folder.add_argument(
+        "--retry", action="store_true", help="try recordings again that could not be read"
+    )
 
 
 def _models(commands: argparse._SubParsersAction[Parser]) -> None:
-    show = _command(commands, "show", "describe a saved model without loading it")
+    show = _command(
+        commands, "show", "describe a saved model without loading it, or a folder of Parquet parts"
+    )
     export = _command(commands, "export", "write a model as an ONNX graph")
     for parser in (show, export):
         parser.add_argument("model", metavar="MODEL", help="a saved model")
@@ -143,3 +182,10 @@ def _count(text: str) -> int:
 
 
 _count.__name__ = "whole number"  # argparse names the type in its message
+
+
+def _shard(text: str) -> tuple[int, int]:
+    i, _, n = text.partition("/")
+    if not (i.isdecimal() and n.isdecimal() and int(i) < int(n)):
+        raise argparse.ArgumentTypeError(f"{text}, expected I/N with 0 <= I < N, such as 0/4")
+    return int(i), int(n)

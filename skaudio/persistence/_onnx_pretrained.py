@@ -73,6 +73,12 @@ def chunk_outputs(graph: Graph, transformer: Any, read: Any, waves: Waves) -> Fr
             "expected 'float32'."
         )
     net, chunking = transformer._net(), transformer._chunking(transformer._net())
+    if net.level is not None or chunking.margin:
+        raise ValueError(
+            f"model={transformer.model!r} of {type(transformer).__name__} cannot be exported to "
+            "ONNX: its chunks depend on the level of the recording or on what is around them. "
+            "Expected another model, or the rows that skaudio computes."
+        )
     front_end = net.front_end
     n_mels = front_end.analysis.n_features
     module = Reading(net, read).cpu().eval()
@@ -135,10 +141,15 @@ def _chunk(
 
 def _log_mel(graph: Graph, front_end: Any, tables: Tables, chunk: Value) -> Value:
     """Return what `FrontEnd.encode` returns, (1, n_mels, n_frames)."""
+    if front_end.keeps_first:
+        chunk = graph.concat([chunk.slice(1, 1, 2), chunk], 1)
     if front_end.preemphasis:
         end = chunk.size(1)
         chunk = chunk.slice(1, 1, end) - chunk.slice(1, 0, end - 1) * front_end.preemphasis
     if front_end.pad:
         chunk = graph.op("Pad", chunk, [0, front_end.pad, 0, front_end.pad])
     frames = analyse(graph, front_end.analysis, Waves(chunk, chunk.size(1)), tables)
-    return (frames.values + float(front_end.shift)) / float(front_end.scale)
+    log_mel = (frames.values + float(front_end.shift)) / float(front_end.scale)
+    if front_end.subtract_mean:
+        log_mel = log_mel - log_mel.mean(2, keep=True)
+    return log_mel

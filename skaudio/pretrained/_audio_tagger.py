@@ -29,7 +29,7 @@ class AudioTagger(PretrainedTransformer):
     Parameters
     ----------
     model : str, default="mn04_as"
-        Network, as for :class:`PretrainedEmbedder`, except "vggish", which has no classes.
+        Network with classes, see the table in the user guide.
     weights : path, sequence of paths or "random", default=None
         Weights of the network, as for :class:`PretrainedEmbedder`.
     pooling : {"mean", "max", None}, default="mean"

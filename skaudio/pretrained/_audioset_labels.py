@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from skaudio._files import FileState, fetch_file, file_state, get_data_home
-from skaudio.pretrained._registry import MODELS, find_model
+from skaudio.pretrained._model_table import MODELS
+from skaudio.pretrained._registry import find_model
 
 # Classes of AudioSet that YAMNet does not have. Its classes are in the same order otherwise.
 NOT_IN_YAMNET = frozenset(

@@ -59,8 +59,9 @@ class ChunkStreamMixin:
         Raises
         ------
         ValueError
-            If the result depends on the whole recording: with ``pooling`` or
-            ``chunk_duration=None``. The error names all parameters to change.
+            If the result depends on the whole recording: with ``pooling``,
+            ``chunk_duration=None``, or a network that raises quiet recordings to a level ("ge2e").
+            The error names all parameters to change.
 
         Notes
         -----
@@ -93,6 +94,10 @@ class ChunkStreamMixin:
         if self.chunk_duration is None:
             reason = "the whole recording as one chunk"
             found.append(Obstacle("chunk_duration", None, reason, "auto"))
+        if self._net().level is not None:
+            params = {**(self.model_params or {}), "level": None}
+            reason = "the level of the whole recording"
+            found.append(Obstacle("model_params", self.model_params, reason, params))
         return found
 
 

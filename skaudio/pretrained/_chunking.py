@@ -28,12 +28,20 @@ class Chunking:
     fixed : bool
     minimum : int
         Shorter chunks are padded with zeros to this length.
+    margin : int
+        Number of samples beyond either end of a chunk that are cut out with it; zeros outside the
+        recording.
+    coverage : float
+        If ``fixed``, smallest share of the last chunk, unless it is the only one, that the
+        recording covers.
     """
 
     length: int | None
     hop: int
     fixed: bool
     minimum: int
+    margin: int = 0
+    coverage: float = 0.0
 
     def count(self, n_samples: int) -> int:
         """Return the number of chunks of a recording."""
@@ -41,7 +49,9 @@ class Chunking:
             return 1
         beyond = n_samples - self.length
         if self.fixed:
-            return min(1 + math.ceil(beyond / self.hop), math.ceil(n_samples / self.hop))
+            covered = math.floor((n_samples - self.coverage * self.length) / self.hop)
+            whole = min(1 + math.ceil(beyond / self.hop), math.ceil(n_samples / self.hop))
+            return min(whole, 1 + max(0, covered))
         return 1 + int((beyond + min(self.hop, self.length) / 2) // self.hop)
 
     def bounds(self, n_samples: int) -> list[tuple[int, int]]:
@@ -65,19 +75,22 @@ class Chunking:
 
     def n_certain(self, n_samples: int) -> int:
         """Return the number of chunks of ``n_samples`` samples that later samples cannot change."""
-        if self.length is None or n_samples < self.length:
+        if self.length is None or n_samples < self.length + self.margin:
             return 0
         if self.takes_rest:  # except for the last chunk
             return self.count(n_samples) - 1
-        return (n_samples - self.length) // self.hop + 1
+        return (n_samples - self.length - self.margin) // self.hop + 1
 
     def cut(self, waveform: np.ndarray) -> list[np.ndarray]:
         """Return the chunks of a waveform."""
-        return self.padded([waveform[a:b] for a, b in self.bounds(len(waveform))])
+        around = np.pad(waveform, self.margin) if self.margin else waveform
+        bounds = self.bounds(len(waveform))
+        return self.padded([around[a : b + 2 * self.margin] for a, b in bounds])
 
     def padded(self, chunks: list[np.ndarray]) -> list[np.ndarray]:
         """Return chunks, with zeros appended to those that are too short."""
-        needed = self.length if self.fixed and self.length is not None else self.minimum
+        whole = self.length if self.fixed and self.length is not None else self.minimum
+        needed = whole + 2 * self.margin
         return [
             c if len(c) >= needed else np.pad(c, (0, needed - len(c))).astype(np.float32)
             for c in chunks
@@ -111,7 +124,8 @@ def chunking_of(net: PretrainedNet, chunk_duration: Any, chunk_hop: Any) -> Chun
         )
     else:
         hop = _samples("chunk_hop", chunk_hop, rate, "'auto'")
-    return Chunking(length, hop, net.fixed, net.min_samples)
+    margin = net.front_end.margin
+    return Chunking(length, hop, net.fixed, net.min_samples, margin, net.coverage)
 
 
 def _samples(name: str, value: Any, rate: int, else_: str) -> int:

@@ -29,6 +29,7 @@ from skaudio.audio import (
     warn_of_nan,
 )
 from skaudio.pretrained._chunking import Chunking
+from skaudio.pretrained._level import gain_to
 from skaudio.pretrained._long_recordings import chunks_of_long, is_long
 from skaudio.pretrained._pretrained_net import PretrainedNet
 
@@ -154,7 +155,10 @@ class Extraction:
     def analyse(self, recording: Recording) -> tuple[list[np.ndarray], int]:
         """Return the log-mel spectrograms of a recording's chunks, and its number of samples."""
         waveform, _ = recording.read(self.net.front_end.sample_rate)
-        chunks = self.chunking.cut(np.ascontiguousarray(waveform))
+        waveform = np.ascontiguousarray(waveform)
+        if self.net.level is not None:
+            waveform = waveform * gain_to(self.net.level, [waveform])
+        chunks = self.chunking.cut(waveform)
         return [self._encode(recording, chunk) for chunk in chunks], len(waveform)
 
     def check(self, recording: Recording) -> None:
@@ -173,7 +177,7 @@ class Extraction:
         self, recording: Recording, run: Callable[..., Iterator[np.ndarray]]
     ) -> Iterator[tuple[list[np.ndarray], int | None]]:
         rate = self.net.front_end.sample_rate
-        for chunks, n_samples in chunks_of_long(recording, self.chunking, rate):
+        for chunks, n_samples in chunks_of_long(recording, self.chunking, rate, self.net.level):
             yield list(run(lambda chunk: self._encode(recording, chunk), chunks)), n_samples
 
     def _encode(self, recording: Recording, chunk: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from skaudio.audio import Recording, seconds_of, stream
 from skaudio.pretrained._chunking import Chunking
+from skaudio.pretrained._level import gain_to
 
 # Recordings longer than this, in seconds, are decoded in pieces.
 LONG = 600.0
@@ -35,7 +36,7 @@ def is_long(recording: Recording, sample_rate: float) -> bool:
 
 
 def chunks_of_long(
-    recording: Recording, chunking: Chunking, sample_rate: float
+    recording: Recording, chunking: Chunking, sample_rate: float, level: float | None = None
 ) -> Iterator[tuple[list[np.ndarray], int | None]]:
     """Yield the chunks of a long recording, as ``chunking.cut`` returns them for the whole.
 
@@ -46,6 +47,9 @@ def chunks_of_long(
         Chunking of fixed length.
     sample_rate : float
         Sample rate in Hz to which the recording is resampled.
+    level : float or None
+        Level in dB to which quieter recordings are amplified, see `gain_to`. The recording is then
+        decoded twice.
 
     Yields
     ------
@@ -55,8 +59,11 @@ def chunks_of_long(
         Number of samples of the recording, with the last chunks; else None.
     """
     cutter = ChunkCutter(chunking)
+    gain = np.float32(1.0)
+    if level is not None:
+        gain = gain_to(level, stream(recording, sample_rate, block=PIECE))
     for piece in stream(recording, sample_rate, block=PIECE):
-        yield cutter.push(piece), None
+        yield cutter.push(piece if gain == 1.0 else piece * gain), None
     yield cutter.finish(), cutter.n_samples
 
 
@@ -76,13 +83,14 @@ class ChunkCutter:
 
     def __init__(self, chunking: Chunking) -> None:
         self._chunking = chunking
-        self._held = np.empty(0, np.float32)  # the last samples, from the start of the next chunk
+        # The last samples, from the start of the next chunk, its margin included.
+        self._held = np.zeros(chunking.margin, np.float32)
         self._n_chunks = 0
         self.n_samples = 0
 
     def push(self, piece: np.ndarray) -> list[np.ndarray]:
         """Return the chunks that are complete with the next samples."""
-        begin = self._n_chunks * self._chunking.hop
+        begin = self._n_chunks * self._chunking.hop - self._chunking.margin
         done = max(begin - self.n_samples + len(self._held), 0)
         self._held = np.concatenate([self._held[done:], piece])
         self.n_samples += len(piece)
@@ -97,6 +105,7 @@ class ChunkCutter:
         return self._chunking.padded(self._cut(rest))
 
     def _cut(self, bounds: list[tuple[int, int]]) -> list[np.ndarray]:
-        first = self.n_samples - len(self._held)
+        first = self.n_samples - len(self._held) + self._chunking.margin
         self._n_chunks += len(bounds)
-        return [self._held[a - first : b - first] for a, b in bounds]
+        wider = 2 * self._chunking.margin
+        return [self._held[a - first : b - first + wider] for a, b in bounds]

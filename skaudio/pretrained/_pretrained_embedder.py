@@ -1,4 +1,4 @@
-"""PretrainedEmbedder: features of a network pretrained on AudioSet."""
+"""PretrainedEmbedder: features of a network pretrained on AudioSet, or on voices."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from skaudio.pretrained._registry import find_model
 
 
 class PretrainedEmbedder(PretrainedTransformer):
-    """Compute features of recordings with a network pretrained on AudioSet.
+    """Compute features of recordings with a network pretrained on AudioSet, or on voices.
 
     Parameters
     ----------
     model : str, default="mn04_as"
         Name of the network: "mn01_as", "mn02_as", "mn04_as", "mn05_as" or "mn10_as" (EfficientAT,
         from the smallest to the largest), "yamnet", "panns_mobilenetv2", "panns_cnn14",
-        "panns_cnn14_decision_level_max" or "vggish".
+        "panns_cnn14_decision_level_max" or "vggish"; "ge2e" or "redimnet_b2" for speakers.
     weights : path, sequence of paths or "random", default=None
         Weights of the network. None: the official file in the folder ``pretrained`` of the data
         home, which is downloaded if it is missing. A path: a file with a state dict as .pt, .pth,
@@ -103,7 +103,9 @@ class PretrainedEmbedder(PretrainedTransformer):
     Schmid, Koutini & Widmer 2023, "Efficient large-scale audio tagging via transformer-to-CNN
     knowledge distillation" (EfficientAT). Plakal & Ellis 2020 (YAMNet). Kong et al. 2020,
     "PANNs: Large-scale pretrained audio neural networks for audio pattern recognition". Hershey et
-    al. 2017, "CNN architectures for large-scale audio classification" (VGGish).
+    al. 2017, "CNN architectures for large-scale audio classification" (VGGish). Wan et al. 2018,
+    "Generalized end-to-end loss for speaker verification" (GE2E). Yakovlev et al. 2024, "Reshape
+    dimensions network for speaker recognition" (ReDimNet).
 
     Examples
     --------

@@ -25,19 +25,29 @@ class FrontEnd:
     preemphasis : float
         Coefficient of ``x[t] - preemphasis * x[t - 1]``, which is one sample shorter. 0: no
         pre-emphasis.
+    keeps_first : bool
+        Whether pre-emphasis keeps the length. The second sample then precedes the first.
     pad : int
         Number of zeros at either end. A frame whose window is shorter than its FFT then begins with
         the window, as in TensorFlow.
+    margin : int
+        Number of samples beyond either end of a chunk that its frames see. Chunks are cut with
+        them; they are zeros where a recording begins or ends.
     shift, scale : float
         The result is ``(log_mel + shift) / scale``.
+    subtract_mean : bool
+        Whether to subtract the mean of each band over time.
     """
 
     sample_rate: int
     analysis: Analysis
     preemphasis: float = 0.0
+    keeps_first: bool = False
     pad: int = 0
+    margin: int = 0
     shift: float = 0.0
     scale: float = 1.0
+    subtract_mean: bool = False
 
     @property
     def hop_length(self) -> int:
@@ -45,14 +55,14 @@ class FrontEnd:
         return self.analysis.framing.hop_length
 
     def encode(self, waveform: np.ndarray, warp_factor: float = 1.0) -> np.ndarray:
-        """Return the log-mel spectrogram (n_mels, n_frames) of one waveform; releases the GIL.
+        """Return the log-mel spectrogram (n_mels, n_frames) of one chunk; releases the GIL.
 
         ``warp_factor`` is the vocal-tract warp factor of VTLP.
         """
         frames = self.analysis.encode(self._prepare(waveform), warp_factor)
         if self.shift or self.scale != 1.0:
             frames = (frames + np.float32(self.shift)) / np.float32(self.scale)
-        return frames
+        return frames - frames.mean(axis=1, keepdims=True) if self.subtract_mean else frames
 
     def __call__(
         self, waveforms: Iterable[Any], device: str | torch.device = "cpu"
@@ -71,11 +81,15 @@ class FrontEnd:
         log_mel : Tensor
             Input of the network's ``forward``.
         """
-        rows = [self._prepare(np.asarray(w, dtype=np.float32)) for w in waveforms]
+        rows = [np.pad(np.asarray(w, dtype=np.float32), self.margin) for w in waveforms]
+        rows = [self._prepare(row) for row in rows]
         frames = torch.stack(self.analysis.encode_batch(rows, device=device))
-        return (frames + self.shift) / self.scale
+        frames = (frames + self.shift) / self.scale
+        return frames - frames.mean(dim=2, keepdim=True) if self.subtract_mean else frames
 
     def _prepare(self, waveform: np.ndarray) -> np.ndarray:
+        if self.keeps_first:
+            waveform = np.concatenate([waveform[1:2], waveform])
         if self.preemphasis:
             waveform = waveform[1:] - np.float32(self.preemphasis) * waveform[:-1]
         return np.pad(waveform, self.pad) if self.pad else waveform
@@ -112,6 +126,11 @@ class PretrainedNet(nn.Module):
     fixed : bool
         Whether the network takes chunks of one length only. The last chunk is then padded with
         zeros.
+    coverage : float
+        If ``fixed``: the last chunk is left out if the recording covers a smaller share of it,
+        unless it is the only one.
+    level : float or None
+        Level in dB relative to full scale to which quieter recordings are amplified.
     min_samples : int
         Length of the shortest input. Shorter recordings are padded with zeros.
     frame_duration : float or None
@@ -124,6 +143,8 @@ class PretrainedNet(nn.Module):
     chunk_duration: ClassVar[float]
     chunk_hop: ClassVar[float]
     fixed: ClassVar[bool] = False
+    coverage: ClassVar[float] = 0.0
+    level: float | None = None
     min_samples: ClassVar[int] = 1
     frame_duration: ClassVar[float | None] = None
     # Value of `weights_source` when the weights were loaded.

@@ -154,7 +154,7 @@ def _read_torch(path: Path) -> dict[str, torch.Tensor]:
             "or .pth with a state dict, .npz or .h5. Was its download interrupted?"
         ) from error
     # PANNs and many training loops store the weights in a dictionary with other items.
-    for key in ("model", "state_dict"):
+    for key in ("model", "state_dict", "model_state"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if not isinstance(content, Mapping):

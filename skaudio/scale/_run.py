@@ -72,22 +72,24 @@ def run_over_collection(
         start = part * part_size
         return Task(part, start, collection.part(start, start + part_size), part in finished)
 
-    def n_in(parts: Iterable[int]) -> int:
-        return sum(min(part_size, collection.n - part * part_size) for part in parts)
-
     job = Job(str(folder), kind, method, options, dtype, digest, on_failed_part == "keep")
-    with progress_bar(n_in(own), verbose) as progress:
-        progress(n_in(own) - n_in(todo))
+    n_own, n_todo = (collection.count(parts, part_size) for parts in (own, todo))
+    with progress_bar(n_own, verbose) as progress:
+        progress(n_own - n_todo)
         for receipt in run_all(estimator, job, map(task, todo), n_jobs=n_jobs, client=client):
             progress(receipt.n)
     remove_leftovers(folder)
-    lost = set(todo) - set(parts_in(folder, FOLDERS[kind][0]))
+    _check_written(folder, kind, todo)
+    return folder_state(folder)
+
+
+def _check_written(folder: Path, kind: str, parts: Iterable[int]) -> None:
+    lost = set(parts) - set(parts_in(folder, FOLDERS[kind][0]))
     if lost:
         raise OSError(
             f"{len(lost)} parts were computed, but are not in {folder}, the first is {min(lost)}: "
             "do the workers write into another folder of that name?"
         )
-    return folder_state(folder)
 
 
 def _check_shard(shard: Any) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,10 @@ class Collection:
         """Yield all recordings, some at a time."""
         for start in range(0, self.n, size):
             yield self.part(start, start + size)
+
+    def count(self, parts: Iterable[int], size: int) -> int:
+        """Return how many recordings are in parts of so many."""
+        return sum(min(size, self.n - part * size) for part in parts)
 
     def digest(self) -> str:
         """Return what tells this X from another one: paths and times of clips, or samples."""

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
+from sklearn.pipeline import make_pipeline
 
 import skaudio
 from skaudio.audio import Recording
@@ -20,7 +21,8 @@ from skaudio.cli import main
 from skaudio.cli._labels import guess_groups
 from skaudio.datasets import load_spoken_digits
 from skaudio.detectors import EventDetector
-from skaudio.encoders import MelSpectrogram
+from skaudio.encoders import MFCC, MelSpectrogram
+from skaudio.pooling import FramePooling
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +142,34 @@ class TestApplying:
         _, out, _ = run("embed", files[0], "--model", path, "--csv")
         assert len(out.splitlines()[1].split(",")) == 1 + np.load(output).shape[1]
 
+    def test_rows_in_a_folder(self, run, folder, damaged, tmp_path):
+        files = [*files_of(folder, 5), damaged]
+        model = make_pipeline(MFCC(), FramePooling())
+        path = skaudio.save(model, tmp_path / "mfcc.skaudio")
+        output = tmp_path / "rows"
+        call = ["embed", *files, "--model", path, "-o", output, "--part-size", 2]
+        code, out, err = run(*call, "--shard", "0/2")
+        assert (code, out) == (1, "")
+        assert "4 of 6 recordings done (2 of 3 parts), 1 could not be read" in err
+        _, out, _ = run("show", output)
+        assert "missing parts: 1" in out
+        assert run(*call, "--dtype", "float32")[0] == 1
+        np.testing.assert_array_equal(skaudio.load_rows(output).data, model.transform(files[:5]))
+        assert json.loads(run("show", output, "--json")[1])["is_complete"]
+        shutil.copy(files[0], damaged)
+        assert run(*call, "--retry")[0] == 0
+        code, _, err = run(*call, "--dtype", "float16")
+        assert code == 2
+        assert len(err.splitlines()) == 1
+        assert "dtype is 'float32' there, 'float16' here" in err
+
+    def test_events_in_a_folder(self, run, folder, models, tmp_path):
+        files = files_of(folder)
+        assert run("detect", models[1], *files, "-o", tmp_path / "events")[0] == 0
+        found = skaudio.load_events(tmp_path / "events").events
+        expected = skaudio.load(models[1]).predict_events(files)
+        pd.testing.assert_frame_equal(found[expected.columns.tolist()], expected)
+
     def test_tags_of_a_pretrained_network(self, run, folder, data_home, monkeypatch):
         monkeypatch.setenv("SKAUDIO_DATA", str(data_home))
         if not (data_home / "pretrained" / "mn04_as_mAP_432.pt").is_file():
@@ -250,6 +280,11 @@ class TestLearning:
         (["detect", "MODEL", "FILE"], "cannot detect: use skaudio predict"),
         (["embed", "FILE", "--model", "mn99"], "mn99"),
         (["embed", "FILE", "-o", "rows.xlsx"], "ends in .csv or .npy"),
+        (["embed", "FILE", "--shard", "0/2"], "--shard is for results in a folder"),
+        (["embed", "FILE", "-o", "rows", "--shard", "2/2"], "expected I/N with 0 <= I < N"),
+        (["detect", "DETECTOR", "FILE", "--retry"], "--retry is for results in a folder"),
+        (["detect", "DETECTOR", "FILE", "-o", "FOLDER"], "holds other files"),
+        (["show", "EMPTY"], "has no manifest.json"),
         (["evaluate", "MODEL", "EMPTY"], "one sub-folder per class"),
         (["show", "FILE"], "FILE"),
     ],
@@ -260,6 +295,7 @@ def test_mistakes_are_one_line(arguments, words, run, folder, models, tmp_path):
         "EMPTY": str(tmp_path),
         "FILE": str(files_of(folder)[0]),
         "MODEL": models[0],
+        "DETECTOR": models[1],
     }
     code, out, err = run(*[stands_for.get(argument, argument) for argument in arguments])
     assert code == 2

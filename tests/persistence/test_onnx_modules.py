@@ -99,6 +99,7 @@ class Means(nn.Module):
     """Means of a log-mel spectrogram over time, in place of a network."""
 
     front_end = YAMNet.front_end
+    level = None
 
     def forward(self, x):
         return x.mean(2)

@@ -7,13 +7,23 @@ import importlib.util
 import pytest
 
 
-@pytest.fixture(scope="session")
-def detfill(reference_home):
-    """Return the module that fills a net's weights by their names and shapes."""
-    spec = importlib.util.spec_from_file_location("detfill", reference_home / "detfill.py")
+def _filling(folder, name):
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def detfill(reference_home):
+    """Return the module that fills a net's weights by their names and shapes."""
+    return _filling(reference_home, "detfill")
+
+
+@pytest.fixture(scope="session")
+def detfill_v2(reference_home):
+    """Return the same with rules for more networks."""
+    return _filling(reference_home, "detfill_v2")
 
 
 @pytest.fixture(scope="session")

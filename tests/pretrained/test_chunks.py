@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from skaudio.pretrained import PretrainedEmbedder
 from skaudio.pretrained._chunking import Chunking, chunking_of
 from skaudio.pretrained._efficientat import EfficientAT
+from skaudio.pretrained._long_recordings import ChunkCutter
 from skaudio.pretrained._yamnet import YAMNet
 
 
@@ -43,6 +44,32 @@ def test_chunks_of_a_ramp(n, length, hop, fixed, minimum):
             assert -min(hop, length) / 2 <= off < max(hop / 2, 1)
     if hop <= length:
         assert heard == set(ramp)
+
+
+@given(
+    n=st.integers(1, 400),
+    length=st.integers(1, 60),
+    hop=st.integers(1, 60),
+    margin=st.integers(0, 20),
+    coverage=st.sampled_from([0.0, 0.25, 0.75]),
+    cuts=st.lists(st.integers(0, 400), max_size=5),
+)
+def test_chunks_with_what_is_around_them(n, length, hop, margin, coverage, cuts):
+    ramp = np.arange(1, n + 1, dtype=np.float32)
+    chunking = Chunking(length, hop, True, 1, margin, coverage)
+    chunks = chunking.cut(ramp)
+    # Chunks begin until one ends with the recording, or the next would be hardly covered.
+    starts = [0]
+    while starts[-1] + length < n and n - starts[-1] - hop >= max(coverage * length, 1):
+        starts.append(starts[-1] + hop)
+    assert len(chunks) == len(starts)
+    around = np.pad(ramp, (margin, length + hop + 2 * margin))
+    for i, chunk in enumerate(chunks):
+        np.testing.assert_array_equal(chunk, around[i * hop : i * hop + length + 2 * margin])
+    cutter = ChunkCutter(chunking)
+    pieces = np.split(ramp, sorted(cuts))
+    found = [chunk for piece in pieces for chunk in cutter.push(piece)] + cutter.finish()
+    np.testing.assert_array_equal(found, chunks)
 
 
 def test_official_padding_of_yamnet():

@@ -40,7 +40,7 @@ def clips():
 class TestIndependence:
     """A recording's row is the same, bit for bit, whatever else is computed."""
 
-    @pytest.mark.parametrize("model", ["mn01_as", "panns_mobilenetv2", "yamnet"])
+    @pytest.mark.parametrize("model", ["mn01_as", "panns_mobilenetv2", "yamnet", "ge2e"])
     def test_of_the_others(self, model, clips):
         embedder = PretrainedEmbedder(model, weights="random")
         together = embedder.transform(clips)

@@ -41,11 +41,11 @@ def pieces(monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("model", ["mn01_as", "yamnet"])
+@pytest.mark.parametrize("model", ["mn01_as", "yamnet", "ge2e"])
 @pytest.mark.parametrize("hop", ["auto", 0.3, 2.0])
 @pytest.mark.parametrize("seconds", [0.4, 7.0])
 def test_chunks_are_those_of_the_whole(model, hop, seconds, waveform, pieces):
-    duration = "auto" if model == "yamnet" else 1.0
+    duration = 1.0 if model == "mn01_as" else "auto"
     embedder = PretrainedEmbedder(
         model, weights="random", pooling=None, chunk_duration=duration, chunk_hop=hop
     )

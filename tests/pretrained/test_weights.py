@@ -504,7 +504,9 @@ def test_registry():
         assert model.labels in ("audioset", "yamnet", None)
         for file in (*model.files, *model.extras.values()):
             assert file.url.startswith("https://"), name
-            assert file.url.replace("%3D", "=").endswith(file.name)
+            # "pretrained.pt" alone would not say of which network it is.
+            published = file.url.replace("%3D", "=").rpartition("/")[2]
+            assert file.name.endswith(published)
             assert file.known_hash is None or file.known_hash.startswith(("sha256:", "md5:"))
 
 

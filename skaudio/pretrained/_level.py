@@ -1,0 +1,21 @@
+"""The level of recordings, which some networks want raised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+
+def gain_to(level: float, pieces: Iterable[np.ndarray]) -> np.float32:
+    """Return the factor that raises a signal, given in pieces, to a mean level; 1 or more.
+
+    The level is in dB relative to full scale. Silence is left as it is.
+    """
+    energy, n_samples = 0.0, 0
+    for piece in pieces:
+        energy += float(np.square(piece, dtype=np.float64).sum())
+        n_samples += len(piece)
+    if energy == 0.0:
+        return np.float32(1.0)
+    return np.float32(max(10 ** (level / 20) / (energy / n_samples) ** 0.5, 1.0))
