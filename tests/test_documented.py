@@ -36,6 +36,7 @@ NO_SOURCE = {
         "recording_mean scores_by worst_classified check_invertible Analysis"
     ),
     "that of `ContrastiveLoss`, over more pairs": "AllPairsLoss",
+    "that of `event_based_scores` and `segment_based_scores`": "event_based_f1 segment_based_f1",
     "that of `equal_error_rate`, at the same point": "equal_error_threshold",
 }
 # Functions without a Raises section, by the reason. Classes are not counted: errors of estimators
@@ -50,6 +51,10 @@ NO_ERRORS = {
         "file_names get_data_home load_spoken_digits show_versions"
     ),
     "as `embed`, to which the docstring refers": "detect tag",
+    "those of `check_events`, to which tables of events go": (
+        "event_based_f1 event_based_scores segment_based_f1 segment_based_scores events_to_frames "
+        "frames_to_events"
+    ),
 }
 # What has no example that runs, by the reason.
 NO_EXAMPLE = {"returned by `embed`, `detect` and `tag`, whose examples show it": "FolderState"}

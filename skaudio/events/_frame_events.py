@@ -1,4 +1,4 @@
-"""The output of a detector as a table of events, and a table as activity over time."""
+"""Conversion of probabilities over time to a table of events, and back."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from skaudio._validation import counted
 from skaudio.audio import AudioBatch, clip_rows
 from skaudio.events._event_table import COLUMNS, check_events, natural
 
-# Tolerance in frames, for durations in seconds that are compared with numbers of frames.
+# Tolerance in frames for comparing durations in seconds with numbers of frames.
 ROUNDING = 1e-6
-# The filters that are durations.
+# Filter parameters that are durations in seconds.
 SECONDS = ("median_filter", "min_duration", "max_gap")
 
 
@@ -34,46 +34,42 @@ def frames_to_events(
     frame_duration: float | None = None,
     file: Any = 0,
 ) -> pd.DataFrame:
-    """Turn probabilities over time into events.
+    """Convert probabilities over time to events.
 
-    Each label is treated separately, in these steps: a running median over the probabilities; runs
-    of frames at or above ``hysteresis * threshold`` that reach the threshold in at least one frame
-    become events; events with short gaps between them are joined; short events are dropped.
+    For each label: smooth the probabilities by a median filter; find runs of frames at or above
+    ``hysteresis * threshold`` that reach the threshold; merge events with short gaps between them;
+    remove short events.
 
     Parameters
     ----------
     probabilities : array of shape (n_labels, n_frames)
+        Probability of each label in each frame.
     frame_times : array of shape (n_frames,)
-        Center of each frame, in seconds, evenly spaced.
+        Centre of each frame in seconds, evenly spaced.
     labels : sequence of length n_labels
+        Names of the labels.
     threshold : float, or array of shape (n_labels,), default=0.5
-        Between 0 and 1.
+        Probability at which an event begins, between 0 and 1.
     hysteresis : float, or array of shape (n_labels,), default=1.0
-        Share of the threshold at which an event ends; 1 is a single threshold.
+        An event ends when the probability is below this fraction of the threshold.
     median_filter : float, or array of shape (n_labels,), default=0.0
-        Length of the running median, in seconds, rounded to an odd number of frames.
+        Length of the median filter in seconds, rounded to an odd number of frames.
     min_duration : float, or array of shape (n_labels,), default=0.0
-        Shorter events are dropped, in seconds.
+        Events shorter than this are removed, in seconds.
     max_gap : float, or array of shape (n_labels,), default=0.0
-        Gaps of at most this length between two events are filled, in seconds.
+        Events with a gap of up to this length between them are merged, in seconds.
     frame_duration : float, default=None
-        Time from one frame to the next, in seconds. None: computed from ``frame_times``, which must
-        then hold two or more.
+        Time between successive frames in seconds. None: computed from two or more ``frame_times``.
     file : default=0
         Value of the column ``file``.
 
     Returns
     -------
     events : DataFrame
-        ``file``, ``onset``, ``offset``, ``event_label``, ``score`` (the mean probability of the
-        event's frames, before the median filter), sorted by onset. An event begins half a frame
-        before the center of its first frame, but not before 0, and ends half a frame after the
-        center of its last one.
-
-    Raises
-    ------
-    ValueError
-        If shapes, labels or parameters do not fit each other. The message names the value.
+        Events, sorted by onset, with the columns ``file``, ``onset``, ``offset``, ``event_label``
+        and ``score`` (the mean probability of the frames of the event, before the median filter).
+        An event begins half a frame before the centre of its first frame, but not before 0, and
+        ends half a frame after the centre of its last frame.
 
     Examples
     --------
@@ -126,25 +122,21 @@ def _table(rows: list[Any]) -> pd.DataFrame:
 
 
 def events_to_frames(events: Any, frame_times: Any, labels: Sequence[Any]) -> np.ndarray:
-    """Return which labels are active in which frames of one recording.
+    """Convert the events of one recording to the activity of labels over time.
 
     Parameters
     ----------
     events : DataFrame
-        Of one file, see `check_events`.
+        Events of one file; see `check_events`.
     frame_times : array of shape (n_frames,)
-        Center of each frame, in seconds.
+        Centre of each frame in seconds.
     labels : sequence of length n_labels
+        Names of the labels.
 
     Returns
     -------
     active : ndarray of bool, shape (n_labels, n_frames)
-        Where ``onset <= time < offset``.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If a table is not a table of events (`check_events`).
+        True where ``onset <= time < offset`` for an event of the label.
 
     Examples
     --------
@@ -166,7 +158,7 @@ def events_to_frames(events: Any, frame_times: Any, labels: Sequence[Any]) -> np
 
 
 class Span(NamedTuple):
-    """A recording in tables of events: its file, and its part of it in seconds."""
+    """A recording in tables of events: its file, and the part of the file in seconds."""
 
     name: Any
     start: float = 0.0
@@ -174,7 +166,7 @@ class Span(NamedTuple):
 
     @property
     def is_clip(self) -> bool:
-        """Whether it is a part of its file."""
+        """Whether the recording is a part of its file."""
         return self.start > 0 or self.end < math.inf
 
 
@@ -188,7 +180,8 @@ def file_names(X: Any) -> list[Any]:
     Returns
     -------
     names : list of str or int
-        Paths as in X: a relative path stays relative. For an `AudioBatch`, its ``names``.
+        Paths as in X (relative paths stay relative), or positions. For an `AudioBatch`, its
+        ``names``.
 
     Examples
     --------
@@ -201,7 +194,7 @@ def file_names(X: Any) -> list[Any]:
 
 
 def file_spans(X: Any) -> list[Span]:
-    """Return the file of each recording, or its position, and the part of the file it is."""
+    """Return the file (or the position) of each recording, and its part of the file."""
     if isinstance(X, AudioBatch):
         return [Span(i if name is None else name) for i, name in enumerate(X.names)]
     rows = None if isinstance(X, (list, tuple, np.ndarray)) else clip_rows(X)
@@ -214,7 +207,7 @@ def file_spans(X: Any) -> list[Span]:
 
 
 def _span(item: Any, position: int) -> Span:
-    if hasattr(item, "as_py"):  # of an array of Arrow
+    if hasattr(item, "as_py"):  # an element of an Arrow array
         item = item.as_py()
     if isinstance(item, (str, os.PathLike)):
         return Span(str(os.fsdecode(item)))
@@ -228,7 +221,7 @@ def _span(item: Any, position: int) -> Span:
 
 
 def smooth(values: np.ndarray, n_frames: float) -> np.ndarray:
-    """Return the running median over ``n_frames``, rounded to an odd number; ends are repeated."""
+    """Return the median over ``n_frames``, rounded to an odd number; ends are repeated."""
     size = 2 * round((n_frames - 1) / 2) + 1
     return values if size <= 1 else median_of(values, size, mode="nearest")
 
@@ -236,10 +229,10 @@ def smooth(values: np.ndarray, n_frames: float) -> np.ndarray:
 def find_runs(
     values: np.ndarray, high: float, low: float, *, min_frames: float = 0.0, max_gap: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (starts, stops) of the runs at or above ``low`` that reach ``high`` somewhere.
+    """Return (starts, stops) of the runs at or above ``low`` that reach ``high``.
 
-    Gaps of at most ``max_gap`` frames between them are filled; then runs of less than
-    ``min_frames`` are dropped.
+    Runs with gaps of at most ``max_gap`` frames are merged; then runs shorter than ``min_frames``
+    are removed.
     """
     edges = np.diff(np.concatenate([[False], values >= low, [False]]).astype(np.int8))
     starts, stops = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)

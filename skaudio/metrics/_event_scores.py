@@ -55,11 +55,6 @@ def event_based_scores(
         "micro" (all events together). Columns: ``f1``, ``precision``, ``recall``, ``n_true``,
         ``n_pred`` and ``n_found``.
 
-    Raises
-    ------
-    ValueError, TypeError
-        If a table is not a table of events (`check_events`).
-
     Notes
     -----
     The values are those of sed_eval 0.2.1 with optimal matching and
@@ -116,11 +111,6 @@ def segment_based_scores(
         One row per label, followed by "macro" and "micro", as in `event_based_scores`. Counts are
         numbers of active segments.
 
-    Raises
-    ------
-    ValueError, TypeError
-        If a table is not a table of events (`check_events`).
-
     Notes
     -----
     The values are those of sed_eval; see the notes of `event_based_scores`.
@@ -168,16 +158,6 @@ def event_based_f1(
     f1 : float or Series
         The F1 score, NaN without true events. A Series with ``average=None``.
 
-    Raises
-    ------
-    ValueError, TypeError
-        If a table is not a table of events (`check_events`).
-
-    References
-    ----------
-    Mesaros, Heittola & Virtanen 2016, "Metrics for polyphonic sound event detection". The numbers
-    are those of sed_eval.
-
     Examples
     --------
     >>> from skaudio.metrics import event_based_f1
@@ -213,16 +193,6 @@ def segment_based_f1(
     -------
     f1 : float or Series
         The F1 score, NaN without true events. A Series with ``average=None``.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If a table is not a table of events (`check_events`).
-
-    References
-    ----------
-    Mesaros, Heittola & Virtanen 2016, "Metrics for polyphonic sound event detection". The numbers
-    are those of sed_eval.
 
     Examples
     --------
