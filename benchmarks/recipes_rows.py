@@ -126,12 +126,20 @@ def means_of_three(rows, voices, seed):
     return np.concatenate(means), np.array(kept)
 
 
-def verify(data, group, seed, changes):
+def verify(pretrained):
     """Equal error rates of six voices that are not in the training data."""
+
+    def measure(data, group, seed, changes):
+        return error_rates(data, group, seed, changes, pretrained)
+
+    return measure
+
+
+def error_rates(data, group, seed, changes, pretrained):
     X, voices = np.asarray(data.data), np.asarray(data.groups)
     splits = GroupShuffleSplit(5, test_size=6, random_state=0).split(X, groups=voices)
     learn, test = list(splits)[group]
-    model = make("voices", len(learn), seed, changes)
+    model = make("voices", len(learn), seed, changes, pretrained=pretrained)
     out = {"seconds": timed_fit(model, X[learn], voices[learn])}
     for name, embedder in (("recipe", model), ("naive", statistics().fit(X[learn]))):
         rows = embedder.transform(X[test])
@@ -295,7 +303,8 @@ def sounds(load, groups, part, **params):
 ROWS = {
     "words-fsdd": Row(fetch_fsdd, names, classify("words", one_group), ACCURACY),
     "words-arabic": Row(load_arabic, five, classify("words", fifth_of_speakers), ACCURACY),
-    "voices-arabic": Row(load_arabic, five, verify, ERROR_RATES),
+    "voices-arabic": Row(load_arabic, five, verify(None), ERROR_RATES),
+    "voices-arabic-pretrained": Row(load_arabic, five, verify(True), ERROR_RATES),
     "who-is-it": Row(load_arabic, five, identify, OPEN_SET),
     "environment-esc10": sounds(fetch_esc10, names, one_group),
     "environment-esc10-scratch": sounds(fetch_esc10, names, one_group, pretrained=False),

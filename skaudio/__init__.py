@@ -90,7 +90,10 @@ _NAMES = {
         "load_audio_files load_cats_dogs load_spoken_digits make_soundscapes"
     ),
     "persistence": "export_onnx inspect load save show_versions",
-    "scale": "FolderState detect embed folder_state iterate_rows load_events load_rows tag",
+    "scale": (
+        "ApproximateNeighborsTransformer FolderState detect embed folder_state iterate_rows "
+        "load_events load_rows tag"
+    ),
     "cli": "",
     "display": (
         "AudioPlayers AuditDisplay AugmentationDisplay EventsDisplay FeatureSpaceDisplay "

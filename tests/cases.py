@@ -7,6 +7,7 @@ import inspect
 
 import numpy as np
 import pandas as pd
+import scipy.sparse
 import sklearn
 
 from skaudio.audio import AudioBatch
@@ -19,7 +20,7 @@ from .walk import build
 # Estimators that take frames in place of recordings.
 OF_FRAMES = ("FramePooling", "DynamicRange", "TimeMask", "FrequencyMask")
 # Estimators that take rows.
-OF_ROWS = ("WCCN",)
+OF_ROWS = ("ApproximateNeighborsTransformer", "WCCN")
 METHODS = (
     *("transform", "predict", "predict_proba", "decision_function", "predict_frames"),
     *("predict_events", "tag"),
@@ -67,6 +68,8 @@ def outputs(estimator, X):
 
 def items(output):
     """Return the items of an output, whatever container it is in."""
+    if scipy.sparse.issparse(output):
+        output = output.toarray()
     if isinstance(output, pd.DataFrame):
         cells = output.shape[1] == 1 and output.dtypes.iloc[0].kind == "O"
         output = output.iloc[:, 0].tolist() if cells else output.to_numpy()

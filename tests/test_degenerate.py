@@ -26,7 +26,7 @@ from skaudio.metrics import (
 )
 from skaudio.pooling import FramePooling
 
-from .cases import METHODS, OF_FRAMES, OF_ROWS, assert_same, clips, inputs, outputs, small
+from .cases import METHODS, OF_FRAMES, OF_ROWS, assert_same, clips, inputs, items, outputs, small
 from .walk import ESTIMATORS
 
 pytestmark = pytest.mark.slow  # walks over all estimators take long together
@@ -108,7 +108,7 @@ def test_one_recording_is_predicted(name):
     fitted = small(name).fit(X, y)
     for method in METHODS:
         if hasattr(fitted, method) and method != "predict_events":
-            assert len(getattr(fitted, method)(X[:1])) == 1
+            assert len(items(getattr(fitted, method)(X[:1]))) == 1
 
 
 def test_a_detector_of_one_recording_or_of_a_label_that_nothing_has():

@@ -33,8 +33,8 @@ NAN, INF, TEXT = float("nan"), float("inf"), "no such value"
 REFUSED = [
     (
         (-1, 0, 1, 2.5, NAN, INF, True, None, TEXT, []),
-        "device distance estimator hinge loss mode model module on_error pad_mode precision "
-        "resample_quality resolution segment_by "
+        "device distance dtype estimator hinge loss metric mode model module on_error pad_mode "
+        "precision resample_quality resolution segment_by "
         "scale stats transformer unit validation_fraction",
     ),
     (
@@ -49,7 +49,7 @@ REFUSED = [
     (
         (-1, 0, 2.5, NAN, INF, True, None, TEXT, []),
         "embedding_size frame_stride hidden_size hysteresis kernel_size max_epochs "
-        "n_iter_no_change n_mels n_mfcc n_per_class n_segments warp",
+        "n_iter_no_change n_lists n_mels n_mfcc n_neighbors n_per_class n_probes n_segments warp",
     ),
     (
         (-1, 0, NAN, INF, True, None, TEXT, []),
@@ -65,7 +65,7 @@ REFUSED = [
     ),
     (
         (-1, 2.5, NAN, INF, True, None, TEXT, []),
-        "mix n_layers n_masks p segment_overlap shrinkage",
+        "min_recall mix n_layers n_masks p segment_overlap shrinkage",
     ),
     ((-1, 1, 2.5, NAN, INF, True, None, TEXT, []), "dropout input_dropout label_smoothing"),
     ((-1, 0, NAN, INF, True, TEXT, []), "chunk_duration fmax top_db"),
@@ -103,6 +103,7 @@ OWN_DESCRIPTION = {
     "fill": "the mean is along time, or along the features",
     "layer": "of which network",
     "max_epochs": "passes over recordings, or over pairs",
+    "mode": "what a graph holds, or what a shift puts in",
     "model": "a tagger needs a network with classes",
     "module": "what it is called with",
     "n_jobs": "recordings or encoders are shared out",

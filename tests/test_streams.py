@@ -422,6 +422,7 @@ def held(value, seen=None):
 # Estimators without a stream, and why.
 NO_STREAM = {
     "FramePooling": "a row is of a whole recording",
+    "ApproximateNeighborsTransformer": "it takes tables of rows",
     "WCCN": "it takes tables of rows",
 }
 

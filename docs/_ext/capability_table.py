@@ -16,7 +16,7 @@ from sphinx.util.docutils import SphinxDirective
 import skaudio
 
 # Estimators that take a table, one row per recording; nothing in their tags tells.
-TAKES_ROWS = ("WCCN",)
+TAKES_ROWS = ("ApproximateNeighborsTransformer", "WCCN")
 # Packages in the order of the table, with the title of their part. Others follow by name.
 TITLES = {
     "encoders": "Encoders: recordings to frames",
@@ -27,6 +27,7 @@ TITLES = {
     "embedders": "Embedders: recordings to rows",
     "pretrained": "Pretrained networks: recordings to rows, frames or tags",
     "caching": "Caching: as the transformer inside",
+    "scale": "Large collections: rows to neighbours",
 }
 # Parts of the estimators that have no default instance.
 PARTS = {

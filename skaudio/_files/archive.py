@@ -1,4 +1,4 @@
-"""Download a zip archive, and unpack it whole or not at all."""
+"""Download a zip archive, and unpack it completely or not at all."""
 
 from __future__ import annotations
 
@@ -41,33 +41,34 @@ def fetch_zip(
     url : str
         Address of the archive.
     folder : Path
-        What to make. If it exists, only what it lacks is moved into it; an empty folder counts
-        as lacking.
+        Folder to create. If it exists, only missing files and folders are moved into it; empty
+        folders count as missing.
     missing_from : Path
-        Where no recordings were found, for the message if no download is allowed.
+        Folder without recordings, for the message if no download is allowed.
     allowed : bool
         ``download_if_missing``: if False, raises FileNotFoundError.
     licence : str
-        Of the archive; printed with ``verbose``.
+        Licence of the archive; printed with ``verbose``.
     check : callable
-        Called with the unpacked folder; raises ValueError if it is not what was expected.
+        Function of the unpacked folder that raises ValueError if the content is not as expected.
     by_hand : str
         Advice for a machine that is offline, part of the error message.
     verbose : bool
-        Print the licence, a progress bar, and the size and sha256 of the archive.
+        Whether to print the licence, a progress bar, and the size and sha256 of the archive.
     max_size, max_files : int or None
-        What the archive may have and unpack to, in bytes, and how many files and folders.
+        Largest size of the archive and its content in bytes, and largest number of files and
+        folders.
     hosts : tuple of str
-        To which else the server may redirect.
+        Other hosts to which the server may redirect.
 
     Raises
     ------
     FileNotFoundError
         If no download is allowed.
     ConnectionError
-        If the archive does not arrive.
+        If the download fails.
     ValueError
-        If it is damaged, or holds something else.
+        If the archive is damaged or has another content.
     """
     if not allowed:
         raise FileNotFoundError(
@@ -78,10 +79,10 @@ def fetch_zip(
     folder.parent.mkdir(parents=True, exist_ok=True)
     archive = folder.with_name(f".{folder.name}.zip")
     with file_lock(folder.with_name(f".{folder.name}.lock")):
-        if _is_complete(folder, check):  # another process has been faster
+        if _is_complete(folder, check):  # downloaded by another process meanwhile
             return
         prefix = f".{folder.name}.unpacking-"
-        for left in folder.parent.glob(f"{prefix}*"):  # by a process that was killed
+        for left in folder.parent.glob(f"{prefix}*"):  # from a process that was killed
             shutil.rmtree(left, ignore_errors=True)
         source = RemoteFile(url, max_size=max_size, hosts=hosts)
         download_file(source, archive, by_hand=by_hand, verbose=verbose)
@@ -125,18 +126,19 @@ def _unpack(
     ----------
     archive, folder : Path
     max_bytes, max_files : int or None
-        What the archive may hold; None is any number. No byte is unpacked if it holds more.
+        Limits of the content; None: no limit. Nothing is unpacked if a limit is exceeded.
 
     Raises
     ------
     ValueError
-        Naming the archive, if it is damaged in whatever way, holds too much, or an unsafe path.
+        If the archive is damaged, exceeds a limit, or contains an unsafe path. The message names
+        it.
     OSError
         If the disk is full.
     """
     try:
         return _extract(archive, folder, max_bytes, max_files)
-    except Exception as error:  # a damaged archive raises nearly anything
+    except Exception as error:  # a damaged archive can raise any error
         if isinstance(error, OSError) and is_full(error):
             raise full_disk(f"the content of {archive}", folder, error) from error
         raise ValueError(f"{archive} cannot be unpacked ({error or repr(error)})") from error
@@ -144,13 +146,13 @@ def _unpack(
 
 def _extract(archive: Path, folder: Path, max_bytes: int | None, max_files: int | None) -> Path:
     with zipfile.ZipFile(archive) as contents:
-        # An entry gives no more bytes than are announced here.
+        # Entries cannot contain more bytes than announced here.
         n_files, n_bytes = len(contents.infolist()), sum(i.file_size for i in contents.infolist())
         for what, found, most in (("files", n_files, max_files), ("bytes", n_bytes, max_bytes)):
             if most is not None and found > most:
                 raise ValueError(f"it holds {found} {what}, expected at most {most}")
         for name in contents.namelist():
-            # ZipFile would drop the offending parts in silence; no honest archive has them.
+            # ZipFile would silently remove the unsafe parts, which do not occur in valid archives.
             path = PurePosixPath(name.replace("\\", "/"))
             drive = ":" in "".join(path.parts[:1])
             if path.is_absolute() or ".." in path.parts or drive:
@@ -163,7 +165,7 @@ def _extract(archive: Path, folder: Path, max_bytes: int | None, max_files: int 
 
 
 def _install(unpacked: Path, folder: Path) -> None:
-    """Rename the unpacked folder, or move into ``folder`` what it lacks."""
+    """Rename the unpacked folder, or move its files to ``folder`` if they are missing there."""
     if not folder.exists():
         os.rename(unpacked, folder)
         return

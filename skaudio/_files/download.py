@@ -1,4 +1,4 @@
-"""Download a file over HTTP: resumed, checked, and put in place whole or not at all."""
+"""Download a file over HTTP: resumable, checked and atomic."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def fetch_file(
     max_size: int | None = None,
     hosts: tuple[str, ...] = (),
 ) -> None:
-    """Download a file as `download_file` does; warn where no reference hash is known.
+    """Download a file by `download_file`; warn if no reference hash is known.
 
     ``url``, ``known_hash``, ``size``, ``max_size`` and ``hosts`` are those of a `RemoteFile`.
     """
@@ -44,30 +44,29 @@ def is_offline() -> bool:
 
 
 def download_file(source: RemoteFile, path: Path, *, by_hand: str, verbose: int) -> None:
-    """Download a file, check it, and put it in place whole.
+    """Download a file, check it, and move it to its path.
 
-    When the connection breaks, the bytes that have arrived are kept in ``.<name>.part`` beside
-    ``path``, and which version of the file they are of in ``.<name>.part.json``. The next call, in
-    whatever process, asks the server for the rest, if the server still has that version. A file
-    that turns out to be another one is deleted. Processes that want the same file wait for each
-    other, and one downloads it.
+    If the connection is interrupted, the received bytes are kept in ``.<name>.part`` beside
+    ``path``, and their version of the file in ``.<name>.part.json``. The next call, in any process,
+    requests the rest if the server still has this version. A wrong file is deleted. If several
+    processes need the same file, one downloads it and the others wait.
 
     Parameters
     ----------
     source : RemoteFile
     path : Path
-        The file to make. Its folder is made too. By its suffix it is known how it must begin.
+        File to create, with its folder. Its suffix determines the expected first bytes.
     by_hand : str
         Advice for a machine that is offline, part of the error message.
     verbose : int
-        1 shows a progress bar.
+        Whether to show a progress bar.
 
     Raises
     ------
     ConnectionError
-        If the file does not arrive, or ``SKAUDIO_OFFLINE`` is set.
+        If the download fails, or ``SKAUDIO_OFFLINE`` is set.
     ValueError
-        If it is not the one that was expected.
+        If the file is not the expected one.
     PermissionError
         If the folder cannot be written to.
     OSError
@@ -91,7 +90,7 @@ def download_file(source: RemoteFile, path: Path, *, by_hand: str, verbose: int)
         if verbose:
             print(f"Downloading {url}", file=sys.stderr)
         try:
-            from tqdm.auto import tqdm  # slow to import, and whoever reads local files needs none
+            from tqdm.auto import tqdm  # slow to import, and not needed for local files
 
             with file:
                 bar = held.enter_context(

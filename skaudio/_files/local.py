@@ -24,17 +24,17 @@ STALE = 3600
 def get_data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
     r"""Return the folder that holds downloaded data, one sub-folder per data set.
 
-    The first of these that is given: the argument, the environment variable ``SKAUDIO_DATA``,
+    The folder is the argument, or else that in the environment variable ``SKAUDIO_DATA``, or else
     the cache folder of the user (``~/.cache/skaudio`` on Linux, ``~/Library/Caches/skaudio`` on
     macOS, ``%LOCALAPPDATA%\skaudio\Cache`` on Windows).
 
-    Unlike :func:`sklearn.datasets.get_data_home` it makes no folder: a fetcher does when it
-    has something to put there, so that a data home may also be read-only.
+    Unlike :func:`sklearn.datasets.get_data_home`, it does not create the folder, so a data home can
+    be read-only. Functions that download data create it.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        The folder to use; a leading ``~`` stands for the home folder of the user.
+        The folder to use. A leading ``~`` is replaced by the home folder of the user.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def get_data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
 
 
 class FileState(NamedTuple):
-    """What tells that a file has changed, without reading it."""
+    """State of a file, by which a change is noticed without reading it."""
 
     path: str
     """Absolute."""
@@ -63,19 +63,19 @@ class FileState(NamedTuple):
 
 
 def file_state(path: str | os.PathLike[str]) -> FileState:
-    """Return the present state of a file.
+    """Return the current state of a file.
 
     Raises
     ------
     OSError
-        If there is no such file, or it may not be looked at.
+        If the file does not exist or is not accessible.
     """
     status = os.stat(path)
     return FileState(os.path.abspath(path), status.st_size, status.st_mtime_ns)
 
 
 def file_hash(path: str | os.PathLike[str], kind: str = "sha256") -> str:
-    """Return the hash of a file's content, computed once per state of it."""
+    """Return the hash of the content of a file, computed once per state."""
     return _hash_of(file_state(path), kind)
 
 
@@ -87,14 +87,14 @@ def _hash_of(state: FileState, kind: str) -> str:
 
 @contextmanager
 def file_lock(path: Path, *, timeout: float = -1) -> Iterator[None]:
-    """Hold a lock that other processes and threads see. It ends with the process.
+    """Hold a lock against other processes and threads. It ends with the process.
 
     Parameters
     ----------
     path : Path
-        File of the lock. It is removed afterwards.
+        Lock file, which is removed afterwards.
     timeout : float
-        How many seconds to wait for the lock; -1 is as long as it takes.
+        Number of seconds to wait for the lock. -1: no limit.
 
     Raises
     ------
@@ -106,8 +106,8 @@ def file_lock(path: Path, *, timeout: float = -1) -> Iterator[None]:
     try:
         yield
     finally:
-        # Removed while it is held: a process that has opened it meanwhile finds that the name is
-        # gone, and tries again.
+        # The file is removed while the lock is held. A process that has already opened it notices
+        # that the file is gone, and tries again.
         with suppress(OSError):
             os.unlink(path)
         lock.release()

@@ -1,4 +1,4 @@
-"""Receive a file over HTTP, with retries as long as each brings more of it."""
+"""Receive a file over HTTP, with retries as long as there is progress."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ PAUSE = 1.0
 ATTEMPTS = 3
 BLOCK = 1 << 16
 REDIRECTIONS = 10
-# How files begin, by suffix: what a network sends in their place (a page to log in) does not.
+# First bytes of files by suffix. Other content, such as a login page, begins differently.
 ZIP = b"PK\x03\x04"
 FIRST_BYTES = {
-    ".zip": (ZIP, b"PK\x05\x06"),  # the second is one that holds nothing
+    ".zip": (ZIP, b"PK\x05\x06"),  # the second is an empty archive
     ".npz": (ZIP,),
     ".pt": (ZIP, b"\x80"),  # a pickle before torch 1.6
     ".pth": (ZIP, b"\x80"),
@@ -66,7 +66,7 @@ class RemoteFile:
 
 @dataclass
 class _Version:
-    """Which file a server has sent a part of: kept beside the part, to ask for the rest of it."""
+    """Version of a partly downloaded file, stored beside the part, to request the rest."""
 
     url: str
     validator: str = ""
@@ -74,7 +74,7 @@ class _Version:
 
     @classmethod
     def load(cls, path: Path, url: str) -> _Version:
-        """Return what a side file holds, or nothing if it is another file's or damaged."""
+        """Read a side file; return an empty version if it is damaged or of another file."""
         with suppress(OSError, ValueError, TypeError):
             version = cls(**json.loads(path.read_text("utf-8")))
             whole = isinstance(version.validator, str) and isinstance(version.length, int | None)
@@ -130,7 +130,7 @@ class Transfer:
             except OtherFileError:
                 if not resumed:
                     raise
-                resumed = False  # perhaps it began with the bytes of another file
+                resumed = False  # the beginning may be from another file
                 self._empty()
             except StoppedError:
                 if not self._can_resume():
@@ -169,7 +169,7 @@ class Transfer:
         """Request the missing bytes, and return the response."""
         if not self._can_resume():
             self._empty()
-        # Bytes as they are on the server: a compressed transfer cannot be resumed, nor bounded.
+        # No compression: a compressed transfer cannot be resumed, and its size cannot be limited.
         headers = {"Accept-Encoding": "identity"}
         if start := self._end():
             headers["Range"] = f"bytes={start}-"
@@ -203,10 +203,10 @@ class Transfer:
         total = int(stated[2]) if stated and stated[2] != "*" else None
         if status == 416 and start:  # the server has no bytes after ``start``
             expected = total if self.source.size is None else self.source.size
-            # If whether this is all of it cannot be told: begin again.
+            # If the total size is unknown, start again.
             return start == expected or self._empty()
         if status >= 500:
-            response.raise_for_status()  # perhaps better at the next attempt
+            response.raise_for_status()  # the next attempt may succeed
         if status not in (200, 206):
             raise StoppedError(f"{status} {response.reason}")
         if encoding := response.headers.get("Content-Encoding"):
@@ -215,8 +215,8 @@ class Transfer:
         if status == 206:
             changed = validator and self.version.validator and validator != self.version.validator
             if not start or not stated or stated[1] != str(start) or changed:
-                return self._empty()  # not what was asked for
-        else:  # the server cannot resume, or has another version: it sends it all
+                return self._empty()  # not the requested range
+        else:  # the server cannot resume, or has another version, and sends the whole file
             self._empty()
             self.version = _Version(self.source.url, validator)
             start = 0
@@ -224,14 +224,14 @@ class Transfer:
         if total is None and announced.isdecimal():
             total = start + int(announced)
         if None not in (total, self.version.length) and total != self.version.length:
-            return self._empty()  # it has changed at the source
+            return self._empty()  # the file on the server has changed
         self.version.length = self.version.length if total is None else total
         self._check_length(self.version.length, whole=True)
         self.side.write_text(json.dumps(asdict(self.version)), "utf-8")
         self._append(response, start)
         if self.version.length is not None:
             return self._end() == self.version.length
-        # The end of a chunked transfer is marked; another one may have broken off.
+        # The end of a chunked transfer is marked; another transfer may be incomplete.
         chunked = "chunked" in response.headers.get("Transfer-Encoding", "")
         if not chunked and self.source.size is None and self.source.known_hash is None:
             raise StoppedError("the server does not say how long it is, nor where it ends")
@@ -287,7 +287,7 @@ class Transfer:
 
 
 def _validator(response: Any) -> str:
-    """Return what tells one version of a file from another, "" if the server does not say."""
+    """Return an identifier of the version of a file, or "" if the server does not state one."""
     etag = str(response.headers.get("ETag", ""))
     weak = not etag or etag.startswith("W/")
     return str(response.headers.get("Last-Modified", "")) if weak else etag

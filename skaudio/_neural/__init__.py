@@ -1,4 +1,4 @@
-"""Train torch modules on recordings, and run them; the only package that imports skorch.
+"""Training and prediction of torch modules on recordings; the only package that imports skorch.
 
 An estimator asks `make_source` for a source of frames. `fit_net` trains a module on it and sets
 ``net_``, ``history_`` and ``n_iter_``. `predict_rows` and `predict_frames` run that module on

@@ -1,8 +1,8 @@
-"""From recordings to padded batches of frames. No skorch here.
+"""Padded batches of frames from recordings, without skorch.
 
-A source computes the frames of recordings once; with augmentations, again in every epoch. Training
-batches hold sequences of similar lengths, in random order. The order depends on (seed, epoch), the
-draws of augmentations on (seed, epoch, recording).
+A source computes the frames of recordings once, or, with augmentations, in every epoch. Training
+batches contain sequences of similar lengths, in random order. The order depends on the seed and the
+epoch; the draws of augmentations depend on the seed, the epoch and the recording.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from skaudio.audio import AudioBatch, Recording, Recordings, check_recordings
 from skaudio.augmentation import TrainingPath, epoch_seeds
 from skaudio.frames import check_frames
 
-# Training batches are padded to a multiple of this many frames. This gives few different shapes;
-# torch prepares its kernels for each.
+# Training batches are padded to a multiple of this number of frames. This results in few different
+# shapes, for each of which torch prepares its kernels.
 FRAME_STEP = 8
 
-# Lengths are changed at random by up to this fraction before sorting, so that batches hold other
-# sequences in every epoch.
+# Lengths are changed randomly by up to this fraction before sorting, so that batches contain
+# different sequences in each epoch.
 LENGTH_JITTER = 0.1
 
 
@@ -38,15 +38,15 @@ def reads_audio(estimator: Any) -> bool:
 
 
 def checked_frames(estimator: Any, X: Any, *, reset: bool = False) -> list[np.ndarray]:
-    """Return the frames that X holds, for an estimator without an encoder."""
+    """Check X, which contains frames, for an estimator without an encoder; return the frames."""
     cause = f"pass encoder= to {type(estimator).__name__} for recordings (encoder=MFCC())."
     return check_frames(estimator, X, reset=reset, advice=cause)[0]
 
 
 def as_frames(encoded: Any, recordings: Sequence[Recording] | None = None) -> list[np.ndarray]:
-    """Return what an encoder put out as a list of (n_features, n_frames) arrays.
+    """Return the output of an encoder as a list of (n_features, n_frames) arrays.
 
-    Messages call the recordings by their names, if these are given.
+    Error messages contain the names of the recordings, if they are given.
     """
     refuse_rows(encoded)
     names = None if recordings is None else [recording.name for recording in recordings]
@@ -54,7 +54,7 @@ def as_frames(encoded: Any, recordings: Sequence[Recording] | None = None) -> li
 
 
 class Source(Protocol):
-    """Where the frames of training recordings come from."""
+    """Source of the frames of training recordings."""
 
     lengths: np.ndarray
 
@@ -69,7 +69,7 @@ class Source(Protocol):
 
 
 class FrameSource:
-    """Frames computed once, the same in every epoch."""
+    """Frames that are computed once and are equal in every epoch."""
 
     def __init__(self, frames: list[np.ndarray], names: Sequence[str] | None = None):
         self._frames = frames
@@ -87,7 +87,7 @@ class FrameSource:
 
 
 class AudioSource:
-    """Decoded recordings that are augmented and encoded anew in every epoch."""
+    """Decoded recordings that are augmented and encoded in every epoch."""
 
     def __init__(
         self, audio: AudioBatch, names: list[str], path: TrainingPath, encoder: Any, seed: int
@@ -111,11 +111,11 @@ class AudioSource:
 
 
 def make_source(estimator: Any, X: Any, y: Any, seed: int, *, groups: Any = None) -> Source:
-    """Return the source of the frames of training; sets the estimator's ``encoder_``.
+    """Return the source of the training frames; set the estimator's ``encoder_``.
 
-    X, y and groups of different lengths are an error before anything is decoded. Everything is
-    decoded here, so that a broken recording is reported before the first epoch.
-    Without augmentations in the encoder, frames are computed once.
+    The lengths of X, y and groups are compared before decoding. All recordings are decoded here, so
+    that damaged ones are reported before the first epoch. Without augmentations in the encoder,
+    frames are computed once.
     """
     if not reads_audio(estimator):
         frames = checked_frames(estimator, X, reset=True)
@@ -130,7 +130,7 @@ def make_source(estimator: Any, X: Any, y: Any, seed: int, *, groups: Any = None
 
 
 def source_of(encoder: Any, recordings: Recordings, seed: int) -> Source:
-    """Return the source of the frames of recordings: as `make_source`, with a fitted encoder."""
+    """Return the source of the frames of recordings with a fitted encoder."""
     path = TrainingPath(encoder)
     names = [recording.name for recording in recordings]
     if not path.is_random:
@@ -141,9 +141,9 @@ def source_of(encoder: Any, recordings: Recordings, seed: int) -> Source:
 
 
 def fit_encoder(estimator: Any, X: Any, y: Any) -> Any:
-    """Return the estimator's encoder, on its device, fitted if it learns anything.
+    """Return the encoder of an estimator, on its device, and fitted if it has learned state.
 
-    It returns arrays, whatever `sklearn.set_config` asks for.
+    It returns arrays, independent of `sklearn.set_config`.
     """
     encoder = pin_output(clone(estimator.encoder))
     if torch.device(estimator.device).type == "cuda":
@@ -156,7 +156,7 @@ def fit_encoder(estimator: Any, X: Any, y: Any) -> Any:
 
 def _sample_rate(encoder: Any) -> float:
     for step in steps_of(encoder):
-        # Augmentations have the parameter too; None there means the recordings' own.
+        # Augmentations also have this parameter; None means the rates of the recordings.
         rate: float | None = getattr(step, "sample_rate", None)
         if rate is not None:
             return rate
@@ -167,18 +167,18 @@ def _sample_rate(encoder: Any) -> float:
 
 
 class TrainingSet(Dataset[tuple[np.ndarray, Any]]):
-    """Some recordings of a source, with their targets: the dataset that skorch gets.
+    """Some recordings of a source with their targets; the dataset for skorch.
 
     Parameters
     ----------
     source : Source
     targets : ndarray of shape (n_recordings, ...)
-        Of all recordings of the source.
+        Targets of all recordings of the source.
     index : ndarray of int
-        Which recordings belong to this set.
+        Positions of the recordings of this set.
     seed : int
     first_epoch : int
-        Number of epochs trained before.
+        Number of epochs that were trained before.
     """
 
     def __init__(
@@ -230,7 +230,7 @@ class TrainingBatches:
 
 
 class ValidationBatches:
-    """Iterate over clean batches, the same in every pass."""
+    """Iterate over batches without augmentation, the same in every epoch."""
 
     def __init__(self, dataset: TrainingSet, batch_size: int):
         self.dataset = dataset
@@ -250,9 +250,9 @@ class ValidationBatches:
 def pad(
     frames: Sequence[np.ndarray], n_frames: int | None = None, n_rows: int | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return frames in one zero-filled tensor (n_rows, n_features, n_frames), and their lengths.
+    """Pad frames with zeros to one tensor (n_rows, n_features, n_frames); return it and lengths.
 
-    Rows beyond the last sequence are empty sequences of length 1.
+    Rows after the last sequence are zeros with the length 1.
     """
     counts = [f.shape[1] for f in frames]
     n_frames = max(counts) if n_frames is None else n_frames

@@ -1,9 +1,9 @@
-"""Run a network over one long recording in blocks; the result is that of one pass, up to rounding.
+"""Apply a network to a long recording in blocks, with the result of one pass up to rounding.
 
-One block is in memory at a time. Convolutions also get the frames of the neighbouring blocks that
-they need. Recurrent layers pass their state from block to block, backward layers from the end of
-the recording to its beginning. The output of a recurrent layer is kept in a temporary file for the
-next one. Poolings over time take the blocks one after the other.
+Only one block is in memory at a time. Convolutions also get the frames of neighbouring blocks on
+which they depend. Recurrent layers pass their state from block to block, and backward layers from
+the end of the recording to its start. The output of a recurrent layer is stored in a temporary file
+for the next layer. Poolings over time process the blocks in sequence.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ReadableFrames(Protocol):
 
 
 def n_ticks(net: Any, n_frames: int, block: int) -> int:
-    """Return how often a walk calls ``tick``."""
+    """Return the number of times that `walk` calls ``tick``."""
     n_stages = 2 + sum(len(_layers(net, n)) for n in ("forwards", "backwards", "layer_norms"))
     return n_stages * -(-n_frames // _whole_strides(net, block))
 
@@ -52,19 +52,19 @@ def walk(
     tick: Callable[[int], Any] = no_progress,
     seen: Seen | None = None,
 ) -> Result:
-    """Run a network over a long recording.
+    """Apply a network to a long recording in blocks.
 
     Parameters
     ----------
     module : StandardizedNet of a network that `can_walk`
     frames : ReadableFrames
     end : callable
-        Makes the result of the last frames, which it gets as an iterator over blocks.
+        Function that computes the result from the last frames, an iterator over blocks.
     block : int
-        Frames to work on at a time.
+        Number of frames per block.
     tick : callable
-        Called with 1 after each block of each stage: the convolutions, each direction of each
-        recurrent layer, the sum of its input and output where there is one, the end.
+        Called with 1 after each block of each stage. The stages are the convolutions, each
+        direction of each recurrent layer, its residual connection (if any), and the end.
     seen : callable, optional
         Called after each block, see `Seen`; used to collect the recorded outputs of a layer.
     """
@@ -82,7 +82,7 @@ def walk(
     else:
         inputs = [_on_disk(local)]
         for i, layer in enumerate(forwards):
-            # Dropout runs with the forward direction, which reads frames in their order.
+            # Dropout is applied with the forward direction, which reads frames in order.
             before = [net.dropout] if i or hasattr(net, "score") else []
             directions = [(layer, False)]
             if len(backwards):
@@ -114,7 +114,7 @@ def _layers(net: Any, name: str) -> Any:
 
 
 def _whole_strides(net: Any, block: int) -> int:
-    """Return a number of frames near ``block`` that is a whole number of strides."""
+    """Return a number of frames near ``block`` that is a multiple of the stride."""
     stride = int(net.frame_stride)
     return max(block // stride, 1) * stride
 
@@ -126,7 +126,7 @@ def _blocks(n: int, step: int) -> Iterator[tuple[int, int]]:
 def _finished(
     net: Any, blocks: Iterable[torch.Tensor], tick: Callable[[int], Any], seen: Seen
 ) -> Iterator[torch.Tensor]:
-    """Yield what ``forward_frames`` returns, from blocks (1, n_frames, width)."""
+    """Yield the output of ``forward_frames`` from blocks (1, n_frames, width)."""
     finish = getattr(net, "score", lambda x: x.transpose(1, 2))
     for block in blocks:
         yield finish(block)
@@ -141,7 +141,7 @@ def _run_local(
     tick: Callable[[int], Any],
     seen: Seen,
 ) -> Iterator[torch.Tensor]:
-    """Run the standardization and the convolutions, which see ``net.reach`` frames each way."""
+    """Apply the standardisation and the convolutions, which read ``net.reach`` frames each way."""
     net: Any = module.net
     standardize = module.standardize
     device = standardize.mean.device
@@ -161,7 +161,7 @@ def _run_local(
 def recording_means(standardize: Standardize, frames: ReadableFrames, block: int) -> np.ndarray:
     """Return the mean of each feature over the recording, as `skaudio.nets.recording_mean` does.
 
-    0 if it is not to be subtracted.
+    The result is 0 if the mean is not subtracted.
     """
     n_features = len(standardize.mean)
     if standardize.inverse_temperature is None:
@@ -180,7 +180,7 @@ def recording_means(standardize: Standardize, frames: ReadableFrames, block: int
 
 
 def _on_disk(blocks: Iterable[torch.Tensor]) -> FrameFile:
-    """Write blocks (1, n_frames, width) one after the other."""
+    """Write blocks (1, n_frames, width) to a file."""
     file = None
     for block in blocks:
         file = file or FrameFile(block.shape[-1])
@@ -199,13 +199,13 @@ def _run_recurrent(
     tick: Callable[[int], Any],
     told: Callable[[], Any],
 ) -> FrameFile:
-    """Run one direction of a recurrent layer, handing its state from block to block."""
+    """Apply one direction of a recurrent layer, passing its state from block to block."""
     out = FrameFile(layer.hidden_size)
     state = None
     blocks = list(_blocks(inputs[0].n_frames, step))
     for start, stop in reversed(blocks) if backward else blocks:
         x = _read(inputs, start, stop, device)
-        for part in before:  # the identity in evaluation; its output may be recorded
+        for part in before:  # the identity in evaluation, but its output may be recorded
             x = part(x)
         y, state = layer(x.flip(1) if backward else x, state)
         y = y.flip(1) if backward else y

@@ -1,4 +1,4 @@
-"""Checks of faults that would raise no error: NaN, rows in place of frames, another net."""
+"""Checks for problems that would raise no error: NaN, rows instead of frames."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from torch import nn
 from skaudio._steps import is_augmentation, parts_of, steps_of
 from skaudio._validation import Constraint
 
-# A recording is named as the cause where a feature of it, standardised, is this many times as large
+# A recording is named as the cause if one of its standardised features is this many times as large
 # as the largest one of the median recording.
 OUTLYING = 1e3
-# Parameters of encoders that change frames by rounding at most.
+# Parameters of encoders that change frames at most by rounding.
 HOW = ("n_jobs", "device", "verbose", "batch_size", "memory", "precision")
 
 # Of the parameter ``module``.
@@ -32,12 +32,12 @@ MODULE_CLASS = Constraint(
 
 
 def is_warm(estimator: Any) -> bool:
-    """Whether `fit` goes on from the weights of the previous one."""
+    """Whether `fit` continues from the weights of the previous `fit`."""
     return bool(estimator.warm_start and hasattr(estimator, "net_"))
 
 
 def refuse_rows(encoded: Any) -> None:
-    """Raise an error if the encoder of a net returned one row per recording."""
+    """Raise an error if the encoder of a network returned one row per recording."""
     if hasattr(encoded, "iloc"):
         is_table = encoded.ndim == 2 and any(kind.kind != "O" for kind in encoded.dtypes)
     else:
@@ -53,7 +53,7 @@ def refuse_rows(encoded: Any) -> None:
 
 
 def refuse_single_frames(standardize: str) -> None:
-    """Raise the error for recordings of one frame each, whose mean is to be subtracted."""
+    """Raise the error for recordings with a single frame, whose mean would be subtracted."""
     raise ValueError(
         f"standardize={standardize!r} subtracts each recording's mean over time. Every recording "
         "has a single frame, which becomes zero. Pass standardize='global', or recordings of "
@@ -71,7 +71,7 @@ def check_class_weights(estimator: Any, weights: np.ndarray) -> None:
 
 
 def check_same_net(estimator: Any) -> None:
-    """With ``warm_start``, raise an error for a parameter that asks for another net."""
+    """With ``warm_start``, raise an error if a parameter of the network has changed."""
     for name, first in estimator._built_with.items():
         value = _frozen(getattr(estimator, name))
         if value != first:
@@ -83,13 +83,13 @@ def check_same_net(estimator: Any) -> None:
 
 
 def built_with(estimator: Any) -> dict[str, Any]:
-    """Return the parameters of an estimator that its net was built with."""
+    """Return the parameters with which the network of an estimator was built."""
     names = (*estimator._module_parameters, "standardize")
     return {name: _frozen(getattr(estimator, name)) for name in names}
 
 
 def _frozen(value: Any) -> Any:
-    """Return a copy that can be compared, and that does not change with the original."""
+    """Return a comparable copy, which does not change with the original."""
     if isinstance(value, Mapping):
         return {key: _frozen(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
@@ -98,11 +98,11 @@ def _frozen(value: Any) -> Any:
 
 
 def check_same_frames(before: Any, now: Any) -> None:
-    """With ``warm_start``, raise an error if an encoder makes other frames than that of before.
+    """With ``warm_start``, raise an error if an encoder returns other frames than the previous one.
 
-    Augmentations may differ, and what only says how to compute.
+    Augmentations may differ, and parameters that do not change results.
     """
-    if before is None or now is None:  # the number of features is all that is known
+    if before is None or now is None:  # only the number of features is known
         return
     first, second = _frame_facts(before), _frame_facts(now)
     for place in (*second, *first):
@@ -115,7 +115,7 @@ def check_same_frames(before: Any, now: Any) -> None:
 
 
 def _frame_facts(encoder: Any) -> dict[str, Any]:
-    """Return the classes and plain parameters that the frames of an encoder depend on."""
+    """Return the classes and simple parameters on which the frames of an encoder depend."""
     steps = [step for step in steps_of(encoder) if not is_augmentation(step)]
     facts: dict[str, Any] = {"steps": tuple(type(step).__name__ for step in steps)}
     for step in steps:
@@ -127,7 +127,7 @@ def _frame_facts(encoder: Any) -> dict[str, Any]:
 
 
 def check_n_features(module: Any, n_features: int, *, warm_start: bool = False) -> None:
-    """Raise an error for frames of another number of features than those of fit."""
+    """Raise an error if the number of features differs from that of fit."""
     expected = len(module.standardize.mean)
     if n_features == expected:
         return
@@ -144,17 +144,17 @@ def check_n_features(module: Any, n_features: int, *, warm_start: bool = False) 
 
 
 def check_finite(rows: Iterable[np.ndarray], module: Any, frames: Sequence[Any]) -> None:
-    """Raise an error if the net returned NaN or infinity for a recording.
+    """Raise an error if the network returned NaN or infinity for a recording.
 
     Parameters
     ----------
     rows : iterable of ndarray
-        What the net returned, for each recording.
+        Output of the network for each recording.
     module : StandardizedNet
     frames : sequence
-        What `prediction_frames` returned; for messages. A plain list of arrays has no names.
+        Output of `prediction_frames`, for messages. A plain list of arrays has no names.
     """
-    # A sum of float32 in float64 is finite unless one of them is not.
+    # The sum of float32 values in float64 is finite unless a value is not finite.
     if isinstance(rows, np.ndarray) and np.isfinite(rows.sum(dtype=np.float64)):
         return
     for i, row in enumerate(rows):
@@ -182,7 +182,7 @@ def _cause(module: Any, frames: Any) -> str:
 
 
 def not_finite(module: Any) -> list[str]:
-    """Return the names of the tensors of a module's state that are not finite."""
+    """Return the names of tensors in the state of a module that are not finite."""
     state = module.state_dict().items()
     return [name for name, values in state if not torch.isfinite(values).all()]
 
@@ -202,10 +202,10 @@ def divergence(error: Any, module: Any, names: Sequence[str], estimator: Any, ep
     error : NotFiniteError
     module : StandardizedNet
     names : sequence of str
-        Of the recordings of the batch.
+        Names of the recordings of the batch.
     estimator : estimator
     epoch : int
-        Of this training, from 1.
+        Epoch of this training, from 1.
     """
     part = "" if error.training else " on the part held out"
     begin = f"Training diverged: the loss{part} is {error.loss:g} in epoch {epoch}"
@@ -228,7 +228,7 @@ def divergence(error: Any, module: Any, names: Sequence[str], estimator: Any, ep
 
 
 def advice(estimator: Any) -> str:
-    """Return what to change after a training that diverged."""
+    """Return advice after a training that diverged."""
     lower = f"Lower lr, which is {estimator.lr:g}, by a factor of 10"
     reduced = estimator.precision != "float32"
     return lower + (", or try precision='float32'." if reduced else ".")

@@ -1,4 +1,4 @@
-"""All recordings of a training, decoded: in memory, and beyond a limit in a temporary file."""
+"""Decoded training recordings: in memory, and beyond a limit in a temporary file."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from sklearn.utils import gen_batches
 
 from skaudio.audio import READING_ERRORS, AudioBatch, Recordings, raise_all, read_batch
 
-# Decoded recordings beyond this many bytes are kept in a file that is mapped into memory.
+# If decoded recordings exceed this number of bytes, the rest is stored in a memory-mapped file.
 MEMORY_LIMIT = 2 << 30
 DECODE_BLOCK = 256
-# Bytes that are written at once to reserve room on a disk.
+# Number of bytes written at once to reserve space on a disk.
 ZEROS = 1 << 20
 
 
 def decode_all(recordings: Recordings, sample_rate: float) -> AudioBatch:
-    """Decode all recordings to mono at one rate; what exceeds `MEMORY_LIMIT` goes to a file."""
+    """Decode all recordings to mono at one sample rate; use a file beyond `MEMORY_LIMIT`."""
     waveforms: list[np.ndarray] = []
     held = 0
     for block in gen_batches(len(recordings), DECODE_BLOCK):
@@ -48,11 +48,11 @@ def _spill(waveforms: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def _reserve(descriptor: int, n_bytes: int) -> None:
-    """Make room for a mapped file: writing to it on a full disk would end the process."""
+    """Reserve space for a mapped file: writing to it on a full disk would end the process."""
     try:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(descriptor, 0, n_bytes)
-        else:  # macOS, Windows: writing zeros makes room, too
+        else:  # macOS, Windows: writing zeros also reserves space
             for start in range(0, n_bytes, ZEROS):
                 os.write(descriptor, bytes(min(ZEROS, n_bytes - start)))
     except OSError as error:

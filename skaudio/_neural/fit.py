@@ -1,4 +1,4 @@
-"""Training a torch module over recordings, with skorch."""
+"""Training of a torch module on recordings, with skorch."""
 
 from __future__ import annotations
 
@@ -36,17 +36,18 @@ from skaudio._steps import frame_maker
 from skaudio._validation import check_parameters
 from skaudio.nets import LOUDNESS_WEIGHT, Standardize, StandardizedNet, recording_mean
 
-# Deviations below this share of the largest one are rounding: the feature is constant.
+# A feature is constant if its standard deviation is below this fraction of the largest one; its
+# variation is rounding.
 ROUNDING = 1e-6
-# In a logarithmic unit, each feature is taken to vary by at least this share of the median
-# deviation. Bands above the bandwidth of the training recordings hardly vary: their noise would
-# fill the input as soon as another recording has sound there.
+# With a logarithmic scale, standard deviations are at least this fraction of the median one. Bands
+# above the bandwidth of the training recordings hardly vary, so they would be scaled up, and
+# dominate the input for recordings with sound in these bands.
 LEAST_DEVIATION = 0.1
 
 
 @contextmanager
 def all_or_nothing(estimator: Any) -> Iterator[None]:
-    """Put back whatever an estimator had learned before if the body fails or is interrupted."""
+    """Restore the fitted state of an estimator if the body fails or is interrupted."""
     before = vars(estimator).copy()
     try:
         yield
@@ -58,7 +59,7 @@ def all_or_nothing(estimator: Any) -> Iterator[None]:
 
 @contextmanager
 def fitting(estimator: Any) -> Iterator[int]:
-    """Check the parameters and give the seed of a `fit`, which is `all_or_nothing`."""
+    """Check the parameters and yield the seed of a `fit`; use `all_or_nothing`."""
     with all_or_nothing(estimator):
         check_parameters(estimator)
         if estimator.net_params:
@@ -71,7 +72,7 @@ def fitting(estimator: Any) -> Iterator[int]:
 
 
 class WatchedSource:
-    """A source that knows which recordings it was asked for last."""
+    """A source that remembers the last requested recordings."""
 
     def __init__(self, source: Source):
         self._source = source
@@ -105,33 +106,34 @@ def fit_net(
     validation_batches: Any = ValidationBatches,
     loudness_weight: float = LOUDNESS_WEIGHT,
 ) -> None:
-    """Train a new module, or a copy of the estimator's own with ``warm_start``.
+    """Train a new module, or with ``warm_start`` a copy of the current one.
 
     Parameters
     ----------
     estimator : estimator
-        Has the parameters of training that every neural estimator spells out; gets ``net_``,
-        ``history_`` and ``n_iter_``.
+        Neural estimator with the parameters of training. ``net_``, ``history_`` and ``n_iter_`` are
+        set.
     source : Source
-        What `make_source` returned.
+        Source from `make_source`.
     targets : ndarray of shape (n_recordings, ...)
     build : callable
-        Makes the module from the number of features per frame.
+        Function from the number of features per frame to a new module.
     criterion : torch module
-        Loss of the module's output and the targets.
+        Loss of the output of the module and the targets.
     score : callable
-        ``score(outputs, targets)`` of the batches of the part held out: lists of arrays.
+        ``score(outputs, targets)`` for the part that was held out: lists with an array per batch.
     seed : int
     classes : Classes
-        Classes of the recordings, whose shares ``early_stopping`` keeps.
+        Classes of the recordings, whose proportions ``early_stopping`` preserves.
     groups : array-like of shape (n_recordings,), optional
-        ``early_stopping`` holds out whole groups.
+        Groups of the recordings. ``early_stopping`` holds out whole groups.
     batches, validation_batches : callable
-        Make the batches of training and of the held-out part. Called with a `TrainingSet` and
-        ``batch_size``, they return an iterable with a length, which is iterated once per epoch.
+        Functions of a `TrainingSet` and ``batch_size`` that return the batches of training and of
+        the part that was held out: an iterable with a length, which is iterated once per epoch.
     loudness_weight : float
-        Of loud frames in a recording's own mean, see `standardization`. 0 where recordings hold
-        several events: the mean must then not follow the loudest one.
+        Weight of loud frames in the mean of a recording; see `standardization`. It is 0 for
+        detectors, because the mean of a recording with several events must not follow the loudest
+        one.
     """
     again = is_warm(estimator)
     first_epoch = estimator.n_iter_ if again else 0
@@ -176,18 +178,18 @@ def fit_net(
 def training_threads(
     estimator: Any, module: nn.Module, source: Source, index: np.ndarray
 ) -> AbstractContextManager[Any]:
-    """Limit torch's threads by the work of a batch of recordings of median length."""
+    """Limit torch's threads according to the work of a batch of recordings of median length."""
     median = index[np.argsort(source.lengths[index], kind="stable")[len(index) // 2]]
     n_frames = source.clean_frames(np.array([median]))[0].shape[1]
     return working_threads(module, estimator.batch_size, n_frames)
 
 
 def train(estimator: Any, net: Any, training: TrainingSet, watched: WatchedSource) -> None:
-    """Train a net; raise an error if its loss or its weights do not stay finite."""
+    """Train a network; raise an error if its loss or its weights become NaN or infinite."""
     from skaudio._neural.training_net import NotFiniteError
 
     net.initialize()
-    constant = set(not_finite(net.module_))  # such as a mask of minus infinity
+    constant = set(not_finite(net.module_))  # constants such as a mask of minus infinity
     try:
         net.partial_fit(training, y=None)
     except NotFiniteError as error:
@@ -205,9 +207,10 @@ def train(estimator: Any, net: Any, training: TrainingSet, watched: WatchedSourc
 
 
 def uses_bfloat16(estimator: Any, net: nn.Module) -> bool:
-    """Decide ``precision``: "auto" takes bfloat16 where it was measured to be faster.
+    """Whether to use bfloat16: with "auto", if it was faster in measurements.
 
-    On CPUs with instructions for it that is convolution, by a third; recurrent layers lose.
+    On CPUs with bfloat16 instructions, convolutions are faster by a third; recurrent layers are
+    slower.
     """
     if estimator.precision != "auto":
         return bool(estimator.precision == "bfloat16")
@@ -223,14 +226,14 @@ def uses_bfloat16(estimator: Any, net: nn.Module) -> bool:
 def standardization(
     estimator: Any, source: Source, index: np.ndarray, loudness_weight: float = LOUDNESS_WEIGHT
 ) -> Standardize:
-    """Learn the standardisation of frames on the training recordings, as in the first epoch.
+    """Compute the standardisation of frames from the training recordings of the first epoch.
 
-    Augmented frames are counted, not clean ones: bands that hardly vary without augmentation, such
-    as those above the bandwidth of the recordings, would else be scaled up by their small standard
-    deviation, and be all that the network sees as soon as an augmentation moves sound into them.
+    Augmented frames are used. Without augmentation, some bands hardly vary, such as those above the
+    bandwidth of the recordings. They would be scaled up because of their small standard deviation,
+    and would dominate the input as soon as an augmentation moves sound into them.
 
-    Where a recording's own mean is subtracted, a frame that is one standard deviation louder counts
-    ``exp(loudness_weight)`` times as much in it.
+    If the mean of each recording is subtracted, a frame that is one standard deviation louder has
+    ``exp(loudness_weight)`` times the weight in this mean.
     """
     standardize = estimator.standardize
     if standardize == "auto":
@@ -240,7 +243,7 @@ def standardization(
         if estimator.standardize != "auto":
             refuse_single_frames(standardize)
         standardize = "global"
-    # Each pass over the frames may encode them again: passes that nobody needs are left out.
+    # Each pass over the frames may encode them again, so unnecessary passes are skipped.
     inverse_temperature = 0.0 if standardize in ("recording", "both") else None
     if inverse_temperature is not None and loudness_weight:
         _, deviation = _statistics(
@@ -260,7 +263,7 @@ def standardization(
 
 
 def _not_too_small(std: np.ndarray, estimator: Any) -> np.ndarray:
-    """Return standard deviations by which rounding and bands without sound are not scaled up."""
+    """Limit standard deviations from below, so that rounding and bands without sound stay small."""
     std = np.where(std > ROUNDING * std.max(), std, std.max())
     maker = frame_maker(estimator.encoder_) if reads_audio(estimator) else None
     in_one_unit = getattr(maker, "scale", None) in ("db", "log")

@@ -1,4 +1,4 @@
-"""What early stopping holds out: whole groups, shares of classes, never a whole class."""
+"""Split of the training data for early stopping, by groups and classes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Classes:
     Attributes
     ----------
     names : sequence of str
-        As error messages call them.
+        Names of the classes for error messages.
     members : ndarray of bool, shape (n_recordings, n_classes)
-        A recording may belong to any number of them.
+        Whether a recording belongs to a class. A recording can belong to any number of classes.
     """
 
     names: Sequence[str]
@@ -29,7 +29,7 @@ class Classes:
 
     @classmethod
     def of_codes(cls, names: Sequence[Any], codes: np.ndarray) -> Classes:
-        """Return the classes of recordings that belong to one each."""
+        """Return the classes of recordings that belong to one class each."""
         return cls([repr(name) for name in names], codes[:, None] == np.arange(len(names)))
 
 
@@ -38,9 +38,9 @@ def hold_out(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split positions into training and validation, at random.
 
-    The validation part gets ``fraction`` of the groups, or of the recordings if there are no
-    groups, rounded up, and as far as possible the same share of each class. Every class stays in
-    the training part, even if that leaves fewer groups or recordings to hold out.
+    The validation part gets ``fraction`` of the groups (or of the recordings without groups),
+    rounded up, and if possible the same fraction of each class. Every class remains in the training
+    part, even if fewer groups or recordings are then held out.
 
     Parameters
     ----------
@@ -52,14 +52,14 @@ def hold_out(
     n = len(classes.members)
     units = np.arange(n) if groups is None else pd.factorize(column_or_1d(groups))[0]
     n_units = int(units.max()) + 1
-    # Which classes each unit has: units are whole groups, or recordings.
+    # Classes of each unit; units are groups or recordings.
     has = np.zeros((n_units, len(classes.names)), bool)
     np.logical_or.at(has, units, classes.members)
     total = has.sum(axis=0)
     wanted = math.ceil(fraction * n_units)
     held, taken, n_held = np.zeros(n_units, bool), np.zeros_like(total), 0
     order = np.random.default_rng([seed, 2]).permutation(n_units)
-    # First pass: at most the share of each class. Second pass, if too few are held out: any.
+    # First pass: at most the fraction of each class. Second pass, if too few are held out: any.
     for most in (np.minimum(np.ceil(fraction * total), total - 1), total - 1):
         for unit in order:
             if n_held == wanted:

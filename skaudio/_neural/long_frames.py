@@ -1,6 +1,6 @@
 """Frames of recordings for prediction: in memory, or in a temporary file for a long recording.
 
-A long recording is decoded and encoded piece by piece.
+A long recording is decoded and encoded in pieces.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from skaudio.audio import (
 )
 from skaudio.encoders import LongEncoding, can_stream
 
-# Recordings of more than LONG_FRAMES frames run through a network in blocks of BLOCK_FRAMES frames.
+# Recordings with more than LONG_FRAMES frames are processed in blocks of BLOCK_FRAMES frames.
 LONG_FRAMES = 1 << 14
 BLOCK_FRAMES = 1 << 12
 
@@ -56,7 +56,7 @@ class LongRecording:
     Attributes
     ----------
     n_frames : int
-        Known once it has been opened.
+        Number of frames; known after `open`.
     """
 
     n_frames: int
@@ -66,7 +66,7 @@ class LongRecording:
         self._recording = recording
 
     def open(self) -> EncodedFrames:
-        """Encode the recording. The file is removed with the object that is returned."""
+        """Encode the recording into a file, which is removed with the returned object."""
         frames = EncodedFrames(LongEncoding(self._encoder, self._recording))
         self.n_frames = frames.n_frames
         return frames
@@ -90,7 +90,8 @@ class EncodedFrames:
 class FrameFile:
     """Rows of float32 in a temporary file that is removed with the object.
 
-    Read and written by calls, not mapped: mapped pages would count as memory of the process.
+    The file is read and written by system calls and not memory-mapped, because mapped pages would
+    count as memory of the process.
     """
 
     def __init__(self, width: int) -> None:
@@ -126,12 +127,12 @@ class PredictionFrames(list[Any]):
     ----------
     frames : iterable
     recordings : sequence of Recording
-        Empty where X holds frames.
+        The recordings. Empty if X contains frames.
 
     Attributes
     ----------
     names : list of str
-        What messages call the recordings; empty where X holds frames.
+        Names of the recordings for messages. Empty if X contains frames.
     """
 
     def __init__(self, frames: Iterable[Any], recordings: Sequence[Recording] = ()) -> None:
@@ -140,7 +141,7 @@ class PredictionFrames(list[Any]):
         self.names = [recording.name for recording in recordings]
 
     def open(self, i: int) -> Any:
-        """Return the frames of a long recording, to be read in pieces.
+        """Return the frames of a long recording, which are read in pieces.
 
         If it cannot be read, the error lists all recordings that cannot be read.
         """
@@ -158,8 +159,8 @@ def prediction_frames(estimator: Any, X: Any, *, seconds: float | None = None) -
     estimator : neural estimator
     X : sequence of recordings, or of frames where ``encoder=None``
     seconds : float, optional
-        Longer recordings are long ones, if the encoder can stream and the network can run in
-        blocks. By default those of more than `LONG_FRAMES` frames.
+        Duration from which recordings are long, if the encoder can stream and the network can run
+        in blocks. None: recordings with more than `LONG_FRAMES` frames are long.
     """
     if not reads_audio(estimator):
         return PredictionFrames(checked_frames(estimator, X))
@@ -179,7 +180,7 @@ def prediction_frames(estimator: Any, X: Any, *, seconds: float | None = None) -
         try:
             encoded = estimator.encoder_.transform(some)
         except READING_ERRORS as error:
-            if len(short) < len(frames):  # the encoder knows the short recordings only
+            if len(short) < len(frames):  # the encoder has seen the short recordings only
                 raise_all(recordings, error, read_through)
             raise
         for i, own in zip(short, as_frames(encoded, some), strict=True):
@@ -188,13 +189,13 @@ def prediction_frames(estimator: Any, X: Any, *, seconds: float | None = None) -
 
 
 def _only_encoder(encoder: Any) -> Any:
-    """Return the only step that acts in prediction, if there is one alone and it can stream."""
+    """Return the step that acts in prediction, if there is only one and it can stream."""
     steps = [step for step in steps_of(encoder) if not is_augmentation(step)]
     return steps[0] if len(steps) == 1 and can_stream(steps[0]) else None
 
 
 def _lasts_longer(encoder: Any, recording: Recording, limit: float) -> bool:
-    """Whether a recording can be streamed, and the encoder takes more than so many seconds."""
+    """Whether a recording can be streamed, and lasts longer than ``limit`` seconds."""
     seconds = seconds_of(recording, encoder.sample_rate)
     if seconds is None:
         return False
@@ -205,7 +206,7 @@ def _lasts_longer(encoder: Any, recording: Recording, limit: float) -> bool:
 
 
 def can_walk(net: Any) -> bool:
-    """Whether a network can run over a long recording in blocks.
+    """Whether a network can process a long recording in blocks.
 
     A subclass that overrides one of the methods below cannot, unless it overrides ``classify`` too.
     """

@@ -1,7 +1,7 @@
-"""Neural estimators on a signal that is still arriving.
+"""Streams of neural estimators, for a signal that is still arriving.
 
-`NetStream` runs a network on frames as they come: `block_walk` for one pass over what has arrived.
-Convolutions wait for the frames that they see beyond a frame, recurrent layers keep their state.
+`NetStream` applies a network to frames as they arrive. Convolutions wait for the later frames on
+which they depend; recurrent layers keep their state.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from skaudio.nets import GRU, StandardizedNet
 
 
 def neural_obstacles(estimator: Any, *, runs_along: Callable[[Any], bool]) -> list[Obstacle]:
-    """Return the parameters of a neural estimator, its encoder's included, that need the future.
+    """Return the parameters of a neural estimator and its encoder that prevent streaming.
 
-    Before `fit` they are found by their values, later in the network.
+    Before `fit`, they are found by their values; after it, from the network.
 
     Parameters
     ----------
     estimator : neural estimator
     runs_along : callable
-        Whether what follows the last frames of a network can be computed on the way.
+        Function that returns whether the layers after the last frames of a network can stream.
     """
     found = []
     if reads_audio(estimator):
@@ -95,16 +95,16 @@ def check_streaming(estimator: Any) -> None:
 
 
 class NeuralStream:
-    """A neural estimator on a signal, or on frames, that are still arriving.
+    """Stream of a neural estimator, for a signal or frames that are still arriving.
 
     Parameters
     ----------
     estimator : neural estimator
-        Fitted, without obstacles: see `check_streaming`.
+        Fitted estimator that can stream; see `check_streaming`.
     sample_rate : float or None
     n_outputs : int
     read : callable
-        Makes an array (n_outputs, k) of the next frames of the network, (1, width, k).
+        Function from the next frames (1, width, k) of the network to an array (n_outputs, k).
     """
 
     def __init__(
@@ -129,16 +129,16 @@ class NeuralStream:
 
     @property
     def sample_rate(self) -> float | None:
-        """Rate in Hz of what is pushed; None where that is frames."""
+        """Sample rate in Hz of the pushed signal; None if frames are pushed."""
         rate: float | None = self._frames.sample_rate
         return rate
 
     def push(self, samples: Any) -> np.ndarray:
-        """Hear the next samples, and return what is certain now, an array (n_outputs, k)."""
+        """Take the next samples, and return the results that are complete, (n_outputs, k)."""
         return self._run(self._frames.push(samples), final=False)
 
     def finish(self) -> np.ndarray:
-        """Return what was not certain before, an array (n_outputs, k)."""
+        """Return the remaining results, an array (n_outputs, k)."""
         return self._run(self._frames.finish(), final=True)
 
     @torch.inference_mode()
@@ -152,7 +152,7 @@ class NeuralStream:
 
 
 class FrameFeed:
-    """Frames that are pushed as they are, for an estimator without an encoder."""
+    """Check pushed frames, for an estimator without an encoder."""
 
     sample_rate = None
 
@@ -182,7 +182,7 @@ class FrameFeed:
 
 
 class NetStream:
-    """The last frames of a network, from those of its input as they arrive.
+    """Compute the last frames of a network from its input frames as they arrive.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ class NetStream:
     ----------
     module : StandardizedNet
     n_frames : int
-        Frames of the input that were seen.
+        Number of input frames received so far.
     """
 
     def __init__(self, module: StandardizedNet) -> None:
@@ -200,13 +200,13 @@ class NetStream:
         net: Any = module.net
         self._stride, self._reach = int(net.frame_stride), int(net.reach)
         self._held = np.empty((len(module.standardize.mean), 0), np.float32)
-        self._first = 0  # the number of the first frame held
-        self._done = 0  # frames that went through the convolutions
+        self._first = 0  # number of the first frame in memory
+        self._done = 0  # number of frames that the convolutions have processed
         self._states: list[Any] = [None] * len(getattr(net, "forwards", ()))
         self.n_frames = 0
 
     def run(self, frames: np.ndarray, final: bool) -> list[torch.Tensor]:
-        """Return the next frames of the output in pieces (1, width, k), maybe none."""
+        """Return the next frames of the output in pieces (1, width, k), possibly none."""
         check_n_features(self.module, len(frames))
         pieces = []
         for start in range(0, max(frames.shape[1], 1), BLOCK_FRAMES):
@@ -219,7 +219,7 @@ class NetStream:
         return pieces
 
     def _local(self, final: bool) -> torch.Tensor | None:
-        """Return the frames (1, k, width) that the convolutions make of what is known."""
+        """Return the frames (1, k, width) of the convolutions that are complete."""
         net: Any = self.module.net
         stop = self.n_frames
         if not final:
@@ -248,7 +248,7 @@ class NetStream:
         return x
 
     def _finished(self, x: torch.Tensor) -> torch.Tensor:
-        """Return what ``forward_frames`` returns."""
+        """Return the output of ``forward_frames``."""
         net: Any = self.module.net
         out: torch.Tensor = net.score(x) if hasattr(net, "score") else x.transpose(1, 2)
         return out
@@ -261,10 +261,10 @@ def row_stream(
     method: str,
     finish: Callable[[torch.Tensor], torch.Tensor],
 ) -> NeuralStream:
-    """Return a stream of the rows of all that was heard, up to each frame: (n_outputs, k).
+    """Return a stream of rows (n_outputs, k), each for the recording up to one frame.
 
-    ``method`` is one of the network, "classify" or "embed", and ``finish`` maps what it returns,
-    (k, n_outputs).
+    ``method`` is a method of the network, "classify" or "embed"; ``finish`` is applied to its
+    output (k, n_outputs).
     """
     pooling = RunningPooling(estimator.net_.module_.net)
     return NeuralStream(

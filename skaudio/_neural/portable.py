@@ -1,4 +1,4 @@
-"""Modules in pickles: tensors become numpy arrays, which belong to no device."""
+"""Pickling of modules: tensors become numpy arrays, which have no device."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from skaudio._validation import has_device
 def portable_copies(modules: dict[str, Any]) -> dict[str, Any]:
     """Return copies of modules to be pickled, whose tensors are loaded on the CPU.
 
-    torch's own pickles of tensors name the device, and cannot be loaded where it is missing.
-    Modules and tensors that are shared stay shared.
+    torch's pickles of tensors contain the device, and cannot be loaded if it is missing. Shared
+    modules and tensors stay shared.
     """
     copies: dict[int, Any] = {}
 
@@ -42,12 +42,12 @@ def portable_copies(modules: dict[str, Any]) -> dict[str, Any]:
 
 
 def present_device(device: Any) -> Any:
-    """Return a torch device, or "cpu" where this machine does not have it."""
+    """Return a torch device, or "cpu" if this machine does not have it."""
     return device if has_device(device) else "cpu"
 
 
 class LoadsAnywhere(BaseEstimator):
-    """An estimator with a net; a pickle of it loads on the CPU where its device is missing."""
+    """Base class of neural estimators, whose pickles load on the CPU if their device is missing."""
 
     device: Any
 
@@ -69,7 +69,7 @@ class LoadsAnywhere(BaseEstimator):
 
 
 class _StoredTensor:
-    """Stands for a tensor in a pickle; loading it gives the tensor, on the CPU."""
+    """Represents a tensor in a pickle; loading it returns the tensor on the CPU."""
 
     def __init__(self, tensor: torch.Tensor):
         self._tensor = tensor
@@ -84,7 +84,7 @@ class _StoredTensor:
 
 
 def _is_dense(tensor: torch.Tensor) -> bool:
-    """Whether the numbers of a tensor lie side by side, in whichever order of the axes."""
+    """Whether the values of a tensor are contiguous in memory, in any order of the axes."""
     expected = 1
     for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
         if size != 1 and stride != expected:

@@ -1,9 +1,9 @@
-"""Running a trained module over recordings.
+"""Prediction with a trained module.
 
-The result of a recording is bit-equal whatever else is predicted with it. Recordings of more than
-`LONG_FRAMES` frames run alone and in blocks, if the network can (`can_walk`). The others run in
-batches, whose number of rows and, for most networks, whose length depend on the length of the
-recording alone.
+The result of a recording does not depend on the other recordings, bit for bit. Recordings with more
+than `LONG_FRAMES` frames are processed one by one in blocks, if the network supports it
+(`can_walk`). The others are processed in batches. The number of rows of a batch and, for most
+networks, its padded length depend only on the length of the recording.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from skaudio._neural.long_frames import (
 from skaudio._parallel import progress_bar, working_threads
 from skaudio.nets import STEP, StandardizedNet
 
-# Sequences padded to one length come in batches of one number of rows, because a matrix product may
-# round by its shape; empty rows fill up the last batch. Short sequences come in PREDICT_ROWS rows,
-# longer ones, of which fewer share a length, in fewer: about PREDICT_FRAMES frames (with more,
-# empty rows cost more than calls), or LONG_ROWS rows if that is more and these are at most
-# BATCH_FRAMES frames, for the sake of memory.
+# All batches of one padded length have the same number of rows, because the rounding of a matrix
+# product may depend on its shape; the last batch is filled with empty rows. Batches of short
+# sequences have PREDICT_ROWS rows. Fewer long sequences share a length, so their batches are
+# smaller: about PREDICT_FRAMES frames (with more, empty rows would cost more than additional
+# calls), or LONG_ROWS rows if that is more and at most BATCH_FRAMES frames, which limits memory.
 PREDICT_ROWS = 32
 PREDICT_FRAMES = 768
 LONG_ROWS = 4
 BATCH_FRAMES = 1 << 15
 
-# Networks that round alike however far a batch is padded take sequences of all lengths in batches
-# of PREDICT_ROWS rows; of MIXED_ROWS beyond MIXED_LONG frames.
+# Networks whose rounding does not depend on the padding take batches of mixed lengths, with
+# PREDICT_ROWS rows, or MIXED_ROWS rows beyond MIXED_LONG frames.
 MIXED_ROWS = 8
 MIXED_LONG = 1 << 12
 
@@ -51,9 +51,9 @@ FrameCall = Callable[[Any, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torc
 
 
 class RowReader:
-    """What to read of a network, one row per sequence: by default, what it returns."""
+    """Read one row per sequence from a network; by default, its output."""
 
-    # Whether sequences of several lengths may share a batch, where the network allows for it.
+    # Whether sequences of several lengths can share a batch, if the network allows it.
     mixes_lengths = True
 
     def __init__(self, *, features: bool = False) -> None:
@@ -76,15 +76,15 @@ class RowReader:
 
 @torch.inference_mode()
 def predict_rows(module: StandardizedNet, parts: Sequence[Part], reader: Any = None) -> np.ndarray:
-    """Map a trained module over sequences; one row each, in their order.
+    """Apply a trained module to sequences; return one row per sequence, in order.
 
     Parameters
     ----------
     module : StandardizedNet
     parts : sequence of ndarray or LongRecording
-        What `prediction_frames` returned.
+        Output of `prediction_frames`.
     reader : RowReader, optional
-        Or an object with its methods.
+        Reader of the rows, or an object with its methods.
     """
     reader = reader or RowReader()
     rows: list[Any] = [None] * len(parts)
@@ -112,12 +112,12 @@ def predict_frames(
     block: int | None = None,
     verbose: int = 0,
 ) -> list[np.ndarray]:
-    """Map a trained module over sequences, frame by frame.
+    """Apply a trained module to sequences; return the frames of each sequence.
 
-    ``call(module, x, lengths)`` returns (n_sequences, n_outputs, n_frames) and their lengths; the
-    result is one float32 array (n_outputs, n_frames) per sequence, in their order. For sequences
-    longer than `LONG_FRAMES`, or ``block`` where it is given, ``long_call(module, frames, block=,
-    tick=)`` returns that array; by default what ``forward_frames`` returns.
+    ``call(module, x, lengths)`` returns (n_sequences, n_outputs, n_frames) and their lengths. The
+    result is one float32 array (n_outputs, n_frames) per sequence, in order. For sequences longer
+    than `LONG_FRAMES` (or ``block``), ``long_call(module, frames, block=, tick=)`` returns this
+    array; the default is the output of ``forward_frames``.
     """
     out: list[Any] = [None] * len(parts)
     short, long = _by_length(module, parts, block or LONG_FRAMES)
@@ -140,12 +140,12 @@ def predict_frames(
 
 
 def _threads(module: StandardizedNet) -> AbstractContextManager[Any]:
-    """Limit torch's threads by the network alone: results must not depend on the recordings."""
+    """Limit torch's threads by the network only: results must not depend on other recordings."""
     return working_threads(module, PREDICT_ROWS, PREDICT_FRAMES // PREDICT_ROWS)
 
 
 def walk_frames(module: StandardizedNet, frames: Any, **how: Any) -> np.ndarray:
-    """Return what the network's ``forward_frames`` returns for one long recording."""
+    """Return the output of ``forward_frames`` for one long recording."""
 
     def end(net: Any, blocks: Any, length: torch.Tensor) -> np.ndarray:
         return np.concatenate([block[0].float().cpu().numpy() for block in blocks], axis=1)
@@ -156,7 +156,7 @@ def walk_frames(module: StandardizedNet, frames: Any, **how: Any) -> np.ndarray:
 def _by_length(
     module: StandardizedNet, parts: Sequence[Part], limit: int
 ) -> tuple[list[int], list[int]]:
-    """Return the positions of what goes in batches, and of what is walked through."""
+    """Return the positions of sequences for batches, and of long sequences for `walk`."""
     module.eval()
     walks = can_walk(module.net)
     is_long = [
@@ -182,13 +182,14 @@ def _batches(
     check_n_features(module, len(parts[where[0]]))
     index, device = np.array(where), module.standardize.mean.device
     counts = np.array([parts[i].shape[1] for i in where])
-    # A subclass of a network may add what rounds otherwise.
+    # A subclass of a network may add layers that round differently.
     if not (mix and getattr(module.net, "any_padding", False) and can_walk(module.net)):
         for positions, n_frames, n_rows in _equal_shapes(index, counts):
             x, lengths = pad([parts[i] for i in positions], n_frames, n_rows)
             yield positions, module, x.to(device), lengths.to(device)
         return
-    # Means over a whole sequence are rounded by its padding: each is subtracted beforehand.
+    # The rounding of a mean over a sequence depends on the padding, so means are subtracted before
+    # padding.
     alone = module.standardize.inverse_temperature is not None
     call = _without_standardization(module) if alone else module
     for positions, n_frames, n_rows in _mixed_lengths(module, index, counts):
@@ -204,7 +205,7 @@ def _without_standardization(module: StandardizedNet) -> StandardizedNet:
 
 
 class Unchanged(nn.Module):
-    """Stands where sequences are standardized that have been already."""
+    """Replaces the standardisation of sequences that are already standardised."""
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         return x
@@ -218,19 +219,19 @@ def _standardized(module: StandardizedNet, frames: np.ndarray) -> np.ndarray:
 
 
 def padded_length(n_frames: int) -> int:
-    """Return the length a sequence is padded to for prediction: at most an eighth more, or 8."""
+    """Return the padded length of a sequence in prediction: at most an eighth longer, or 8."""
     step = max(8, 1 << max(n_frames.bit_length() - 4, 0))
     return -(-n_frames // step) * step
 
 
 def prediction_rows(n_frames: int) -> int:
-    """Return how many sequences padded to this length go into one batch."""
+    """Return the number of sequences of this padded length per batch."""
     at_least = max(min(BATCH_FRAMES // n_frames, LONG_ROWS), 1)
     return min(max(PREDICT_FRAMES // n_frames, at_least), PREDICT_ROWS)
 
 
 def _equal_shapes(index: np.ndarray, counts: np.ndarray) -> Iterator[tuple[np.ndarray, int, int]]:
-    """Yield (positions, n_frames, n_rows) of batches whose shapes depend on a sequence alone."""
+    """Yield (positions, n_frames, n_rows) of batches whose shape depends only on the length."""
     lengths = np.array([padded_length(int(n)) for n in counts], dtype=np.int64)
     for n_frames in map(int, np.unique(lengths)):
         bucket = index[lengths == n_frames]
@@ -242,9 +243,9 @@ def _equal_shapes(index: np.ndarray, counts: np.ndarray) -> Iterator[tuple[np.nd
 def _mixed_lengths(
     module: StandardizedNet, index: np.ndarray, counts: np.ndarray
 ) -> Iterator[tuple[np.ndarray, int, int]]:
-    """Yield (positions, n_frames, n_rows) of batches of similar lengths, whole steps of frames.
+    """Yield (positions, n_frames, n_rows) of batches of similar lengths, in steps of frames.
 
-    The longest sequences come first, so that the batch that is not full is the shortest one.
+    The longest sequences are first, so that the incomplete batch is the shortest one.
     """
     few = rows_round_alike(module)
     order = np.argsort(-counts, kind="stable")
@@ -256,7 +257,8 @@ def _mixed_lengths(
             yield index[part], n_frames, -(-len(part) // MIXED_ROWS) * MIXED_ROWS if few else n_rows
 
 
-# A network -> (number of torch threads, device) -> what `rows_round_alike` returns.
+# Maps a network to a dictionary from (number of torch threads, device) to the result of
+# `rows_round_alike`.
 _alike: WeakKeyDictionary[nn.Module, dict[Any, bool]] = WeakKeyDictionary()
 
 
@@ -264,10 +266,10 @@ _alike: WeakKeyDictionary[nn.Module, dict[Any, bool]] = WeakKeyDictionary()
 def rows_round_alike(module: StandardizedNet) -> bool:
     """Whether rows have the same bits in batches of 8, 16 and 24 rows as in one of 32.
 
-    Then batches need no empty rows, and a GRU predicts a single recording three times as fast.
-    It depends on the library for matrix products, never on the values: one trial per network tells,
-    since with ``any_padding`` all calls have the shapes of one step of frames. It is repeated for
-    another number of threads and another device.
+    If so, batches need no empty rows, and a GRU predicts a single recording three times as fast. It
+    depends on the library for matrix products, not on values. One trial per network is sufficient,
+    because with ``any_padding`` all calls have the shapes of one step of frames. It is repeated for
+    another number of threads or another device.
     """
     known = _alike.setdefault(module.net, {})
     like = module.standardize.mean

@@ -1,4 +1,4 @@
-"""Poolings over time of all that has been seen so far, after each frame."""
+"""Pooling over time that is updated with each frame, for streams."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import nn
 
 from skaudio.nets import StatisticsPooling, TimePooling
 
-# Under the root of variances, as in the poolings themselves.
+# Smallest variance below the square root, as in `TimePooling`.
 LEAST_VARIANCE = 1e-10
 
 RUNNING = ("mean", "max", "mean_max", "mean_std", "last", "attention", "attention_stats")
 
 
 def pools_along(net: Any) -> bool:
-    """Whether `RunningPooling` takes a network."""
+    """Whether `RunningPooling` supports a network."""
     pooling = getattr(net, "pooling", None)
     if pooling is None:
         return type(net) is StatisticsPooling
@@ -25,9 +25,9 @@ def pools_along(net: Any) -> bool:
 
 
 class RunningPooling:
-    """Run the end of a network, its pooling over time included, on all frames so far.
+    """Apply the end of a network, including its pooling over time, to all frames so far.
 
-    Sums are in float64: hours of frames round no more than seconds. Memory does not grow.
+    Sums are in float64, so rounding does not increase over hours. Memory use does not grow.
 
     Parameters
     ----------
@@ -43,7 +43,8 @@ class RunningPooling:
             self._kind = net.pooling.pooling
             if self._kind.startswith("attention"):
                 self._score = net.pooling.score
-            # The head and what else follows the pooling get what was pooled here.
+            # The pooling of the copy is replaced: its next layers get the values that are pooled
+            # here.
             self._net = copy.copy(net)
             self._net._modules = {**net._modules, "pooling": Pooled()}
         self._highest: Any = None
@@ -53,12 +54,12 @@ class RunningPooling:
         self._loudest: Any = None
 
     def rows(self, frames: torch.Tensor, method: str) -> torch.Tensor:
-        """Return what a method of the network makes of the frames up to each of the next ones.
+        """Return the output of a method of the network for all frames up to each of the next ones.
 
         Parameters
         ----------
         frames : tensor of shape (1, width, n_frames)
-            The next ones, at least one.
+            The next frames, at least one.
         method : {"classify", "embed"}
 
         Returns
@@ -68,7 +69,7 @@ class RunningPooling:
         parts = self._pooled(frames)
         if type(self._net) is StatisticsPooling:
             mean, deviation = parts
-            # Two frames with this mean and this deviation stand for all.
+            # Two frames with this mean and standard deviation represent all frames.
             sequences = torch.stack([mean - deviation, mean + deviation], dim=-1)
         else:
             sequences = torch.cat(parts, dim=1)[..., None]
@@ -100,7 +101,7 @@ class RunningPooling:
         if self._score is None:
             weights = torch.ones_like(x[:, :1])
         else:
-            # Weights are exponentials of scores, relative to the highest one so far.
+            # Weights are exponentials of scores, relative to the highest score so far.
             scores = self._score(frames.transpose(1, 2))[0].double()
             top = scores.amax(dim=0)
             if self._highest is not None:
@@ -119,7 +120,7 @@ class RunningPooling:
 
 
 class Pooled(nn.Module):
-    """Stands where frames are pooled that have been already."""
+    """Replaces the pooling of frames that are already pooled."""
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         return frames[..., 0]

@@ -1,4 +1,4 @@
-"""The trained net of an estimator as plain facts and tensors, and back."""
+"""Conversion of the trained network of an estimator to plain data and tensors, and back."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from skaudio._neural.portable import present_device
 from skaudio._state import seeded
 from skaudio.nets import Standardize, StandardizedNet
 
-# More modules, parameters and buffers than tensors are registered while a net is built: layers
-# without weights, parts that are replaced.
+# While a network is built, more modules, parameters and buffers are registered than there are
+# tensors: layers without weights, and parts that are replaced.
 TIMES, SOME = 8, 64
 
 
 def take_net(estimator: Any) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Return what the net of a fitted estimator was built with and learned, and its tensors.
+    """Return the data and the tensors from which the network of an estimator can be restored.
 
     Returns
     -------
     facts : dict
-        Without tensors. ``history`` has the records of epochs, not those of batches.
+        Data without tensors. ``history`` contains the records of epochs, not those of batches.
     tensors : dict of str to Tensor
     """
     module = estimator.net_.module_
@@ -41,12 +41,12 @@ def take_net(estimator: Any) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
 
 
 def put_net(estimator: Any, facts: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> None:
-    """Give an estimator the net that `take_net` took from one with the same state.
+    """Restore the network of an estimator from the result of `take_net`.
 
     Raises
     ------
     ValueError
-        If the facts describe another net than the tensors belong to; nothing large is built.
+        If the data do not fit the tensors. Nothing large is built.
     """
     built_with = dict(facts["built_with"])
     strange = built_with.keys() - {*estimator._module_parameters, "standardize"}
@@ -74,12 +74,12 @@ def put_net(estimator: Any, facts: Mapping[str, Any], tensors: Mapping[str, torc
 def build_for(tensors: Mapping[str, torch.Tensor], build: Callable[[], nn.Module]) -> nn.Module:
     """Return the module that ``build`` makes with these tensors, in evaluation mode.
 
-    It is first built without memory, and compared: names, shapes and types.
+    It is first built without memory, to compare names, shapes and types.
 
     Raises
     ------
     ValueError
-        If the tensors are those of another module.
+        If the tensors do not fit the module.
     """
     with _bounded(len(tensors), sum(t.numel() for t in tensors.values())), torch.device("meta"):
         expected = build().state_dict()
@@ -89,7 +89,7 @@ def build_for(tensors: Mapping[str, torch.Tensor], build: Callable[[], nn.Module
         has = tuple(tensors[name].shape) if name in tensors else "missing"
         wants = tuple(expected[name].shape) if name in expected else "no such tensor"
         raise ValueError(f"the parameters do not fit the weights: {name} is {has}, not {wants}")
-    # Building draws random weights: the global generator is left as it was.
+    # Building the network draws random weights. The global generator must not change.
     with seeded(0):
         module = build()
     module.load_state_dict(dict(tensors))
@@ -105,7 +105,7 @@ def _is_like(expected: Mapping[str, Any], tensors: Mapping[str, Any], name: str)
 
 @contextmanager
 def _bounded(n_tensors: int, n_numbers: int) -> Iterator[None]:
-    """Raise an error once the calling thread builds a module much larger than its weights."""
+    """Raise an error if the calling thread builds a module much larger than its weights."""
     thread = threading.get_ident()
     left = {"parts": TIMES * n_tensors + SOME, "numbers": TIMES * n_numbers + SOME}
 
@@ -130,7 +130,7 @@ def _bounded(n_tensors: int, n_numbers: int) -> Iterator[None]:
 
 
 def _trained(estimator: Any, module: nn.Module, history: list[dict[str, Any]]) -> Any:
-    """Return the skorch net of a module, as it is after training."""
+    """Return the skorch net of a module in the state after training."""
     from skorch.history import History
 
     from skaudio._neural.training_net import TrainingNet

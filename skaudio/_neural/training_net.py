@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from skaudio._neural.batches import TrainingSet
 from skaudio._neural.portable import portable_copies, present_device
 
-# What skorch records of each batch, of which the epoch's mean is kept.
+# Values that skorch records for each batch; only the mean of the epoch is kept.
 OF_BATCHES = ("train_loss", "train_batch_size", "valid_loss", "valid_batch_size")
 # Attributes that only `fit` needs, and the values that replace them afterwards.
 LEFTOVERS = ("optimizer_", "criterion_")
@@ -49,11 +49,11 @@ class NotFiniteError(Exception):
 
 
 class TrainingNet(NeuralNet):  # type: ignore[misc]
-    """A skorch net that raises for Ctrl-C and for divergence, and keeps only what prediction needs.
+    """A skorch net that raises errors for Ctrl-C and divergence; small after training.
 
-    skorch ends a training without an error for any KeyboardInterrupt; here only for the one that
-    `EarlyStopping` raises. A pickled net holds its tensors as numpy arrays, which need no device.
-    They are loaded onto the net's device, or onto the CPU where that is missing.
+    skorch ends a training without an error after any KeyboardInterrupt; here, only after the one
+    that `EarlyStopping` raises. A pickled net stores its tensors as numpy arrays, which need no
+    device. They are loaded onto the device of the net, or onto the CPU if it is missing.
     """
 
     callbacks_: Sequence[tuple[str, Any]]
@@ -80,7 +80,7 @@ class TrainingNet(NeuralNet):  # type: ignore[misc]
             raise NotFiniteError(loss, **batch[0], training=training)
 
     def drop_leftovers(self) -> None:
-        """Keep the module and the history; drop what only training needs."""
+        """Keep the module and the history; remove objects that only training needs."""
         for _, callback in self.callbacks_:
             if isinstance(callback, EpochBar):
                 callback.close()
@@ -103,7 +103,7 @@ class TrainingNet(NeuralNet):  # type: ignore[misc]
         return {**state, **EMPTY, "criterion": kind}
 
     def __getstate__(self) -> dict[str, Any]:
-        state = self._without_leftovers()  # callbacks may pickle a net while it is trained
+        state = self._without_leftovers()  # callbacks may pickle a net during training
         return {**state, **portable_copies({key: state[key] for key in ("module", "module_")})}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -118,7 +118,7 @@ def _has_stopped(callback: Any) -> bool:
 
 
 class ValidationScore(Callback):
-    """Records ``valid_score`` of each epoch: what ``score`` gives for the part held out.
+    """Record ``valid_score`` of each epoch: the result of ``score`` for the part that was held out.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class ValidationScore(Callback):
 
 
 class EpochBar(Callback):
-    """Shows a bar over epochs with the losses of the last one."""
+    """Show a progress bar over epochs, with the losses of the last epoch."""
 
     def on_train_begin(self, net: Any, *args: Any, **kwargs: Any) -> None:
         self.bar_ = tqdm(total=net.max_epochs, unit="epoch")
@@ -160,7 +160,7 @@ class EpochBar(Callback):
         self.close()
 
     def close(self) -> None:
-        """Leave the bar as it is."""
+        """Close the bar in its current state."""
         if hasattr(self, "bar_"):
             self.bar_.close()
 
@@ -173,16 +173,16 @@ def make_net(
     score: Callable[[list[np.ndarray], list[np.ndarray]], float],
     **params: Any,
 ) -> Any:
-    """Return the skorch net that trains a module for a number of batches.
+    """Return the skorch net that trains a module.
 
-    AdamW, a one-cycle schedule, gradients clipped to norm 1; with ``early_stopping`` the epoch with
-    the lowest loss on ``held_out`` is restored. ``net_params`` and ``callbacks`` of the estimator
-    replace any of it.
+    It uses AdamW, a one-cycle schedule, and gradients clipped to norm 1. With ``early_stopping``,
+    the weights of the epoch with the lowest loss on ``held_out`` are restored. ``net_params`` and
+    ``callbacks`` of the estimator can replace all of these.
     """
     schedule = LRScheduler(
         torch.optim.lr_scheduler.OneCycleLR,
         max_lr=estimator.lr,
-        total_steps=n_steps + 1,  # skorch steps once more after the last batch
+        total_steps=n_steps + 1,  # skorch takes one more step after the last batch
         step_every="batch",
     )
     callbacks: list[Any] = [
@@ -209,7 +209,8 @@ def make_net(
         "verbose": 0,
     }
     given = {
-        # A criterion would be moved to the device, and belongs to the user.
+        # A copy, because the criterion is moved to the device, and the original belongs to the
+        # user.
         name: copy.deepcopy(value) if isinstance(value, nn.Module) else value
         for name, value in (estimator.net_params or {}).items()
     }
@@ -217,11 +218,11 @@ def make_net(
 
 
 def _silent(*args: Any) -> None:
-    """Discard skorch's messages: the progress bar and the history hold the same."""
+    """Discard skorch's messages; the progress bar and the history contain the same."""
 
 
 def check_net_params(estimator: Any) -> None:
-    """Raise an error that names a key of ``net_params`` that no part of the net has."""
+    """Raise an error for a key of ``net_params`` that no part of the net has."""
     given = estimator.net_params or {}
     parts = {
         "optimizer": given.get("optimizer", torch.optim.AdamW),

@@ -1,11 +1,11 @@
-"""Recordings: the accepted types of X, decoding, and batches that are passed between steps.
+"""Recordings: the accepted types of X, decoding, and batches of decoded recordings.
 
 AudioBatch
-    Decoded mono recordings of any length that know their sample rates; scikit-learn indexes it.
+    A batch of decoded mono recordings with sample rates, which scikit-learn can index.
 Recording
-    One recording, not decoded yet: where its samples are, and how to read a part of them.
+    One recording that is not decoded yet: its source, and methods to read it or a part.
 check_recordings
-    X in any container users have -> a list of `Recording`, for authors of estimators.
+    Converts X of any accepted type to a list of `Recording`, for authors of estimators.
 """
 
 # Names imported "as" themselves are for the other packages. They are not public.

@@ -11,7 +11,7 @@ import numpy as np
 from skaudio.audio import _errors
 
 MAX_CHANNELS = 32
-# Beyond so many channels, a recording has to last some time to be taken for one.
+# An array with more channels than this must have many samples to be accepted as a recording.
 LIKELY_CHANNELS = 8
 
 
@@ -84,7 +84,7 @@ def is_bytes(item: Any) -> bool:
 
 
 def warn_of_wide_integers(recordings: Iterable[tuple[np.ndarray, str]]) -> None:
-    """Warn of 32- and 64-bit integers with small values: scaled by their range, they are silent."""
+    """Warn about 32- and 64-bit integers with small values, which are silent after scaling."""
     for samples, name in recordings:
         if samples.dtype.kind not in "iu" or samples.dtype.itemsize < 4 or not samples.size:
             continue
@@ -108,7 +108,7 @@ def channels_first(samples: np.ndarray, name: str) -> np.ndarray:
             f"{name} has shape {samples.shape}, expected (n_times,) or (n_channels, n_times)."
         )
     n_channels, n_times = samples.shape
-    # Twenty coefficients of a hundred frames have the shape of twenty very short channels.
+    # 20 coefficients of 100 frames have the shape of 20 very short channels.
     like_frames = n_channels > LIKELY_CHANNELS and n_times < 100 * n_channels
     if not 0 < n_channels <= MAX_CHANNELS or n_channels > max(n_times, 1) or like_frames:
         raise ValueError(
@@ -122,7 +122,7 @@ def channels_first(samples: np.ndarray, name: str) -> np.ndarray:
 
 def check_overflow(values: np.ndarray, waveform: np.ndarray, name: str) -> None:
     """Raise an error if ``values``, computed from a waveform, are not finite."""
-    # A sum is quicker than a check of each value, and not finite if one of them is not.
+    # A sum is faster than checking each value, and is not finite if a value is not finite.
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(values.sum()) or np.isfinite(values).all():
             return

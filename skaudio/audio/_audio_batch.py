@@ -1,4 +1,4 @@
-"""AudioBatch: decoded recordings on their way from one step of a Pipeline to the next."""
+"""AudioBatch: decoded recordings, as passed between the steps of a Pipeline."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ SECONDS = 5.0
 class AudioBatch(Sequence[np.ndarray]):
     """An immutable sequence of mono waveforms with sample rates.
 
-    scikit-learn indexes it like a one-dimensional array (integers, slices, masks, index arrays)
-    and gets an `AudioBatch` back, so it can be split, shuffled and cross-validated.
+    It is indexed like a one-dimensional array (by integers, slices, masks, index arrays), and the
+    result is an `AudioBatch`, so scikit-learn can split, shuffle and cross-validate it.
 
     Parameters
     ----------
@@ -38,9 +38,9 @@ class AudioBatch(Sequence[np.ndarray]):
         Sample rate in Hz, one for all or one per recording. None means unknown: an encoder then
         assumes its own rate.
     names : sequence of (str or None), optional
-        What error messages call each recording, usually its path.
+        Name of each recording in error messages, usually its path.
     labels : sequence, optional
-        Index label of each recording (of the pandas object it came from).
+        Index label of each recording in the pandas object from which it was made.
     warp_factors : sequence of (float or None), optional
         Vocal-tract warp factor of each recording, set by the VTLP augmentation.
 
@@ -83,7 +83,7 @@ class AudioBatch(Sequence[np.ndarray]):
         rates = [given] * n if given is None or np.ndim(given) == 0 else list(given)
         checked = {r: None if r is None else check_sample_rate(r) for r in set(rates)}
         self._rates = tuple(checked[r] for r in rates)
-        # str(): numpy's strings show their type in messages
+        # str(), because the repr of numpy's strings contains their type
         named = (None,) * n if names is None else tuple(names)
         self._names = tuple(None if name is None else str(name) for name in named)
         self._labels = tuple(range(n)) if labels is None else tuple(labels)
@@ -100,12 +100,12 @@ class AudioBatch(Sequence[np.ndarray]):
 
     @property
     def sample_rates(self) -> tuple[float | None, ...]:
-        """Rate of each recording in Hz, None where unstated."""
+        """Sample rate of each recording in Hz, or None if unknown."""
         return self._rates
 
     @property
     def sample_rate(self) -> float | None:
-        """The common rate in Hz, None where unstated; an error if the recordings' rates differ."""
+        """Common sample rate in Hz, or None if unknown. It raises an error if rates differ."""
         rates = set(self._rates)
         if len(rates) > 1:
             raise ValueError(
@@ -116,7 +116,7 @@ class AudioBatch(Sequence[np.ndarray]):
 
     @property
     def names(self) -> tuple[str | None, ...]:
-        """What each recording is called in messages, usually its path."""
+        """Name of each recording in messages, usually its path."""
         return self._names
 
     @property
@@ -126,11 +126,11 @@ class AudioBatch(Sequence[np.ndarray]):
 
     @property
     def warp_factors(self) -> tuple[float | None, ...]:
-        """Vocal-tract warp factor of each recording, None where it is unmarked."""
+        """Vocal-tract warp factor of each recording, or None if it has none."""
         return self._warp_factors
 
     def replace(self, **changes: Any) -> AudioBatch:
-        """Return a batch with other ``waveforms``, ``names``... and the rest kept."""
+        """Return a copy with some attributes replaced, such as ``waveforms`` or ``names``."""
         state = {
             "waveforms": self._waveforms,
             "sample_rate": self._rates,
@@ -147,7 +147,7 @@ class AudioBatch(Sequence[np.ndarray]):
         return iter(self._waveforms)
 
     def __getitem__(self, key: Any) -> Any:
-        # scikit-learn indexes whatever has a shape as array[indices, ...].
+        # scikit-learn indexes objects with a shape as array[indices, ...].
         if isinstance(key, tuple):
             if len(key) == 2 and key[1] is Ellipsis:
                 key = key[0]
@@ -181,7 +181,7 @@ class AudioBatch(Sequence[np.ndarray]):
         return out if dtype is None else out.astype(dtype)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)  # pickle makes arrays writable
+        self.__dict__.update(state)  # unpickled arrays are writable
         self._waveforms = tuple(_frozen(w, i, []) for i, w in enumerate(self._waveforms))
 
     def __repr__(self) -> str:
@@ -212,7 +212,7 @@ def read_batch(
     ----------
     recordings : sequence of Recording
     sample_rate : float, default=None
-        Rate to resample to, in Hz. None keeps each recording's own.
+        Sample rate in Hz to which recordings are resampled. None: they keep their sample rates.
     labels : sequence, default=None
         Index label of each recording.
     """
@@ -248,7 +248,7 @@ def _html_row(name: str | None, waveform: np.ndarray, rate: float | None) -> str
 
 
 def _frozen(waveform: Any, position: int, integers: list[tuple[np.ndarray, str]]) -> np.ndarray:
-    """Return a view of samples as float32; those that were integers are added to a list."""
+    """Return a read-only view of samples as float32; add integer samples to a list."""
     samples: np.ndarray = waveform
     if type(waveform) is not np.ndarray or waveform.dtype is not AudioBatch.dtype:
         name = f"Waveform {position}"

@@ -1,7 +1,7 @@
-"""Containers of chunks (WAV, AIFF, CAF...): check that the samples they announce are there.
+"""Containers of chunks (WAV, AIFF, CAF...): check that all announced samples are present.
 
-The announced size of the samples is compared with the bytes in the file. Sizes that mean "unknown",
-as programs that write into a pipe leave them, are not.
+The announced size of the samples is compared with the bytes in the file. Programs that write to a
+pipe write a size that means "unknown"; such sizes are not compared.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ class Chunked:
     kind : str
         Name in messages.
     size : str
-        Format of a chunk's size, for `struct`.
+        Format of the size of a chunk, for `struct`.
     samples : bytes
         Name of the chunk that holds the samples.
     facts : bytes
-        Name, or its beginning, of the chunk that holds the number of channels and the like.
+        Name (or its beginning) of the chunk with the number of channels and similar facts.
     first : int
         Position of the first chunk.
     align : int
-        Chunks begin at multiples of so many bytes.
+        Chunks begin at multiples of this number of bytes.
     outer : int or None
         Position of the size of the whole file, which has the same format.
     self_sized : bool
@@ -81,11 +81,11 @@ _W64 = Chunked(
     names=rb"(?s:.{10})(\x00\xc0\x4f\x8e\xdb\x8a|\xdb\x04\xc1\x00\x00)",
 )
 
-# By the width of a size: programs that write into a pipe state one near these, for "unknown".
+# Sizes that mean "unknown", by width: programs that write to a pipe state a size near these.
 LARGEST = {4: (0x7FFFFFFF, 0xFFFFFFFF), 8: (1 << 63, 1 << 64)}
-# So many zeros behind the samples are padding.
+# Up to this number of zeros after the samples is padding.
 MOST_PADDING = 1 << 12
-# Chunks behind the samples that are allowed to be cut.
+# Chunks after the samples that may be truncated.
 METADATA = re.compile(rb"LIST|id3 |ID3 |fact|cue |bext|iXML|_PMX|afsp|smpl|inst|PEAK|DISP|ANNO")
 MOST_CHUNKS = 1000
 # Codecs of AIFF that are PCM: that of AIFF itself, which states none, and those of AIFC.

@@ -18,7 +18,7 @@ TIME_COLUMNS = ("onset", "offset")
 def pandas_items(X: Any) -> tuple[list[Any], Any] | None:
     """Return the recordings in an object of pandas, and its index; None for numbers."""
     if X.ndim == 1:
-        # One number per row is no recording: scikit-learn says it best.
+        # One number per row is not a recording: scikit-learn raises a clear error.
         return None if X.dtype.kind in "fiuc" else (X.tolist(), X.index)
     rows = clip_rows(X)
     if rows is not None:

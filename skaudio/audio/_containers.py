@@ -1,7 +1,7 @@
-"""X, in any container users have, to a list of recordings.
+"""Convert X of any accepted type to a list of recordings.
 
-The table `CONTAINERS` lists the types of X, and `ELEMENTS` those of its elements. The first row
-that fits is used. A new type is a new row.
+The table `CONTAINERS` lists the types of X, and `ELEMENTS` the types of its elements. The first
+matching row is used. To add a type, add a row.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def check_recordings(estimator: Any, X: Any, *, reset: bool, finite: bool = True
     reset : bool
         True in ``fit``.
     finite : bool
-        Look for NaN and infinity in a two-dimensional array. False where `Recording.read` follows,
-        which looks for them too.
+        Whether to check a two-dimensional array for NaN and infinity. False if `Recording.read`
+        follows, which also checks.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def check_recordings(estimator: Any, X: Any, *, reset: bool, finite: bool = True
         _tables.check_length(estimator, recordings, reset=reset)
     elif reset:
         forget_table(estimator)
-    # Augmentations work at any rate, and hand their X on in prediction.
+    # Augmentations work at any sample rate, and return X unchanged in prediction.
     if estimator is not None and not hasattr(estimator, "augment"):
         _compare_rates(estimator, recordings, reset=reset)
     return recordings
@@ -93,7 +93,7 @@ def _are_integers(source: Any) -> bool:
 
 
 def _compare_rates(estimator: Any, recordings: Recordings, *, reset: bool) -> None:
-    """Warn once if recordings state their rates where those of fit did not, or the other way."""
+    """Warn once if recordings have sample rates and those of fit did not, or vice versa."""
     known = None if reset else getattr(estimator, "_stated_rates", None)
     if not reset and (known is None or len(known) > 1):
         return
@@ -106,7 +106,7 @@ def _compare_rates(estimator: Any, recordings: Recordings, *, reset: bool) -> No
 
 
 def as_recording(item: Any, position: int) -> Recording:
-    """Recognise one element of X."""
+    """Convert one element of X to a recording."""
     return _recognise(item, f"recording {position}")
 
 
@@ -118,7 +118,7 @@ def _recognise(item: Any, name: str) -> Recording:
 
 
 def forget_table(estimator: Any) -> None:
-    """Take away what a former fit on a table fixed: a sequence fixes no length."""
+    """Remove the attributes of a previous fit on a table: a sequence has no fixed length."""
     for learned in ("n_features_in_", "feature_names_in_"):
         if hasattr(estimator, learned):
             delattr(estimator, learned)
@@ -142,7 +142,7 @@ def _recognised(items: Sequence[Any] | np.ndarray, index: Any = None) -> Recordi
     return Recordings(recordings, index=index)
 
 
-# Readers of X. None in place of recordings: X is a table of numbers, or for scikit-learn to refuse.
+# Readers of X. They return None if X is a table of numbers, or if scikit-learn raises the error.
 
 
 def _from_batch(batch: AudioBatch) -> Recordings:
@@ -164,7 +164,7 @@ def _from_sequence(X: Any) -> Recordings | None:
     items = [X[i] for i in range(len(X))]
     may_be_table = bool(items) and isinstance(items[0], (list, tuple, numbers.Number))
     if may_be_table and _tables.is_table(items):
-        # Clips of one sample: a number stands where a recording should.
+        # Clips of one sample mean that X contains numbers instead of recordings.
         return _recognised(items) if np.shape(items)[1:] == (1,) else None
     return _recognised(items)
 

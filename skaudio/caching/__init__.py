@@ -1,9 +1,9 @@
-"""Results kept on disk, one file per recording: computed once, whatever the folds and the runs.
+"""Caching of results on disk, one file per recording.
 
 CachedTransformer
-    A transformer without learned state whose results are looked up before they are computed.
+    Wraps a transformer without learned state: stored results are read instead of computed again.
 CacheInfo
-    What `CachedTransformer.cache_info` returns: how many were found, how many computed.
+    Statistics that `CachedTransformer.cache_info` returns: numbers of results read and computed.
 """
 
 # Names that are imported as themselves are for the other packages: no part of the public interface.

@@ -1,6 +1,7 @@
-"""What a result depends on: the recording, and whatever of a transformer changes numbers.
+"""Cache keys: everything on which a result depends, of the recording and of the transformer.
 
-Results of transformers that learn or draw depend on more than that; they are refused here.
+Results of transformers that learn or are random also depend on other things. Such transformers
+raise an error.
 """
 
 from __future__ import annotations
@@ -26,26 +27,26 @@ from skaudio._steps import is_augmentation, parts_of
 from skaudio.audio import READING_ERRORS, Recording, Recordings, raise_all, read_through
 from skaudio.pooling import FrameUnion
 
-# How the work is done, which does not change what comes out; a cache inside adds nothing either.
-# Results of recordings that cannot be read are not kept, so on_error does not count.
+# Parameters that do not change results. Results of recordings that cannot be read are not stored,
+# so on_error is among them.
 IGNORED = frozenset(
     {"n_jobs", "batch_size", "device", "verbose", "memory", "max_bytes", "data_home", "on_error"}
 )
-# Their own tags do not tell whether they learn; their parts do.
+# Their tags do not show whether they learn; the tags of their parts do.
 COMPOSITES = (Pipeline, FeatureUnion, FrameUnion)
-# Changes whenever what is stored, or what keys are made of, changes its meaning.
+# Version of the format. Increase it when the stored data or the content of keys changes.
 FORMAT = 3
 
 
 def check_stateless(transformer: Any) -> None:
-    """Refuse a transformer that learns or draws, or that has such a part, naming the part.
+    """Raise an error for a transformer that learns or is random, or that has such a part.
 
     Raises
     ------
     TypeError
-        If it is no transformer.
+        If it is not a transformer.
     ValueError
-        If results depend on what was fitted, or on chance.
+        If results depend on `fit` or on random numbers. The message names the part.
     """
     if not hasattr(transformer, "transform") or not hasattr(transformer, "get_params"):
         raise TypeError(
@@ -84,7 +85,7 @@ def check_stateless(transformer: Any) -> None:
 
 
 def digest(*parts: bytes | memoryview) -> str:
-    """Return 40 hexadecimal digits of what the parts hold."""
+    """Return a hash of the content of the parts, with 40 hexadecimal digits."""
     made = hashlib.blake2b(digest_size=20)
     for part in parts:
         made.update(part)
@@ -92,19 +93,19 @@ def digest(*parts: bytes | memoryview) -> str:
 
 
 def recording_key(recording: Recording) -> str:
-    """Identify a recording: a file by path, size and time of change, anything else by content.
+    """Return the key of a recording: a file by path, size and time of change, others by content.
 
     Raises
     ------
     ValueError
-        If a file is missing; as any encoder would.
+        If a file is missing; with the same message as encoders.
     """
     source = recording.source
     if isinstance(source, str):
         try:
             facts: list[Any] = ["file", *file_state(source)]
         except OSError:
-            recording.read()  # says it by the recording's name, with the likely cause
+            recording.read()  # raises an error with the name of the recording and the likely cause
             raise
     elif isinstance(source, bytes):
         facts = ["bytes", digest(source)]
@@ -122,7 +123,7 @@ def recording_key(recording: Recording) -> str:
 
 
 def recording_keys(recordings: Recordings, *, skip: bool) -> tuple[list[str], list[int]]:
-    """Return the keys of recordings, and their positions; ``skip`` leaves missing files out."""
+    """Return the keys of recordings, and their positions; ``skip`` leaves out missing files."""
     keys, known = [], []
     for i, recording in enumerate(recordings):
         try:
@@ -136,18 +137,18 @@ def recording_keys(recordings: Recordings, *, skip: bool) -> tuple[list[str], li
 
 
 def transformer_facts(transformer: Any) -> dict[str, Any]:
-    """Describe a transformer, as what JSON can hold: kinds, versions, parameters, weights.
+    """Describe a transformer by JSON objects: classes, versions, parameters, weights.
 
     A class is described by its name and its version. A function is described by its compiled code,
-    its defaults and the variables that it encloses, so that an edited function is another one; what
-    it calls is not looked at. The code goes with a function into other processes, which its source
-    text does not: they cannot see the cell of a notebook, and a module may have been edited since
-    it was imported.
+    its defaults and its enclosed variables, so an edited function has another key. Functions that
+    it calls are not included. Compiled code is used instead of the source text, because other
+    processes do not have the source of a notebook cell, and because a module may have been edited
+    since it was imported.
 
     Raises
     ------
     TypeError
-        If a class has no version, or a parameter is of a kind whose content cannot be told.
+        If a class has no version, or the content of a parameter cannot be described.
     """
     return {"format": FORMAT, "transformer": _estimator_facts(transformer, "transformer")}
 
@@ -159,13 +160,13 @@ def _estimator_facts(estimator: Any, where: str) -> dict[str, Any]:
     for name, value in sorted(parameters.items()):
         if name not in IGNORED:
             facts["parameters"][name] = _describe(value, f"{kind.__name__}.{name}")
-    if hasattr(estimator, "_cache_facts"):  # what parameters name but do not hold, such as weights
+    if hasattr(estimator, "_cache_facts"):  # content that parameters only name, such as weights
         facts["content"] = _describe(estimator._cache_facts(), kind.__name__)
     return facts
 
 
 def _class_facts(kind: type, where: str) -> dict[str, Any]:
-    """Name a class and its version: its own ``__version__``, or that of its package."""
+    """Return the name and version of a class: its own ``__version__``, or its package's."""
     name = f"{kind.__module__}.{kind.__qualname__}"
     version = vars(kind).get("__version__") or _version_of(kind.__module__)
     if version is None:
@@ -186,7 +187,7 @@ def _version_of(module: str | None) -> str | None:
 
 
 def _describe(value: Any, where: str) -> Any:
-    """Return a value as what JSON can hold, equal only for values that are equal."""
+    """Convert a value to JSON objects, which are equal only for equal values."""
     if isinstance(value, BaseEstimator):
         return _estimator_facts(value, where)
     if isinstance(value, enum.Enum):
@@ -197,7 +198,7 @@ def _describe(value: Any, where: str) -> Any:
     if isinstance(value, (str, os.PathLike)):
         if not os.path.isfile(value):
             return str(value)
-        # A word may mean something else, and happen to be the name of a file as well.
+        # A word can have another meaning, and be the name of an existing file by chance.
         word = isinstance(value, str) and not os.path.isabs(value)
         return {"file": [value if word else "", file_hash(value)]}
     if isinstance(value, (np.ndarray, np.generic)):
@@ -238,7 +239,7 @@ def _describe_callable(value: Any, where: str) -> Any:
             "bound": _describe(bound, where),
         }
     name = getattr(value, "__name__", None)
-    module = getattr(value, "__module__", None) or "numpy"  # its ufuncs state none
+    module = getattr(value, "__module__", None) or "numpy"  # ufuncs of numpy have no module
     version = _version_of(module)
     if version and name and getattr(sys.modules.get(module), name, None) is value:
         return {"function": f"{module}.{name}", "version": version}
@@ -250,7 +251,7 @@ def _describe_callable(value: Any, where: str) -> Any:
 
 
 def _code_facts(code: types.CodeType) -> list[Any]:
-    """List what compiled code does and with what, but not the file and the lines it stands in."""
+    """List the content of compiled code, without its file name and line numbers."""
     constants: list[Any] = []
     for value in code.co_consts:
         if isinstance(value, types.CodeType):

@@ -1,4 +1,4 @@
-"""CachedTransformer: a transformer whose results are looked up before they are computed."""
+"""CachedTransformer: a cache of the results of a transformer."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class CachedTransformer(UncachedStreamMixin, FrameOutputMixin, TransformerMixin,
     Parameters
     ----------
     transformer : transformer
-        From recordings to rows or frames, without learned state and without randomness: an encoder,
-        a pretrained embedder or tagger, or a Pipeline of these. A part that learns from data or is
-        random raises an error. A clone of the transformer is used, so changes of its ``net_`` have
-        no effect: save changed weights, and pass them as ``weights=``.
+        Transformer from recordings to rows or frames, without learned state and without randomness:
+        an encoder, a pretrained embedder or tagger, or a Pipeline of these. A part that learns from
+        data or is random raises an error. A clone of the transformer is used, so changes of its
+        ``net_`` have no effect: save changed weights, and pass them as ``weights=``.
     memory : str, path-like or joblib.Memory
-        Folder for the results. Several transformers can share it.
+        Folder of the results. Several transformers can share it.
     batch_size : int, default=64
         Number of recordings that are transformed and written together. An interruption loses at
         most these.
@@ -62,8 +62,8 @@ class CachedTransformer(UncachedStreamMixin, FrameOutputMixin, TransformerMixin,
 
     See Also
     --------
-    sklearn.pipeline.Pipeline : Its ``memory`` keeps the output for a whole X, so that other folds
-        of the same recordings are computed again, and does not notice that a file was edited.
+    sklearn.pipeline.Pipeline : Its ``memory`` stores the output for a whole X: other folds of
+        the same recordings are computed again, and changes of files are not noticed.
 
     Notes
     -----
@@ -96,7 +96,7 @@ class CachedTransformer(UncachedStreamMixin, FrameOutputMixin, TransformerMixin,
     ...     features = CachedTransformer(make_pipeline(MFCC(), FramePooling()), folder)
     ...     model = make_pipeline(features, LogisticRegression(max_iter=20000))
     ...     scores = cross_val_score(model, digits.data, digits.target, cv=5)
-    ...     features.cache_info()[:2]  # found, computed
+    ...     features.cache_info()[:2]  # read, computed
     (1200, 300)
     """
 
@@ -122,7 +122,7 @@ class CachedTransformer(UncachedStreamMixin, FrameOutputMixin, TransformerMixin,
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the transformer, the parameters and the container of X; nothing is computed.
+        """Check the transformer, the parameters and the type of X; nothing is computed.
 
         Parameters
         ----------
@@ -143,7 +143,7 @@ class CachedTransformer(UncachedStreamMixin, FrameOutputMixin, TransformerMixin,
         Parameters
         ----------
         X : sequence of recordings
-            Paths, waveforms, mappings...: see the user guide.
+            Paths, waveforms or mappings; the user guide lists all accepted types.
 
         Returns
         -------
@@ -202,12 +202,12 @@ class CachedTransformer(UncachedStreamMixin, FrameOutputMixin, TransformerMixin,
 
     @available_if(lambda self: frame_maker(self.transformer) is not None)
     def frame_times(self, n_frames: Any = None) -> np.ndarray:
-        """Return the time of each frame's centre, in seconds, as the transformer states it.
+        """Return the time of the centre of each frame in seconds, from the transformer.
 
         Parameters
         ----------
         n_frames : int or ndarray of shape (..., n_frames), optional
-            Number of frames, or frames to count; may be left out where the transformer's may.
+            Number of frames, or an array of frames, whose last axis is counted.
 
         Returns
         -------
@@ -218,24 +218,24 @@ class CachedTransformer(UncachedStreamMixin, FrameOutputMixin, TransformerMixin,
 
     def _returns_rows(self) -> bool:
         last = last_step(self.transformer)
-        # Of another library's transformer this is not known: its results tell.
+        # It is unknown for a transformer of another library, and decided by its results.
         return bool(last._returns_rows()) if isinstance(last, FrameOutputMixin) else True
 
     def _store(self) -> Store:
-        """Check everything but X, and return where the results of this transformer are."""
+        """Check everything except X, and return the store of this transformer."""
         check_parameters(self)
         folder = _folder_of(self.memory) / "skaudio"
-        # Of a clone, as what computes is one: what was done to a fitted transformer is not in it.
+        # The key is that of a clone, because a clone computes the results.
         facts = json.dumps(transformer_facts(clone(self.transformer)), sort_keys=True, indent=1)
         name = f"{type(self.transformer).__name__}-{digest(facts.encode())[:16]}"
         return Store(folder, name, facts, self.max_bytes)
 
     def _workers(self) -> tuple[Any, Any]:
-        """Return a clone that raises errors, and one that puts NaN if the transformer does.
+        """Return a clone that raises errors, and one that returns NaN if the transformer does.
 
-        They are not fitted: nothing is learned in `fit`, and a pretrained net would be loaded once
-        more by it. What is kept comes from the first: NaN may not be NaN any more after the last
-        step.
+        They are not fitted, because nothing is learned in `fit`, and it would load a pretrained
+        network again. Stored results are from the first one: later steps may convert NaN to other
+        values.
         """
         strict: Any = pin_output(clone(self.transformer))
         parts = [strict, *(part for _, part in parts_of(strict))]
@@ -249,7 +249,7 @@ class CachedTransformer(UncachedStreamMixin, FrameOutputMixin, TransformerMixin,
     def _computer(
         self, X: Any, recordings: Recordings, known: list[int], worker: Any, *, skip: bool
     ) -> Compute:
-        """Return what computes some of the known recordings; ``skip``: None for unreadable ones."""
+        """Return a function that computes some recordings; ``skip``: None for unreadable ones."""
 
         def compute(positions: list[int]) -> list[Any]:
             some = [known[i] for i in positions]
@@ -265,7 +265,7 @@ class CachedTransformer(UncachedStreamMixin, FrameOutputMixin, TransformerMixin,
             try:
                 return self._compute(worker, X, recordings, [i])[0]
             except READING_ERRORS:
-                return None  # the lenient worker says what is wrong
+                return None  # the other worker warns about it
 
         return compute
 
@@ -275,7 +275,8 @@ class CachedTransformer(UncachedStreamMixin, FrameOutputMixin, TransformerMixin,
         some = [recordings[i] for i in positions]
         part: Any
         if first_step(worker).__module__.startswith("skaudio."):
-            # Our transformers take Recordings, whose names and number are right in messages.
+            # skaudio's transformers accept Recordings, which have the right names and number for
+            # messages.
             part = Recordings(some, is_array=recordings.is_array, n_all=len(recordings))
         elif recordings.is_array:
             part = np.stack([recording.source for recording in some])

@@ -1,4 +1,4 @@
-"""Looking up results, and computing those that are missing while nobody else does."""
+"""Read stored results, and compute missing ones that no other process computes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from skaudio._parallel import holding, no_progress
 from skaudio.audio import AudioBatch
 from skaudio.caching._result_store import Store
 
-# Seconds between looks at results that another process is computing.
+# Seconds between checks for results that another process computes.
 FIRST_WAIT, LONGEST_WAIT = 0.005, 0.1
 
-# From positions in X to their results, in order; None for what is not to be kept.
+# Function from positions in X to their results, in order. None: the result is not stored.
 Compute = Callable[[list[int]], Sequence[np.ndarray | None]]
 
 
@@ -29,27 +29,27 @@ def fetch(
     batch_size: int,
     progress: Callable[[int], Any] = no_progress,
 ) -> list[np.ndarray | None]:
-    """Return the result of each key, in order; compute each key that is missing once.
+    """Return the result of each key, in order; compute each missing key once.
 
-    Locks are held on the results of one batch at a time, and never while waiting for another's or
-    for joblib's workers, so that nobody waits in a circle.
+    Locks are held for the results of one batch at a time, and never while waiting for the locks of
+    others or for joblib workers, so there are no deadlocks.
     """
-    positions: dict[str, int] = {}  # of the first recording with a key
+    positions: dict[str, int] = {}  # position of the first recording with a key
     for i, key in enumerate(keys):
         positions.setdefault(key, i)
     results: dict[str, np.ndarray | None] = {**_load(store, positions)}
     progress(len(results))
-    missing = {key: None for key in positions if key not in results}  # ordered, quick to delete
+    missing = {key: None for key in positions if key not in results}  # ordered, with fast deletion
     if missing:
         store.prepare()
     n_computed, wait = 0, FIRST_WAIT
     while missing:
         with store.locked(missing, batch_size) as batch:
-            # Another process may have computed them between the look and the lock.
+            # Another process may have computed them before the lock was acquired.
             found: dict[str, np.ndarray | None] = {**_load(store, batch)}
             todo = [key for key in batch if key not in found]
             if todo:
-                with holding():  # workers may be waiting for these results: none may be waited for
+                with holding():  # workers may wait for these results, so do not wait for workers
                     computed = compute([positions[key] for key in todo])
                 found |= dict(zip(todo, computed, strict=True))
                 computed_now = ((key, found[key]) for key in todo)
@@ -61,12 +61,12 @@ def fetch(
             del missing[key]
         if batch:
             wait = FIRST_WAIT
-        else:  # others are computing all that is missing
+        else:  # other processes compute all missing results
             time.sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT)
-    # A recording that stands in X twice is computed once, and found once.
+    # A recording that is in X twice is computed once and counted as read once.
     store.count(hits=len(keys) - n_computed)
-    # Each its own array: what is done to one row must not change another.
+    # Copies, so that changing one row does not change another.
     return [
         results[key] if positions[key] == i else copy.copy(results[key])
         for i, key in enumerate(keys)
@@ -74,13 +74,13 @@ def fetch(
 
 
 def _load(store: Store, keys: Iterable[str]) -> dict[str, np.ndarray]:
-    """Return the results that are there."""
+    """Return the stored results among some keys."""
     loaded = ((key, store.load(key)) for key in keys)
     return {key: array for key, array in loaded if array is not None}
 
 
 def items_of(output: Any, n: int, name: str) -> list[np.ndarray]:
-    """Return the result of each recording in what a transformer put out."""
+    """Return the result of each recording in the output of a transformer."""
     expected = "expected rows or frames, an array of numbers for every recording"
     if isinstance(output, AudioBatch) or sparse.issparse(output):
         raise TypeError(

@@ -1,4 +1,4 @@
-"""Arrays on disk: a file per result, written whole or not at all; locks, counts, a bound on size.
+"""Store of arrays on disk: one file per result, atomic writes, locks, counts, maximum size.
 
 ::
 
@@ -31,7 +31,7 @@ from skaudio._files import file_lock, is_full, remove_left, write_whole
 from skaudio.audio import warn
 from skaudio.caching._cache_info import CacheInfo
 
-# Where to stop when evicting: not at the bound itself, so as not to begin again at once.
+# Fraction of the maximum size to which results are removed, below 1 to avoid frequent removal.
 EVICT_TO = 0.9
 
 
@@ -41,13 +41,13 @@ class Store:
     Parameters
     ----------
     folder : Path
-        Of all transformers together.
+        Folder of all transformers.
     name : str
-        Of the sub-folder of this one.
+        Name of the sub-folder of this transformer.
     facts : str
-        What makes this transformer another one than the rest, as JSON.
+        Description of the transformer that distinguishes it from others, as JSON.
     max_bytes : number or None
-        Bound on all results in ``folder``.
+        Maximum size of all results in ``folder``.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Store:
         self.is_full = False
 
     def prepare(self) -> None:
-        """Make the folders that are needed to write.
+        """Create the folders.
 
         Raises
         ------
@@ -113,14 +113,15 @@ class Store:
         array = _decode(content, key)
         if array is not None:
             with suppress(OSError):
-                os.utime(path)  # the time of last use, which eviction goes by
+                os.utime(path)  # time of last use, for eviction
         return array
 
     @contextmanager
     def locked(self, keys: Iterable[str], n: int) -> Iterator[list[str]]:
-        """Lock up to ``n`` of the results, leaving out those that others hold; give their keys.
+        """Lock up to ``n`` results that no other process has locked; yield their keys.
 
-        Never waits. The locks end with the process. A full disk has no room for locks: without
+        It does not wait for locks. Locks end with their process. A full disk has no room for locks:
+        without
         them, others may compute the same.
         """
         with ExitStack() as held:
@@ -144,7 +145,7 @@ class Store:
         return batch
 
     def save(self, results: dict[str, np.ndarray]) -> None:
-        """Write results, count them, and make room if there are too many.
+        """Write results, count them, and remove old results if the maximum size is exceeded.
 
         Whatever prevents it is a warning: what was computed is returned all the same.
         """
@@ -165,11 +166,11 @@ class Store:
             self._stop_writing(error)
 
     def count(self, *, hits: int = 0, misses: int = 0, written: int = 0) -> None:
-        """Add to the counts, which are those of all processes."""
+        """Add to the counts of all processes."""
         if written:
             self._count(hits, misses, written)
         elif hits and os.access(self.own, os.W_OK):
-            with suppress(OSError):  # a full disk: hits write nothing that is needed
+            with suppress(OSError):  # full disk: counts are not essential
                 self._count(hits, misses, written)
 
     def _count(self, hits: int, misses: int, written: int) -> None:
@@ -181,7 +182,7 @@ class Store:
             if not written:
                 return
             state = _read(self.folder / "state.json")
-            # A state that is gone, or was never complete, is counted anew.
+            # If the state is missing or incomplete, sizes are summed again.
             total = state["bytes"] + written if "bytes" in state else self._total()
             if self.max_bytes is not None and total > self.max_bytes:
                 total = self._evict(EVICT_TO * self.max_bytes)
@@ -206,7 +207,7 @@ class Store:
         return [path.parent for path in self.folder.glob("*/transformer.json")]
 
     def _evict(self, target: float) -> int:
-        """Remove the results that were not used for longest; return the bytes that stay."""
+        """Remove the least recently used results; return the number of bytes that remain."""
         for own in self._all():
             _clean(self.folder, own)
         entries = [
@@ -239,12 +240,12 @@ def _entries(own: Path) -> list[tuple[Path, os.stat_result]]:
     return found
 
 
-# When a transformer's folder may be looked through again.
+# Time from which the folder of a transformer may be cleaned again.
 _next_look: dict[Path, float] = {}
 
 
 def _clean_at_times(folder: Path, own: Path) -> None:
-    """Remove what killed processes left, in at most a twentieth of the time."""
+    """Remove files of killed processes; use at most a twentieth of the time for it."""
     began = time.monotonic()
     if began >= _next_look.get(own, began):
         _clean(folder, own)
@@ -264,7 +265,7 @@ def _encode(array: np.ndarray, key: str) -> bytes:
 
 
 def _decode(content: bytearray, key: str) -> np.ndarray | None:
-    """Return the array, or None if the bytes are not those that were written for the key."""
+    """Return the array, or None if the bytes are damaged or belong to another key."""
     if len(content) < 14:
         return None
     checksum = zlib.crc32(key.encode(), zlib.crc32(memoryview(content)[:-4]))
@@ -275,21 +276,21 @@ def _decode(content: bytearray, key: str) -> np.ndarray | None:
         shape, fortran, dtype = _parse_header(bytes(content[:length]))
         array = np.frombuffer(memoryview(content)[:-4], dtype, offset=length)
         array = array.reshape(shape, order="F" if fortran else "C")
-    except Exception:  # made by something else: its header may raise nearly anything
+    except Exception:  # a file of another program can raise any error
         return None
     return array if array.ndim and dtype.kind in "fiucb" else None
 
 
 @functools.lru_cache(maxsize=256)
 def _parse_header(header: bytes) -> Any:
-    # Parsing takes 0.07 ms, loading a row without it 0.1 ms; most results have the same header.
+    # Cached, as most results have the same header: parsing takes 0.07 ms, loading a row 0.1 ms.
     stream = io.BytesIO(header)
     np.lib.format.read_magic(stream)
     return np.lib.format.read_array_header_1_0(stream)
 
 
 def _read(path: Path) -> dict[str, int]:
-    """Return the counts in a file; what is damaged is counted anew."""
+    """Return the counts in a file; damaged counts start at 0 again."""
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):

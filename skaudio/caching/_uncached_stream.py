@@ -1,4 +1,4 @@
-"""Cached transformers on a signal that is still arriving."""
+"""Streams of cached transformers, for a signal that is still arriving."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from skaudio.encoders import obstacles_of, stream
 
 
 class UncachedStreamMixin:
-    """`stream`, for a cached transformer."""
+    """Add `stream` to a cached transformer."""
 
     transformer: Any
 
@@ -19,12 +19,13 @@ class UncachedStreamMixin:
         Parameters
         ----------
         sample_rate : float, default=None
-            Rate in Hz of the signal. None: the rate of the transformer.
+            Sample rate of the signal in Hz. None: the sample rate of the transformer.
 
         Returns
         -------
         stream : object
-            With ``push(samples)`` and ``finish()``, see `skaudio.encoders.stream`.
+            An object with the methods ``push(samples)`` and ``finish()``; see
+            `skaudio.encoders.stream`.
         """
         check_streams(self, self._stream_obstacles())
         return stream(self.transformer, sample_rate)

@@ -1,4 +1,4 @@
-"""``skaudio predict``, ``embed``, ``tag``, ``detect``, ``show`` and ``export``: models at work."""
+"""``skaudio predict``, ``embed``, ``tag``, ``detect``, ``show`` and ``export``: apply models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EVENT_COLUMNS = ["file", "onset", "offset", "event_label", "score"]
 
 
 def load_model(path: str, ability: str, command: str) -> Any:
-    """Load a model that has a method; the error says what it has instead."""
+    """Load a model that has a given method; the error names the methods that it has."""
     model = skaudio.load(path)
     if not hasattr(model, ability):
         other = {"predict": "predict", "transform": "embed", "predict_events": "detect"}
@@ -31,7 +31,7 @@ def load_model(path: str, ability: str, command: str) -> Any:
 
 
 def predict(options: Any) -> int:
-    """Predict classes, with probabilities where the model has them."""
+    """Predict classes, with probabilities if the model has them."""
     model = load_model(options.model, "predict", "predict")
     done = run_over(
         find_recordings(options.files),
@@ -109,7 +109,7 @@ def tag(options: Any) -> int:
 
 
 def detect(options: Any) -> int:
-    """List events, or write them into a file."""
+    """List events, or write them to a file."""
     detector = load_model(options.model, "predict_events", "detect")
     recordings = find_recordings(options.files)
     if options.output is not None and not Path(options.output).suffix:

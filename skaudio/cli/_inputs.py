@@ -1,4 +1,4 @@
-"""The recordings that a command is given, and work on them some at a time."""
+"""The recordings of a command, and their processing in batches."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from skaudio.audio import READING_ERRORS, reason_of
 from skaudio.cli._printing import list_failures, note
 from skaudio.datasets import recordings_below
 
-# Recordings that are processed at a time: what is finished when the user stops the command.
+# Number of recordings per batch. If the user stops the command, finished batches are printed.
 BATCH = 32
 
 
 class Done(NamedTuple):
-    """What became of the recordings of a command."""
+    """Results and failures of the recordings of a command."""
 
     table: pd.DataFrame
     """The rows of the recordings that could be read."""
@@ -30,7 +30,7 @@ class Done(NamedTuple):
 
 
 def find_recordings(names: Iterable[str]) -> list[str]:
-    """Return files as they are, and the recordings in folders at any depth."""
+    """Return the given files, and the recordings in given folders at any depth."""
     found: list[str] = []
     for name in names:
         if os.path.isdir(name):
@@ -44,7 +44,7 @@ def find_recordings(names: Iterable[str]) -> list[str]:
 
 
 def with_workers(jobs: int | None) -> AbstractContextManager[Any]:
-    """Send work to so many processes; None leaves it in the threads of this one."""
+    """Use a number of worker processes; None: the threads of this process."""
     if jobs is None:
         return nullcontext()
     from joblib import parallel_config
@@ -56,13 +56,13 @@ def with_workers(jobs: int | None) -> AbstractContextManager[Any]:
 def run_over(
     files: list[str], work: Callable[[list[str]], pd.DataFrame], *, jobs: int | None = None
 ) -> Done:
-    """Call a function of some recordings at a time; go on where one cannot be read.
+    """Call a function for batches of recordings; continue if one cannot be read.
 
     Parameters
     ----------
     files : list of str
     work : callable
-        Returns the rows of a list of recordings.
+        Function that returns the rows of a list of recordings.
     jobs : int or None
         See `with_workers`.
     """
@@ -71,7 +71,7 @@ def run_over(
     tables: list[pd.DataFrame] = []
     failures: list[tuple[str, str]] = []
     n_done = code = 0
-    # disable=None: no bar where stderr is no terminal
+    # disable=None: no bar if stderr is not a terminal
     with tqdm(total=len(files), unit="recording", disable=None) as bar, with_workers(jobs):
         try:
             for start in range(0, len(files), BATCH):
@@ -104,7 +104,7 @@ def _one_by_one(
     for file in batch:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # they were shown for the batch
+                warnings.simplefilter("ignore")  # already shown for the batch
                 tables.append(work([file]))
         except READING_ERRORS as error:
             failures.append((file, reason_of(error)))

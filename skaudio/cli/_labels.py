@@ -1,4 +1,4 @@
-"""Recordings with classes and groups, from the folders and names of their files."""
+"""Classes and groups of recordings, from the folders and names of their files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from skaudio.datasets import load_audio_files
 
 
 class Labelled(NamedTuple):
-    """Recordings and what is known of them."""
+    """Recordings with their classes and groups."""
 
     files: list[str]
     classes: np.ndarray
@@ -57,15 +57,15 @@ def labelled(options: Any, *, skip: bool = False) -> Labelled:
 
 
 def guess_groups(paths: list[Path], y: np.ndarray) -> tuple[np.ndarray | None, str]:
-    """Return the groups that folders or names of files tell, and where they were found.
+    """Guess the groups from folders or file names; also return where they were found.
 
-    A group has recordings of several classes, and a class recordings of several groups. Names of
-    groups are not numbers alone: these may count the recordings.
+    Groups must have recordings of several classes, and classes recordings of several groups. Names
+    of groups are not only numbers, because these could count the recordings.
 
     Parameters
     ----------
     paths : list of Path
-        Below the folder of all recordings.
+        Paths relative to the folder of all recordings.
     y : ndarray of shape (n_recordings,)
         Classes.
     """
@@ -95,7 +95,7 @@ def _are_groups(names: list[str], y: np.ndarray) -> bool:
 
 
 def _where(text: str | None) -> Any:
-    """Return the level of a folder, or a regular expression."""
+    """Convert an option to the level of a folder, or a regular expression."""
     if text is None:
         return None
     try:

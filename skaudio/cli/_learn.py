@@ -1,4 +1,4 @@
-"""``skaudio train`` and ``skaudio evaluate``: models from folders of recordings."""
+"""``skaudio train`` and ``skaudio evaluate``: train and score models on folders of recordings."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.spatial.distance import pdist
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, StratifiedKFold
 
@@ -20,14 +21,21 @@ from skaudio.cli._inputs import run_over, with_workers
 from skaudio.cli._labels import Labelled, labelled
 from skaudio.cli._printing import list_failures, note, records, show, show_json
 from skaudio.events import read_events
-from skaudio.metrics import event_based_f1, scores_by, segment_based_f1, worst_classified
+from skaudio.metrics import (
+    equal_error_rate,
+    event_based_f1,
+    scores_by,
+    segment_based_f1,
+    worst_classified,
+)
 
-# Recordings whose durations decide between the recipes; words are shorter than this, in seconds.
+# Number of recordings whose durations are used to choose a recipe, and the longest duration of
+# words in seconds.
 LOOKED_AT, LONGEST_WORD = 50, 2.0
 
 
 class Folds(NamedTuple):
-    """How recordings are divided for cross-validation."""
+    """The splits of a cross-validation."""
 
     splits: list[tuple[np.ndarray, np.ndarray]]
     how: str
@@ -50,7 +58,7 @@ def train(options: Any) -> int:
     if options.folds:
         folds = _folds(data, options.folds, options.seed, by_class=task == "voices")
         note(f"cross-validation: {folds.how}")
-        # An embedder's score is one minus the equal error rate, that of the others the accuracy.
+        # The score of an embedder is one minus the equal error rate; of other models, the accuracy.
         measure = "accuracy" if hasattr(model, "predict") else "1 - equal error rate"
         table, is_whole = _cross_validate(model, data, folds, measure, options.jobs)
         scores[measure] = _mean_and_error(table[measure])
@@ -82,9 +90,9 @@ def _guess_task(files: list[str]) -> str:
 
 
 def _folds(data: Labelled, n: int, seed: int, *, by_class: bool) -> Folds:
-    """Divide recordings by group where groups are known, else by class."""
+    """Split recordings by group if groups are known, else at random by class."""
     y = data.classes
-    if by_class:  # voices: those of the test are in no training part
+    if by_class:  # voices: test speakers are not in the training part
         n = min(n, len(set(y)))
         splits = GroupKFold(n, shuffle=True, random_state=seed).split(y, y, y)
         return Folds(list(splits), f"{n} folds, each tested on classes that are not trained on")
@@ -110,7 +118,7 @@ def _folds(data: Labelled, n: int, seed: int, *, by_class: bool) -> Folds:
 def _cross_validate(
     model: Any, data: Labelled, folds: Folds, measure: str, jobs: int | None
 ) -> tuple[pd.DataFrame, bool]:
-    """Return a row per fold, and whether all folds are done."""
+    """Return a row per fold, and whether all folds were completed."""
     from joblib import Parallel, delayed
     from tqdm import tqdm
 
@@ -140,7 +148,16 @@ def _cross_validate(
 def _fit_and_score(
     model: Any, files: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray
 ) -> float:
-    return float(model.fit(files[train], y[train]).score(files[test], y[test]))
+    return _score(model.fit(files[train], y[train]), files[test], y[test])
+
+
+def _score(model: Any, files: Any, y: Any) -> float:
+    """Return the accuracy of a classifier, or one minus the equal error rate of an embedder."""
+    if hasattr(model, "score"):
+        return float(model.score(files, y))
+    codes = np.unique(y, return_inverse=True)[1]
+    same = pdist(codes[:, None], "cityblock") == 0
+    return 1 - equal_error_rate(same, -pdist(model.transform(files)))
 
 
 def _mean_and_error(scores: pd.Series) -> tuple[float, float]:
@@ -167,7 +184,7 @@ def evaluate(options: Any) -> int:
     model = skaudio.load(options.model)
     data = labelled(options, skip=True)
     if not hasattr(model, "predict"):
-        score = model.score(data.files, data.classes)
+        score = _score(model, data.files, data.classes)
         show(pd.DataFrame({"equal_error_rate": [1 - score]}), options.form)
         return 1 if data.skipped else 0
     known = {str(label): label for label in model.classes_}

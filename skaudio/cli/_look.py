@@ -1,4 +1,4 @@
-"""``skaudio info`` and ``skaudio audit``: what recordings are, and what is wrong with them."""
+"""``skaudio info`` and ``skaudio audit``: describe and check recordings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from skaudio.cli._labels import labelled
 from skaudio.cli._printing import list_failures, records, show, show_json
 from skaudio.datasets import audit_recordings, recordings_below
 
-# Of the table of an audit, what a person asks of a recording.
+# Columns of the table of an audit that `info` prints.
 INFO = ["container", "codec", "sample_rate", "channels", "duration", "peak", "level", "problems"]
 
 
@@ -41,7 +41,7 @@ def audit(options: Any) -> int:
         data = labelled(options)
         result = audit_recordings(data.files, data.classes, data.groups, verbose=_bar(data.files))
     if options.plot:
-        # A picture is written without a window, whatever the machine has.
+        # A picture is written without opening a window, on every machine.
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(10, 8), layout="constrained")
@@ -61,7 +61,7 @@ def audit(options: Any) -> int:
 
 
 def _bar(files: Sized) -> int:
-    """Return ``verbose``: a bar where somebody sees it, and waits."""
+    """Return ``verbose``: a progress bar if stderr is a terminal and there are many files."""
     return int(sys.stderr.isatty() and len(files) > 10)
 
 

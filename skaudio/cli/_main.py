@@ -1,4 +1,4 @@
-"""Running a command: what goes wrong is one line, and the exit code tells."""
+"""Run a command: errors are printed in one line, with an exit code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import skaudio
 from skaudio.cli._parser import build_parser
 
-# Exit codes: some recordings could not be read; a mistake in the call; interrupted by Ctrl-C.
+# Exit codes: some recordings could not be read; an error in the call; interrupted by Ctrl-C.
 SOME_FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
 MISTAKES = (ValueError, TypeError, OSError, ImportError)
 
@@ -22,13 +22,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, default=None
-        What follows ``skaudio``; None takes those of the process.
+        Arguments after ``skaudio``. None: the arguments of the process.
 
     Returns
     -------
     code : int
-        0: done. 1: some recordings could not be read; they are listed on stderr, the others were
-        processed. 2: a mistake in the call, described in one line on stderr. 130: interrupted.
+        0: done. 1: some recordings could not be read; they are listed on stderr, and the others
+        were processed. 2: an error in the call, which is described in one line on stderr. 130:
+        interrupted.
 
     Examples
     --------
@@ -53,14 +54,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: Any) -> int:
-    # Only now: the library takes a second to import, which --help and mistakes need not wait for.
+    # Imported here, because the library takes a second to import, and --help and wrong arguments do
+    # not need it.
     from skaudio.cli import _apply, _learn, _look
 
     commands = {**_look.COMMANDS, **_learn.COMMANDS, **_apply.COMMANDS}
     try:
         code: int = commands[options.command](options)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code

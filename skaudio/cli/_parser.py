@@ -19,7 +19,7 @@ GROUPS = (
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
+    """A parser that prints errors in one line."""
 
     def error(self, message: str) -> NoReturn:
         """Print the error, and exit with 2."""
@@ -30,7 +30,7 @@ def build_parser(version: str) -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     parser = Parser(prog="skaudio", description="Recognise, embed and detect sounds.")
     parser.add_argument("--version", action="version", version=f"skaudio {version}")
-    # With the class, sub-commands print one-line errors as well.
+    # The parsers of commands have this class too, so that they print errors in one line.
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
     commands.required = True
     for add in (_look, _learn, _apply, _models):

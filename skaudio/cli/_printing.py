@@ -1,4 +1,4 @@
-"""What commands print: tables, CSV, JSON."""
+"""Output of commands: tables, CSV, JSON."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def show_json(value: Any) -> None:
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows of a table as dictionaries of Python's own types."""
+    """Return the rows of a table as dictionaries of Python types."""
     columns = {name: [_plain(value) for value in table[name]] for name in table}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def note(text: str) -> None:
-    """Print a line to stderr, beside the results."""
+    """Print a line to stderr, separate from the results."""
     print(text, file=sys.stderr)
 
 
@@ -77,7 +77,7 @@ def _is_number(column: pd.Series) -> bool:
 
 
 def _aligned(texts: dict[str, list[str]], right: dict[str, bool]) -> str:
-    """Return the lines of a table, numbers to the right."""
+    """Return the lines of a table, with numbers aligned to the right."""
     columns = [[printable(name), *values] for name, values in texts.items()]
     widths = [max(map(len, column)) for column in columns]
     aligns = [">" if right[name] else "<" for name in texts]

@@ -1,4 +1,4 @@
-"""Recordings to learn from: bundled, on disk, or downloaded.
+"""Data sets of recordings: bundled, on disk, or downloaded.
 
 .. autosummary::
 
@@ -13,20 +13,21 @@
     RecordingsAudit
     get_data_home
 
-Every loader returns what scikit-learn's return: a Bunch of ``data``, ``target``,
-``target_names`` and ``DESCR``, or ``(data, target)`` with ``return_X_y=True``, or pandas objects
-with ``as_frame=True``. ``data`` holds paths, which the encoders take as they are, and ``groups``
-the speaker, fold (or whatever must not be split) for ``GroupKFold``.
+Every loader returns a Bunch with ``data``, ``target``, ``target_names`` and ``DESCR``, as
+scikit-learn's loaders do; ``return_X_y=True`` returns ``(data, target)``, and ``as_frame=True``
+returns pandas objects. ``data`` holds paths, which encoders accept. ``groups`` holds the speakers
+or folds, for ``GroupKFold``.
 
-- :func:`load_spoken_digits`: digits of ten synthetic voices, in the package, no download.
-- :func:`load_audio_files`: your own folder, one sub-folder per class.
+- :func:`load_spoken_digits`: digits of ten synthetic voices; part of the package.
+- :func:`load_audio_files`: recordings in a folder of your own, with one sub-folder per class.
 - :func:`fetch_fsdd`: the Free Spoken Digit Dataset.
 - :func:`fetch_esc10`, :func:`fetch_esc50`: environmental sounds in given folds.
 - :func:`load_cats_dogs`: cats and dogs, from a folder of Kaggle's recordings.
-- :func:`make_soundscapes`: events over a background, with exact strong labels, made of yours.
-- :func:`audit_recordings`: damaged, clipped, silent and duplicate recordings, and what gives the
-  classes away; returns a :class:`RecordingsAudit`.
-- :func:`get_data_home`: the folder where fetched data lives.
+- :func:`make_soundscapes`: mixes your recordings of events with backgrounds; the strong labels are
+  exact.
+- :func:`audit_recordings`: finds damaged, clipped, silent and duplicate recordings, and shortcuts
+  to the classes; returns a :class:`RecordingsAudit`.
+- :func:`get_data_home`: the folder of downloaded data.
 """
 
 from skaudio._files import get_data_home
@@ -37,7 +38,7 @@ from skaudio.datasets._cats_dogs import load_cats_dogs
 from skaudio.datasets._esc10 import fetch_esc10
 from skaudio.datasets._esc50 import fetch_esc50
 
-# A name that is imported as itself is for the other packages: no part of the public interface.
+# A name imported "as" itself is for the other packages. It is not public.
 from skaudio.datasets._file_finding import recordings_below as recordings_below
 from skaudio.datasets._fsdd import fetch_fsdd
 from skaudio.datasets._soundscapes import make_soundscapes

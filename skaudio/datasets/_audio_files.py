@@ -1,4 +1,4 @@
-"""A folder of recordings, with classes and groups from folders, names, or a table."""
+"""load_audio_files: list recordings in a folder, with their classes and groups."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def load_audio_files(
     return_X_y: bool = False,
     as_frame: bool = False,
 ) -> Any:
-    r"""List recordings on disk, with a class and a group for each.
+    r"""List the recordings in a folder, with a class and a group for each.
 
     By default there is one sub-folder per class:
 
@@ -54,49 +54,51 @@ def load_audio_files(
                 1.wav
 
     As in :func:`sklearn.datasets.load_files`, the names of the sub-folders are the classes. Paths
-    are returned; nothing is decoded. In contrast to it, class folders can contain folders of any
-    depth, recordings are sorted rather than shuffled (pass ``shuffle=True`` to the
-    cross-validator), and files that are not recordings are left out with a warning.
+    are returned; nothing is decoded. Unlike with `load_files`, class folders can contain folders of
+    any depth, recordings are sorted instead of shuffled (pass ``shuffle=True`` to the
+    cross-validator), and other files are left out with a warning.
 
     Parameters
     ----------
     container_path : str or path-like
         Folder with one sub-folder per class.
     target : int, str, compiled pattern, callable or Series, default=None
-        Where the class of a recording is found. None: the name of the folder directly below the
+        Source of the class of a recording. None: the name of the folder directly below the
         container.
 
-        - An int is the level of a folder, counted from the recording: 0 is the folder it lies
-          in, 1 the one above. Negative levels count from the container: -1 is the folder
-          directly below it. Counting from both ends serves trees whose depth varies at either.
-        - A regular expression is searched in the path below the container, written with ``/``
-          ("cat/more/2.flac"). The label is what its named group matches (if it has several:
-          the one named ``target``), or else its first group.
-        - A callable is given the absolute path, a `pathlib.Path`, and returns the label.
-        - A pandas Series, such as a column of a table of metadata, holds labels; its index holds
-          paths, absolute or below the container, or the names of files, with or without their
-          endings: ``pd.read_csv("meta.csv", index_col="filename")["category"]``.
+        - An int is the level of a folder. Levels 0, 1, ... count from the recording upwards: 0 is
+          the folder of the recording. Levels -1, -2, ... count from the container downwards: -1 is
+          the folder directly below it.
+        - A regular expression is searched in the path below the container, which is written with
+          ``/`` ("cat/more/2.flac"). The label is the match of its named group (of the one named
+          ``target``, if there are several), or of its first group.
+        - A callable takes the absolute path as a `pathlib.Path` and returns the label.
+        - A pandas Series, such as a column of a table of metadata, holds labels. Its index holds
+          absolute paths, paths below the container, or file names with or without extension:
+          ``pd.read_csv("meta.csv", index_col="filename")["category"]``.
     groups : int, str, compiled pattern, callable or Series, default=None
-        Where the group of a recording is found: its speaker, session or animal. As ``target``;
-        of several named groups, the one named ``group`` counts. None: there are no groups.
+        Source of the group of a recording, such as its speaker or session, in the same forms as
+        ``target``. If a regular expression has several named groups, the one named ``group`` is
+        used. None: no groups.
     categories : iterable of str, default=None
-        The classes to load, other sub-folders or labels being ignored; None loads all.
+        The classes to load. Other sub-folders or labels are ignored. None: all classes.
     allowed_extensions : iterable of str, default=None
-        File name extensions of recordings, such as ``[".wav"]``; upper and lower case are the
-        same. None takes those that can be decoded with what is installed: .8svx .aif .aifc
-        .aiff .au .avr .caf .flac .mp2 .mp3 .mpga .oga .ogg .opus .rf64 .snd .sph .voc .w64 .wav
-        .wave and, with the extra ``ffmpeg``, .3gp .aac .ac3 .amr .ape .avi .eac3 .flv .m4a .m4v
-        .mka .mkv .mov .mp4 .mpeg .mpg .spx .tta .webm .wma .wmv .wv.
+        File name extensions of recordings, such as ``[".wav"]``, ignoring case. None: all
+        extensions that the installed libraries can decode: .8svx .aif .aifc .aiff .au .avr .caf
+        .flac .mp2 .mp3 .mpga .oga .ogg .opus .rf64 .snd .sph .voc .w64 .wav .wave and, with the
+        extra ``ffmpeg``, .3gp .aac .ac3 .amr .ape .avi .eac3 .flv .m4a .m4v .mka .mkv .mov .mp4
+        .mpeg .mpg .spx .tta .webm .wma .wmv .wv.
     on_error : {"raise", "skip"}, default="raise"
-        "raise" does not open files: damaged ones raise an error when they are decoded later. "skip"
-        decodes every file, leaves out those that cannot be read completely, and warns once.
+        "raise": files are not opened; damaged files raise an error when they are decoded later.
+        "skip": every file is decoded, and files that cannot be read completely are left out with
+        one warning.
     description : str, default=None
-        Becomes ``DESCR``.
+        Description of the data set, returned as ``DESCR``.
     return_X_y : bool, default=False
-        Return ``(data, target)`` instead of a Bunch.
+        Whether to return ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=False
-        Return pandas objects: ``data`` as a one-column DataFrame, ``target`` and ``groups`` as
-        Series, and ``frame`` as their table.
+        Whether to return pandas objects: ``data`` as a one-column DataFrame, ``target`` and
+        ``groups`` as Series, and ``frame`` as their table.
 
     Returns
     -------
@@ -117,10 +119,10 @@ def load_audio_files(
             Columns path, target, label (the name of the class) and, if ``groups`` is given,
             group. Only with ``as_frame=True``.
         skipped : list of str
-            Absolute paths, sorted, of the files left out with a warning: those of other
-            extensions, those that lie beside the class folders, and those that
-            ``on_error="skip"`` skipped. Files and folders whose
-            name begins with a dot are passed over without mention.
+            Absolute paths, sorted, of the files that were left out with a warning: files with other
+            extensions, files beside the class folders, and files that cannot be read with
+            ``on_error="skip"``. Files and folders whose names begin with a dot are ignored
+            silently.
         DESCR : str or None
             ``description``.
 
@@ -129,14 +131,14 @@ def load_audio_files(
     FileNotFoundError, NotADirectoryError
         If ``container_path`` does not exist, or is a file.
     ValueError
-        If there are no sub-folders (and no ``target``), no recordings, or not all of
-        ``categories``; if ``target`` or ``groups`` gives a recording no label.
+        If there are no sub-folders (without ``target``), no recordings, or no recordings of one of
+        ``categories``; or if ``target`` or ``groups`` has no label for a recording.
 
     Warns
     -----
     UserWarning
-        About skipped files; class folders without recordings, which are no classes; and class
-        folders that look as if the classes were one level below, such as "train" and "test".
+        About skipped files, about class folders without recordings (which are not classes), and
+        about class folders that look like splits, such as "train" and "test".
 
     Examples
     --------
@@ -154,7 +156,7 @@ def load_audio_files(
     >>> pets.groups.tolist()
     ['tom', 'tom', 'rex']
 
-    Labels in the names of files that lie in one folder:
+    All files are in one folder, and their names contain the labels:
 
     >>> with tempfile.TemporaryDirectory() as container:
     ...     for name in ("7_george_0.wav", "7_lucas_0.wav", "8_lucas_0.wav"):
@@ -177,7 +179,7 @@ def load_audio_files(
             other = f"; files of other extensions: {some(skipped, container)}" if skipped else ""
             raise ValueError(f"container_path={str(container)!r} holds no recordings{other}")
         labels = label_files(target, paths, container, name="target")
-        order = sorted(range(len(paths)), key=labels.__getitem__)  # numbers as numbers
+        order = sorted(range(len(paths)), key=labels.__getitem__)  # numeric labels in numeric order
         paths, labels = [paths[i] for i in order], [str(labels[i]) for i in order]
         if wanted is not None:
             if missing := [name for name in wanted if name not in labels]:

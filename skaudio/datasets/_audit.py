@@ -1,4 +1,4 @@
-"""What is wrong with a collection of recordings, before a model learns it."""
+"""audit_recordings: find problems of a collection before a model is trained on it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from skaudio.datasets._audit_measures import Measures, measure
 from skaudio.datasets._audit_result import RecordingsAudit
 from skaudio.datasets._audit_shortcuts import shortcut_accuracies
 
-# Type and value that stands where there is none, of the columns of the table.
+# Type and missing value of each column of the table.
 _COLUMNS: dict[str, Any] = {
     "path": object,
     "readable": bool,
@@ -60,66 +60,69 @@ def audit_recordings(
 ) -> RecordingsAudit:
     """Check recordings for damage, duplicates, leaks between groups, and shortcuts to the classes.
 
-    Every recording is decoded once, block by block, in threads; of each, a row of numbers is
-    kept, and 250 bytes of fingerprint per second. Pairs that may be near-duplicates are read
-    once more.
+    Every recording is decoded once, in blocks and in threads. A row of numbers and 250 bytes of
+    fingerprint per second are stored for each recording. Candidates for near-duplicates are read a
+    second time.
 
     Parameters
     ----------
     X : sequence of recordings
-        Paths, waveforms, mappings... See the user guide, "What a recording is".
+        Paths, waveforms or mappings; see the user guide, "What a recording is".
     y : array-like of shape (n_recordings,), default=None
-        The class of each recording. With it, the findings tell which classes follow from how
-        the recordings were made.
+        Class of each recording. It is needed for shortcuts: classes that can be predicted from the
+        recording conditions.
     groups : array-like of shape (n_recordings,), default=None
-        The speaker, session or source of each recording. With it, the findings tell what is
-        shared between groups, and the shortcut test splits by group.
+        Speaker, session or source of each recording. It is needed to find leaks between groups. The
+        shortcut test is then cross-validated by group.
     sample_rate : float, default=None
-        Rate in Hz of samples that state none (bare arrays).
+        Sample rate of bare arrays in Hz.
     verbose : int, default=0
-        1 shows a progress bar.
+        Whether to show a progress bar.
 
     Returns
     -------
     audit : RecordingsAudit
-        ``print(audit)`` shows the findings.
+        The result; ``print(audit)`` prints the findings.
 
     Raises
     ------
     TypeError, ValueError
-        If X is no sequence of recordings, lengths differ, ``y`` holds no classes, or a bare
-        array comes without ``sample_rate``. A file that cannot be read is a finding, no error.
+        If X is not a sequence of recordings, if lengths differ, if ``y`` does not hold classes, or
+        if there is a bare array without ``sample_rate``. A file that cannot be read is a finding,
+        not an error.
 
     See Also
     --------
-    skaudio.display.AuditDisplay : The picture of an audit.
+    skaudio.display.AuditDisplay : Plot of an audit.
 
     Notes
     -----
-    The findings are meant to be few. Recordings are marked in ``table["problems"]`` as
+    The thresholds are chosen so that there are few false findings. The problems of recordings in
+    ``table["problems"]`` are:
 
     - ``unreadable``: decoding fails, or there are no samples, or some are not finite;
-    - ``silent``: no part of 16 ms is above -60 dBFS;
-    - ``clipped``: at least 0.1 % of the samples lie in three or more runs, each of three
-      samples or more at the largest value of their sign, if that is at least 0.1 of full scale;
+    - ``silent``: all frames of 16 ms are below -60 dBFS;
+    - ``clipped``: at least 0.1 % of the samples are in runs of three or more samples at the largest
+      positive or negative value; there are at least three such runs, and the value is at least 0.1
+      of full scale;
     - ``dc offset``: the mean of a channel is at least 0.02 of full scale;
-    - ``narrow band``: the spectrum ends, by a cliff of at least 20 dB, below 60 % of half the
-      sample rate, and holds less than -100 dBFS per 64th of the band above: the recording was
-      made, or once kept, at a lower rate. What a cheap resampler or 8-bit samples leave there
-      hides that;
-    - ``identical``: the samples, rate and channels are those of an earlier recording;
-    - ``near-duplicate``: the recording shares a part of at least 0.3 s with an earlier one, be
-      it at another level, later or earlier, filtered mildly, or encoded anew. Bits of the
-      spectrum find the pairs [1]_ and the correlation of the whitened waveforms at 8 kHz, of at
-      least 0.55, confirms them. Of copies by MP3, Ogg, Opus or mu-law, nearly all are found
-      where recordings last a second or more, and three in four or more where they last half a
-      second. Copies at another speed or pitch are not found. Silent recordings are not
-      compared, nor is what comes after the first ten minutes of a recording.
+    - ``narrow band``: the spectrum falls by at least 20 dB at a frequency below 60 % of half the
+      sample rate, and has less than -100 dBFS per 64th of the band above. The recording was made or
+      stored at a lower sample rate. This is not detected if the resampler or 8-bit samples left
+      noise above this frequency;
+    - ``identical``: samples, sample rate and channels are equal to those of an earlier recording;
+    - ``near-duplicate``: the recording shares a part of at least 0.3 s with an earlier one, also if
+      the part has another level, is shifted, mildly filtered or encoded again. Candidates are found
+      by bits of the spectrum [1]_ and confirmed by a correlation of at least 0.55 between the
+      whitened waveforms at 8 kHz. Nearly all copies by MP3, Ogg, Opus or mu-law are found if
+      recordings last a second or more, and at least three of four if they last half a second.
+      Copies at another speed or pitch are not found. Silent recordings, and the parts of recordings
+      after ten minutes, are not compared.
 
-    The shortcut test asks a small random forest for the class of a recording by its level,
-    noise floor, duration, bandwidth and silence alone, cross-validated in five folds, by group
-    where groups are given. It is a finding if the forest is right at least 15 percentage points
-    more often than always naming the largest class, and by more than chance allows.
+    The shortcut test predicts the class of a recording with a small random forest from level, noise
+    floor, duration, bandwidth and silence only. It is cross-validated in five folds, by group if
+    ``groups`` are given. It is a finding if the accuracy is at least 15 percentage points above the
+    fraction of the largest class, and significantly above it.
 
     References
     ----------
@@ -139,8 +142,8 @@ def audit_recordings(
     >>> print(audit)
     3 recordings, 0.0 minutes
     - silent: 1 of 3 recordings: nothing above -60 dBFS: recording 2
-    - duplicates: 1 pair(s), 0 of them identical: they count more than once, and leak where they
-      are split at random: recording 0 and recording 1
+    - duplicates: 1 pair(s), 0 of them identical: they count more than once, and leak if the
+      data are split at random: recording 0 and recording 1
     """
     recordings = check_recordings(BaseEstimator(), X, reset=True, finite=False)
     if sample_rate is not None:
@@ -230,7 +233,7 @@ def _find_pairs(
         first, second, lag = found[at]
         try:
             return correlation(recordings[first], recordings[second], lag)
-        except Exception:  # a damaged file may decode block by block, and not in one piece
+        except Exception:  # a damaged file may be readable in blocks only
             return 0.0, 0.0
 
     with progress_bar(len(found), verbose, "pair") as advance:

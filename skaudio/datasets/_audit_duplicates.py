@@ -1,4 +1,4 @@
-"""Near-duplicates: candidates by their fingerprints, each confirmed by the waveforms."""
+"""Near-duplicates: candidates by fingerprints, confirmed by the waveforms."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from scipy import fft
 from skaudio.audio import Recording
 from skaudio.datasets._audit_measures import HOP
 
-# Two keys per frame, each of 20 neighbouring bits: of a copy at a low bit rate, one frame in five
-# or so keeps one of them whole.
+# Each frame has two keys of 20 neighbouring bits. In a copy at a low bit rate, one of five frames
+# has an unchanged key.
 KEY_BITS = 20
 KEY_SHIFTS = (0, 11)
 LOUD_BIT = 31
-# A key that more frames share tells nothing: a hum, or silence.
+# Keys that more frames share are ignored: they are from hum or silence.
 LARGEST_BUCKET = 50
-# With more keys, only those are compared whose value is divisible: the same ones in every copy.
+# With more keys, only keys with a divisible value are compared. These are the same in every copy.
 MAX_KEYS = 1 << 22
-# Frames of a pair with a common key and the same lag: two, and of the loud frames that the pair has
-# in common at that lag, more than words of one speaker have by chance.
+# Fewest frames of a pair with a common key and the same lag, and their fewest share of the common
+# loud frames at that lag: more than words of one speaker have by chance.
 MIN_VOTES = 2
 MIN_VOTE_SHARE = 0.08
-# Loud frames that two recordings have in common: they span a fifth of a second.
+# Fewest loud frames that two recordings have in common; they span a fifth of a second.
 MIN_FRAMES = 5
-# Share of bits that differ: 98 of 100 copies by lossy formats have up to 0.18, strangers 0.5, and
-# similar words of one speaker 0.2 and more.
+# Largest fraction of bits that differ. 98 of 100 copies by lossy formats have up to 0.18, similar
+# words of one speaker 0.2 or more, and unrelated recordings 0.5.
 MAX_BIT_ERRORS = 0.2
 
-# Confirmation: correlation of the whitened waveforms at 8 kHz, in which pitch and phase count.
-# Copies by MP3, Opus or mu-law have 0.6 to 1, by the strongest compression of Ogg 0.4 to 0.6. Of
-# 4300 spoken digits, no two takes have more than 0.53.
+# Candidates are confirmed by the correlation of the whitened waveforms at 8 kHz, which depends on
+# pitch and phase. Copies by MP3, Opus or mu-law have 0.6 to 1, and copies by the strongest
+# compression of Ogg 0.4 to 0.6. Among 4300 spoken digits, no two takes have more than 0.53.
 RATE = 8000.0
 MIN_CORRELATION = 0.55
 MAX_SECONDS = 10.0
-SLACK = 0.1  # seconds around the lag of the fingerprints
-SMOOTHING = 31  # bins over which the spectra are averaged that whiten
+SLACK = 0.1  # seconds around the lag of the fingerprints that are searched
+SMOOTHING = 31  # number of bins over which spectra are smoothed for whitening
 
 
 def candidates(fingerprints: Sequence[np.ndarray]) -> list[tuple[int, int, int]]:
@@ -45,13 +45,13 @@ def candidates(fingerprints: Sequence[np.ndarray]) -> list[tuple[int, int, int]]
     Parameters
     ----------
     fingerprints : sequence of ndarray of shape (n_frames,), uint32
-        See `Meter.fingerprint`. An empty one is compared with none.
+        Fingerprints; see `Meter.fingerprint`. An empty fingerprint is not compared.
 
     Returns
     -------
     pairs : list of (int, int, int)
-        First recording, second recording, and how many frames later what they share comes in
-        the second; in order.
+        First recording, second recording, and the number of frames by which the shared part is
+        later in the second recording. Sorted.
     """
     n = len(fingerprints)
     lengths = np.array([len(fingerprint) for fingerprint in fingerprints], int)
@@ -63,7 +63,8 @@ def candidates(fingerprints: Sequence[np.ndarray]) -> list[tuple[int, int, int]]
     starts = np.cumsum(lengths) - lengths
     times = np.arange(len(frames)) - starts[owners]
     is_loud = frames >> LOUD_BIT == 1
-    # A key that goes on is taken where it begins: sustained sounds would outvote the others.
+    # Only the first of several successive frames with one key is used. Otherwise, sustained sounds
+    # would dominate.
     begins = np.append(True, (frames[1:] != frames[:-1]) | (owners[1:] != owners[:-1]))
     loud = np.flatnonzero(begins & is_loud)
     stride = len(loud) // MAX_KEYS + 1
@@ -73,7 +74,7 @@ def candidates(fingerprints: Sequence[np.ndarray]) -> list[tuple[int, int, int]]
         for a, b in (_matches(frames[loud] >> shift, loud, stride) for shift in KEY_SHIFTS)
     ]
     codes, counts = np.unique(np.concatenate(votes), return_counts=True)
-    # A copy that begins between two frames votes for the lags on both sides.
+    # A copy that begins between two frames has votes for the lags on both sides.
     follows = np.append(np.diff(codes) == 1, False)[: len(codes)]
     counts = counts + np.where(follows, np.append(counts[1:], 0)[: len(codes)], 0)
     codes, counts = codes[counts >= MIN_VOTES], counts[counts >= MIN_VOTES]
@@ -81,7 +82,7 @@ def candidates(fingerprints: Sequence[np.ndarray]) -> list[tuple[int, int, int]]
     order = np.lexsort((-counts, pairs))
     order = order[np.unique(pairs[order], return_index=True)[1]]  # the best lag of each pair
     (first, second), lags, counts = np.divmod(pairs[order], n), lags[order] - longest, counts[order]
-    # How many loud frames they have in common at that lag.
+    # Number of common loud frames at that lag.
     n_loud = np.append(0, np.cumsum(is_loud))
     begin_a, begin_b = np.maximum(-lags, 0), np.maximum(lags, 0)
     n_common = np.minimum(lengths[first] - begin_a, lengths[second] - begin_b)
@@ -101,7 +102,7 @@ def candidates(fingerprints: Sequence[np.ndarray]) -> list[tuple[int, int, int]]
 
 
 def _matches(keys: np.ndarray, places: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return pairs of places of frames that share a key, the earlier recording first."""
+    """Return pairs of positions of frames with a common key, the earlier recording first."""
     keys = keys & ((1 << KEY_BITS) - 1)
     if stride > 1:
         kept = keys % stride == 0
@@ -124,7 +125,7 @@ def _matches(keys: np.ndarray, places: np.ndarray, stride: int) -> tuple[np.ndar
 
 
 def _errors(a: np.ndarray, b: np.ndarray, lag: int) -> float:
-    """Return the share of bits that differ in the frames that are loud in both recordings."""
+    """Return the fraction of bits that differ in frames that are loud in both recordings."""
     a, b = a[max(-lag, 0) :], b[max(lag, 0) :]
     n = min(len(a), len(b))
     a, b = a[:n], b[:n]
@@ -136,21 +137,21 @@ def _errors(a: np.ndarray, b: np.ndarray, lag: int) -> float:
 
 
 def correlation(first: Recording, second: Recording, lag: int) -> tuple[float, float]:
-    """Compare the waveforms of what two recordings share.
+    """Compare the waveforms of the part that two recordings share.
 
     Parameters
     ----------
     first, second : Recording
-        Samples state their rates.
+        The recordings. Bare samples must have a sample rate.
     lag : int
-        From `candidates`.
+        Lag in frames, from `candidates`.
 
     Returns
     -------
     correlation : float
-        The largest magnitude of the correlation of the whitened waveforms, 0 to 1.
+        Largest magnitude of the correlation of the whitened waveforms, from 0 to 1.
     lag : float
-        How much later what they share comes in the second, in seconds.
+        Time by which the shared part is later in the second recording, in seconds.
     """
     seconds = lag * HOP
     starts = max(-seconds, 0.0), max(seconds, 0.0)

@@ -1,4 +1,4 @@
-"""From the table of an audit to sentences."""
+"""Findings of an audit: sentences from its table."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ import pandas as pd
 from skaudio._validation import counted, printable
 from skaudio.datasets._audit_shortcuts import FEATURES
 
-# Shares of the samples and of full scale from which on a recording has a problem. A peak that
-# touches full scale is no clipping, and converters of 8 bits leave an offset of up to 1/128.
+# Thresholds of problems, as fractions of the samples and of full scale. A single peak at full scale
+# is not clipping, and converters with 8 bits have an offset of up to 1/128.
 CLIPPED = 0.001
 DC_OFFSET = 0.02
-# A lossy format at 44.1 kHz keeps 16 kHz, or 0.73 of half the rate.
+# A lossy format at 44.1 kHz has a bandwidth of 16 kHz, which is 0.73 of half the sample rate.
 NARROW = 0.6
-# A class is louder if its median differs from that of the classes by this much, and by twice the
-# spread within classes.
+# A class is louder or quieter if its median differs from that of all classes by this much, and by
+# twice the spread within classes.
 LOUDER = 6.0  # dB
 SPREADS = 2.0
 MIN_PER_CLASS = 5
-# What gives the classes away has to do so beyond the share of the largest class, and to a degree
-# that chance exceeds once in 700 times (three standard errors).
+# The accuracy of a shortcut must be this much above the fraction of the largest class, and above it
+# by three standard errors (by chance, this happens once in 700 times).
 ADVANTAGE = 0.15
 STANDARD_ERRORS = 3.0
-SHOWN = 3  # recordings that a message names
+SHOWN = 3  # number of recordings that a message names
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that should be looked at.
+    """A possible problem of a collection.
 
     Attributes
     ----------
     kind : str
-        A word or two, such as "clipped".
+        Kind of the problem in one or two words, such as "clipped".
     message : str
-        A sentence.
+        Description in one sentence.
     recordings : ndarray of int
-        Positions in X of the recordings concerned.
+        Positions of the affected recordings in X.
     """
 
     kind: str
@@ -54,7 +54,7 @@ class Finding:
 
 
 def problems_of(table: pd.DataFrame) -> list[str]:
-    """Return what is wrong with each recording, words separated by commas."""
+    """Return the problems of each recording, separated by commas."""
     narrow = table["bandwidth"] < NARROW * table["sample_rate"] / 2
     problems = {
         "unreadable": ~table["readable"],
@@ -73,7 +73,7 @@ def problems_of(table: pd.DataFrame) -> list[str]:
 def find(
     table: pd.DataFrame, pairs: pd.DataFrame, shortcuts: pd.Series | None = None
 ) -> list[Finding]:
-    """Return the findings on a table with ``problems`` and on the table of its duplicates."""
+    """Return the findings from a table with ``problems`` and the table of duplicates."""
     findings = [*_damaged(table), *_mixed(table), *_problems(table), *_duplicates(table, pairs)]
     if "class" in table and "group" in table:
         findings += _confounded(table)
@@ -125,8 +125,8 @@ def _mixed(table: pd.DataFrame) -> Iterator[Finding]:
             largest = known["class"].value_counts(normalize=True).iloc[0]
             if _gives_away(accuracy, largest, len(known)):
                 message += (
-                    f"; {accuracy:.0%} of the classes follow from this alone"
-                    f" ({largest:.0%} by naming the largest class)"
+                    f"; {accuracy:.0%} of the classes can be predicted from this alone"
+                    f" ({largest:.0%} by always predicting the largest class)"
                 )
         others = table[column].notna() & (table[column] != counts.index[0])
         yield Finding(f"mixed {what}", message, np.flatnonzero(others))
@@ -139,11 +139,11 @@ def _plain(value: Any) -> str:
 def _problems(table: pd.DataFrame) -> Iterator[Finding]:
     explained = {
         "silent": "nothing above -60 dBFS",
-        "clipped": f"at least {CLIPPED:.1%} of the samples lie in flat tops at the largest value",
+        "clipped": f"at least {CLIPPED:.1%} of the samples are in flat runs at the largest value",
         "dc offset": f"the mean of the samples is at least {DC_OFFSET:g} of full scale",
         "narrow band": (
-            f"the spectrum ends by a cliff below {NARROW:.0%} of half the sample rate,"
-            " the mark of a lower rate at which they were made or kept"
+            f"the spectrum ends abruptly below {NARROW:.0%} of half the sample rate:"
+            " they were recorded or stored at a lower rate"
         ),
     }
     problems = table["problems"].str.split(", ")
@@ -172,12 +172,12 @@ def _duplicates(table: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[Finding]:
         (
             "duplicates across groups",
             across_groups,
-            "a leak: a model is tested on what it was trained on, though groups are kept apart",
+            "a leak: a model is tested on what it was trained on, in spite of groups",
         ),
         (
             "duplicates",
             ~across_classes & ~across_groups,
-            "they count more than once, and leak where they are split at random",
+            "they count more than once, and leak if the data are split at random",
         ),
     ):
         some = pairs[chosen.astype(bool)]
@@ -194,24 +194,24 @@ def _duplicates(table: pd.DataFrame, pairs: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _confounded(table: pd.DataFrame) -> Iterator[Finding]:
-    """Find classes that one group gives away, and groups that one class does."""
+    """Find classes with recordings of one group only, and groups with one class only."""
     n_groups = table.groupby("class")["group"].nunique()
     if table["group"].nunique() > 1 and (n_groups == 1).any():
         classes = n_groups.index[n_groups == 1]
         rows = np.flatnonzero(table["class"].isin(classes))
         message = (
-            f"{len(classes)} of {len(n_groups)} classes come from one group each, so they cannot be"
-            f" learned in one group and tested in another: {_values(classes)}"
+            f"{len(classes)} of {len(n_groups)} classes are in one group each, so they cannot be"
+            f" trained on one group and tested on another: {_values(classes)}"
         )
         yield Finding("classes with one group", message, rows)
     by_group = table.groupby("group")["class"].agg(["nunique", "size"])
-    by_group = by_group[by_group["size"] > 1]  # a single recording has one class anyhow
+    by_group = by_group[by_group["size"] > 1]  # a single recording always has one class
     single = by_group.index[by_group["nunique"] == 1]
     if len(n_groups) > 1 and len(single):
         rows = np.flatnonzero(table["group"].isin(single))
         message = (
             f"{len(single)} of {len(by_group)} groups of two recordings or more hold one class."
-            f" A model may learn the group in place of the class; split by group: {_values(single)}"
+            f" A model may learn the group instead of the class; split by group: {_values(single)}"
         )
         yield Finding("groups with one class", message, rows)
 
@@ -228,14 +228,14 @@ def _louder(table: pd.DataFrame) -> Iterator[Finding]:
     if len(levels) < 2:
         return
     spread = float(np.median(levels[0.75] - levels[0.25])) / 1.35  # as a standard deviation
-    # Of two classes, the louder one is named.
+    # With two classes, the louder one is reported.
     usual = float(levels[0.5].median() if len(levels) > 2 else levels[0.5].min())
     for name, level in levels[0.5].items():
         above = level - usual
         if abs(above) >= max(LOUDER, SPREADS * spread):
             message = (
                 f"class {name!s} is {abs(above):.0f} dB {'louder' if above > 0 else 'quieter'}"
-                f" than is usual (medians; within a class, levels differ by {spread:.0f} dB)"
+                f" than the others (medians; within a class, levels vary by {spread:.0f} dB)"
             )
             yield Finding("class level", message, np.flatnonzero(table["class"] == name))
 
@@ -251,11 +251,11 @@ def _shortcut(table: pd.DataFrame, accuracies: pd.Series) -> Iterator[Finding]:
     found = max(accuracies["all"], accuracies[best])
     if not _gives_away(found, largest, int(table["readable"].sum())):
         return
-    split = "in other groups than it was learned in" if "group" in table else "cross-validated"
+    split = "in groups not trained on" if "group" in table else "cross-validated"
     message = (
-        f"{accuracies['all']:.0%} of the classes follow from level, noise floor, duration,"
-        f" bandwidth and silence alone, {accuracies[best]:.0%} from the {FEATURES[best]} ({split};"
-        f" naming the largest class: {largest:.0%}): the classes were recorded differently, or"
-        " differ in this by nature"
+        f"{accuracies['all']:.0%} of the classes can be predicted from level, noise floor,"
+        f" duration, bandwidth and silence alone, {accuracies[best]:.0%} from the {FEATURES[best]}"
+        f" ({split}; always predicting the largest class: {largest:.0%}): the classes were recorded"
+        " differently, or differ in this by nature"
     )
     yield Finding("shortcut", message)

@@ -1,4 +1,4 @@
-"""What an audit knows of one recording: its header, some numbers, and a fingerprint."""
+"""Measurements of one recording for an audit: header, levels, spectrum, fingerprint."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from scipy import fft
 
 from skaudio.audio import Recording, open_blocks
 
-# The window is long, and the hop short beside it, so that a copy whose frames begin half a hop
-# later has nearly the same spectra.
-# Samples per channel that are in memory at a time.
+# The window is long and the hop is short in comparison, so that a copy whose frames begin half a
+# hop later has nearly the same spectra. Number of samples per channel in memory at a time.
 BLOCK = 1 << 17
 WINDOW = 0.128  # seconds
 HOP = 0.016
-LOWEST = -120.0  # dBFS; what lies below counts as that
-# The fingerprint covers what survives 8 kHz, a telephone or a strong compression.
+LOWEST = -120.0  # dBFS; lower levels are set to it
+# The fingerprint covers the frequencies that remain at 8 kHz, on a telephone, or after strong
+# compression.
 BANDS = np.geomspace(150.0, 3700.0, 34)  # the edges of 32 overlapping triangles, in Hz
-LAG = 8  # frames: those compared do not overlap
-DEPTH = 50.0  # dB below the loudest band, under which nothing is compared
-LOUD = 30.0  # dB below it, down to which frames are
+LAG = 8  # frames; compared frames do not overlap
+DEPTH = 50.0  # dB below the loudest band; lower levels are set to this floor
+LOUD = 30.0  # dB below it; frames above this level are loud
 LONGEST_FINGERPRINT = 600.0  # seconds, which take 150 kB
-# A frame below is silent: the noise of a good microphone in a quiet room lies above, that of 16-bit
-# samples (-98 dBFS) below.
+# A frame below this level is silent. The noise of a good microphone in a quiet room is above it,
+# and that of 16-bit samples (-98 dBFS) below it.
 SILENCE = -60.0  # dBFS
-# Samples in a row at the largest value, from which on they are clipped and no mere peak.
+# Number of successive samples at the largest value from which they count as clipped.
 FLAT_RUN = 3
-# Where samples have few bits, the largest peak may be flat, but hardly several of the same size.
+# If samples have few bits, one peak can be flat by chance, but not several peaks of the same size.
 MIN_RUNS = 3
-LOWEST_CLIP = 0.1  # of full scale: below, quiet recordings have such peaks
+LOWEST_CLIP = 0.1  # of full scale: quiet recordings have flat peaks below this
 
-# The spectrum ends where it falls by a cliff to less than the noise of 16-bit samples.
+# The bandwidth ends where the spectrum falls by CLIFF to less than the noise of 16-bit samples.
 N_STRIPES = 64  # of equal width, from 0 Hz to half the rate
 CLIFF = 20.0  # dB
 VOID = -100.0  # dBFS in each stripe above the cliff
@@ -45,7 +45,7 @@ CLIFF_WIDTH = 3  # stripes
 
 @dataclass
 class Measures:
-    """The row of one recording in the table of an audit, and what duplicates are found by."""
+    """The row of a recording in the table of an audit, and the data for finding duplicates."""
 
     row: dict[str, Any]
     digest: bytes = b""
@@ -53,23 +53,23 @@ class Measures:
 
 
 def measure(recording: Recording) -> Measures:
-    """Read a recording block by block; one that cannot be read gives the reason in its row.
+    """Measure a recording in blocks; if it cannot be read, its row contains the reason.
 
-    Samples have to state their rate.
+    Bare samples must have a sample rate.
     """
     row: dict[str, Any] = {"path": recording.path, "readable": True, "reason": None}
     try:
         opened = open_blocks(recording, None, 0.0, None, BLOCK)
-        assert opened.rate is not None  # of samples, it was asked for
+        assert opened.rate is not None  # required for bare samples
         row.update(opened.header, bits=_bits(opened.header["codec"]))
         meter = Meter(opened.rate)
         for block in opened.blocks:
             meter.add(block)
         if not meter.n_times or not math.isfinite(meter.power):
-            recording.read(opened.rate)  # says which sample is wrong
+            recording.read(opened.rate)  # raises an error that names the sample
             raise ValueError("the samples are too large to be squared")
         row.update(meter.numbers())
-    # Whatever a decoder raises is what the audit is to report.
+    # An audit reports every error of a decoder.
     except Exception as error:
         reason = str(error).removeprefix(recording.name).lstrip(": ") or type(error).__name__
         row.update(readable=False, reason=reason)
@@ -78,29 +78,29 @@ def measure(recording: Recording) -> Measures:
 
 
 def _bits(codec: str) -> int | None:
-    """Return how many bits a sample takes, where the codec of a file has a number of them."""
+    """Return the number of bits per sample, if the codec of a file has a fixed number."""
     found = re.search(r"_[SU]?(\d+)$", codec)
     return int(found[1]) if found else {"FLOAT": 32, "DOUBLE": 64, "ULAW": 8, "ALAW": 8}.get(codec)
 
 
 class Meter:
-    """Measures the blocks of one recording as they pass.
+    """Measure one recording from successive blocks.
 
     Parameters
     ----------
     rate : float
-        In Hz.
+        Sample rate in Hz.
     """
 
     def __init__(self, rate: float):
         self.rate = rate
         self.n_times = 0
-        self.power = 0.0  # sum of the squares of the mono mix
+        self.power = 0.0  # sum of squares of the mono mix
         self._sums: Any = 0.0
-        self._tops: list[tuple[Top, Top]] = []  # of each channel, at either end of the scale
+        self._tops: list[tuple[Top, Top]] = []  # of each channel, for both signs
         self._hash = hashlib.blake2b(f"{rate:g}".encode(), digest_size=16)
         self._size = max(round(WINDOW * rate), 1)
-        self._rest = np.empty(0, np.float32)  # samples from the next frame on
+        self._rest = np.empty(0, np.float32)  # samples from the start of the next frame
         self._rest_start = 0
         self._n_frames = 0
         self._levels: list[np.ndarray] = []
@@ -126,18 +126,18 @@ class Meter:
         self._take_frames(self._size)
 
     def _take_frames(self, size: int) -> None:
-        """Analyse the frames of ``size`` samples that are there."""
+        """Analyse the complete frames of ``size`` samples."""
         end = self._rest_start + len(self._rest)
         n_new = math.floor((end - size) / (HOP * self.rate) + 1e-9) + 1 - self._n_frames
         if end < size or n_new <= 0:
             return
-        # In seconds at any rate, so that copies at different rates stay aligned.
+        # Frames are placed in seconds, so that copies at different sample rates stay aligned.
         starts = np.round((self._n_frames + np.arange(n_new + 1)) * HOP * self.rate).astype(int)
         starts = starts[starts - self._rest_start + size <= len(self._rest)]
         starts = starts[:n_new] - self._rest_start
         frames = np.lib.stride_tricks.sliding_window_view(self._rest, size)[starts]
         hop = max(round(HOP * self.rate), 1)
-        # The middle of each frame: levels of neighbours do not overlap.
+        # The level is that of the middle of each frame, so that neighbouring frames do not overlap.
         middle = frames[:, (size - hop) // 2 :][:, :hop]
         levels = decibels(np.einsum("ij,ij->i", middle, middle) / middle.shape[1])
         spectra = _Spectra.of(size, self.rate)
@@ -152,14 +152,15 @@ class Meter:
         self._rest_start += following
 
     def _add_stripes(self, stripes: np.ndarray, levels: np.ndarray) -> None:
-        # Of the louder half: in the others the noise may cover what there is below the cliff. In
-        # decibels, so that a few clicks, which reach to all frequencies, do not hide the cliff.
+        # Only the louder half of the frames is used, because in the others, noise may mask the
+        # signal below the cutoff. Decibels are averaged, so that a few clicks, which contain all
+        # frequencies, do not hide the cutoff.
         loud = levels >= max(float(np.median(levels)), SILENCE)
         self._stripes += stripes[loud].sum(axis=0)
         self._n_stripes += int(loud.sum())
 
     def numbers(self) -> dict[str, Any]:
-        """Return the columns of the table that follow from the samples."""
+        """Return the columns of the table that are computed from the samples."""
         if not self._n_frames:  # shorter than a window
             self._size = len(self._rest)
             self._take_frames(self._size)
@@ -183,7 +184,7 @@ class Meter:
         if not self._n_stripes:
             return self.rate / 2
         stripes = self._stripes / self._n_stripes
-        above = np.maximum.accumulate(stripes[::-1])[::-1]  # the loudest from here up
+        above = np.maximum.accumulate(stripes[::-1])[::-1]  # largest from here upwards
         below, above = stripes[:-CLIFF_WIDTH], above[CLIFF_WIDTH:]
         (cliffs,) = np.nonzero((above < VOID) & (below - above > CLIFF))
         if not len(cliffs):
@@ -191,20 +192,20 @@ class Meter:
         return float((cliffs[-1] + 1) * self.rate / 2 / N_STRIPES)
 
     def digest(self) -> bytes:
-        """Return what only recordings of the same samples, rate and channels share."""
+        """Return a hash of the samples, the sample rate and the channels."""
         return self._hash.digest()
 
     def fingerprint(self) -> np.ndarray:
         """Return 32 bits per frame, uint32.
 
-        Bits 0 to 30 tell whether the difference between two neighbouring bands has grown since
-        `LAG` frames before (Haitsma and Kalker, "A highly robust audio fingerprinting system",
-        2002). Gain and filters do not change that. Bit 31 tells that the frame is loud.
+        Bits 0 to 30 are set if the difference between two neighbouring bands is larger than `LAG`
+        frames before (Haitsma and Kalker, "A highly robust audio fingerprinting system", 2002).
+        They do not depend on gain or filters. Bit 31 is set if the frame is loud.
         """
         bands = np.concatenate(self._bands)
         loudest = bands.max()
         differences = np.diff(np.maximum(bands, loudest - DEPTH), axis=1)
-        before = np.zeros((LAG, differences.shape[1]))  # as if silence came before
+        before = np.zeros((LAG, differences.shape[1]))  # as if preceded by silence
         bits = np.empty((len(bands), 32), bool)
         bits[:, :31] = differences > np.concatenate([before, differences])[: len(bands)]
         bits[:, 31] = bands.max(axis=1) > max(loudest - LOUD, SILENCE)
@@ -213,14 +214,14 @@ class Meter:
 
 @dataclass
 class Top:
-    """Counts the samples in flat runs at the largest value of one sign."""
+    """Count the samples in flat runs at the largest value of one sign."""
 
     size: float = 0.0
     n_clipped: int = 0
     n_runs: int = 0
 
     def add(self, samples: np.ndarray, extreme: float) -> None:
-        """Take the next samples and the largest, or smallest, of them."""
+        """Take the next samples and their maximum or minimum."""
         size = abs(extreme)
         if size < self.size:
             return
@@ -229,7 +230,7 @@ class Top:
         self.size = size
         if size < LOWEST_CLIP:
             return
-        # Decoders of lossy formats pass full scale; players cut them there.
+        # Decoders of lossy formats can exceed full scale, where players clip.
         limit = math.copysign(min(size, 1.0), extreme)
         at_top = np.flatnonzero(samples >= limit if extreme > 0 else samples <= limit)
         if len(at_top) < FLAT_RUN:
@@ -270,5 +271,5 @@ class _Spectra:
 
 
 def decibels(power: Any) -> Any:
-    """Return the level of a power."""
+    """Return the level in dB of a power."""
     return 10 * np.log10(np.maximum(power, 10 ** (LOWEST / 10)))

@@ -1,4 +1,4 @@
-"""The result of an audit."""
+"""RecordingsAudit: the result of an audit."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ class RecordingsAudit:
     Attributes
     ----------
     table : DataFrame
-        One row per recording, in the order of X and with its index if it has one: ``path``,
-        ``readable``, ``reason`` (why not), ``container``, ``codec``, ``sample_rate`` (Hz),
-        ``channels``, ``bits``, ``duration`` (s), ``peak`` (dBFS), ``level`` (of the root mean
-        square, dBFS), ``noise_floor`` (the level that a tenth of the 16 ms parts is below,
-        dBFS), ``clipped`` (share of the samples), ``silent`` (share of the 16 ms parts below
-        -60 dBFS), ``dc_offset`` (of full scale), ``bandwidth`` (Hz), ``class`` and ``group``
-        (as given), ``identical_to`` and ``near_duplicate_of`` (position in X of the first such
-        recording), ``problems`` (words separated by commas, see `audit_recordings`; empty for a
-        healthy recording). Peaks, clipping and offsets are those of the worst channel, all else
-        is of the mono mix. Levels below -120 dBFS count as that.
+        One row per recording, in the order of X and with its index if X has one. Columns: ``path``,
+        ``readable``, ``reason`` (of an error), ``container``, ``codec``, ``sample_rate`` (Hz),
+        ``channels``, ``bits``, ``duration`` (s), ``peak`` (dBFS), ``level`` (root mean square,
+        dBFS), ``noise_floor`` (10th percentile of the levels of 16 ms frames, dBFS), ``clipped``
+        (fraction of the samples), ``silent`` (fraction of the 16 ms frames below -60 dBFS),
+        ``dc_offset`` (fraction of full scale), ``bandwidth`` (Hz), ``class`` and ``group`` (as
+        given), ``identical_to`` and ``near_duplicate_of`` (position in X of the first such
+        recording), ``problems`` (separated by commas, see `audit_recordings`; empty if there are
+        none). Peaks, clipping and offsets are those of the worst channel; all other columns are of
+        the mono mix. Levels below -120 dBFS are set to -120 dBFS.
     duplicates : DataFrame
         One row per pair: ``first`` and ``second`` (positions in X), ``kind`` ("identical" or
-        "near-duplicate"), ``correlation`` (of the whitened waveforms, 0 to 1), ``lag`` (how
-        much later the shared part comes in the second, s), ``same_class`` and ``same_group``,
-        missing where these are unknown. Identical recordings are each paired with the first of
-        them.
+        "near-duplicate"), ``correlation`` (of the whitened waveforms, 0 to 1), ``lag`` (time by
+        which the shared part is later in the second recording, s), ``same_class`` and
+        ``same_group`` (missing if unknown). Each of several identical recordings is paired with the
+        first one.
     findings : list of Finding
-        What should be looked at; each has a ``kind``, a ``message`` and the ``recordings``
-        concerned (positions in X). ``str(finding)`` is a line.
+        Possible problems. Each finding has a ``kind``, a ``message``, and the affected
+        ``recordings`` (positions in X). ``str(finding)`` is one line.
     shortcuts : Series or None
-        Share of the classes that are predicted right from ``all`` five measures, from each of
-        them alone, and by naming the ``largest class``. None without ``y``, and where there are
-        too few recordings or groups to tell.
+        Accuracy of predicting the class from ``all`` five measurements, from each of them alone,
+        and by always predicting the ``largest class``. None without ``y``, and if there are too few
+        recordings or groups.
 
     Examples
     --------
-    Keep what nothing is wrong with:
+    Keep the recordings without problems:
 
     >>> from skaudio.datasets import audit_recordings, load_spoken_digits
     >>> paths = load_spoken_digits().data[[0, 1, 2, 0]]

@@ -1,4 +1,4 @@
-"""How much of the classes follows from the way recordings were made."""
+"""Shortcuts: the accuracy of predicting classes from recording conditions."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ FEATURES = {
     "silent": "silence",
 }
 N_FOLDS = 5
-# With fewer recordings of each class, the accuracy of chance alone varies too much.
+# With fewer recordings per class, the accuracy by chance varies too much.
 MIN_PER_CLASS = 5
 MIN_RECORDINGS = 40
-# More add nothing to five numbers; a forest of 3000 takes a second.
+# More recordings do not help with five features. A forest of 3000 recordings takes a second.
 MAX_RECORDINGS = 3000
-# A leaf of fewer recordings would learn single ones.
+# Smaller leaves would fit single recordings.
 MIN_LEAF = 5
 
 
@@ -31,13 +31,13 @@ def shortcut_accuracies(table: pd.DataFrame) -> pd.Series | None:
     Parameters
     ----------
     table : DataFrame
-        With the columns of `FEATURES`, ``readable``, ``class`` and, where known, ``group``.
+        Table with the columns of `FEATURES`, ``readable``, ``class`` and, if known, ``group``.
 
     Returns
     -------
     accuracies : Series or None
-        By ``all`` features, by each alone, and by naming the ``largest class``. None where
-        there are not enough recordings, classes or groups.
+        Accuracies with ``all`` features, with each alone, and by predicting the ``largest class``.
+        None if there are too few recordings, classes or groups.
     """
     rows = table[table["readable"]]
     if len(rows) > MAX_RECORDINGS:
@@ -54,7 +54,7 @@ def shortcut_accuracies(table: pd.DataFrame) -> pd.Series | None:
     splitter = kind(folds, shuffle=True, random_state=0)
     splits = list(splitter.split(rows, y, rows["group"] if grouped else None))
     forest = RandomForestClassifier(100, min_samples_leaf=MIN_LEAF, random_state=0)
-    # A tree is enough for one number.
+    # A single tree is sufficient for one feature.
     tree = DecisionTreeClassifier(max_leaf_nodes=32, min_samples_leaf=MIN_LEAF, random_state=0)
 
     def accuracy(model: RandomForestClassifier | DecisionTreeClassifier, names: list[str]) -> float:

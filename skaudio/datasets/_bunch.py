@@ -1,4 +1,4 @@
-"""From a table of recordings to the Bunch that every loader returns."""
+"""make_bunch: the Bunch that every loader returns, from a table of recordings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def make_bunch(
     as_frame: bool,
     **extra: Any,
 ) -> Bunch:
-    """Arrange the columns of a table of recordings as scikit-learn arranges a data set.
+    """Make a Bunch of a table of recordings, as scikit-learn's loaders do.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def make_bunch(
     target_names : list of str
         Name of each integer label.
     description : str or None
-        Becomes ``DESCR``.
+        Description, returned as ``DESCR``.
     as_frame : bool
         Whether data, target and groups are pandas objects, and ``frame`` the whole table.
     **extra

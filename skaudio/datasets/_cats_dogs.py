@@ -1,4 +1,4 @@
-"""Cats and dogs."""
+"""Cats and dogs: recordings from Kaggle."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ def load_cats_dogs(
     Licence           as given at Kaggle
     ================  ==========================================================
 
-    Kaggle asks for an account, so the set is not downloaded: put its recordings into
-    ``<data_home>/cats_dogs/cats`` and ``<data_home>/cats_dogs/dogs``. What is found there is used,
-    be it the full set or a part of it.
+    Kaggle requires an account, so the data set is not downloaded. Put its recordings into
+    ``<data_home>/cats_dogs/cats`` and ``<data_home>/cats_dogs/dogs``. All recordings found there
+    are used, also if they are only a part of the data set.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        Folder that holds data sets, see :func:`get_data_home`; by default that of the
-        environment variable ``SKAUDIO_DATA``, or else the cache folder of the user.
+        Folder of data sets; see :func:`get_data_home`. None: the folder in the environment variable
+        ``SKAUDIO_DATA``, or else the user's cache folder.
     return_X_y : bool, default=False
-        Return ``(data, target)`` instead of a Bunch.
+        Whether to return ``(data, target)`` instead of a Bunch.
     as_frame : bool, default=False
-        Return pandas objects: ``data`` as a one-column DataFrame, ``target`` as a Series, and
-        ``frame`` as the table of both.
+        Whether to return pandas objects: ``data`` as a one-column DataFrame, ``target`` as a
+        Series, and ``frame`` as the table of both.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def load_cats_dogs(
         A dictionary with attributes:
 
         data : ndarray of str, shape (n_recordings,), or DataFrame, shape (n_recordings, 1)
-            Absolute paths, the cats first, each in numeric order.
+            Absolute paths, first of the cats, then of the dogs, in numeric order.
         target : ndarray of int, shape (n_recordings,), or Series
             0 for a cat, 1 for a dog.
         target_names : ndarray of str, shape (2,)
@@ -64,12 +64,12 @@ def load_cats_dogs(
         frame : DataFrame or None
             Columns path and animal. Only with ``as_frame=True``.
         DESCR : str
-            Where the recordings come from.
+            Origin of the recordings.
 
     Raises
     ------
     FileNotFoundError
-        If there are no recordings; the message says where to get them and where to put them.
+        If there are no recordings. The message says how to get them and where to put them.
 
     References
     ----------
@@ -111,6 +111,6 @@ def _recordings(folder: Path) -> list[Path]:
 
 
 def _by_number(path: Path) -> list[Any]:
-    """Sort cat_2 before cat_10."""
+    """Return a sort key by which cat_2 is before cat_10."""
     parts = _NUMBER.split(path.name)
     return [int(part) if i % 2 else part for i, part in enumerate(parts)]

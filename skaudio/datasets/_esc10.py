@@ -1,4 +1,4 @@
-"""ESC-10: ten kinds of environmental sounds."""
+"""ESC-10: ten classes of environmental sounds."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ def fetch_esc10(
     Licence           CC BY 3.0
     ================  ==========================================================
 
-    What is found in ``<data_home>/esc10`` is used, be it the full set or a part of it; the table
-    above is of the full set.
+    The recordings found in ``<data_home>/esc10`` are used, also if they are only a part of the data
+    set. The table describes the full data set.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        Folder that holds data sets, see :func:`get_data_home`; by default that of the
-        environment variable ``SKAUDIO_DATA``, or else the cache folder of the user.
+        Folder of data sets; see :func:`get_data_home`. None: the folder in the environment variable
+        ``SKAUDIO_DATA``, or else the user's cache folder.
     download_if_missing : bool, default=True
-        Whether to download the official archive if there are no recordings; if False, that is an
-        error.
+        Whether to download the official archive if there are no recordings. If False, missing
+        recordings are an error.
     return_X_y : bool, default=False
-        Return ``(data, target)`` instead of a Bunch. The folds are in the Bunch only.
+        Whether to return ``(data, target)`` instead of a Bunch. Only the Bunch contains the folds.
     as_frame : bool, default=False
-        Return pandas objects: ``data`` as a one-column DataFrame, ``target`` and ``groups`` as
-        Series, and ``frame`` as the table of all.
+        Whether to return pandas objects: ``data`` as a one-column DataFrame, ``target`` and
+        ``groups`` as Series, and ``frame`` as the table of all.
     verbose : int, default=1
         With 1, a download prints the licence, a progress bar, and the size and sha256 of the
-        archive; with 0, nothing.
+        archive. With 0, it prints nothing.
 
     Returns
     -------
@@ -82,23 +82,23 @@ def fetch_esc10(
             Columns path, target, label, fold, clip_id (of the field recording, at Freesound) and
             take (which clip of it). Only with ``as_frame=True``.
         DESCR : str
-            Where the recordings come from, what scores mean, and the licence.
+            Origin of the recordings, the meaning of scores, and the licence.
 
     Raises
     ------
     FileNotFoundError
         If there are no recordings and ``download_if_missing=False``.
     ConnectionError
-        If the download fails. The message names the address, and the folder in which to put
-        the recordings by hand.
+        If the download fails. The message contains the address, and the folder for recordings
+        downloaded by hand.
     ValueError
-        If the archive, or a file of the folder, is not what was expected.
+        If the archive, or a file in the folder, is not as expected.
 
     Warns
     -----
     UserWarning
-        After a download: no reference hash of the archive is known. Its content is checked:
-        the checksums within the archive, names, and the number of recordings and of classes.
+        After a download, because no reference hash of the archive is known. Checksums within the
+        archive, names, and the numbers of recordings and classes are checked instead.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""ESC-50: fifty kinds of environmental sounds."""
+"""ESC-50: fifty classes of environmental sounds."""
 
 from __future__ import annotations
 
@@ -41,25 +41,26 @@ def fetch_esc50(
     Licence           CC BY-NC 3.0
     ================  ==========================================================
 
-    What is found in ``<data_home>/esc50`` is used: the recordings in ``audio/`` that the table
-    ``meta/esc50.csv`` lists, be it all of them or a part.
+    The recordings in ``<data_home>/esc50/audio`` that the table
+    ``<data_home>/esc50/meta/esc50.csv`` lists are used, also if they are only a part of the data
+    set.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        Folder that holds data sets, see :func:`get_data_home`; by default that of the
-        environment variable ``SKAUDIO_DATA``, or else the cache folder of the user.
+        Folder of data sets; see :func:`get_data_home`. None: the folder in the environment variable
+        ``SKAUDIO_DATA``, or else the user's cache folder.
     download_if_missing : bool, default=True
-        Whether to download the official archive if there are no recordings; if False, that is an
-        error.
+        Whether to download the official archive if there are no recordings. If False, missing
+        recordings are an error.
     return_X_y : bool, default=False
-        Return ``(data, target)`` instead of a Bunch. The folds are in the Bunch only.
+        Whether to return ``(data, target)`` instead of a Bunch. Only the Bunch contains the folds.
     as_frame : bool, default=False
-        Return pandas objects: ``data`` as a one-column DataFrame, ``target`` and ``groups`` as
-        Series, and ``frame`` as the table of all.
+        Whether to return pandas objects: ``data`` as a one-column DataFrame, ``target`` and
+        ``groups`` as Series, and ``frame`` as the table of all.
     verbose : int, default=1
         With 1, a download prints the licence, a progress bar, and the size and sha256 of the
-        archive; with 0, nothing.
+        archive. With 0, it prints nothing.
 
     Returns
     -------
@@ -69,7 +70,7 @@ def fetch_esc50(
         data : ndarray of str, shape (n_recordings,), or DataFrame, shape (n_recordings, 1)
             Absolute paths, sorted by class, fold, clip and take.
         target : ndarray of int, shape (n_recordings,), or Series
-            Index into ``target_names``: the set's own numbers, 0 to 49.
+            Index into ``target_names``: the numbers 0 to 49 of the data set.
         target_names : ndarray of str, shape (50,)
             Names of the classes: "dog", "rooster"...
         groups : ndarray of str, shape (n_recordings,), or Series
@@ -82,23 +83,23 @@ def fetch_esc50(
             take (which clip of it) and esc10 (whether the clip's class is one of ESC-10). Only
             with ``as_frame=True``.
         DESCR : str
-            Where the recordings come from, what scores mean, and the licence.
+            Origin of the recordings, the meaning of scores, and the licence.
 
     Raises
     ------
     FileNotFoundError
         If there are no recordings and ``download_if_missing=False``.
     ConnectionError
-        If the download fails. The message names the address, and the folder in which to put
-        the recordings by hand.
+        If the download fails. The message contains the address, and the folder for recordings
+        downloaded by hand.
     ValueError
-        If the archive, or the table, is not what was expected.
+        If the archive or the table is not as expected.
 
     Warns
     -----
     UserWarning
-        After a download: no reference hash of the archive is known. Its content is checked:
-        the checksums within the archive, and the number of recordings and of classes.
+        After a download, because no reference hash of the archive is known. Checksums within the
+        archive and the numbers of recordings and classes are checked instead.
 
     References
     ----------
@@ -150,7 +151,7 @@ def fetch_esc50(
 def _find_recordings(
     folder: Path,
 ) -> tuple[list[str], list[tuple[int, str, int, str, bool, str]]] | None:
-    """Return the classes' names, and (target, fold, clip, take, esc10, path) of what is there."""
+    """Return the names of classes, and (target, fold, clip, take, esc10, path) of recordings."""
     table = folder / "meta" / "esc50.csv"
     if not table.is_file():
         return None

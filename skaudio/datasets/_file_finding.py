@@ -1,4 +1,4 @@
-"""Which files of a folder are recordings."""
+"""Find the recordings in a folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from skaudio.audio import (
     read_through,
 )
 
-# Folders of these names are hardly classes.
+# Folders with these names are probably not classes.
 NO_CLASSES = re.compile(
     r"train(ing)?|test(ing)?|val(id(ation)?)?|dev|eval(uation)?|(fold|split|part|set)[-_ ]?\d+"
     r"|audio|data|wavs?|recordings?|sounds?|clips?",
@@ -55,10 +55,10 @@ def check_container(container_path: str | os.PathLike[str]) -> Path:
 def find_in_class_folders(
     container: Path, categories: list[str] | None, extensions: frozenset[str]
 ) -> tuple[list[Path], list[Path]]:
-    """Return the recordings below the class folders, and the files that are none."""
+    """Return the recordings below the class folders, and the other files."""
     paths: list[Path] = []
     empty: list[str] = []
-    # Under `categories` the rest of the container is none of the caller's business.
+    # With `categories`, other files in the container are not reported.
     skipped = [] if categories is not None else [p for p in _visible(container) if p.is_file()]
     folders = _class_folders(container, categories, extensions)
     for folder in folders:
@@ -87,7 +87,7 @@ def find_in_class_folders(
 
 
 def _warn_if_too_high(paths: list[Path], container: Path) -> None:
-    """Warn where the classes seem to be one level below the folders that are taken for them."""
+    """Warn if the classes seem to be one level below the class folders."""
     parts = [path.relative_to(container).parts for path in paths]
     if any(len(names) < 3 for names in parts):
         return

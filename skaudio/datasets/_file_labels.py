@@ -1,4 +1,4 @@
-"""Labels of files: from their folders, their names, a function, or a table."""
+"""Labels of files, from folders, file names, a function or a table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 
 def label_files(source: Any, paths: Sequence[Path], container: Path, *, name: str) -> list[Any]:
-    """Label each path, or say which one has no label.
+    """Return the label of each path; raise an error for a path without a label.
 
     Parameters
     ----------
@@ -20,11 +20,11 @@ def label_files(source: Any, paths: Sequence[Path], container: Path, *, name: st
         A folder level, a regular expression, a function of the absolute path, or labels whose
         index holds paths.
     paths : sequence of Path
-        Absolute.
+        Absolute paths.
     container : Path
-        The folder that paths in tables and expressions are relative to.
+        Folder to which the paths in tables and expressions are relative.
     name : str
-        What messages call the source: "target" or "groups".
+        Name of the source in messages: "target" or "groups".
     """
     relative = [path.relative_to(container).as_posix() for path in paths]
     if isinstance(source, (int, np.integer)) and not isinstance(source, bool):
@@ -45,7 +45,7 @@ def _from_level(level: int, relative: list[str], name: str) -> list[str]:
     labels = []
     for path in relative:
         folders = PurePosixPath(path).parts[:-1]
-        # The nearest folder is number 0, or, from the container on, number -1 is the first one.
+        # Number 0 is the folder of the recording; -1 is the first folder below the container.
         place = -1 - level
         if not -len(folders) <= place < len(folders):
             depth = f"lies below {len(folders)} folder(s) of the container"
@@ -94,7 +94,7 @@ def _from_function(
 def _from_table(
     table: Any, paths: Sequence[Path], relative: list[str], container: Path, name: str
 ) -> list[Any]:
-    """Look up each path in the index: as it is below the container, absolute, or its name alone."""
+    """Look up each path in the index: relative to the container, absolute, or by name only."""
     if isinstance(table, pd.DataFrame):
         raise TypeError(
             f"{name} is a DataFrame with the columns {list(table.columns)}: expected one column,"
@@ -102,7 +102,7 @@ def _from_table(
         )
     keys = [PurePosixPath(str(key).replace("\\", "/")) for key in table.index]
     whole: dict[Path, list[Any]] = {}
-    # Tables of data sets often hold names without folders, or without endings.
+    # Tables of data sets often hold file names without folders or extensions.
     names: dict[str, list[Any]] = {}
     for key, value in zip(keys, table, strict=True):
         whole.setdefault(container / key, []).append(value)

@@ -1,4 +1,4 @@
-"""What is in the folder of a data set, downloaded if nothing is."""
+"""Find the recordings of a data set in its folder; download them if there are none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from skaudio._files import fetch_zip
 
-# All are archives of GitHub's repositories.
+# All archives are on GitHub.
 HOSTS = ("codeload.github.com",)
 
 
@@ -27,20 +27,20 @@ def find_or_fetch(
     check: Callable[[Path], None],
     verbose: int,
 ) -> Any:
-    """Return what ``find`` finds, after a download if it finds nothing.
+    """Return the result of ``find``, after a download if it finds nothing.
 
     Parameters
     ----------
     find : callable
-        Returns the recordings that are there, or something empty.
+        Function that returns the existing recordings, or an empty object.
     url, folder, max_size, max_files, allowed, licence, check, verbose
-        As `fetch_zip` takes them.
+        Arguments of `fetch_zip`.
     within : Path
-        Where the recordings belong. If there are other files only, that is an error.
+        Folder of the recordings. It is an error if it contains only other files.
     expected : str
-        What was looked for there.
+        Description of the expected files, for messages.
     example : Path
-        A file or folder that exists once the archive is unpacked in its place.
+        A file or folder that exists after the archive is unpacked.
     """
     found = find()
     if found:

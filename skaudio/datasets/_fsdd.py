@@ -14,7 +14,7 @@ from skaudio.datasets._bunch import DIGIT_NAMES, make_bunch, read_description
 from skaudio.datasets._find_or_fetch import find_or_fetch
 
 _URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip"
-# The tag holds 3000; the check is against pages and fragments taken for the archive.
+# The archive has 3000 recordings. The check finds error pages and incomplete archives.
 _FEWEST_RECORDINGS = 2000
 _FILE_NAME = re.compile(r"(?P<digit>[0-9])_(?P<speaker>[^_]+)_(?P<index>[0-9]+)\.wav")
 _LICENCE = (
@@ -41,26 +41,26 @@ def fetch_fsdd(
     Licence           CC BY-SA 4.0
     ================  ==========================================================
 
-    What is found in ``<data_home>/fsdd/recordings`` is used, be it the full set or a part of
-    it; the table above is of the full set.
+    The recordings found in ``<data_home>/fsdd/recordings`` are used, also if they are only a part
+    of the data set. The table describes the full data set.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        Folder that holds data sets, see :func:`get_data_home`; by default that of the
-        environment variable ``SKAUDIO_DATA``, or else the cache folder of the user.
+        Folder of data sets; see :func:`get_data_home`. None: the folder in the environment variable
+        ``SKAUDIO_DATA``, or else the user's cache folder.
     download_if_missing : bool, default=True
-        Whether to download the official archive (tag v1.0.10) if there are no recordings; if
-        False, that is an error.
+        Whether to download the official archive (tag v1.0.10) if there are no recordings. If False,
+        missing recordings are an error.
     return_X_y : bool, default=False
-        Return ``(data, target)`` instead of a Bunch. The speakers, which ``GroupKFold`` needs,
-        are in the Bunch only.
+        Whether to return ``(data, target)`` instead of a Bunch. Only the Bunch contains the
+        speakers, which ``GroupKFold`` needs.
     as_frame : bool, default=False
-        Return pandas objects: ``data`` as a one-column DataFrame, ``target`` and ``groups`` as
-        Series, and ``frame`` as the table of all.
+        Whether to return pandas objects: ``data`` as a one-column DataFrame, ``target`` and
+        ``groups`` as Series, and ``frame`` as the table of all.
     verbose : int, default=1
         With 1, a download prints the licence, a progress bar, and the size and sha256 of the
-        archive; with 0, nothing.
+        archive. With 0, it prints nothing.
 
     Returns
     -------
@@ -80,24 +80,24 @@ def fetch_fsdd(
         frame : DataFrame or None
             Columns path, digit, speaker and index. Only with ``as_frame=True``.
         DESCR : str
-            Where the recordings come from, what scores mean, and the licence.
+            Origin of the recordings, the meaning of scores, and the licence.
 
     Raises
     ------
     FileNotFoundError
         If there are no recordings and ``download_if_missing=False``.
     ConnectionError
-        If the download fails. The message names the address, and the folder in which to put
-        the recordings by hand.
+        If the download fails. The message contains the address, and the folder for recordings
+        downloaded by hand.
     ValueError
-        If the archive, or a file of the folder, is not what was expected.
+        If the archive, or a file in the folder, is not as expected.
 
     Warns
     -----
     UserWarning
-        After a download: no reference hash of the archive is known. Its content is checked:
-        the checksums within the archive, names, the number of recordings and that all ten
-        digits are there.
+        After a download, because no reference hash of the archive is known. Checksums within the
+        archive, names, the number of recordings and the presence of all ten digits are checked
+        instead.
 
     References
     ----------

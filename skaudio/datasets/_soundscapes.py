@@ -1,4 +1,4 @@
-"""Soundscapes made of recordings: events over a background, with exact strong labels."""
+"""make_soundscapes: mix events with backgrounds, with exact strong labels."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from skaudio.audio import AudioBatch, check_recordings
 from skaudio.encoders import Waveform
 from skaudio.events import check_events, find_runs
 
-FRAME = 0.01  # seconds over which a level is measured
-ACTIVE_DB = 25.0  # below the loudest frame, a recording's event goes on
-BRIDGED = 0.2  # seconds of pause within an event
+FRAME = 0.01  # seconds; levels are measured in frames of this length
+ACTIVE_DB = 25.0  # an event includes frames down to this level below the loudest frame
+BRIDGED = 0.2  # seconds; longest pause within an event
 EVENT_FADE = 0.005
 BACKGROUND_FADE = 0.05
-TRIES = 100  # places for an event, before it is left out
+TRIES = 100  # positions to try for an event, before it is left out
 
 
 def make_soundscapes(
@@ -42,34 +42,41 @@ def make_soundscapes(
 ) -> Any:
     """Mix recordings of single events into soundscapes, with tables of the events.
 
-    A detector that is trained on weak labels can be measured on these, without anybody listening:
-    the strong labels are exact. Keep recordings and backgrounds of training and test apart.
+    Soundscapes are used to test detectors that were trained on weak labels: their strong labels are
+    exact, and nobody needs to annotate them. Use different recordings and backgrounds for training
+    and test.
 
     Parameters
     ----------
     recordings : sequence of n recordings
-        Each of one kind of event. Its active part is used: the stretch around its loudest moments
-        that is within 25 dB of the loudest, pauses up to 0.2 s included.
+        Recordings of one event each. Their active part is used: the part around the loudest frame
+        with levels of up to 25 dB below it, including pauses of up to 0.2 s.
     labels : sequence of length n
         Label of each recording.
     background : sequence of recordings
-        One is drawn for each soundscape, from a random place, repeated if it is shorter.
+        Background recordings. One is drawn for each soundscape. It starts at a random position and
+        is repeated if it is shorter.
     n_soundscapes : int, default=100
-        How many.
+        Number of soundscapes.
     duration : float, default=10.0
-        Of each, in seconds.
+        Duration of each soundscape in seconds.
     n_events : (int, int), default=(1, 3)
-        Fewest and most events in one; their labels, and then the recordings, are drawn uniformly.
+        Smallest and largest number of events per soundscape. A label, and then a recording of it,
+        is drawn uniformly for each event.
     event_duration : (float, float), default=(0.3, 3.0)
-        Longer active parts are cut, shorter ones extended if their recording goes on, in seconds.
+        Shortest and longest duration of an event in seconds. Longer active parts are cut; shorter
+        ones are extended if the recording is long enough.
     snr_db : (float, float), default=(6, 20)
-        Level of an event over that of the whole background, drawn uniformly, in dB.
+        Range of the level of an event relative to the level of the whole background, in dB. One
+        value per event is drawn uniformly.
     sample_rate : int, default=16000
-        In Hz.
+        Sample rate of the soundscapes in Hz.
     folder : str or path-like, default=None
-        Where to write the soundscapes as 16-bit WAV; it is made if it is missing.
+        Folder to which the soundscapes are written as 16-bit WAV; it is created if it is missing.
+        None: they are returned in memory.
     random_state : int, RandomState instance or None, default=None
-        Of all draws. With an integer the first soundscapes are the same whatever their number.
+        Seed of all draws. With an integer, the first soundscapes do not depend on
+        ``n_soundscapes``.
 
     Returns
     -------
@@ -79,23 +86,23 @@ def make_soundscapes(
         data : AudioBatch, or ndarray of str with ``folder``
             The soundscapes, named "soundscape_0000"..., or their paths.
         target : DataFrame of shape (n_soundscapes, n_labels)
-            Weak labels: 1 where a label is heard, the labels as columns; what
-            `EventDetector.fit` takes.
+            Weak labels, with a column per label: 1 if the label occurs, else 0. `EventDetector.fit`
+            accepts this table as y.
         target_names : ndarray of shape (n_labels,)
             The labels, sorted.
         events : DataFrame
-            Strong labels, see `skaudio.events.check_events`. Events of one label do not overlap;
-            one that finds no place after 100 tries is left out.
+            Strong labels; see `skaudio.events.check_events`. Events of one label do not overlap. An
+            event without a free position after 100 tries is left out.
 
     Raises
     ------
     ValueError
-        If a recording or a background is silent, or a range is none.
+        If a recording or a background is silent, or if a range is not valid.
 
     Notes
     -----
-    Events fade in and out within 5 ms, so that no click gives them away. A soundscape whose peak
-    exceeds 1 is scaled down as a whole.
+    Events are faded in and out within 5 ms, to avoid clicks that a detector could learn. A
+    soundscape whose peak exceeds 1 is scaled down as a whole.
 
     Examples
     --------
@@ -167,7 +174,7 @@ def make_soundscapes(
 def active_part(
     waveform: np.ndarray, sample_rate: float, shortest: float, longest: float
 ) -> np.ndarray:
-    """Return the stretch around the loudest moments of a recording, with soft ends."""
+    """Return the active part of a recording, faded in and out."""
     size = round(FRAME * sample_rate)
     levels = _levels(waveform, size)
     low = levels.max() * 10 ** (-ACTIVE_DB / 20)
@@ -190,14 +197,14 @@ def active_part(
 def looped(
     waveform: np.ndarray, n_times: int, sample_rate: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return n_times samples from a random place, repeats faded into each other."""
+    """Return n_times samples from a random position; repetitions are cross-faded."""
     n = len(waveform)
     if n >= n_times:
         skipped = int(rng.integers(n - n_times + 1))
         return waveform[skipped : skipped + n_times].copy()
     n_fade = min(round(BACKGROUND_FADE * sample_rate), n // 2)
     period = n - n_fade
-    # Parts that are added are uncorrelated: square roots keep their level.
+    # The added parts are uncorrelated. With square roots as weights, the level is constant.
     ramp = np.sqrt(np.linspace(0, 1, n_fade, dtype=np.float32))
     piece = waveform.copy()
     piece[:n_fade] *= ramp
@@ -206,7 +213,7 @@ def looped(
     out = np.zeros(n_times + n + period, np.float32)
     for start in range(0, n_times + period, period):
         out[start : start + n] += piece
-    # What comes before the first repeat has not been faded into yet.
+    # The first n_fade samples are not cross-faded with a previous repetition.
     return out[n_fade + first : n_fade + first + n_times]
 
 

@@ -1,4 +1,4 @@
-"""The bundled data set: ten synthetic voices say the digits."""
+"""Spoken digits: the bundled data set of ten synthetic voices."""
 
 from __future__ import annotations
 
@@ -33,17 +33,18 @@ def load_spoken_digits(*, return_X_y: bool = False, as_frame: bool = False) -> A
     Format            FLAC, mono, 16 kHz, 16 bit
     ================  =========================================
 
-    The voices are synthetic (espeak-ng): good for examples, tests and teaching, no measure of
-    what a method does on people. ``DESCR`` says how they were made and what scores to expect.
+    The voices are synthetic (espeak-ng). They are suited to examples, tests and teaching, but do
+    not show how well a method works for human voices. ``DESCR`` describes how they were made and
+    what scores to expect.
 
     Parameters
     ----------
     return_X_y : bool, default=False
-        Return ``(data, target)`` instead of a Bunch. The voices, which ``GroupKFold`` needs,
-        are in the Bunch only.
+        Whether to return ``(data, target)`` instead of a Bunch. Only the Bunch contains the voices,
+        which ``GroupKFold`` needs.
     as_frame : bool, default=False
-        Return pandas objects: ``data`` as a one-column DataFrame, ``target`` and ``groups`` as
-        Series, and ``frame`` as the table of everything known about each recording.
+        Whether to return pandas objects: ``data`` as a one-column DataFrame, ``target`` and
+        ``groups`` as Series, and ``frame`` as a table of all metadata of the recordings.
 
     Returns
     -------
@@ -65,11 +66,11 @@ def load_spoken_digits(*, return_X_y: bool = False, as_frame: bool = False) -> A
             (espeak-ng's, 0 to 99), speed (words per minute), tilt (of the voice's microphone),
             level_db (peak, dB below full scale) and snr_db. Only with ``as_frame=True``.
         DESCR : str
-            How the recordings were made, what scores mean, and the licence.
+            How the recordings were made, the meaning of scores, and the licence.
 
     Notes
     -----
-    The recordings are distributed under the licence of this package.
+    The recordings have the licence of this package.
 
     Examples
     --------
@@ -84,7 +85,7 @@ def load_spoken_digits(*, return_X_y: bool = False, as_frame: bool = False) -> A
     >>> load_spoken_digits(as_frame=True).frame.groupby("voice").size().loc["alba"].item()
     30
     """
-    # FLAC files are opened by name, so the package has to lie unpacked on disk, as pip puts it.
+    # FLAC files are opened by name, so the package must be unpacked on disk, as pip installs it.
     folder = Path(str(files(__package__) / "data" / "spoken_digits"))
     with open(folder / "metadata.csv", newline="", encoding="utf-8") as stream:
         rows = sorted(csv.DictReader(stream), key=lambda row: row["file"])

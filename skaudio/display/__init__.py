@@ -1,19 +1,19 @@
-"""Pictures, by the Display convention of scikit-learn. They need matplotlib (extra ``plot``).
+"""Plots, with the Display API of scikit-learn. They need matplotlib (extra ``plot``).
 
 AuditDisplay
-    A collection of recordings at a glance: durations, levels, problems, shortcuts.
+    The result of an audit: durations, levels, problems, shortcuts.
 AudioPlayers
-    Recordings to listen to; needs no matplotlib.
+    Audio players for recordings; needs no matplotlib.
 AugmentationDisplay
-    A recording and its augmented versions, to see and to hear.
+    A recording and its augmented versions: spectrograms and audio players.
 EventsDisplay
     A spectrogram, probabilities over time, and bars for predicted and true events.
 FeatureSpaceDisplay
-    Recordings as points in two dimensions, to look at and to listen to.
+    Recordings as points in two dimensions; a click on a point plays the recording.
 HistoryDisplay
-    The curves of a training, epoch by epoch.
+    Learning curves: loss and metrics of each epoch.
 SpectrogramDisplay
-    The frames of one recording over seconds and Hz, for any encoder.
+    The frames of one recording over time and frequency, for any encoder.
 """
 
 from skaudio.display._audio_players import AudioPlayers

@@ -1,4 +1,4 @@
-"""AudioPlayers: recordings one can listen to, in a notebook or a page of documentation."""
+"""AudioPlayers: audio players for a notebook or an HTML page."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from skaudio.encoders import Waveform
 
 
 class AudioPlayers:
-    """A table of recordings with a player each, shown by notebooks and by sphinx-gallery.
+    """A table of recordings with audio players, shown in notebooks and by sphinx-gallery.
 
     Parameters
     ----------
     recordings : sequence of recordings
     titles : sequence of str, default=None
-        One per recording; None numbers them.
+        Title of each recording. None: numbers.
     sample_rate : float, default=16000
-        Of the sound, in Hz. Files and mappings are resampled to it; bare arrays are taken to be at
-        it.
+        Sample rate of the sounds in Hz. Files and mappings are resampled to it; bare arrays must
+        have it already.
 
     Notes
     -----
-    The sound is part of the HTML, as 16-bit WAV: some 40 kB per second at 16 kHz.
+    The HTML contains the sounds as 16-bit WAV, with about 40 kB per second at 16 kHz.
 
     Examples
     --------
@@ -52,13 +52,13 @@ class AudioPlayers:
         self._sample_rate = sample_rate
 
     def to_html(self, path: Any = None) -> str | None:
-        """Return the table as HTML, the sound included, or write it as a page.
+        """Return the table as HTML, including the sounds, or write it to a file.
 
         Parameters
         ----------
         path : str or path-like, default=None
-            File to write: a page that any browser shows, and that needs no other file. None returns
-            the table.
+            HTML file to write, which browsers can open without other files. None: the table is
+            returned.
 
         Returns
         -------

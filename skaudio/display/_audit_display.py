@@ -1,4 +1,4 @@
-"""AuditDisplay: a collection of recordings at a glance."""
+"""AuditDisplay: plot of an audit of a collection of recordings."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from skaudio.display._palette import class_colors, names_and_codes
 from skaudio.display._picture import count_ticks, import_pyplot, plain
 
-# More classes than these are not told apart by their colours.
+# With more classes, colours cannot be distinguished, and all points have one colour.
 MOST_CLASSES = 20
-# Columns of the table that are drawn.
+# Columns of the table that are plotted.
 COLUMNS = ("readable", "duration", "level", "noise_floor", "bandwidth", "problems")
-FEWEST_BARS = 4  # that a part has room for: one bar alone would fill it
+FEWEST_BARS = 4  # a plot has space for this many bars; a single bar would fill it
 BARS = {
     "all": "all five",
     "level": "level",
@@ -27,7 +27,7 @@ BARS = {
 class AuditDisplay:
     """Plot of an audit: durations, levels, problems, and shortcuts to the classes.
 
-    Usually made by ``audit_recordings(...).plot()``.
+    Usually created by ``audit_recordings(...).plot()``.
 
     Parameters
     ----------
@@ -36,12 +36,13 @@ class AuditDisplay:
         ``sample_rate`` and ``bandwidth`` (Hz), ``problems`` and, where known, ``class``; see
         `skaudio.datasets.RecordingsAudit`.
     shortcuts : Series, default=None
-        How many of the classes follow from each measure. None: the last part shows the bandwidths.
+        Accuracy of predicting the class from each measurement. None: the last plot shows the
+        bandwidths.
 
     Attributes
     ----------
     axes_ : ndarray of 4 matplotlib Axes
-        Those of the durations, of the levels, of the problems, and of the shortcuts or bandwidths.
+        Axes of the durations, the levels, the problems, and the shortcuts or bandwidths.
     figure_ : matplotlib Figure
     points_ : dict of str to matplotlib PathCollection
         Level and noise floor of the recordings of each class; one entry, "", without classes.
@@ -64,7 +65,7 @@ class AuditDisplay:
         Parameters
         ----------
         axes : array of 4 matplotlib Axes, default=None
-            None makes a new figure.
+            Axes or figure to plot on. None: a new figure is created.
 
         Returns
         -------
@@ -117,7 +118,7 @@ class AuditDisplay:
                 own["noise_floor"], own["level"], s=size, color=color, alpha=0.6
             )
         if len(names) > 1:
-            # Beside the points: they may lie anywhere.
+            # The legend is beside the plot, because points can be anywhere.
             ax.legend(
                 list(self.points_.values()),
                 [plain(name) for name in names],
@@ -148,4 +149,4 @@ class AuditDisplay:
         largest = 100 * self.shortcuts["largest class"]
         ax.axvline(largest, color="black", linestyle="--", label="largest class")
         ax.legend(fontsize="small", loc="lower right")
-        ax.set(title="Shortcuts", xlabel="Classes that follow from it (%)", xlim=(0, 105))
+        ax.set(title="Shortcuts", xlabel="Accuracy of predicting the class (%)", xlim=(0, 105))

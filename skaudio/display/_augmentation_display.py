@@ -1,4 +1,4 @@
-"""AugmentationDisplay: a recording and its augmented versions, to see and to hear."""
+"""AugmentationDisplay: spectrograms and audio players of augmented recordings."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from skaudio.display._picture import import_pyplot, one_recording, plain
 from skaudio.display._spectrogram_display import SpectrogramDisplay
 from skaudio.encoders import MelSpectrogram, Waveform
 
-LINE_HEIGHT = 0.17  # of a title, in inches
-LONGEST_NAME = 20  # of a recording in a title, in characters
+LINE_HEIGHT = 0.17  # height of a line of a title, in inches
+LONGEST_NAME = 20  # longest name of a recording in a title, in characters
 
 
 class AugmentationDisplay:
-    """Spectrograms of a recording and of its augmented versions, side by side.
+    """Plot the spectrograms of a recording and of its augmented versions.
 
     In a notebook, there is an audio player below each spectrogram with a waveform. Use
     `from_estimator` to create it.
@@ -33,13 +33,13 @@ class AugmentationDisplay:
     Parameters
     ----------
     frames : list of ndarray of shape (n_features, n_frames)
-        Frames of the recording, then of each draw.
+        Frames of the recording, followed by those of each draw.
     encoder : encoder
         The encoder that made the frames.
     waveforms : AudioBatch, default=None
-        The recording and the draws; None if only frames are known.
+        Waveforms of the recording and the draws. None: there are only frames.
     draws : DataFrame, default=None
-        The drawn values, one row per draw, see `skaudio.augmentation.TrainingPath.draws`. They are
+        Drawn values, one row per draw; see `skaudio.augmentation.TrainingPath.draws`. They are
         shown in the titles. `augment` with the column ``seed`` repeats a draw.
 
     Attributes
@@ -86,16 +86,17 @@ class AugmentationDisplay:
             The Pipeline may contain an encoder.
         X : sequence of recordings, or one path, 1-D waveform or mapping
         index : int, default=0
-            Which of a sequence of recordings to take.
+            Position of the recording in X.
         n_draws : int, default=3
-            Number of draws to show, one for each of the first epochs of a training.
+            Number of draws, one for each of the first epochs of a training.
         random_state : int, RandomState instance or None, default=None
-            Seed of the draws. The int ``random_state`` of a neural estimator shows the recording as
-            that estimator gets it in the first epochs, if X and index are those of its `fit`.
+            Seed of the draws. With the int ``random_state`` of a neural estimator, and the X of its
+            `fit`, the draws are those of its first epochs.
         sample_rate : float, default=None
-            Sample rate of a bare array, in Hz. None: the encoder's, or else 16000.
+            Sample rate of a bare array in Hz. None: that of the encoder, or else 16000.
         encoder : encoder, default=None
-            Computes the frames to plot. None: that of the Pipeline, or a mel spectrogram in dB.
+            Encoder of the frames to plot. None: that of the Pipeline, or else a mel spectrogram in
+            dB.
         figure : matplotlib Figure, default=None
             None makes a new one.
 
@@ -103,9 +104,9 @@ class AugmentationDisplay:
         -------
         display : AugmentationDisplay
         """
-        import_pyplot()  # before the work
+        import_pyplot()  # first, because it may be missing
         check_count("n_draws", n_draws)
-        # A copy whose steps return arrays, whatever set_output asks for.
+        # A copy whose steps return arrays, independent of set_output.
         augmentation = pin_output(deepcopy(augmentation))
         path = TrainingPath(augmentation)
         if not path.is_random:
@@ -125,10 +126,10 @@ class AugmentationDisplay:
         if encoder is None:
             encoder = MelSpectrogram(sample_rate=rate, scale="db")
         clean = AudioBatch([waveform], rate)
-        seed = int(check_random_state(random_state).randint(2**31 - 1))  # as nets draw theirs
+        seed = int(check_random_state(random_state).randint(2**31 - 1))  # as neural estimators do
         frames = transform_plainly(augmentation if encoder is own else encoder, clean)
         on_frames = get_tags(path.steps[0]).input_tags.three_d_array
-        # The recording's place in the X of a training; X may be the one recording itself.
+        # Position of the recording in the X of a training. X may also be the single recording.
         position = 0 if isinstance(alone, list) and alone[0] is X else index % len(X)
         seeds = np.concatenate([epoch_seeds(seed, e, [position]) for e in range(n_draws)])
         copies = (frames if on_frames else clean)[[0] * n_draws]
@@ -144,7 +145,7 @@ class AugmentationDisplay:
         return cls(every, encoder=encoder, waveforms=waveforms, draws=draws).plot(figure)
 
     def plot(self, figure: Any = None) -> Self:
-        """Draw the spectrograms, in the same colors and on the same axes.
+        """Draw the spectrograms with the same color scale and the same axes.
 
         Parameters
         ----------
@@ -162,7 +163,7 @@ class AugmentationDisplay:
         self.figure_ = figure
         self.axes_ = figure.subplots(1, n, sharex=True, sharey=True, squeeze=False)[0]
         params = spectrogram_params(self.encoder)
-        shared = {}  # logarithmic and signed colors are scaled in each picture
+        shared = {}  # logarithmic and signed color scales differ between plots
         if params.get("value_scale", "linear") == "linear":
             shared = {"vmin": min(map(np.min, self.frames)), "vmax": max(map(np.max, self.frames))}
         for ax, frames, title in zip(self.axes_, self.frames, titles, strict=True):
@@ -183,7 +184,7 @@ class AugmentationDisplay:
         return [titles[0], *("\n".join(filter(None, [title, *said])) for title, said in named)]
 
     def _repr_html_(self) -> str:
-        """Players, which a notebook shows under the picture."""
+        """Return audio players, which a notebook shows below the plot."""
         if self.waveforms is None:
             return ""
         titles = [html.escape(title).replace("\n", "<br>") for title in self._titles()]
@@ -197,7 +198,7 @@ class AugmentationDisplay:
 
 
 def _line(name: str, value: Any) -> str:
-    """Return what was drawn as a line of a title; "" where nothing was."""
+    """Return a drawn value as a line of a title, or "" if there is none."""
     if isinstance(value, list):
         shown = ", ".join(f"{start}-{start + width}" for start, width in value) or "none"
     elif pd.isna(value):

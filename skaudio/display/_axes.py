@@ -1,4 +1,4 @@
-"""Names and units of the features and values of an encoder's frames, for the axes of a picture."""
+"""Names and units of features and values, for the axes of spectrograms."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from skaudio.pooling import FrameUnion
 
 
 def spectrogram_params(encoder: Any) -> dict[str, Any]:
-    """Return the arguments of `SpectrogramDisplay` that an encoder determines."""
+    """Return the arguments of `SpectrogramDisplay` for the frames of an encoder."""
     if isinstance(encoder, FrameUnion):
         endings = [
             name.split("__")[0] + _delta_of(name) for name in encoder.get_feature_names_out()

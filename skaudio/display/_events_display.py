@@ -15,7 +15,7 @@ from skaudio.display._picture import import_pyplot, one_recording, plain
 from skaudio.display._spectrogram_display import SpectrogramDisplay
 from skaudio.events import check_events, events_of_clips, file_spans, match_names
 
-BAR = 0.38  # height of a bar; the distance between two labels is 1
+BAR = 0.38  # height of a bar; the distance between labels is 1
 
 
 class EventsDisplay:
@@ -27,24 +27,24 @@ class EventsDisplay:
     Parameters
     ----------
     events : DataFrame
-        Of one recording, see `skaudio.events.check_events`.
+        Predicted events of one recording; see `skaudio.events.check_events`.
     labels : sequence
-        In order from top to bottom; each has its own color.
+        Labels in order from top to bottom. Each label has its own color.
     events_true : DataFrame, default=None
         The true events.
     probabilities : array of shape (n_labels, n_frames), default=None
-        None: only bars are drawn.
+        Probabilities of the labels over time. None: only bars are drawn.
     frame_times : array of shape (n_frames,), default=None
         Times of the probabilities, in seconds.
     thresholds : array of shape (n_labels,), default=None
-        Drawn over the probabilities, dashed.
+        Thresholds of the labels, drawn as dashed lines.
     spectrogram : SpectrogramDisplay, default=None
         The spectrogram on top.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes
-        Axes of the spectrogram, the probabilities and the bars, as far as they are drawn.
+        Axes of the spectrogram, the probabilities and the bars, if they are drawn.
     figure_ : matplotlib Figure
     bars_ : dict of label to matplotlib collection
         Bars of the predicted events.
@@ -100,19 +100,19 @@ class EventsDisplay:
             Fitted, with an encoder.
         X : sequence of recordings, or one path, 1-D waveform or mapping
         events_true : DataFrame, default=None
-            Strong labels, of this recording or of many: those of its ``file`` are taken.
+            Strong labels of this recording, or of several; those with its ``file`` are used.
         index : int, default=0
-            Which of a sequence of recordings to draw.
+            Position of the recording in X.
         time_range : (float, float), default=None
-            Part to show, in seconds from the start of the recording. None shows all of it.
+            Part to plot, in seconds from the start of the recording. None: the whole recording.
         axes : array of 3 matplotlib Axes, default=None
-            None makes a new figure.
+            Axes or figure to plot on. None: a new figure is created.
 
         Returns
         -------
         display : EventsDisplay
         """
-        import_pyplot()  # before the work
+        import_pyplot()  # first, because it may be missing
         check_is_fitted(estimator)
         if getattr(estimator, "encoder_", None) is None:
             raise TypeError(
@@ -120,7 +120,7 @@ class EventsDisplay:
                 "detector with an encoder, or EventsDisplay(events, labels=...).plot()."
             )
         one = one_recording(X, index)
-        single = isinstance(one, list) and one[0] is X  # a recording in place of many
+        single = isinstance(one, list) and one[0] is X  # X is a single recording
         span = file_spans(one)[0] if single else file_spans(X)[index]
         events = estimator.predict_events(one)
         events[["onset", "offset"]] -= span.start
@@ -153,9 +153,9 @@ class EventsDisplay:
         Parameters
         ----------
         axes : array of matplotlib Axes, default=None
-            One for each part that there is, from top to bottom. None makes a new figure.
+            Axes for the plotted parts, from top to bottom. None: a new figure is created.
         time_range : (float, float), default=None
-            Part to show, in seconds. None shows everything. Axes made here share their time axis:
+            Part to plot, in seconds. None: everything. New axes share their time axis, so
             `axes_[0].set_xlim` zooms all of them afterwards.
 
         Returns
@@ -212,7 +212,7 @@ class EventsDisplay:
                 ax.axhline(self.thresholds[i], color=colors[label], linestyle="--", linewidth=0.7)
         ax.set(ylabel="Probability", ylim=(-0.03, 1.03))
         ax.margins(x=0)
-        # By its handles: matplotlib leaves out lines whose label begins with an underscore.
+        # Handles are passed, because matplotlib skips lines whose label begins with an underscore.
         columns = min(len(self.labels), 4)
         ax.legend(handles=self.lines_, loc="upper right", fontsize="small", ncols=columns)
 

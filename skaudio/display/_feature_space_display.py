@@ -1,4 +1,4 @@
-"""FeatureSpaceDisplay: recordings as points of a plane, to look at and to listen to."""
+"""FeatureSpaceDisplay: recordings as points in two dimensions."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from skaudio.display._projection import check_rows, project
 
 
 class FeatureSpaceDisplay:
-    """Recordings as points in two dimensions, near each other if their features are similar.
+    """Plot recordings as points in two dimensions: similar recordings are near each other.
 
-    Colors are classes, markers are groups. Best made by `from_estimator` or `from_embeddings`;
-    `to_html` makes a page of it on which a click on a point plays the recording.
+    Colors show classes, markers show groups. Use `from_estimator` or `from_embeddings` to create
+    it. `to_html` writes a page on which a click on a point plays the recording.
 
     Parameters
     ----------
@@ -29,20 +29,20 @@ class FeatureSpaceDisplay:
     groups : array-like of shape (n_recordings,), default=None
         Group of each recording, shown by its marker.
     recordings : sequence of n_recordings recordings, default=None
-        What `to_html` plays.
+        Recordings that `to_html` plays.
     sample_rate : float, default=None
-        Of recordings that are bare arrays, in Hz.
+        Sample rate of bare arrays in Hz.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     points_ : list of matplotlib PathCollection
-        One per group.
+        Points of each group.
 
     See Also
     --------
-    sklearn.manifold.TSNE : Distances between far points, and sizes of clusters, mean little in it.
+    sklearn.manifold.TSNE : Its notes describe which distances are meaningful.
 
     Examples
     --------
@@ -95,20 +95,20 @@ class FeatureSpaceDisplay:
         Parameters
         ----------
         estimator : transformer
-            From recordings to one row each: an embedder, or a Pipeline that ends in a pooling. For
-            the features before a classifier pass the part before it, ``model[:-1]``.
+            Transformer from recordings to rows: an embedder, or a Pipeline that ends in a pooling.
+            For a Pipeline that ends in a classifier, pass the part before it, ``model[:-1]``.
         X : sequence of n recordings
         y : array-like of shape (n,), default=None
             Class of each recording, shown by its color.
         groups : array-like of shape (n,), default=None
             Group of each recording, shown by its marker.
         method : {"pca", "tsne", "umap"}, transformer or None, default="pca"
-            Reduction to two dimensions: principal components, t-SNE, UMAP (the extra ``umap``), or
-            a transformer. None takes two features as they are.
+            Reduction to two dimensions: principal components, t-SNE, UMAP (needs the extra
+            ``umap``), or a transformer. None: there are two features, which are plotted directly.
         random_state : int, RandomState instance or None, default=None
-            Of the method.
+            Seed of the method.
         ax : matplotlib Axes, default=None
-            None makes a new figure.
+            Axes or figure to plot on. None: a new figure is created.
         scatter_kw : dict, default=None
             Passed on to `matplotlib.axes.Axes.scatter`.
 
@@ -116,7 +116,7 @@ class FeatureSpaceDisplay:
         -------
         display : FeatureSpaceDisplay
         """
-        import_pyplot()  # before the work
+        import_pyplot()  # first, because it may be missing
         if not hasattr(estimator, "transform"):
             raise TypeError(
                 f"{type(estimator).__name__} has no transform, expected a transformer from "
@@ -160,16 +160,16 @@ class FeatureSpaceDisplay:
         groups : array-like of shape (n,), default=None
             Group of each recording, shown by its marker.
         recordings : sequence of n recordings, default=None
-            What `to_html` plays.
+            Recordings that `to_html` plays.
         sample_rate : float, default=None
-            Of recordings that are bare arrays, in Hz.
+            Sample rate of bare arrays in Hz.
         method : {"pca", "tsne", "umap"}, transformer or None, default="pca"
-            Reduction to two dimensions: principal components, t-SNE, UMAP (the extra ``umap``), or
-            a transformer. None takes two features as they are.
+            Reduction to two dimensions: principal components, t-SNE, UMAP (needs the extra
+            ``umap``), or a transformer. None: there are two features, which are plotted directly.
         random_state : int, RandomState instance or None, default=None
-            Of the method.
+            Seed of the method.
         ax : matplotlib Axes, default=None
-            None makes a new figure.
+            Axes or figure to plot on. None: a new figure is created.
         scatter_kw : dict, default=None
             Passed on to `matplotlib.axes.Axes.scatter`.
 
@@ -197,7 +197,7 @@ class FeatureSpaceDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            None makes a new figure.
+            Axes or figure to plot on. None: a new figure is created.
         legend : bool, default=True
             Whether to draw legends of the colors and markers.
         scatter_kw : dict, default=None
@@ -237,10 +237,9 @@ class FeatureSpaceDisplay:
     ) -> Any:
         """Write an interactive HTML page on which a click on a point plays the recording.
 
-        The page is one file and needs nothing else: the pictures, the sounds and the library that
-        draws the points (Bokeh, the extra ``interactive``) are in it. Where the mouse is over a
-        point, its name, class, group and spectrogram are shown; a click on a class of the legend
-        hides its points.
+        The page is a single file, which contains the pictures, the sounds and the library Bokeh
+        (writing it needs the extra ``interactive``). Hovering over a point shows the name, class,
+        group and spectrogram of the recording. A click on a class in the legend hides its points.
 
         Parameters
         ----------
@@ -249,11 +248,12 @@ class FeatureSpaceDisplay:
         title : str, default="Feature space"
             Heading of the page.
         duration : float, default=5.0
-            How much of each recording is shown and can be heard, in seconds from its beginning.
-            Sounds are mono MP3 at 16 kHz of 64 to 16 kbit/s: the more there are, the fewer, so that
-            2000 recordings of 5 s make a page of 34 MB.
+            Length of the part of each recording that is shown and played, in seconds from its
+            start. Sounds are mono MP3 at 16 kHz. The bit rate is between 64 and 16 kbit/s and
+            decreases with the number of recordings, so that 2000 recordings of 5 s result in a page
+            of 34 MB.
         sample_rate : float, default=None
-            Of recordings that are bare arrays, in Hz. None: that of the estimator.
+            Sample rate of bare arrays in Hz. None: that of the estimator.
         verbose : int, default=0
             Show a progress bar over the recordings.
 

@@ -1,4 +1,4 @@
-"""HistoryDisplay: the curves of a training, epoch by epoch."""
+"""HistoryDisplay: learning curves of a training."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sklearn.utils.validation import check_is_fitted
 from skaudio._steps import last_step
 from skaudio.display._picture import count_ticks, import_pyplot
 
-# Parts of the training data: how the names of their measures begin, and what they are called.
+# Parts of the training data: prefixes of the names of their metrics, and names in the legend.
 PARTS = {"train_": "training", "valid_": "held out"}
-# What a history holds besides measures.
+# Entries of a history that are not metrics.
 OTHERS = {"epoch", "dur", "batches", "train_batch_count", "valid_batch_count"}
 
 
 class HistoryDisplay:
-    """Learning curves of a training: loss, and other metrics, after each epoch.
+    """Plot the learning curves of a training: the loss and other metrics after each epoch.
 
     There is one plot for each metric, with a line for the training data and one for the part that
     ``early_stopping`` holds out. A dotted line marks the epoch with the lowest loss of the part
@@ -34,14 +34,14 @@ class HistoryDisplay:
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes
-        One for each measure.
+        Axes of each metric.
     figure_ : matplotlib Figure
     lines_ : dict of str to matplotlib Line2D
-        The line of each measure, by its name in the history.
+        Line of each metric, by its name in the history.
 
     See Also
     --------
-    sklearn.model_selection.LearningCurveDisplay : Scores by the number of training recordings.
+    sklearn.model_selection.LearningCurveDisplay : Scores by number of training samples.
 
     Examples
     --------
@@ -68,9 +68,9 @@ class HistoryDisplay:
         Parameters
         ----------
         estimator : neural estimator
-            Fitted; or a Pipeline that ends in one, a `NetEmbedder` or a search of one.
+            Fitted estimator, or a Pipeline that ends in one, a `NetEmbedder` or a search.
         axes : array of matplotlib Axes, default=None
-            One for each measure. None makes a new figure.
+            Axes for each metric. None: a new figure is created.
 
         Returns
         -------
@@ -91,7 +91,7 @@ class HistoryDisplay:
         Parameters
         ----------
         axes : array of matplotlib Axes, default=None
-            One for each measure. None makes a new figure.
+            Axes for each metric. None: a new figure is created.
 
         Returns
         -------
@@ -127,9 +127,9 @@ class HistoryDisplay:
         for ax, (measure, names) in zip(self.axes_, curves.items(), strict=True):
             for name in names:
                 values = [row.get(name, np.nan) for row in rows]
-                # A line of one epoch would not be seen.
+                # A line of a single epoch would be invisible without a marker.
                 look = {"marker": "o" if len(rows) == 1 else "", "label": _part(name)}
-                color = {"train_": "C0", "valid_": "C1"}.get(name[:6])  # alike in every part
+                color = {"train_": "C0", "valid_": "C1"}.get(name[:6])  # same in all plots
                 (self.lines_[name],) = ax.plot(epochs, values, color=color, **look)
             if best:
                 ax.axvline(best[-1], color="0.4", linestyle=":", label=f"epoch {best[-1]}, kept")
@@ -140,7 +140,7 @@ class HistoryDisplay:
 
 
 def _trained(estimator: Any) -> Any:
-    """Return the estimator that holds a history, or None."""
+    """Return the estimator with a history, or None."""
     inner = last_step(estimator)
     if hasattr(inner, "history_"):
         return inner
@@ -151,7 +151,7 @@ def _trained(estimator: Any) -> Any:
 
 
 def _measures(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the names of the measures, those of the training data first."""
+    """Yield the names of the metrics, first those of the training data."""
     names = {name: None for row in rows for name in row if name not in OTHERS}
     for name in sorted(names, key=lambda name: not name.startswith("train_")):
         values = [row[name] for row in rows if name in row]

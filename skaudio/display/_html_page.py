@@ -1,8 +1,7 @@
-"""The interactive page of a FeatureSpaceDisplay: points by Bokeh, sounds and pictures inside.
+"""The interactive page of a FeatureSpaceDisplay: points drawn by Bokeh, sounds and pictures.
 
-What comes from users (names, classes, groups, the title) reaches the page in two ways only:
-through the template, which escapes them, and as values of Bokeh's data source, which Bokeh escapes
-where it shows them.
+Text from users (names, classes, groups, the title) is inserted in two ways only: by the template,
+which escapes it, and as values of Bokeh's data source, which Bokeh escapes.
 """
 
 from __future__ import annotations
@@ -25,15 +24,16 @@ from skaudio.display._palette import LEGEND_ROWS, MARKERS, class_colors, marker,
 from skaudio.encoders import MelSpectrogram
 
 RATE = 16000
-# Size of the spectrograms that are shown on hovering: mel bands and frames.
+# Size of the spectrograms in tooltips: mel bands and frames.
 HEIGHT, WIDTH = 48, 96
-# Bit rates of the MP3 sounds in kbit/s: the first is taken whose sounds fit into BUDGET bytes.
+# Bit rates of the MP3 sounds in kbit/s. The first one is used with which all sounds fit into BUDGET
+# bytes.
 BIT_RATES = (64, 48, 32, 24, 16)
 BUDGET = 8_000_000
 # soundfile's compression levels give these rates at 16 kHz, linearly between 8 and 160 kbit/s.
 SLOWEST, FASTEST = 8, 160
 
-# Bokeh puts the values in escaped, as text and as attributes.
+# Bokeh escapes the values, in text and in attributes.
 TOOLTIP = """
 <div style="max-width: 240px">
   <img src="@picture" width="192" height="96" style="display: block; image-rendering: pixelated">
@@ -41,7 +41,7 @@ TOOLTIP = """
   <div>@about</div>
 </div>
 """
-# The only script written here: plays the recording of the point that was clicked.
+# The only script of this module: it plays the recording of a clicked point.
 PLAY = """
 const i = source.selected.indices[0]
 if (i === undefined) return
@@ -55,7 +55,7 @@ player.play()
 def make_page(
     display: Any, title: str, *, duration: float, sample_rate: float | None, verbose: int
 ) -> str:
-    """Return the page, a complete HTML document."""
+    """Return the page as a complete HTML document."""
     try:
         from bokeh.embed import components
         from bokeh.resources import INLINE
@@ -78,7 +78,7 @@ def make_page(
     previews = []
     with (
         progress_bar(len(recordings), verbose) as progress,
-        # Decoding, resampling, encoding and the kernel all release the interpreter's lock.
+        # Threads are useful: decoding, resampling, encoding and the kernel release the GIL.
         ThreadPoolExecutor(n_threads()) as pool,
     ):
         for made in pool.map(preview, recordings):
@@ -102,11 +102,11 @@ def make_page(
 
 def _read(recording: Recording, duration: float, sample_rate: float | None) -> np.ndarray:
     waveform, _ = recording.with_rate(sample_rate).read(RATE, duration=duration)
-    return waveform / max(1.0, float(np.abs(waveform).max()))  # softer than clipped
+    return waveform / max(1.0, float(np.abs(waveform).max()))  # scaled down instead of clipped
 
 
 def _sound(waveform: np.ndarray, bit_rate: int) -> str:
-    """Return a waveform as MP3, which every browser plays, in base64."""
+    """Return a waveform as MP3 in base64; every browser plays MP3."""
     file = io.BytesIO()
     level = 1 - (bit_rate - SLOWEST) / (FASTEST - SLOWEST)
     sf.write(
@@ -141,7 +141,7 @@ def _picture(waveform: np.ndarray) -> str:
 
 
 def _plot(display: Any, recordings: Any, pictures: Any, lengths: Any) -> Any:
-    """Return the Bokeh figure: points, legends, and what happens on hovering and clicking."""
+    """Return the Bokeh figure: points, legends, tooltips, and the action of a click."""
     from bokeh.models import CustomJS, HoverTool, PlainText, TapTool
     from bokeh.plotting import figure
 
@@ -158,7 +158,7 @@ def _plot(display: Any, recordings: Any, pictures: Any, lengths: Any) -> Any:
         sizing_mode="stretch_both",
         tools=["pan", "wheel_zoom", "box_zoom", "reset", tap],
         active_scroll="wheel_zoom",
-        # As text: of a string, Bokeh would set what is between $$ as a formula.
+        # PlainText, because Bokeh would show a string between $$ as a formula.
         x_axis_label=PlainText(text=printable(display.axis_labels[0])),
         y_axis_label=PlainText(text=printable(display.axis_labels[1])),
         output_backend="webgl",
@@ -176,7 +176,7 @@ def _plot(display: Any, recordings: Any, pictures: Any, lengths: Any) -> Any:
 def _data_source(
     display: Any, recordings: Any, about: list[str], pictures: Any, lengths: Any
 ) -> Any:
-    """Return the table of the points: places, names, and texts and pictures of the tooltips."""
+    """Return the table of the points: coordinates, names, texts and pictures of the tooltips."""
     from bokeh.models import ColumnDataSource
 
     x, y = np.asarray(display.coordinates, dtype=float).T
@@ -198,7 +198,7 @@ def _data_source(
 def _add_points(
     plot: Any, source: Any, codes: np.ndarray, members: np.ndarray, colors: list[str]
 ) -> list[list[Any]]:
-    """Draw a scatter for each class and group; return those of each class."""
+    """Draw a scatter for each class and group; return the scatters of each class."""
     from bokeh.models import CDSView, IndexFilter
 
     points: list[list[Any]] = [[] for _ in colors]
@@ -223,7 +223,7 @@ def _add_points(
 
 
 def _add_class_legend(plot: Any, classes: list[str], points: list[list[Any]]) -> None:
-    """Add the colors; a click on a class hides its points."""
+    """Add the legend of colors; a click on a class hides its points."""
     from bokeh.models.annotations import Legend, LegendItem
 
     items = [
@@ -235,7 +235,7 @@ def _add_class_legend(plot: Any, classes: list[str], points: list[list[Any]]) ->
 
 
 def _add_group_legend(plot: Any, groups: list[str]) -> None:
-    """Add the markers, in gray: points of one group may have any color."""
+    """Add the legend of markers in gray, because the points of a group have several colors."""
     from bokeh.models.annotations import Legend, LegendItem
 
     items = []

@@ -1,4 +1,4 @@
-"""Classes and groups as colors and markers."""
+"""Colors of classes and markers of groups."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklearn.utils import column_or_1d
 from skaudio._validation import check_labels, printable
 from skaudio.display._picture import plain
 
-# Markers of matplotlib and their names in Bokeh; with more groups they repeat.
+# Markers of matplotlib and their names in Bokeh. With more groups, they are repeated.
 MARKERS = {
     "o": "circle",
     "^": "triangle",
@@ -26,7 +26,7 @@ MARKERS = {
 }
 
 
-# Classes in a column of the legend.
+# Number of classes per column of the legend.
 LEGEND_ROWS = 25
 
 
@@ -40,24 +40,24 @@ def names_and_codes(values: Any, n: int, name: str) -> tuple[list[str], np.ndarr
 
 
 def class_colors(n: int) -> list[str]:
-    """Return n colors as #rrggbb, as different from each other as n can be."""
+    """Return n colors as #rrggbb that differ as much as possible."""
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
     if n <= 20:
         palette = colormaps["tab10" if n <= 10 else "tab20"]
         return [to_hex(palette(i)) for i in range(n)]
-    lightness = (0.35, 0.5, 0.65)  # neighbours in hue differ in lightness too
+    lightness = (0.35, 0.5, 0.65)  # colors with similar hue differ in lightness
     return [to_hex(colorsys.hls_to_rgb(i / n, lightness[i % 3], 0.75)) for i in range(n)]
 
 
 def marker(i: int) -> str:
-    """Return the marker of group i, by its name in matplotlib; `MARKERS` has the one in Bokeh."""
+    """Return matplotlib's marker of group i; `MARKERS` maps it to Bokeh's."""
     return list(MARKERS)[i % len(MARKERS)]
 
 
 def add_legends(ax: Any, classes: list[str], colors: np.ndarray, groups: list[str]) -> None:
-    """Add the legend of the markers above the axes, that of the colors beside them."""
+    """Add the legend of markers above the axes, and the legend of colors beside them."""
     from matplotlib.lines import Line2D
 
     def entry(label: str, **look: Any) -> Line2D:

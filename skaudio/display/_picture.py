@@ -1,4 +1,4 @@
-"""What every picture needs: matplotlib, one recording of X, labels, ticks."""
+"""Shared by the displays: matplotlib, one recording of X, labels, ticks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from skaudio._validation import counted, printable
 
 
 def import_pyplot() -> Any:
-    """Import matplotlib.pyplot; the error says how to install it."""
+    """Import matplotlib.pyplot; the error describes how to install it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -23,7 +23,7 @@ def import_pyplot() -> Any:
 
 
 def one_recording(X: Any, index: int) -> Any:
-    """Return an X of one recording."""
+    """Return the recording at a position as an X of one recording."""
     single = isinstance(X, (str, bytes, os.PathLike, Mapping)) or hasattr(X, "get_all_samples")
     if single or (isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "fiu"):
         return [X]
@@ -36,12 +36,12 @@ def one_recording(X: Any, index: int) -> Any:
 
 
 def plain(value: Any) -> str:
-    r"""Return what makes matplotlib show a text as it is: between two ``$`` it sees a formula."""
+    r"""Escape ``$`` in a text, which matplotlib would show as a formula."""
     return printable(value).replace("$", r"\$")
 
 
 def count_ticks(*axes: Any) -> None:
-    """Put the ticks of an x or y axis at whole numbers."""
+    """Use ticks at whole numbers only."""
     from matplotlib.ticker import MaxNLocator
 
     for axis in axes:

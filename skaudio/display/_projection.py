@@ -10,10 +10,10 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.utils import check_array
 
-# Of fewer points UMAP cannot make a graph of neighbours.
+# UMAP cannot build a graph of neighbours with fewer points.
 FEWEST_FOR_UMAP = 4
-# Rows are usual if they differ by more than this, also as a share of the largest value, and by less
-# than its inverse.
+# Rows are usual if their differences are larger than this (also relative to the largest value), and
+# smaller than its inverse.
 USUAL = 1e-6
 
 
@@ -36,7 +36,7 @@ def project(rows: np.ndarray, method: Any, random_state: Any) -> tuple[np.ndarra
     ----------
     rows : ndarray of shape (n, d)
     method : {"pca", "tsne", "umap"}, transformer, or None
-        None takes rows of two numbers as they are.
+        Method of reduction. None: rows of two numbers are returned unchanged.
     random_state : int, RandomState instance or None
     """
     if method is None:
@@ -50,7 +50,7 @@ def project(rows: np.ndarray, method: Any, random_state: Any) -> tuple[np.ndarra
         raise ValueError("embeddings of one feature only, expected two or more to make a plane of.")
     reducer, name = _reducer(rows, method, random_state)
     scaled, size = _scaled(rows)
-    # A transformer of the user's may depend on the scale.
+    # A transformer of the user may depend on the scale, so its input is not scaled.
     coordinates = np.asarray(reducer.fit_transform(scaled if isinstance(method, str) else rows))
     if coordinates.shape != (len(rows), 2):
         raise ValueError(
@@ -63,16 +63,17 @@ def project(rows: np.ndarray, method: Any, random_state: Any) -> tuple[np.ndarra
         labels = [
             f"{label} ({100 * share:.0f} %)" for label, share in zip(labels, shares, strict=True)
         ]
-    if method == "pca":  # in the unit of the features
+    if method == "pca":  # in units of the features
         coordinates = coordinates * size
     return coordinates.astype(np.float64), labels
 
 
 def _scaled(rows: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return rows whose squares can be told apart, and the factor that was taken out of them.
+    """Return rows whose squares are finite and distinct, and the factor of their scale.
 
-    Usual rows are returned as they are; others are centred and scaled to 1 at most. t-SNE ends the
-    process where squares overflow, and where all rows are equal, which is an error here.
+    Usual rows are returned unchanged. Others are centred and scaled to at most 1, because t-SNE
+    ends the process if squares overflow. It also does so if all rows are equal, which is an error
+    here.
     """
     largest = max(float(np.abs(rows).max()), np.finfo(float).tiny)
     centered = rows / largest
@@ -93,7 +94,8 @@ def _reducer(rows: np.ndarray, method: Any, random_state: Any) -> tuple[Any, str
         return clone(method), type(method).__name__
     if method == "pca":
         return PCA(2, random_state=random_state), "Principal component"
-    # Both methods use the nearest neighbours of each point; small collections have few.
+    # Both methods use the nearest neighbours of each point. Small collections have fewer than the
+    # default.
     n_neighbors = min(30.0, (len(rows) - 1) / 3)
     if method == "tsne":
         return TSNE(perplexity=max(n_neighbors, 0.5), random_state=random_state), "t-SNE"

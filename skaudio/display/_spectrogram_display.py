@@ -1,4 +1,4 @@
-"""SpectrogramDisplay: the frames of one recording over time."""
+"""SpectrogramDisplay: plot of the frames of one recording."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from skaudio.dsp import hz_to_mel, mel_to_hz
 from skaudio.encoders import Waveform
 from skaudio.pooling import FrameUnion
 
-# Ticks of a mel axis, in Hz.
+# Ticks of a mel axis in Hz.
 MEL_TICKS = (0, 250, 500, 1000, 2000, 4000, 8000, 16000, 32000)
 # Lowest value of logarithmic colors relative to the highest: -80 dB in power.
 RANGE = 1e-8
@@ -22,28 +22,28 @@ RANGE = 1e-8
 class SpectrogramDisplay:
     """Plot of the frames of one recording.
 
-    Usually made by `from_estimator`, which takes times, frequencies and units from the encoder.
+    Use `from_estimator` to create it, which gets times, frequencies and units from the encoder.
 
     Parameters
     ----------
     frames : ndarray of shape (n_features, n_frames), or (n_times,) for a waveform
-        Complex spectra are drawn as magnitudes in dB.
+        Frames, or a waveform. Complex spectra are drawn as magnitudes in dB.
     times : ndarray of shape (n_frames,)
-        Center of each frame, in seconds.
+        Centre of each frame in seconds.
     frequencies : ndarray of shape (n_features,), default=None
-        Of each feature, in Hz, ascending. None: features are numbered.
+        Frequency of each feature in Hz, ascending. None: features are numbered.
     frequency_scale : {"linear", "mel", "htk"}, default="linear"
-        Spacing of the axis: in Hz, in Slaney's mel, in HTK's mel.
+        Spacing of the frequency axis: in Hz, in Slaney's mel, or in HTK's mel.
     feature_label : str, default="Feature"
-        Label of the axis where features are numbered.
+        Label of the axis of numbered features.
     feature_groups : sequence of (str, int), default=None
-        Names and sizes of groups of numbered features, marked in place of the numbers.
+        Names and sizes of groups of numbered features. The groups are marked instead of numbers.
     value_label : str, default="Value"
-        What the colors show, with its unit.
+        Label of the color bar, with a unit.
     value_scale : {"linear", "log", "signed"}, default="linear"
-        Colors follow the values, their logarithms over at most 80 dB of power, or their size and
-        sign. The range of signed colors ignores the first feature: in cepstra it is the level,
-        which is many times larger than the others.
+        Mapping of values to colors: by value, by logarithm (with a range of at most 80 dB of
+        power), or by sign and size. The range of signed colors ignores the first feature: in
+        cepstra, it is the level, which is much larger than the other features.
 
     Attributes
     ----------
@@ -105,13 +105,13 @@ class SpectrogramDisplay:
         Parameters
         ----------
         estimator : encoder, FrameUnion, or Pipeline that returns the frames of one
-            The features of a FrameUnion, which differ in unit, are drawn in standard deviations
-            from their means.
+            Encoder, or Pipeline that returns frames. The features of a FrameUnion have different
+            units and are drawn in standard deviations from their means.
         X : sequence of recordings, or one path, 1-D waveform or mapping
         index : int, default=0
-            Which of a sequence of recordings to draw.
+            Position of the recording in X.
         ax : matplotlib Axes, default=None
-            None makes a new figure.
+            Axes or figure to plot on. None: a new figure is created.
         cmap : str or matplotlib Colormap, default=None
             None: "magma", or "RdBu_r" for signed values.
         colorbar : bool, default=True
@@ -123,7 +123,7 @@ class SpectrogramDisplay:
         -------
         display : SpectrogramDisplay
         """
-        import_pyplot()  # before the work
+        import_pyplot()  # first, because it may be missing
         encoder = frame_maker(estimator)
         if encoder is None or not hasattr(estimator, "transform"):
             raise TypeError(
@@ -151,7 +151,7 @@ class SpectrogramDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            None makes a new figure.
+            Axes or figure to plot on. None: a new figure is created.
         cmap : str or matplotlib Colormap, default=None
             None: "magma", or "RdBu_r" for signed values.
         colorbar : bool, default=True
@@ -200,7 +200,7 @@ class SpectrogramDisplay:
         htk = self.frequency_scale == "htk"
         mel = hz_to_mel(self.frequencies, htk=htk)
         edges = _edges(mel, 1.0)
-        # The outermost filters reach to fmin and fmax, one step from their centers.
+        # The first and last filter extend to fmin and fmax, one step from their centres.
         edges[0], edges[-1] = 2 * edges[0] - mel[0], 2 * edges[-1] - mel[-1]
         return mel_to_hz(edges, htk=htk)
 
@@ -227,7 +227,7 @@ class SpectrogramDisplay:
 
 
 def _edges(centers: np.ndarray, width: float) -> np.ndarray:
-    """Return the borders between cells; ``width`` is that of a single one."""
+    """Return the borders between cells; ``width`` is used if there is only one cell."""
     if len(centers) == 1:
         return np.array([centers[0] - width / 2, centers[0] + width / 2])
     between = (centers[1:] + centers[:-1]) / 2
@@ -248,7 +248,7 @@ def _colors(frames: np.ndarray, value_scale: str) -> dict[str, Any]:
 
 
 def _extend(frames: np.ndarray, norm: Any) -> str:
-    """Return at which ends of the color bar values lie beyond it."""
+    """Return the ends of the color bar beyond which there are values."""
     below, above = frames.min() < norm.vmin, frames.max() > norm.vmax
     return {(True, True): "both", (True, False): "min", (False, True): "max"}.get(
         (bool(below), bool(above)), "neither"

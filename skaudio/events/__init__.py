@@ -1,18 +1,18 @@
-"""Events with onset and offset, as a table.
+"""Tables of events with onset and offset.
 
-A table of events is a DataFrame with DCASE's columns: ``file``, ``onset``, ``offset`` (in seconds),
-``event_label``; predicted events have a ``score`` as well.
+A table of events is a DataFrame with the columns of DCASE: ``file``, ``onset``, ``offset`` (in
+seconds) and ``event_label``. Predicted events also have a ``score``.
 
 check_events
     Validate a table of events.
 merge_events
-    Join events of one label that overlap or nearly touch.
+    Merge events of one label that overlap or are close to each other.
 frames_to_events
-    Turn probabilities over time into events.
+    Convert probabilities over time to events.
 events_to_frames
-    Turn events into activity over time.
+    Convert events to activity over time.
 events_to_target
-    Make the target of a detector from strong labels of some recordings and weak ones of others.
+    Make the target of a detector from strong labels of some recordings and weak labels of others.
 read_events, write_events
     Read and write CSV, TSV, label files of Audacity and selection tables of Raven.
 """

@@ -1,4 +1,4 @@
-"""The events of clips of files: those of a table, cut to the clips."""
+"""Events of clips of files: the events of the files, cut to the clips."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from skaudio.events._frame_events import Span
 
 
 def events_of_clips(events: pd.DataFrame, spans: Sequence[Span]) -> pd.DataFrame:
-    """Return the events of each recording in its own time; ``file`` becomes its position."""
+    """Return events with times relative to each recording; ``file`` becomes its position."""
     by_file = dict(list(events.groupby("file", sort=False)))
     parts = [events[:0]]
     for i, span in enumerate(spans):
@@ -23,7 +23,7 @@ def events_of_clips(events: pd.DataFrame, spans: Sequence[Span]) -> pd.DataFrame
 
 
 def events_within(events: pd.DataFrame, spans: Sequence[Span]) -> pd.DataFrame:
-    """Return the events in files as far as recordings cover them; clips that touch are as one."""
+    """Return the events within the given parts of files; adjacent parts are joined."""
     covered: dict[Any, list[tuple[float, float]]] = {}
     for span in sorted(spans, key=lambda span: span.start):
         known = covered.setdefault(span.name, [])

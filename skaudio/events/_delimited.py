@@ -1,4 +1,4 @@
-"""Tables of events as CSV and TSV, in which names and labels are text."""
+"""Read and write tables of events as CSV and TSV, with names and labels as text."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ import pandas as pd
 from skaudio._files import write_whole
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
-# What a spreadsheet takes for a formula (the list is OWASP's, "CSV injection"), unless a number.
+# Spreadsheets evaluate text that begins with these characters, unless it is a number (list of
+# OWASP, "CSV injection").
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+|inf)([eE][+-]?\d+)?")
-# Numbers that are read as such. With zeros in front it is a name: 007.
+# Text that is read as a number. Text with leading zeros is a name: 007.
 PLAIN = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?|-?inf")
 NAMES = ("file", "filename", "event_label")
 TIMES = ("onset", "offset")
 
 
 def read_text(path: Path) -> str:
-    """Return the content of a text file; a byte order mark is left out.
+    """Return the content of a text file, without a byte order mark.
 
     Raises
     ------
     ValueError
-        If it is not UTF-8.
+        If the file is not UTF-8.
     """
     try:
         return path.read_bytes().decode("utf-8-sig")
@@ -46,7 +47,7 @@ def write_text(path: Path, text: str) -> None:
     Raises
     ------
     ValueError
-        If the text holds what UTF-8 cannot express.
+        If the text cannot be encoded as UTF-8.
     """
     try:
         write_whole(path, text.encode("utf-8"))
@@ -59,14 +60,15 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_delimited(path: Path) -> pd.DataFrame:
-    """Return a CSV or TSV table as it is, names and labels as text, other columns by content."""
+    """Return a CSV or TSV table; names and labels are text, other columns are converted."""
     header, *rows = _read_rows(path)
     columns: dict[str, Any] = (
         dict(zip(header, zip(*rows, strict=True), strict=True)) if rows else {}
     )
     table = pd.DataFrame({name: typed_column(name, columns.get(name, ())) for name in header})
     if {*TIMES, "event_label"} <= {*header}:
-        # A recording without events, as DCASE states it; else an empty label is one.
+        # A row without times and label is a recording without events, as in DCASE. Otherwise, an
+        # empty label is a label.
         nothing = table[[*TIMES]].isna().all(axis=1) & (table["event_label"] == "")
         if nothing.any():
             labels = zip(table["event_label"].astype(object), nothing, strict=True)
@@ -80,7 +82,7 @@ def write_delimited(table: pd.DataFrame, path: Path) -> None:
 
 
 def delimited(table: pd.DataFrame, separator: str) -> str:
-    """Return a table as text; what a spreadsheet takes for a formula gets a ' in front."""
+    """Return a table as text; a ' is put before text that a spreadsheet would evaluate."""
     special = re.compile(f'["\\r\\n{separator}]')
 
     def cell(value: Any) -> str:
@@ -99,7 +101,7 @@ def delimited(table: pd.DataFrame, separator: str) -> str:
 
 
 def _read_rows(path: Path) -> list[list[str]]:
-    """Return the rows of a table, all as long as the first."""
+    """Return the rows of a table; all must have the length of the first row."""
     text = read_text(path)
     separator = SEPARATORS[path.suffix.lower()]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
@@ -130,7 +132,7 @@ def _read_rows(path: Path) -> list[list[str]]:
 
 
 def typed_column(name: str, cells: tuple[str, ...]) -> Any:
-    """Return a column of text, or of what its text says where nothing is lost by that."""
+    """Convert a column of text to numbers or booleans if this loses nothing."""
     if name == "event_label":
         return list(cells)
     if name in NAMES:

@@ -1,4 +1,4 @@
-"""Events to and from files: CSV and TSV tables, labels of Audacity and Raven."""
+"""Read and write files of events: CSV, TSV, labels of Audacity and Raven."""
 
 from __future__ import annotations
 
@@ -29,28 +29,29 @@ def read_events(
     Parameters
     ----------
     path : str or path-like
-        .csv or .tsv: a table with the columns ``file`` (or ``filename``), ``onset``, ``offset``
-        and ``event_label``. .txt: labels exported by Audacity, ``start<TAB>end<TAB>label``, or a
-        selection table of Raven. A folder: its .txt files, one per recording. UTF-8.
+        File or folder to read, in UTF-8. .csv or .tsv: a table with the columns ``file`` (or
+        ``filename``), ``onset``, ``offset`` and ``event_label``. .txt: labels exported by Audacity,
+        ``start<TAB>end<TAB>label``, or a selection table of Raven. A folder: its .txt files, one
+        per recording.
     file : default=None
-        Name of the recording of a .txt file. None: that stated by a selection table (``Begin
-        Path``, or else ``Begin File``), or else the name of the file without .txt.
+        Name of the recording of a .txt file. None: the name in a selection table (``Begin Path`` or
+        ``Begin File``), or else the name of the file without .txt.
     label_column : str, default=None
-        The column of a selection table that holds the labels. None: ``Annotation``, or another
-        common name.
+        Name of the column of labels in a selection table. None: ``Annotation`` or another common
+        name.
 
     Returns
     -------
     events : DataFrame
-        See `check_events`; events of one label can overlap (`merge_events` joins them). Names and
-        labels are read as text, also ``007`` and ``NA``. Other columns are kept, as numbers if all
-        their values are numbers.
+        Events; see `check_events`. Events of one label can overlap; `merge_events` merges them.
+        Names and labels are read as text, also ``007`` and ``NA``. Other columns are kept, as
+        numbers if all their values are numbers.
 
     Raises
     ------
     ValueError
-        Naming the file, if it is not UTF-8, lacks a column, or holds an event that `check_events`
-        refuses.
+        If the file is not UTF-8, lacks a column, or contains an event that is invalid for
+        `check_events`. The message names the file.
 
     Examples
     --------
@@ -89,22 +90,24 @@ def write_events(events: Any, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     events : DataFrame
-        See `check_events`; events of one label may overlap.
+        Events; see `check_events`. Events of one label may overlap.
     path : str or path-like
-        .csv or .tsv: the table, with other columns that it has. .selections.txt: a selection table
-        of Raven, of one recording. .txt: Audacity's labels, of one recording. A folder that exists:
-        Audacity's labels, a .txt file for each recording with events, named after it.
+        File or folder to write. .csv or .tsv: the table with all of its columns. .selections.txt: a
+        selection table of Raven, of one recording. .txt: labels of Audacity, of one recording. An
+        existing folder: labels of Audacity, with a .txt file for each recording with events, named
+        after the recording.
 
     Raises
     ------
     ValueError
-        If something cannot be written such that `read_events` returns it: tabs and line breaks
-        in labels of .txt files, names that are not UTF-8, events without a file in a folder.
+        If `read_events` could not read the result: with tabs or line breaks in labels of .txt
+        files, names that are not UTF-8, or events without a file in a folder.
 
     Notes
     -----
-    Spreadsheets evaluate text that begins with ``=``, ``+``, ``-`` or ``@``. In .csv and .tsv, such
-    names and labels are prefixed with ``'``, unless they are numbers; `read_events` removes it.
+    Spreadsheets evaluate text that begins with ``=``, ``+``, ``-`` or ``@``. In .csv and .tsv
+    files, such names and labels are prefixed with ``'``, unless they are numbers. `read_events`
+    removes the prefix.
 
     Examples
     --------

@@ -19,26 +19,27 @@ def check_events(
     Parameters
     ----------
     events : DataFrame, or sequence of mappings
-        ``file`` (or ``filename``), ``onset`` and ``offset`` in seconds, ``event_label``; other
-        columns are kept. A row without onset, offset and label means, as in DCASE's tables, that
-        its file has no events; it is left out.
+        Events with the columns ``file`` (or ``filename``), ``onset`` and ``offset`` in seconds, and
+        ``event_label``. Other columns are kept. A row without onset, offset and label is removed:
+        in DCASE's tables, it means that its file has no events.
     labels : sequence, default=None
-        The allowed labels; None allows any.
+        The allowed labels. None: any labels.
     files : sequence, default=None
-        The allowed files; None allows any. Names and labels that were read from a file are text;
-        the text "3" is taken for the file or the label 3, if that is allowed.
+        The allowed files. None: any files. Names and labels that were read from a file are text;
+        the text "3" is converted to the file or label 3 if that is allowed.
 
     Returns
     -------
     events : DataFrame
-        A copy, sorted by file in the order of ``files`` (or of appearance), onset and offset.
-        Events without a file (None, NaN) come last.
+        A copy, sorted by file (in the order of ``files`` or of appearance), onset and offset.
+        Events without a file (None, NaN) are last.
 
     Raises
     ------
     ValueError
-        Naming the row, for a missing column, a time that is no number, an onset below 0, an offset
-        before its onset, events of one label and file that overlap, an unknown label or file.
+        If a column is missing, a time is not a number, an onset is below 0, an offset is before its
+        onset, events of one label and file overlap, or a label or file is unknown. The message
+        names the row.
 
     Examples
     --------
@@ -59,9 +60,9 @@ def check_events(
 def sorted_events(
     events: Any, *, labels: Sequence[Any] | None = None, files: Sequence[Any] | None = None
 ) -> pd.DataFrame:
-    """Validate a table as `check_events` does, but let events of one label overlap.
+    """Validate a table as `check_events` does, but allow overlapping events of one label.
 
-    The index of the result holds the rows of ``events``.
+    The index of the result contains the positions of rows in ``events``.
     """
     table = _as_table(events)
     for name in ("onset", "offset"):
@@ -85,9 +86,9 @@ def sorted_events(
 
 
 def match_names(table: pd.DataFrame, column: str, known: Iterable[Any]) -> pd.DataFrame:
-    """Return a table whose names of one column are those of ``known`` that read the same.
+    """Replace the names in one column by the elements of ``known`` with the same text.
 
-    In a file of events all names and labels are text: "3" there may be recording 3.
+    In a file of events, all names and labels are text, and "3" may mean recording 3.
     """
     known = list(known)
     own = set(known)
@@ -104,19 +105,19 @@ def match_names(table: pd.DataFrame, column: str, known: Iterable[Any]) -> pd.Da
 
 
 def merge_events(events: Any, *, max_gap: float = 0.0) -> pd.DataFrame:
-    """Join events of one label and file that overlap, touch, or are close to each other.
+    """Merge events of one label and file that overlap or are close to each other.
 
     Parameters
     ----------
     events : DataFrame, or sequence of mappings
-        See `check_events`; events may overlap here.
+        Events; see `check_events`. Events may overlap.
     max_gap : float, default=0.0
-        Longest gap between two events that are joined, in seconds.
+        Longest gap between two events that are merged, in seconds.
 
     Returns
     -------
     events : DataFrame
-        ``file``, ``onset``, ``offset``, ``event_label``.
+        Merged events with the columns ``file``, ``onset``, ``offset``, ``event_label``.
 
     Raises
     ------
@@ -136,11 +137,11 @@ def merge_events(events: Any, *, max_gap: float = 0.0) -> pd.DataFrame:
     if not max_gap >= 0:
         raise ValueError(f"max_gap={max_gap!r}: expected seconds, 0 or more.")
     table = sorted_events(events)[COLUMNS]
-    # One label of one recording after the other; the order of each by onset is kept.
+    # Sort by pairs of label and recording; within a pair, the order by onset is kept.
     table = table.iloc[np.argsort(_event_groups(table), kind="stable")]
     groups = _event_groups(table)
     latest = table["offset"].groupby(groups).cummax().groupby(groups).shift()
-    apart = ~(table["onset"] <= latest + max_gap)  # the first of a group too: latest is NaN
+    apart = ~(table["onset"] <= latest + max_gap)  # True if latest is NaN (first of a group)
     ends = table["offset"].groupby(apart.cumsum()).max()
     merged = table[apart].assign(offset=ends.to_numpy())
     return check_events(merged)
@@ -169,9 +170,9 @@ def _as_table(events: Any) -> pd.DataFrame:
 
 
 def natural(table: pd.DataFrame) -> pd.DataFrame:
-    """Give columns of objects their types, but those where a value would change or be lost.
+    """Convert columns of objects to other types if no value changes or is lost.
 
-    pandas makes the name 1 the number 1.0 where another one is missing.
+    pandas would convert the name 1 to the number 1.0 if another name is missing.
     """
     return pd.DataFrame({name: _natural(table[name]) for name in table}, index=table.index)
 
@@ -179,13 +180,13 @@ def natural(table: pd.DataFrame) -> pd.DataFrame:
 def _natural(column: pd.Series) -> pd.Series:
     try:
         typed = column.infer_objects()
-    except UnicodeEncodeError:  # the name of a file that is not UTF-8: pyarrow's text is
+    except UnicodeEncodeError:  # pyarrow's text is UTF-8, but the name of a file may not be
         return column
     return column if typed.dtype.kind == "f" and column.map(type).eq(int).any() else typed
 
 
 def _without_float_positions(column: pd.Series) -> pd.Series:
-    """Undo what pandas does to whole numbers beside a missing one: positions become floats."""
+    """Convert positions back to integers: pandas makes them floats if one is missing."""
     if column.dtype.kind != "f" or column.notna().all() or (column.dropna() % 1 != 0).any():
         return column
     whole = [None if number != number else int(number) for number in column]
@@ -193,7 +194,7 @@ def _without_float_positions(column: pd.Series) -> pd.Series:
 
 
 def _event_groups(table: pd.DataFrame) -> Any:
-    """Return the number of each row's pair of file and label; a missing file is a file."""
+    """Return a number for each row's pair of file and label; a missing file counts as a file."""
     numbers: dict[Any, int] = {}
     files = table["file"].astype(object).where(table["file"].notna(), None)
     pairs = zip(files, table["event_label"].astype(object), strict=True)
@@ -214,7 +215,7 @@ def _row(table: pd.DataFrame, i: int) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return scalars of numpy as Python objects, whose repr is shorter."""
+    """Convert scalars of numpy to Python objects, whose repr is shorter."""
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -252,7 +253,7 @@ def _check_known(table: pd.DataFrame, column: str, known: list[Any], cause: str)
 
 
 def _check_overlap(table: pd.DataFrame) -> None:
-    """Compare each event with those before it, of one label in one file."""
+    """Raise an error for an event that overlaps an earlier one of its label and file."""
     groups = _event_groups(table)
     before = table["offset"].groupby(groups).cummax().groupby(groups).shift()
     bad = (table["onset"] < before).to_numpy()

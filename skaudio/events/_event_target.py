@@ -1,4 +1,4 @@
-"""Strong labels of some recordings and weak labels of the others, as one target y."""
+"""events_to_target: combine strong labels and weak labels into one target y."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ from skaudio.events._frame_events import file_spans
 
 
 def events_to_target(events: Any, X: Any, weak: Any = None) -> np.ndarray:
-    """Return the target y of recordings of which some, or all, have strong labels.
+    """Return the target y of a detector from strong labels of some or all recordings.
 
     Parameters
     ----------
     events : DataFrame, or sequence of mappings
-        Strong labels, see `check_events`; ``file`` holds the names of `file_names`. The events of a
-        recording that is named here must be complete.
+        Strong labels; see `check_events`. ``file`` holds the names that `file_names` returns. For
+        each recording that occurs here, all of its events must be listed.
     X : sequence of n recordings, or of frames
     weak : array-like of length n, default=None
         Weak labels: a DataFrame of zeros and ones whose columns are the labels, or a list of lists
-        of labels. Those of recordings without strong labels are used. None: recordings that
-        ``events`` does not name have no events.
+        of labels. They are used for the recordings without strong labels. None: recordings that do
+        not occur in ``events`` have no events.
 
     Returns
     -------
     y : ndarray of object, shape (n,)
-        For `EventDetector.fit`: a DataFrame of ``onset``, ``offset``, ``event_label`` for each
-        recording with strong labels, an array of labels for the others. Times are those of the
-        recording; that of a clip of a file begins at 0. scikit-learn can split this array.
+        The target for `EventDetector.fit`: for each recording with strong labels, a DataFrame with
+        ``onset``, ``offset`` and ``event_label``; for the others, an array of labels. Times are
+        relative to the start of the recording, also for clips of files. scikit-learn can split this
+        array.
 
     Raises
     ------
     ValueError
-        For an event whose file is not in X, and for weak labels of a recording that its strong
-        labels do not contain.
+        If the file of an event is not in X, or if a recording with strong labels has a weak label
+        that does not occur in them.
 
     Examples
     --------

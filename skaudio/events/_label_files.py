@@ -1,4 +1,4 @@
-"""Label files of the programs in which sounds are annotated: Audacity and Raven."""
+"""Label files of the annotation programs Audacity and Raven."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ import pandas as pd
 from skaudio.events._delimited import read_text, typed_column, write_text
 from skaudio.events._event_table import COLUMNS
 
-# Raven Pro calls the table of yard.wav yard.Table.1.selections.txt.
+# The file name of Raven Pro for the table of yard.wav is yard.Table.1.selections.txt.
 RAVEN_NAME = re.compile(r"(\.Table\.\d+)?\.selections?(\.table)?\.txt$", re.IGNORECASE)
 BEGIN, END = "Begin Time (s)", "End Time (s)"
 IN_FILE = "File Offset (s)"
 LABEL = "Annotation"
 RESERVED = {"Selection", "View", BEGIN, END, "Begin Path", "Begin File", IN_FILE, LABEL}
-# Raven's columns of labels have the names that users give them; these are usual.
+# Users choose the names of label columns in Raven. These names are common.
 RAVEN_LABELS = (LABEL, "Label", "Tag", "Species", "Common Name", "Class", "Call Type")
-# The frequencies of a selection in Hz: a table without them opens with boxes over what is audible.
+# Frequencies of a selection in Hz, in columns that Raven needs. The values cover the audible range.
 FREQUENCIES = {"Low Freq (Hz)": 0.0, "High Freq (Hz)": 20000.0}
 
 
 def is_raven(path: Path) -> bool:
-    """Return whether a .txt file holds a selection table of Raven, by its first line."""
+    """Return whether a .txt file is a selection table of Raven, by its first line."""
     return BEGIN in _lines(read_text(path))[0].split("\t")
 
 
 def recording_of(path: Path) -> str:
-    """Return the name of the recording to which a label file belongs, by the name of the file."""
+    """Return the name of the recording of a label file, from the name of the file."""
     return RAVEN_NAME.sub("", path.name) or path.stem if is_raven(path) else path.stem
 
 
 def read_audacity(path: Path, file: Any) -> pd.DataFrame:
-    """Return the labels of a file of Audacity."""
+    """Read a file of Audacity labels."""
     rows: list[Any] = []
     for number, line in enumerate(_lines(read_text(path)), 1):
-        # A line that begins with a backslash holds the frequencies of the previous label.
+        # A line that begins with a backslash contains the frequencies of the previous label.
         if not line.strip() or line.startswith("\\"):
             continue
         parts = line.split("\t")
@@ -53,14 +53,14 @@ def read_audacity(path: Path, file: Any) -> pd.DataFrame:
 
 
 def write_audacity(table: pd.DataFrame, path: Path) -> None:
-    """Write the labels of one recording as Audacity does, with all digits of the times."""
+    """Write the labels of one recording for Audacity, with all digits of the times."""
     rows = table[COLUMNS[1:]].itertuples(index=False)
     lines = [[_seconds(onset), _seconds(offset), str(label)] for onset, offset, label in rows]
     _write_lines(lines, path, "Audacity's labels")
 
 
 def read_raven(path: Path, file: Any, label_column: str | None) -> pd.DataFrame:
-    """Return the selections in a table of Raven; its other columns are kept."""
+    """Read a selection table of Raven; other columns are kept."""
     header, *lines = [line.split("\t") for line in _lines(read_text(path)) if line]
     wrong = next((i for i, line in enumerate(lines, 2) if len(line) > len(header)), None)
     if wrong is not None:
@@ -75,7 +75,7 @@ def read_raven(path: Path, file: Any, label_column: str | None) -> pd.DataFrame:
     given = next((name for name in ("Begin Path", "Begin File") if name in table), None)
     if file is None:
         names = table[given] if given else [recording_of(path)] * len(table)
-    # Where Raven had several recordings open one after the other, its times begin with the first.
+    # If several recordings are open in sequence in Raven, times are relative to the first one.
     if IN_FILE in table:
         begin = _times(path, table, IN_FILE)
         offset = np.where(begin == onset, offset, begin + (offset - onset))
@@ -96,7 +96,7 @@ def read_raven(path: Path, file: Any, label_column: str | None) -> pd.DataFrame:
     for name in header:
         if name not in RESERVED and name != column:
             events[name] = typed_column(name, tuple(table[name]))
-    # One selection has a row for each view in which it was drawn.
+    # A selection has one row for each view.
     if {"View", "Selection"} <= set(header):
         drawn = events[COLUMNS].assign(selection=table["Selection"])
         again = drawn.duplicated() & ~drawn.assign(view=table["View"]).duplicated()
@@ -130,7 +130,7 @@ def write_raven(table: pd.DataFrame, path: Path) -> None:
 
 
 def _lines(text: str) -> list[str]:
-    """Return the lines of a text; other characters that Python ends lines at are part of them."""
+    """Split a text at line feeds only; str.splitlines would also split at other characters."""
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
@@ -146,7 +146,7 @@ def _write_lines(rows: list[list[str]], path: Path, kind: str) -> None:
 
 
 def _seconds(time: float) -> str:
-    """Return a time with all its digits, six decimals at least, as the programs write them."""
+    """Return a time with all of its digits, and at least six decimals, as the programs do."""
     return np.format_float_positional(time, unique=True, trim="k", min_digits=6)
 
 

@@ -1,4 +1,4 @@
-"""The events of one label in probabilities that arrive in pieces."""
+"""Events of one label from probabilities that arrive in pieces."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from skaudio.events._frame_events import ROUNDING, smooth
 
 
 class RunningEvents:
-    """Events of one label, by the same steps as `frames_to_events`, each when it is certain.
+    """Find the events of one label by the steps of `frames_to_events`, as soon as they are final.
 
-    An event is certain when what follows can neither extend it nor join another one to it: after
-    half of the median filter and ``max_gap`` without the label. Memory does not grow.
+    An event is final when later frames can neither extend it nor merge it with another event: after
+    half of the median filter plus ``max_gap`` without the label. Memory use does not grow.
 
     Parameters
     ----------
     high, low : float
-        An event is a run at or above ``low`` that reaches ``high``.
+        Thresholds: an event is a run of frames at or above ``low`` that reaches ``high``.
     median_filter, min_duration, max_gap : float
-        In frames.
+        Filter parameters in numbers of frames.
     """
 
     def __init__(
@@ -26,25 +26,25 @@ class RunningEvents:
     ) -> None:
         self._high, self._low = high, low
         self._median_filter = median_filter
-        self._half = max(round((median_filter - 1) / 2), 0)  # frames to either side, as in `smooth`
+        self._half = max(round((median_filter - 1) / 2), 0)  # frames on each side, as in `smooth`
         self._least, self._gap = min_duration - ROUNDING, max_gap + ROUNDING
-        self._window = np.empty(0)  # frames not smoothed yet, and those before them that it takes
+        self._window = np.empty(0)  # frames not smoothed yet, and earlier ones needed
         self._t = 0  # the next frame
-        self._sum = 0.0  # of the probabilities before it
-        self._run: tuple[int, float] | None = None  # where a run began, and the sum before it
-        self._reached = False  # whether it reached the higher threshold
-        # An event that another run may extend: start, stop, and the sums before both.
+        self._sum = 0.0  # sum of the probabilities before frame _t
+        self._run: tuple[int, float] | None = None  # start of the run, and the sum before it
+        self._reached = False  # whether the current run has reached `high`
+        # An event that the next run may extend: start, stop, and the sums before both.
         self._event: tuple[int, int, float, float] | None = None
 
     def push(self, values: np.ndarray, *, final: bool = False) -> list[tuple[int, int, float]]:
-        """Return (start, stop, mean probability) of the events that are certain now, in frames.
+        """Return (start, stop, mean probability) of the events that are final, in frames.
 
         Parameters
         ----------
         values : ndarray of shape (k,)
-            The probabilities of the next frames.
+            Probabilities of the next frames.
         final : bool
-            No frames follow.
+            Whether these are the last frames.
         """
         found: list[tuple[int, int, float]] = []
         for smoothed, value in self._smoothed(values, final):
@@ -55,7 +55,7 @@ class RunningEvents:
         return found
 
     def _smoothed(self, values: np.ndarray, final: bool) -> list[tuple[float, float]]:
-        """Return the frames that can be smoothed now: running median, probability."""
+        """Return the frames that can be smoothed: pairs of median and probability."""
         half = self._half
         if len(values) and not len(self._window):
             values = np.concatenate([np.repeat(values[:1], half), values])
@@ -72,7 +72,7 @@ class RunningEvents:
         return list(zip(medians.tolist(), probabilities.tolist(), strict=True))
 
     def _step(self, smoothed: float, value: float, found: list[tuple[int, int, float]]) -> None:
-        """Take one frame."""
+        """Process one frame."""
         if smoothed >= self._low:
             if self._run is None:
                 self._run, self._reached = (self._t, self._sum), False
@@ -86,7 +86,7 @@ class RunningEvents:
             self._emit(found)
 
     def _close(self, found: list[tuple[int, int, float]]) -> None:
-        """End the run before the next frame."""
+        """End the current run before the next frame."""
         if self._run is not None and self._reached:
             start, before = self._run
             if self._event is not None and start - self._event[1] > self._gap:

@@ -153,6 +153,8 @@ class TreeReader:
         if item["class"].startswith("skaudio."):
             check_parameters(made)
             self._set_net(made, item)
+            if "numbers" in item:
+                made._from_numbers(self.decode(item["numbers"]))
         else:
             finish(made)
         if type(item["n"]) is not int or item["n"] in self._made:

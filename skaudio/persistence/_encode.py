@@ -167,12 +167,17 @@ class TreeWriter:
         pretrained = hasattr(estimator, "_put_net")
         if neural or pretrained:
             left |= {"net_", "history_", "_built_with"}
+        compiled = hasattr(estimator, "_lists")
+        if compiled:  # an object of a library, made again from arrays
+            left |= {"_lists"}
         state = {
             name: self.encode(value, prefix + name)
             for name, value in vars(estimator).items()
             if name not in left
         }
         found = {"t": "estimator", "class": kind, "n": number, "params": params, "state": state}
+        if compiled:
+            found["numbers"] = self.encode(estimator._numbers(), f"{prefix}index")
         if neural:
             facts, tensors = take_net(estimator)
             built_with = self.encode(facts.pop("built_with"), f"{prefix}net_")

@@ -149,7 +149,10 @@ def _log_mel(graph: Graph, front_end: Any, tables: Tables, chunk: Value) -> Valu
     if front_end.pad:
         chunk = graph.op("Pad", chunk, [0, front_end.pad, 0, front_end.pad])
     frames = analyse(graph, front_end.analysis, Waves(chunk, chunk.size(1)), tables)
-    log_mel = (frames.values + float(front_end.shift)) / float(front_end.scale)
+    values = frames.values
+    if front_end.floor is not None:
+        values = graph.op("Max", values, float(front_end.floor))
+    log_mel = (values + float(front_end.shift)) / float(front_end.scale)
     if front_end.subtract_mean:
         log_mel = log_mel - log_mel.mean(2, keep=True)
     return log_mel

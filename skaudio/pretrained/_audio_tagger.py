@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import expit
 
-from skaudio._validation import Checked, check_count, check_length, choice, count, flag, number
+from skaudio._validation import Checked, check_count, choice, count, flag, number
 from skaudio.audio import check_recordings
 from skaudio.frames import pack
 from skaudio.pretrained._audioset_labels import RollUp, all_labels, labels_of, select
@@ -18,9 +18,10 @@ from skaudio.pretrained._extraction import POOLS, in_order
 from skaudio.pretrained._pretrained_net import PretrainedNet
 from skaudio.pretrained._pretrained_transformer import LABELS, WEIGHTS, PretrainedTransformer
 from skaudio.pretrained._registry import find_model
+from skaudio.pretrained._tagged_events import TaggedEventsMixin
 
 
-class AudioTagger(PretrainedTransformer):
+class AudioTagger(TaggedEventsMixin, PretrainedTransformer):
     """Score recordings for each class of AudioSet, with a pretrained network.
 
     Scores are between 0 and 1, one for each class. They are not calibrated probabilities: compare
@@ -34,12 +35,13 @@ class AudioTagger(PretrainedTransformer):
         Weights of the network, as for :class:`PretrainedEmbedder`.
     pooling : {"mean", "max", None}, default="mean"
         How to pool the scores of the chunks of a recording. None returns an array
-        ``(n_labels, n_frames)`` per recording, with one frame per chunk, or one every 10 ms for
-        "panns_cnn14_decision_level_max".
+        ``(n_labels, n_frames)`` per recording: one frame per chunk, or one every 40 ms for
+        "frame_mn06" and "frame_mn10" and every 10 ms for "panns_cnn14_decision_level_max".
     classes : sequence of str, default=None
         The labels to score. None: all labels.
     threshold : float, default=None
-        Lowest score of the labels that `tag` lists. None: no limit.
+        Lowest score of the labels that `tag` lists; None: no limit. Also that of events, where None
+        is 0.5.
     rollup : bool, default=False
         Whether to use the maximum score over a class and its descendants in AudioSet's ontology:
         "Animal" includes "Dog". Categories above the classes, such as "Human sounds", are added.
@@ -168,10 +170,11 @@ class AudioTagger(PretrainedTransformer):
         """
         self._check()
         recordings = check_recordings(self, X, reset=False, finite=False)
-        sequences = (scores for scores, _ in self._sequences(recordings))
+        frames = self.pooling is None
+        sequences = (scores for scores, _ in self._sequences(recordings, frames=frames))
         if self.pooling is None:
-            frames = pack(sequences, len(recordings))
-            return self._wrap(frames, recordings.index, self.get_feature_names_out)
+            packed = pack(sequences, len(recordings))
+            return self._wrap(packed, recordings.index, self.get_feature_names_out)
         rows = np.stack([POOLS[self.pooling](scores, axis=1) for scores in sequences])
         return self._wrap(rows, recordings.index, self.get_feature_names_out, table=True)
 
@@ -217,23 +220,6 @@ class AudioTagger(PretrainedTransformer):
                 rows += [(name, *span, labels[k], float(column[k])) for k in best]
         return pd.DataFrame(rows, columns=["file", "onset", "offset", "event_label", "score"])
 
-    def frame_times(self, n_frames: Any) -> np.ndarray:
-        """Return the times of the centres of frames in seconds, for ``pooling=None``.
-
-        Parameters
-        ----------
-        n_frames : int or ndarray of shape (..., n_frames)
-            Number of frames, or an array of frames, whose last axis is counted.
-
-        Returns
-        -------
-        times : ndarray of shape (n_frames,)
-        """
-        step = find_model(self.model).net.frame_duration
-        if step is None:
-            return np.asarray(self.chunk_times(n_frames).mean(axis=1))
-        return np.arange(check_length("n_frames", n_frames)) * step
-
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the labels, in the order of the columns of scores.
 
@@ -253,9 +239,7 @@ class AudioTagger(PretrainedTransformer):
     def _all_labels(self) -> tuple[list[str], RollUp | None]:
         return all_labels(self.model, self.labels, self.rollup, self.data_home)
 
-    def _sequences(
-        self, recordings: Any, *, frames: bool = True
-    ) -> Iterator[tuple[np.ndarray, int]]:
+    def _sequences(self, recordings: Any, *, frames: bool) -> Iterator[tuple[np.ndarray, int]]:
         """Yield the scores (n_labels, n_frames), or (n_labels, n_chunks), of each recording.
 
         The second value is its number of samples at the sample rate of the network.
@@ -269,12 +253,12 @@ class AudioTagger(PretrainedTransformer):
             else:  # it cannot be read
                 yield np.full((len(self.get_feature_names_out()), 1), np.nan, np.float32), 0
 
-    def _reading(self, frames: bool = True) -> tuple[Any, float]:
+    def _reading(self, frames: bool) -> tuple[Any, float]:
         """Return the function to read the network, and the hop of chunks in frames (0: one)."""
         net = self._net()
-        frames = frames and self.pooling is None and net.frame_duration is not None
-        logits_of: Any = attrgetter("frame_logits" if frames else "logits")
-        hop = self._chunking(net).hop / net.front_end.hop_length if frames else 0.0
+        step = net.frame_duration if frames else None
+        logits_of: Any = attrgetter("logits" if step is None else "frame_logits")
+        hop = 0.0 if step is None else self._chunking(net).hop / (step * self.sample_rate)
         return lambda net, x: logits_of(net(x)), hop
 
     def _scorer(self) -> Callable[[np.ndarray], np.ndarray]:
@@ -283,7 +267,7 @@ class AudioTagger(PretrainedTransformer):
         return lambda logits: (rollup or np.asarray)(expit(logits))[chosen]
 
     def _stream_parts(self) -> StreamParts:
-        call, hop = self._reading()
+        call, hop = self._reading(frames=True)
         return StreamParts(call, True, hop, len(self.get_feature_names_out()), self._scorer())
 
     def _check(self) -> None:

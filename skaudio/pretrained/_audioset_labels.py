@@ -33,17 +33,23 @@ ONTOLOGY_FILE = "audioset_ontology.json"
 ONTOLOGY_LICENCE = "CC BY-SA 4.0 (https://creativecommons.org/licenses/by-sa/4.0/)"
 
 
-@lru_cache(maxsize=1)  # takes 2 ms, and `AudioTagger.transform` asks several times
-def _audioset() -> tuple[tuple[str, str], ...]:
-    """Return (identifier, name) of the 527 classes, in order."""
-    file = resources.files("skaudio.pretrained") / "data/audioset_class_labels_indices_527.csv"
-    rows = csv.DictReader(file.read_text("utf-8").splitlines())
-    return tuple((row["mid"], row["display_name"]) for row in rows)
+WEAK, STRONG = "audioset_class_labels_indices_527.csv", "audioset_strong_447_classes.csv"
+
+
+@lru_cache(maxsize=2)  # takes 2 ms, and `AudioTagger.transform` asks several times
+def _names(file: str) -> tuple[str, ...]:
+    """Return the names of the classes in a file, in order."""
+    table = resources.files("skaudio.pretrained") / "data" / file
+    rows = csv.DictReader(table.read_text("utf-8").splitlines())
+    return tuple(row["display_name"] for row in rows)
 
 
 def labels_of(kind: str) -> list[str]:
-    """Return the names of the classes of "audioset" or "yamnet", in the order of scores."""
-    names = [name for _, name in _audioset()]
+    """Return the names of the classes of a kind of network, in the order of scores.
+
+    Kinds are "audioset", "yamnet" and "audioset_strong".
+    """
+    names = _names(STRONG if kind == "audioset_strong" else WEAK)
     return [name for name in names if kind != "yamnet" or name not in NOT_IN_YAMNET]
 
 

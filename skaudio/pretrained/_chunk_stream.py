@@ -125,7 +125,8 @@ class ChunkStream(SampleStream):
         return self._frames(results, final=True)
 
     def _run(self, chunks: list[np.ndarray], name: str) -> list[np.ndarray]:
-        return self._work.run_chunks(chunks, name) if chunks else []
+        first = self._cutter.n_chunks - len(chunks)
+        return self._work.run_chunks(chunks, first, name) if chunks else []
 
     def _frames(self, results: list[np.ndarray], final: bool) -> np.ndarray:
         """Return the complete frames of the results of the next chunks."""

@@ -28,9 +28,12 @@ class Chunking:
     fixed : bool
     minimum : int
         Shorter chunks are padded with zeros to this length.
+    fills : bool
+        If ``fixed``, whether the last chunk is padded with zeros; otherwise it is shorter.
     margin : int
-        Number of samples beyond either end of a chunk that are cut out with it; zeros outside the
-        recording.
+        Number of samples beyond either end of a chunk that are cut out with it.
+    margin_mode : {"constant", "reflect"}
+        What is outside the recording: zeros, or the recording mirrored at its ends.
     coverage : float
         If ``fixed``, smallest share of the last chunk, unless it is the only one, that the
         recording covers.
@@ -40,7 +43,9 @@ class Chunking:
     hop: int
     fixed: bool
     minimum: int
+    fills: bool = True
     margin: int = 0
+    margin_mode: str = "constant"
     coverage: float = 0.0
 
     def count(self, n_samples: int) -> int:
@@ -83,18 +88,41 @@ class Chunking:
 
     def cut(self, waveform: np.ndarray) -> list[np.ndarray]:
         """Return the chunks of a waveform."""
-        around = np.pad(waveform, self.margin) if self.margin else waveform
-        bounds = self.bounds(len(waveform))
-        return self.padded([around[a : b + 2 * self.margin] for a, b in bounds])
+        return self.take(waveform, 0, self.bounds(len(waveform)))
 
-    def padded(self, chunks: list[np.ndarray]) -> list[np.ndarray]:
-        """Return chunks, with zeros appended to those that are too short."""
-        whole = self.length if self.fixed and self.length is not None else self.minimum
-        needed = whole + 2 * self.margin
-        return [
-            c if len(c) >= needed else np.pad(c, (0, needed - len(c))).astype(np.float32)
-            for c in chunks
-        ]
+    def take(
+        self, samples: np.ndarray, first: int, bounds: list[tuple[int, int]]
+    ) -> list[np.ndarray]:
+        """Return chunks of a recording with their margins.
+
+        Parameters
+        ----------
+        samples : ndarray
+            Part of the recording. Chunks that end after it are taken to end with the recording.
+        first : int
+            Position of its first sample in the recording.
+        bounds : list of (int, int)
+            Start and end of each chunk, without margins.
+        """
+        chunks, margin, end = [], self.margin, first + len(samples)
+        mode: Any = self.margin_mode
+        for start, stop in bounds:
+            chunk = samples[max(start - margin, 0) - first : stop + margin - first]
+            chunk = self._padded(chunk, start, min(stop, end) - start)
+            if margin:
+                beyond = max(min(stop, end) + margin - end, 0)
+                chunk = np.pad(chunk, (max(margin - start, 0), beyond), mode)
+            chunks.append(chunk)
+        return chunks
+
+    def _padded(self, chunk: np.ndarray, start: int, n_samples: int) -> np.ndarray:
+        """Return a chunk of so many samples without its margins, padded if it is too short."""
+        needed = self.minimum if start == 0 or not self.fixed else 0
+        if self.fixed and self.fills and self.length is not None:
+            needed = self.length
+        if n_samples >= needed:
+            return chunk
+        return np.pad(chunk, (0, needed - n_samples)).astype(np.float32)
 
 
 def chunking_of(net: PretrainedNet, chunk_duration: Any, chunk_hop: Any) -> Chunking:
@@ -124,8 +152,8 @@ def chunking_of(net: PretrainedNet, chunk_duration: Any, chunk_hop: Any) -> Chun
         )
     else:
         hop = _samples("chunk_hop", chunk_hop, rate, "'auto'")
-    margin = net.front_end.margin
-    return Chunking(length, hop, net.fixed, net.min_samples, margin, net.coverage)
+    margin, mode = net.front_end.margin, net.front_end.margin_mode
+    return Chunking(length, hop, net.fixed, net.min_samples, net.fills, margin, mode, net.coverage)
 
 
 def _samples(name: str, value: Any, rate: int, else_: str) -> int:

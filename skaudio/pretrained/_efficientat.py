@@ -104,7 +104,7 @@ class EfficientATBlock(nn.Module):
         expanded: int,
         out: int,
         kernel: int,
-        stride: int,
+        stride: int | tuple[int, int],
         squeezes: bool,
         hardswish: bool,
     ):
@@ -118,7 +118,7 @@ class EfficientATBlock(nn.Module):
             layers.append(SqueezeExcitation(expanded))
         layers.append(conv(expanded, out, 1, 1, None))
         self.block = nn.Sequential(*layers)
-        self.is_residual = stride == 1 and channels == out
+        self.is_residual = stride in (1, (1, 1)) and channels == out
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out: torch.Tensor = self.block(x)
@@ -148,7 +148,7 @@ def conv(
     channels: int,
     out: int,
     kernel: int,
-    stride: int,
+    stride: int | tuple[int, int],
     activation: type[nn.Module] | None,
     groups: int = 1,
 ) -> nn.Sequential:

@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,7 @@ from skaudio.audio import (
 from skaudio.pretrained._chunking import Chunking
 from skaudio.pretrained._level import gain_to
 from skaudio.pretrained._long_recordings import chunks_of_long, is_long
-from skaudio.pretrained._pretrained_net import PretrainedNet
+from skaudio.pretrained._pretrained_net import FILL, PretrainedNet
 
 # Number of chunks per thread that are collected before they are sorted into batches.
 GATHERED = 64
@@ -158,8 +160,8 @@ class Extraction:
         waveform = np.ascontiguousarray(waveform)
         if self.net.level is not None:
             waveform = waveform * gain_to(self.net.level, [waveform])
-        chunks = self.chunking.cut(waveform)
-        return [self._encode(recording, chunk) for chunk in chunks], len(waveform)
+        chunks = enumerate(self.chunking.cut(waveform))
+        return [self._encode(recording, i, chunk) for i, chunk in chunks], len(waveform)
 
     def check(self, recording: Recording) -> None:
         """Raise the error of a recording that cannot be analysed."""
@@ -177,21 +179,31 @@ class Extraction:
         self, recording: Recording, run: Callable[..., Iterator[np.ndarray]]
     ) -> Iterator[tuple[list[np.ndarray], int | None]]:
         rate = self.net.front_end.sample_rate
+        numbers = count()
+        encode = partial(self._encode, recording)
         for chunks, n_samples in chunks_of_long(recording, self.chunking, rate, self.net.level):
-            yield list(run(lambda chunk: self._encode(recording, chunk), chunks)), n_samples
+            yield list(run(encode, list(islice(numbers, len(chunks))), chunks)), n_samples
 
-    def _encode(self, recording: Recording, chunk: np.ndarray) -> np.ndarray:
+    def _encode(self, recording: Recording, number: int, chunk: np.ndarray) -> np.ndarray:
+        """Return the spectrogram of a chunk; ``number`` is 0 for the first of a recording."""
         warp_factor = 1.0 if recording.warp_factor is None else recording.warp_factor
         spectrum = self.net.front_end.encode(chunk, warp_factor)
         check_overflow(spectrum, chunk, recording.name)
+        missing = self.net.filled_frames - spectrum.shape[1]
+        if number and missing > 0:
+            spectrum = np.pad(spectrum, ((0, 0), (0, missing)), constant_values=FILL)
         return spectrum
 
-    def run_chunks(self, chunks: list[np.ndarray], name: str) -> list[np.ndarray]:
-        """Return the results of some chunks (waveforms) of a signal; ``name`` is for messages."""
+    def run_chunks(self, chunks: list[np.ndarray], first: int, name: str) -> list[np.ndarray]:
+        """Return the results of some chunks (waveforms) of a signal.
+
+        ``first`` is the number of the first of them; ``name`` is for messages.
+        """
         signal = Recording(np.empty(0, np.float32), name)
         threads = ThreadPoolExecutor(n_threads(), initializer=use_one_torch_thread)
         with one_blas_thread(), threads as pool:
-            spectra = list(pool.map(lambda chunk: self._encode(signal, chunk), chunks))
+            encode = partial(self._encode, signal)
+            spectra = list(pool.map(encode, range(first, first + len(chunks)), chunks))
             return next(self._run(pool, [spectra]))
 
     def _run(self, pool: Executor, gathered: list[list[np.ndarray]]) -> Iterator[list[np.ndarray]]:

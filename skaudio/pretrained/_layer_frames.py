@@ -35,7 +35,8 @@ def time_of_layer(
     """
     known = _known.setdefault(net, {})
     if name not in known:
-        lengths = [] if net.fixed or name is None else _shapes(net, run)
+        one_length = net.fixed and net.fills
+        lengths = [] if one_length or name is None else _shapes(net, run)
         changed = [i for i, (a, b) in enumerate(zip(*lengths, strict=False)) if a != b]
         if len(changed) != 1 or changed[0] == 0:
             raise ValueError(

@@ -77,35 +77,32 @@ class ChunkCutter:
 
     Attributes
     ----------
-    n_samples : int
-        Number of samples received so far.
+    n_samples, n_chunks : int
+        Number of samples received and of chunks returned so far.
     """
 
     def __init__(self, chunking: Chunking) -> None:
         self._chunking = chunking
         # The last samples, from the start of the next chunk, its margin included.
-        self._held = np.zeros(chunking.margin, np.float32)
-        self._n_chunks = 0
+        self._held = np.empty(0, np.float32)
+        self.n_chunks = 0
         self.n_samples = 0
 
     def push(self, piece: np.ndarray) -> list[np.ndarray]:
         """Return the chunks that are complete with the next samples."""
-        begin = self._n_chunks * self._chunking.hop - self._chunking.margin
+        begin = max(self.n_chunks * self._chunking.hop - self._chunking.margin, 0)
         done = max(begin - self.n_samples + len(self._held), 0)
         self._held = np.concatenate([self._held[done:], piece])
         self.n_samples += len(piece)
         certain = self._chunking.n_certain(self.n_samples)
-        return self._cut(self._chunking.bounds_of(self._n_chunks, certain))
+        return self._cut(self._chunking.bounds_of(self.n_chunks, certain))
 
     def finish(self) -> list[np.ndarray]:
         """Return the remaining chunks."""
         if not self.n_samples:
             return []
-        rest = self._chunking.bounds(self.n_samples)[self._n_chunks :]
-        return self._chunking.padded(self._cut(rest))
+        return self._cut(self._chunking.bounds(self.n_samples)[self.n_chunks :])
 
     def _cut(self, bounds: list[tuple[int, int]]) -> list[np.ndarray]:
-        first = self.n_samples - len(self._held) + self._chunking.margin
-        self._n_chunks += len(bounds)
-        wider = 2 * self._chunking.margin
-        return [self._held[a - first : b - first + wider] for a, b in bounds]
+        self.n_chunks += len(bounds)
+        return self._chunking.take(self._held, self.n_samples - len(self._held), bounds)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from skaudio.pretrained._ced import CED
 from skaudio.pretrained._efficientat import EfficientAT
+from skaudio.pretrained._frame_mn import FrameMN
 from skaudio.pretrained._ge2e import GE2E
 from skaudio.pretrained._panns_cnn14 import Cnn14, Cnn14DecisionLevelMax
 from skaudio.pretrained._panns_mobilenetv2 import MobileNetV2
@@ -40,7 +42,9 @@ class WeightsFile:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """Further allowed hosts: GitHub stores the files of releases on other hosts."""
+        """Further allowed hosts: GitHub and Hugging Face store large files on other hosts."""
+        if "://huggingface.co/" in self.url:
+            return ("hf.co",)
         return ("githubusercontent.com",) if "://github.com/" in self.url else ()
 
 
@@ -62,6 +66,20 @@ def efficientat(width: float, file: str, size: int, known_hash: str | None = Non
     url = f"https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/{file}"
     files = (WeightsFile(file, url, size, known_hash),)
     return Model(EfficientAT, files, "MIT", {"width": width})
+
+
+def ced(name: str, **params: Any) -> Model:
+    """Return the registry entry of CED, whose weights are on Hugging Face."""
+    url = f"https://huggingface.co/mispeech/{name}/resolve/main/model.safetensors"
+    return Model(CED, (WeightsFile(f"{name}-model.safetensors", url),), "Apache-2.0", params)
+
+
+def frame_mn(width: float, name: str, **facts: Any) -> Model:
+    """Return the registry entry of a frame_mn network."""
+    file = f"{name}_strong_1.pt"
+    url = f"https://github.com/fschmid56/PretrainedSED/releases/download/v0.0.1/{file}"
+    files = (WeightsFile(file, url, **facts),)
+    return Model(FrameMN, files, "MIT", {"width": width}, labels="audioset_strong")
 
 
 def pann(net: type[PretrainedNet], score: str, **facts: Any) -> Model:
@@ -149,5 +167,14 @@ MODELS: dict[str, Model] = {
         ),
         "CC BY 4.0",
         labels=None,
+    ),
+    "ced_tiny": ced("ced-tiny", width=192, n_heads=3),
+    "ced_mini": ced("ced-mini", width=256, n_heads=4),
+    "frame_mn06": frame_mn(0.6, "frame_mn06"),
+    "frame_mn10": frame_mn(
+        1.0,
+        "frame_mn10",
+        size=15537114,
+        known_hash="sha256:4a0fe320d5369987b772394c51881fb20a602967e6842f72f3e5c8181065ece7",
     ),
 }

@@ -29,11 +29,12 @@ class PretrainedEmbedder(PretrainedTransformer):
     model : str, default="mn04_as"
         Name of the network: "mn01_as", "mn02_as", "mn04_as", "mn05_as" or "mn10_as" (EfficientAT,
         from the smallest to the largest), "yamnet", "panns_mobilenetv2", "panns_cnn14",
-        "panns_cnn14_decision_level_max" or "vggish"; "ge2e" or "redimnet_b2" for speakers.
+        "panns_cnn14_decision_level_max", "vggish", "ced_tiny", "ced_mini", "frame_mn06" or
+        "frame_mn10"; "ge2e" or "redimnet_b2" for speakers.
     weights : path, sequence of paths or "random", default=None
         Weights of the network. None: the official file in the folder ``pretrained`` of the data
-        home, which is downloaded if it is missing. A path: a file with a state dict as .pt, .pth,
-        .npz or .h5. "random": random weights, always the same ones, for tests and as a baseline.
+        home, which is downloaded if it is missing. A path: a file with a state dict (.pt, .pth,
+        .npz, .h5, .safetensors). "random": random weights, always the same ones, for tests.
     pooling : {"mean", "max", None}, default="mean"
         How to pool the frames of a recording into one row. None returns the frames, an array
         ``(n_features, n_frames)`` per recording.

@@ -12,6 +12,9 @@ from torch import nn
 
 from skaudio.dsp import Analysis
 
+# Marks frames after the end of a recording: a level that no spectrogram has, exact in bfloat16.
+FILL = -1024.0
+
 
 @dataclass(frozen=True)
 class FrontEnd:
@@ -32,7 +35,11 @@ class FrontEnd:
         the window, as in TensorFlow.
     margin : int
         Number of samples beyond either end of a chunk that its frames see. Chunks are cut with
-        them; they are zeros where a recording begins or ends.
+        them.
+    margin_mode : {"constant", "reflect"}
+        What is there where a recording begins or ends: zeros, or the recording mirrored.
+    floor : float or None
+        Lowest value of the log-mel spectrogram; lower values are raised to it.
     shift, scale : float
         The result is ``(log_mel + shift) / scale``.
     subtract_mean : bool
@@ -45,6 +52,8 @@ class FrontEnd:
     keeps_first: bool = False
     pad: int = 0
     margin: int = 0
+    margin_mode: str = "constant"
+    floor: float | None = None
     shift: float = 0.0
     scale: float = 1.0
     subtract_mean: bool = False
@@ -60,6 +69,8 @@ class FrontEnd:
         ``warp_factor`` is the vocal-tract warp factor of VTLP.
         """
         frames = self.analysis.encode(self._prepare(waveform), warp_factor)
+        if self.floor is not None:
+            frames = np.maximum(frames, np.float32(self.floor))
         if self.shift or self.scale != 1.0:
             frames = (frames + np.float32(self.shift)) / np.float32(self.scale)
         return frames - frames.mean(axis=1, keepdims=True) if self.subtract_mean else frames
@@ -81,11 +92,16 @@ class FrontEnd:
         log_mel : Tensor
             Input of the network's ``forward``.
         """
-        rows = [np.pad(np.asarray(w, dtype=np.float32), self.margin) for w in waveforms]
-        rows = [self._prepare(row) for row in rows]
+        rows = [self._prepare(self._widened(np.asarray(w, np.float32))) for w in waveforms]
         frames = torch.stack(self.analysis.encode_batch(rows, device=device))
+        if self.floor is not None:
+            frames = frames.clamp(min=self.floor)
         frames = (frames + self.shift) / self.scale
         return frames - frames.mean(dim=2, keepdim=True) if self.subtract_mean else frames
+
+    def _widened(self, waveform: np.ndarray) -> np.ndarray:
+        mode: Any = self.margin_mode
+        return np.pad(waveform, self.margin, mode) if self.margin else waveform
 
     def _prepare(self, waveform: np.ndarray) -> np.ndarray:
         if self.keeps_first:
@@ -124,8 +140,12 @@ class PretrainedNet(nn.Module):
     chunk_duration, chunk_hop : float
         Default length and hop of chunks, in seconds.
     fixed : bool
-        Whether the network takes chunks of one length only. The last chunk is then padded with
-        zeros.
+        Whether the network takes chunks of one length, or none that are longer.
+    fills : bool
+        If ``fixed``: whether the last chunk is padded with zeros; otherwise it is shorter.
+    filled_frames : int
+        Chunks of fewer frames, except for the first of a recording, are padded with frames of
+        `FILL`, which the network replaces.
     coverage : float
         If ``fixed``: the last chunk is left out if the recording covers a smaller share of it,
         unless it is the only one.
@@ -133,6 +153,8 @@ class PretrainedNet(nn.Module):
         Level in dB relative to full scale to which quieter recordings are amplified.
     min_samples : int
         Length of the shortest input. Shorter recordings are padded with zeros.
+    frame_start : float
+        Time of the centre of the first frame of ``Output.frame_logits`` in seconds.
     frame_duration : float or None
         Time between the frames of ``Output.frame_logits`` in seconds.
     """
@@ -143,10 +165,13 @@ class PretrainedNet(nn.Module):
     chunk_duration: ClassVar[float]
     chunk_hop: ClassVar[float]
     fixed: ClassVar[bool] = False
+    fills: ClassVar[bool] = True
+    filled_frames: ClassVar[int] = 0
     coverage: ClassVar[float] = 0.0
     level: float | None = None
     min_samples: ClassVar[int] = 1
     frame_duration: ClassVar[float | None] = None
+    frame_start: ClassVar[float] = 0.0
     # Value of `weights_source` when the weights were loaded.
     weights_source: tuple[Any, ...] = ()
 

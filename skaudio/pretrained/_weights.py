@@ -1,4 +1,4 @@
-"""Read files of weights (torch, npz, HDF5) without running code in them."""
+"""Read files of weights (torch, npz, HDF5, safetensors) without running code in them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from skaudio._state import building, muted
+from skaudio.pretrained._safetensors import is_safetensors, read_safetensors
 
 # Pickle protocol of torch.save.
 TORCH_PROTOCOL = 2
@@ -26,7 +27,7 @@ SOME, TIMES = 64 << 20, 8
 
 
 def read_tensors(path: Path, *, legacy: Callable[[Path], bool] | None = None) -> dict[str, Any]:
-    """Return the tensors in a file by name; the file is npz, HDF5, or written by ``torch.save``.
+    """Return the tensors in a file by name: npz, HDF5, safetensors, or written by ``torch.save``.
 
     No code in the file is run: a pickle that contains more than tensors is refused.
 
@@ -46,9 +47,11 @@ def read_tensors(path: Path, *, legacy: Callable[[Path], bool] | None = None) ->
         If the file does not exist or cannot be read.
     """
     with path.open("rb") as file:
-        magic = file.read(len(HDF5))
-    if magic == HDF5:
+        magic = file.read(2 * len(HDF5))
+    if magic.startswith(HDF5):
         tensors = _read_hdf5(path)
+    elif is_safetensors(magic, path.stat().st_size):
+        tensors = read_safetensors(path)
     elif _is_npz(path):
         tensors = _read_npz(path)
     elif not magic.startswith(ZIP) and not (legacy and legacy(path)):
@@ -64,8 +67,8 @@ def read_tensors(path: Path, *, legacy: Callable[[Path], bool] | None = None) ->
 def _refuse_legacy(path: Path, magic: bytes) -> None:
     if not magic.startswith(PICKLE):
         raise ValueError(
-            f"{path} cannot be read as weights (it begins with {magic!r}): expected .pt or .pth "
-            "with a state dict, .npz or .h5. Was its download interrupted?"
+            f"{path} cannot be read as weights (it begins with {magic[:8]!r}): expected .pt or "
+            ".pth with a state dict, .npz, .h5 or .safetensors. Was its download interrupted?"
         )
     raise ValueError(
         f"{path} was refused: it is a pickle, as torch wrote it before version 1.6, and no "

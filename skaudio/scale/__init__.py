@@ -6,13 +6,17 @@ load_rows, iterate_rows, load_events
     Such a folder -> arrays and tables.
 folder_state
     How far a folder is.
+ApproximateNeighborsTransformer
+    Nearest neighbours among millions of rows.
 """
 
 from skaudio.scale._embed import detect, embed, tag
 from skaudio.scale._load import iterate_rows, load_events, load_rows
 from skaudio.scale._manifest import FolderState, folder_state
+from skaudio.scale._neighbors import ApproximateNeighborsTransformer
 
 __all__ = [
+    "ApproximateNeighborsTransformer",
     "FolderState",
     "detect",
     "embed",

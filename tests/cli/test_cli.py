@@ -22,6 +22,7 @@ from skaudio.cli._labels import guess_groups
 from skaudio.datasets import load_spoken_digits
 from skaudio.detectors import EventDetector
 from skaudio.encoders import MFCC, MelSpectrogram
+from skaudio.metrics import equal_error_rate
 from skaudio.pooling import FramePooling
 
 
@@ -239,6 +240,18 @@ class TestLearning:
         data = skaudio.load_audio_files(folder)
         accuracy = model.score(data.data, data.target_names[data.target])
         assert f"{accuracy:.3f}" in run("evaluate", path, folder, "--groups", "(wav)$")[1]
+
+    def test_rows_are_scored_by_their_distances(self, run, folder, tmp_path):
+        """Also those of a Pipeline or FeatureUnion, which has no score of its own."""
+        data = skaudio.load_audio_files(folder)
+        rows = make_pipeline(MFCC(), FramePooling()).fit_transform(data.data)
+        i, j = np.triu_indices(len(rows), 1)
+        same = data.target[i] == data.target[j]
+        rate = equal_error_rate(same, -np.linalg.norm(rows[i] - rows[j], axis=1))
+        skaudio.save(make_pipeline(MFCC(), FramePooling()).fit(data.data), tmp_path / "m.skaudio")
+        code, out, _ = run("evaluate", tmp_path / "m.skaudio", folder, "--json")
+        assert code == 0
+        assert json.loads(out)[0]["equal_error_rate"] == pytest.approx(rate, abs=1e-6)
 
     def test_damaged_files_are_left_out_and_listed(self, run, folder, damaged, tmp_path):
         copied = tmp_path / "copied"

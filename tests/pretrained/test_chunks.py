@@ -56,7 +56,7 @@ def test_chunks_of_a_ramp(n, length, hop, fixed, minimum):
 )
 def test_chunks_with_what_is_around_them(n, length, hop, margin, coverage, cuts):
     ramp = np.arange(1, n + 1, dtype=np.float32)
-    chunking = Chunking(length, hop, True, 1, margin, coverage)
+    chunking = Chunking(length, hop, True, 1, margin=margin, coverage=coverage)
     chunks = chunking.cut(ramp)
     # Chunks begin until one ends with the recording, or the next would be hardly covered.
     starts = [0]

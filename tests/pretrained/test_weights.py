@@ -501,7 +501,7 @@ class TestDataHome:
 def test_registry():
     for name, model in MODELS.items():
         assert model.licence
-        assert model.labels in ("audioset", "yamnet", None)
+        assert model.labels in ("audioset", "yamnet", "audioset_strong", None)
         for file in (*model.files, *model.extras.values()):
             assert file.url.startswith("https://"), name
             # "pretrained.pt" alone would not say of which network it is.
