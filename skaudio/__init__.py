@@ -25,7 +25,9 @@ classifiers
 embedders
     Recordings -> rows to measure distances between: `NetEmbedder`, `SiameseEmbedder`.
 pretrained
-    Networks pretrained on AudioSet: `PretrainedEmbedder` (features), `AudioTagger` (classes).
+    Networks pretrained on AudioSet: `PretrainedEmbedder` (features), `AudioTagger` (classes),
+    `FineTunedClassifier` (trained further). Features of any network: `TorchEmbedder`,
+    `TransformersEmbedder`, `OnnxEmbedder`.
 caching
     Results on disk, one file per recording: `CachedTransformer`.
 recipes
@@ -77,7 +79,10 @@ _NAMES = {
     "detectors": "EventDetector",
     "classifiers": "GRUClassifier LeNetClassifier NetClassifier",
     "embedders": "WCCN NetEmbedder SiameseEmbedder",
-    "pretrained": "AudioTagger PretrainedEmbedder download",
+    "pretrained": (
+        "AudioTagger FineTunedClassifier OnnxEmbedder PretrainedEmbedder TorchEmbedder "
+        "TransformersEmbedder download"
+    ),
     "caching": "CacheInfo CachedTransformer",
     "metrics": (
         "equal_error_rate equal_error_threshold event_based_f1 event_based_scores "
@@ -86,8 +91,8 @@ _NAMES = {
     ),
     "recipes": "recipe",
     "datasets": (
-        "RecordingsAudit audit_recordings fetch_esc10 fetch_esc50 fetch_fsdd get_data_home "
-        "load_audio_files load_cats_dogs load_spoken_digits make_soundscapes"
+        "RecordingsAudit audit_recordings evaluate_embedder fetch_esc10 fetch_esc50 fetch_fsdd "
+        "get_data_home load_audio_files load_cats_dogs load_spoken_digits make_soundscapes"
     ),
     "persistence": "export_onnx inspect load save show_versions",
     "scale": (

@@ -61,6 +61,22 @@ def refuse_single_frames(standardize: str) -> None:
     )
 
 
+class ClassLoss(nn.CrossEntropyLoss):
+    """Cross-entropy with class weights; 0 for a batch whose recordings all have the weight 0.
+
+    torch's loss is NaN or infinite for such a batch.
+    """
+
+    def forward(self, logits: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        if self.weight is None:
+            return super().forward(logits, codes)
+        total = nn.functional.cross_entropy(
+            logits, codes, self.weight, reduction="sum", label_smoothing=self.label_smoothing
+        )
+        mass = self.weight[codes].sum()
+        return total * (mass > 0) / (mass + (mass == 0))
+
+
 def check_class_weights(estimator: Any, weights: np.ndarray) -> None:
     """Raise an error if no class of the training data has a weight above 0."""
     if not np.any(weights):
@@ -85,7 +101,7 @@ def check_same_net(estimator: Any) -> None:
 def built_with(estimator: Any) -> dict[str, Any]:
     """Return the parameters with which the network of an estimator was built."""
     names = (*estimator._module_parameters, "standardize")
-    return {name: _frozen(getattr(estimator, name)) for name in names}
+    return {name: _frozen(getattr(estimator, name)) for name in names if hasattr(estimator, name)}
 
 
 def _frozen(value: Any) -> Any:
@@ -190,7 +206,8 @@ def not_finite(module: Any) -> list[str]:
 @torch.no_grad()
 def sizes(module: Any, x: torch.Tensor, lengths: torch.Tensor) -> np.ndarray:
     """Return the largest absolute feature of each sequence, standardised."""
-    largest: np.ndarray = module.standardize(x, lengths).abs().amax((1, 2)).cpu().numpy()
+    standardized = getattr(module, "standardized", module.standardize)
+    largest: np.ndarray = standardized(x, lengths).abs().amax((1, 2)).cpu().numpy()
     return largest
 
 
@@ -209,7 +226,7 @@ def divergence(error: Any, module: Any, names: Sequence[str], estimator: Any, ep
     """
     part = "" if error.training else " on the part held out"
     begin = f"Training diverged: the loss{part} is {error.loss:g} in epoch {epoch}"
-    device = module.standardize.mean.device
+    device = next(module.parameters()).device
     largest = sizes(module, error.x.to(device), error.lengths.to(device))
     usual = float(np.median(largest))
     causes = [i for i, size in enumerate(largest) if not size <= OUTLYING * max(usual, 1.0)]

@@ -60,6 +60,10 @@ def put_net(estimator: Any, facts: Mapping[str, Any], tensors: Mapping[str, torc
     def build() -> nn.Module:
         zeros = torch.zeros(len(mean))
         standardize = Standardize(zeros, zeros, inverse_temperature=temperature)
+        # An estimator may make the whole, of which the standardisation is a part.
+        if hasattr(as_built, "_build_around"):
+            whole: nn.Module = as_built._build_around(standardize)
+            return whole
         net = as_built._build(len(mean))
         return StandardizedNet(standardize, net, reduced=bool(facts["reduced"]))
 

@@ -9,6 +9,7 @@ CacheInfo
 # Names that are imported as themselves are for the other packages: no part of the public interface.
 from skaudio.caching._cache_info import CacheInfo
 from skaudio.caching._cache_keys import IGNORED as IGNORED
+from skaudio.caching._cache_keys import check_stateless as check_stateless
 from skaudio.caching._cache_keys import transformer_facts as transformer_facts
 from skaudio.caching._cached_transformer import CachedTransformer
 

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 
 from skaudio._steps import last_step, parts_of
 from skaudio._validation import printable
+from skaudio.persistence._encode import OF_FILES
 
 # Parameters in the card are short; the tree has them whole.
 LONGEST = 80
@@ -111,7 +112,7 @@ def _parameters(estimator: Any) -> dict[str, str]:
     for name in estimator._get_param_names():
         value = getattr(estimator, name)
         plain = isinstance(value, (str, int, float, bool, type(None), tuple, list, np.generic))
-        hidden = name in ("noise", "impulse_response", "weights", "memory", "data_home", "steps")
+        hidden = name in (*OF_FILES, "memory", "data_home", "steps")
         if plain and not hidden and repr(value) != repr(defaults[name].default):
             text = ADDRESS.sub("", repr(value))
             found[name] = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

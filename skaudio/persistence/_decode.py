@@ -7,6 +7,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -203,10 +204,13 @@ class TreeReader:
         name: Any = item.get("weights")
         content = self._archive.member(name)
         if pretrained:
-            key = (made.model, repr(made.model_params), repr(made.weights))
+            key = repr(made._stored_source())
             used, net = self._nets.get(name, (key, None))
             if net is None:
-                made._put_net(build_for(safetensors.torch.load(content), made._new_net))
+                tensors = safetensors.torch.load(content)
+                own = getattr(made, "_net_of", None)
+                new = partial(made._new_net, tensors)
+                made._put_net(own(tensors) if own else build_for(tensors, new))
                 self._nets[name] = key, made.net_
             elif used == key:
                 made.net_ = net

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import safetensors.torch
+import torch
 from sklearn.base import BaseEstimator
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.tree._tree import Tree
@@ -27,8 +28,8 @@ OF_MACHINE: dict[str, Any] = {"memory": None, "n_jobs": None, "data_home": None}
 # Parameters that name files, and the words that they also take.
 OF_FILES = {
     "noise": ("white", "pink", "brown", "blue", "violet"),
-    "impulse_response": (),
     "weights": ("random",),
+    **dict.fromkeys(("impulse_response", "path", "model_id"), ()),
 }
 NOT_STORED = "(not stored)"
 # Learned by scikit-learn for its own use in `fit`.
@@ -118,6 +119,8 @@ class TreeWriter:
 
     def _named(self, value: Any, place: str) -> Any:
         """Return a function, type or class: of the closed list, or of the user by its name."""
+        if isinstance(value, torch.nn.Module):
+            return self._module(value, place)
         if isinstance(value, np.dtype) and not value.hasobject:
             return {"t": "dtype", "v": value.str}
         if estimator_name(type(value)) in PLAIN:
@@ -132,6 +135,14 @@ class TreeWriter:
             self.needs.setdefault(name, f"the {kind} given as {place}")
             return {"t": "user", "v": name}
         raise not_storable(value, place)
+
+    def _module(self, module: Any, place: str) -> Any:
+        """Return the name of a module's class; its weights are those of the estimator's net."""
+        name = type(module).__name__
+        if self._users.setdefault(name, module) is not module:
+            raise ValueError(f"{place}: there are two modules of a class {name}; rename one.")
+        self.needs.setdefault(name, f"an instance of the class of {place}")
+        return {"t": "user", "v": name}
 
     def _best(self, search: Any, place: str) -> Any:
         if not hasattr(search, "best_estimator_"):
@@ -186,7 +197,7 @@ class TreeWriter:
             found["weights"] = self._weights(tensors, shared=False)
         elif pretrained:
             found["weights"] = self._weights(estimator._net().state_dict(), shared=True)
-            self.licences[estimator.model] = estimator._licence()
+            self.licences.update(estimator._licences())
         return found
 
     def _portable(self, estimator: Any, name: str, prefix: str) -> Any:

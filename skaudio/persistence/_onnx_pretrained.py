@@ -36,7 +36,7 @@ def embed(graph: Graph, embedder: Any, waves: Waves) -> Frames | Rows:
             f"resolution={embedder.resolution!r} of PretrainedEmbedder cannot be exported to ONNX: "
             "expected 'chunk'."
         )
-    chunks = chunk_outputs(graph, embedder, embedder._features, waves)
+    chunks = chunk_outputs(graph, embedder, embedder._vectors, waves)
     if embedder.pooling is None:
         return unit_norm(chunks) if embedder.unit_norm else chunks
     rows = _pooled(chunks, embedder.pooling)

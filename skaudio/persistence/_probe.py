@@ -139,6 +139,8 @@ def _checked(facts: Any) -> dict[str, Any]:
 def too_much(estimator: Any) -> str:
     """Return why computing a probe would take long or much memory, or ""."""
     for part in _all(estimator):
+        if type(part).__name__ == "OnnxEmbedder":
+            return "a network in an ONNX file may take any time"
         value = vars(part).get if hasattr(part, "__dict__") else {}.get
         rate = value("sample_rate") or DEFAULT_RATE
         if not isinstance(rate, (int, float)) or not RATES[0] <= rate <= RATES[1]:
