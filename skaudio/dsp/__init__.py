@@ -14,9 +14,8 @@ istft, griffin_lim, unmix, check_invertible
     The way back: inverse STFT, Griffin-Lim, spectra behind filter outputs.
 """
 
-from skaudio.dsp._analysis import Analysis
+from skaudio.dsp._analysis import PAD_MODES, Analysis, Framing, window_weights
 from skaudio.dsp._cepstrum import dct_matrix, undo_dct
-from skaudio.dsp._framing import PAD_MODES, Framing, window_weights
 from skaudio.dsp._inversion import check_invertible, griffin_lim, istft, unmix
 from skaudio.dsp._mel import (
     hz_to_mel,

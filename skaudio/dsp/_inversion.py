@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skaudio.dsp._framing import Framing
+from skaudio.dsp._analysis import Framing
 
 if TYPE_CHECKING:  # slow to import: only for those who invert
     import torch

@@ -18,9 +18,8 @@ FrameOutputMixin
 """
 
 # Names imported "as" themselves are for the other packages. They are not public.
-from skaudio.frames._frame_output import FrameOutputMixin
 from skaudio.frames._frame_stack import FrameStack, as_object_array
-from skaudio.frames._frames import check_frames, pack, validate_frames
+from skaudio.frames._frames import FrameOutputMixin, check_frames, pack, validate_frames
 from skaudio.frames._frames import is_missing as is_missing
 from skaudio.frames._frames import names_of as names_of
 from skaudio.frames._frames import scale_to_unit as scale_to_unit

@@ -28,7 +28,7 @@ Standardize, StandardizedNet
 """
 
 # Names imported "as" themselves are for the other packages. They are not public.
-from skaudio.nets._crnn import CRNN, WeakPooling
+from skaudio.nets._crnn import CRNN, MixedLabelLoss, WeakLabelLoss, WeakPooling
 from skaudio.nets._crnn import EPS as EPS
 from skaudio.nets._gru import GRU
 from skaudio.nets._lenet import LeNet
@@ -45,11 +45,15 @@ from skaudio.nets._losses import (
     pair_distance as pair_distance,
 )
 from skaudio.nets._recording_copy import recording_copy as recording_copy
-from skaudio.nets._sequence_layers import LOUDNESS_WEIGHT
+from skaudio.nets._sequence_layers import (
+    LOUDNESS_WEIGHT,
+    Standardize,
+    StandardizedNet,
+    recording_mean,
+)
 from skaudio.nets._sequence_layers import (
     STEP as STEP,
 )
-from skaudio.nets._standardize import Standardize, StandardizedNet, recording_mean
 from skaudio.nets._statistics_pooling import StatisticsPooling
 from skaudio.nets._tdnn import TDNN
 from skaudio.nets._time_pooling import (
@@ -58,7 +62,6 @@ from skaudio.nets._time_pooling import (
 from skaudio.nets._time_pooling import (
     TimePooling,
 )
-from skaudio.nets._weak_label_loss import MixedLabelLoss, WeakLabelLoss
 
 __all__ = [
     "CRNN",

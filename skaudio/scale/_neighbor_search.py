@@ -44,7 +44,7 @@ class NeighborSearch:
         n_neighbors : int, default=None
             None: the parameter of the estimator.
         return_distance : bool, default=True
-        mask : array-like of bool of shape (n_samples_fit_,), default=None
+        mask : array-like of bool of shape (n_samples_fit,), default=None
             Which rows of the index may be found, by their position in X of ``fit``. The number of
             lists that are searched grows as the number of rows that may be found shrinks.
 
@@ -121,7 +121,7 @@ class NeighborSearch:
 
         Returns
         -------
-        graph : sparse matrix of shape (n_queries, n_samples_fit_)
+        graph : sparse matrix of shape (n_queries, n_samples_fit)
             CSR of float32, in each row the nearest first.
         """
         check_choice("mode", mode, MODES)
@@ -140,7 +140,7 @@ class NeighborSearch:
 
         Returns
         -------
-        graph : sparse matrix of shape (n_queries, n_samples_fit_)
+        graph : sparse matrix of shape (n_queries, n_samples_fit)
             CSR of float32, in each row the nearest first. Only neighbours have a value. A row of
             ``fit`` has itself among them, at the distance 0, unless the index holds as many copies
             of it.
