@@ -44,7 +44,7 @@ def refuse_rows(encoded: Any) -> None:
         is_table = isinstance(encoded, np.ndarray) and encoded.ndim == 2
     if is_table or sparse.issparse(encoded):
         raise ValueError(
-            "The encoder inside the net returned one row per recording, an array of shape "
+            "The encoder inside the network returned one row per recording, an array of shape "
             f"{encoded.shape}. Expected frames over time, an array (n_features, n_frames) for each "
             "recording. Remove the step of encoder= that pools over time (FramePooling; or pass "
             "pooling=None to PretrainedEmbedder), or use a classifier that takes rows: "
@@ -93,8 +93,8 @@ def check_same_net(estimator: Any) -> None:
         if value != first:
             raise ValueError(
                 f"warm_start: {name}={getattr(estimator, name)!r:.200}, expected {first!r:.200}"
-                " as in the first fit, because its net is trained further. Pass that, or "
-                "warm_start=False for a new net."
+                " as in the first fit, because its network is trained further. Pass that, or "
+                "warm_start=False for a new network."
             )
 
 
@@ -125,8 +125,8 @@ def check_same_frames(before: Any, now: Any) -> None:
         if first.get(place) != second.get(place):
             raise ValueError(
                 f"warm_start: encoder {place}={second.get(place)!r:.200}, expected "
-                f"{first.get(place)!r:.200} as in the first fit, because its net is trained "
-                "further. Pass that encoder, or warm_start=False for a new net."
+                f"{first.get(place)!r:.200} as in the first fit, because its network is trained "
+                "further. Pass that encoder, or warm_start=False for a new network."
             )
 
 
@@ -150,8 +150,8 @@ def check_n_features(module: Any, n_features: int, *, warm_start: bool = False) 
     if warm_start:
         raise ValueError(
             f"warm_start: X has {n_features} features per frame, expected {expected} as in the "
-            "first fit, because its net is trained further. Pass frames of the same encoder, or "
-            "warm_start=False for a new net."
+            "first fit, because its network is trained further. Pass frames of the same encoder, "
+            "or warm_start=False for a new network."
         )
     raise ValueError(
         f"X has {n_features} features per frame, expected the {expected} of fit. Were the "
@@ -178,7 +178,7 @@ def check_finite(rows: Iterable[np.ndarray], module: Any, frames: Sequence[Any])
             names = getattr(frames, "names", None)
             name = names[i] if names else f"recording {i}"
             raise ValueError(
-                f"{name}: the net returned NaN or infinity. {_cause(module, frames[i])}"
+                f"{name}: the network returned NaN or infinity. {_cause(module, frames[i])}"
             )
 
 

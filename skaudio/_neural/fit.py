@@ -204,7 +204,7 @@ def train(estimator: Any, net: Any, training: TrainingSet, watched: WatchedSourc
     lost = [name for name in not_finite(net.module_) if name not in constant]
     if lost:
         raise ValueError(
-            f"Training diverged: after epoch {len(net.history)} the weights of the net are not "
+            f"Training diverged: after epoch {len(net.history)} the weights of the network are not "
             f"finite ({lost[0]}). {advice(estimator)}"
         )
 

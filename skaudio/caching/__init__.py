@@ -6,7 +6,7 @@ CacheInfo
     Statistics that `CachedTransformer.cache_info` returns: numbers of results read and computed.
 """
 
-# Names that are imported as themselves are for the other packages: no part of the public interface.
+# Names imported "as" themselves are for the other packages. They are not public.
 from skaudio.caching._cache_info import CacheInfo
 from skaudio.caching._cache_keys import IGNORED as IGNORED
 from skaudio.caching._cache_keys import check_stateless as check_stateless

@@ -1,4 +1,4 @@
-"""What a cache has found, computed and removed, and how large it is."""
+"""CacheInfo: statistics of a cache."""
 
 from __future__ import annotations
 

@@ -249,9 +249,9 @@ def _describe_callable(value: Any, where: str) -> Any:
     if version and name and getattr(sys.modules.get(module), name, None) is value:
         return {"function": f"{module}.{name}", "version": version}
     raise TypeError(
-        f"{where} is a {type(value).__name__}, of which cannot be told whether it is the same in "
-        "another process: a cached transformer takes numbers, texts, paths, arrays, functions, "
-        "transformers, and lists and mappings of these."
+        f"{where} is a {type(value).__name__}, whose content cannot be compared between processes: "
+        "a cached transformer takes numbers, texts, paths, arrays, functions, transformers, and "
+        "lists and mappings of these."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 import skaudio
+from skaudio._files import write_whole
 from skaudio.cli._folders import into_folder, only_for_folders, show_folder
 from skaudio.cli._inputs import find_recordings, run_over, text_rows
 from skaudio.cli._printing import note, show, show_json
@@ -60,7 +62,6 @@ def _classes(model: Any, files: list[str], top: int) -> pd.DataFrame:
 
 def embed(options: Any) -> int:
     """Compute a row for each recording."""
-    recordings = find_recordings(options.files)
     suffix = Path(options.output).suffix if options.output else ".csv"
     if suffix not in (".csv", ".npy", "", ".parquet"):
         raise ValueError(
@@ -70,11 +71,11 @@ def embed(options: Any) -> int:
     if Path(options.model).exists():
         model = load_model(options.model, "transform", "embed")
     else:
-        model = skaudio.PretrainedEmbedder(options.model).fit(recordings)
+        model = skaudio.PretrainedEmbedder(options.model).fit(options.files)
     if suffix in ("", ".parquet"):
-        how = {"dtype": options.dtype}
-        return into_folder(options, partial(skaudio.embed, model, recordings, **how))
+        return into_folder(options, partial(skaudio.embed, model, dtype=options.dtype))
     only_for_folders(options)
+    recordings = find_recordings(options.files)
 
     def rows(files: list[str]) -> pd.DataFrame:
         values = np.asarray(model.transform(files))
@@ -88,21 +89,24 @@ def embed(options: Any) -> int:
     if options.output is None:
         show(done.table, options.form)
     elif suffix == ".csv":
-        Path(options.output).write_text(skaudio.events.delimited(done.table, ","), "utf-8")
+        write_whole(Path(options.output), skaudio.events.delimited(done.table, ",").encode())
     else:
-        np.save(options.output, done.table.iloc[:, 1:].to_numpy(np.float32))
-        Path(f"{options.output}.txt").write_text("".join(f"{f}\n" for f in done.table["file"]))
+        array = io.BytesIO()
+        np.save(array, done.table.iloc[:, 1:].to_numpy(np.float32))
+        write_whole(Path(options.output), array.getvalue())
+        names = "".join(f"{file}\n" for file in done.table["file"])
+        write_whole(Path(f"{options.output}.txt"), names.encode())
     return done.code
 
 
 def tag(options: Any) -> int:
     """List the labels with the highest scores."""
-    recordings = find_recordings(options.files)
-    tagger = skaudio.AudioTagger(options.model).fit(recordings)
+    tagger = skaudio.AudioTagger(options.model).fit(options.files)
     which = {"top": options.top, "by_chunk": options.by_chunk}
     if options.output is not None:
-        return into_folder(options, partial(skaudio.tag, tagger, recordings, **which))
+        return into_folder(options, partial(skaudio.tag, tagger, **which))
     only_for_folders(options)
+    recordings = find_recordings(options.files)
     done = run_over(recordings, lambda files: tagger.tag(files, **which), jobs=options.jobs)
     show(done.table, options.form)
     return done.code
@@ -111,11 +115,10 @@ def tag(options: Any) -> int:
 def detect(options: Any) -> int:
     """List events, or write them to a file."""
     detector = load_model(options.model, "predict_events", "detect")
-    recordings = find_recordings(options.files)
     if options.output is not None and not Path(options.output).suffix:
-        return into_folder(options, partial(skaudio.detect, detector, recordings))
+        return into_folder(options, partial(skaudio.detect, detector))
     only_for_folders(options)
-    done = run_over(recordings, detector.predict_events, jobs=options.jobs)
+    done = run_over(find_recordings(options.files), detector.predict_events, jobs=options.jobs)
     table = done.table if len(done.table) else pd.DataFrame(columns=EVENT_COLUMNS)
     if options.output is None:
         show(table, options.form)

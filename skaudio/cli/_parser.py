@@ -145,7 +145,11 @@ def _apply(commands: argparse._SubParsersAction[Parser]) -> None:
 
 def _add_folder(parser: Parser) -> None:
     """Add the options of results in a folder."""
-    folder = parser.add_argument_group("folders of Parquet parts")
+    folder = parser.add_argument_group(
+        "folders of Parquet parts",
+        "FILE may also be one Parquet file that lists recordings, in the columns file, or file, "
+        "onset and offset.",
+    )
     folder.add_argument(
         "--part-size", type=_count, default=1000, metavar="N", help="recordings in a part"
     )

@@ -1,4 +1,4 @@
-"""evaluate_embedder: how well simple classifiers do on embeddings, with given folds and groups."""
+"""evaluate_embedder: accuracy of simple classifiers on embeddings, with given folds and groups."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from skaudio.datasets._fsdd import fetch_fsdd
 from skaudio.datasets._probes import score_rows
 from skaudio.datasets._spoken_digits import load_spoken_digits
 
-# Recordings whose rows are computed at once, between two steps of the progress bar.
+# Number of recordings whose rows are computed at once, between two steps of the progress bar.
 AT_ONCE = 64
 
 
@@ -44,20 +44,21 @@ def evaluate_embedder(
     *,
     shots: int = 5,
     data_home: str | os.PathLike[str] | None = None,
-    random_state: int = 0,
+    random_state: int | None = None,
     verbose: int = 1,
 ) -> pd.DataFrame:
     """Score the embeddings of an embedder by simple classifiers, on unseen speakers or folds.
 
-    The embeddings of a set are computed once. Three classifiers learn from all groups but those
-    that are held out: a linear one, the nearest neighbour, and a linear one of few examples.
+    The embeddings of a data set are computed once. Three classifiers are trained on all groups
+    except those that are held out: a linear classifier, the nearest neighbour, and a linear
+    classifier with few examples.
 
     Parameters
     ----------
     embedder : transformer or Pipeline
-        Turns recordings into rows, and learns nothing in `fit`, such as `PretrainedEmbedder`, or an
-        encoder and a pooling in a Pipeline. An embedder that was trained on other recordings is
-        passed as ``FrozenEstimator(embedder)``.
+        Transformer from recordings to rows that learns nothing in `fit`, such as
+        `PretrainedEmbedder`, or a Pipeline of an encoder and a pooling. Pass an embedder that was
+        trained on other recordings as ``FrozenEstimator(embedder)``.
     sets : str, sequence of str or dict, default="spoken_digits"
         Names of sets:
 
@@ -65,7 +66,8 @@ def evaluate_embedder(
         - "fsdd": the digits of the Free Spoken Digit Dataset, each speaker held out in turn;
         - "arabic_digits": recordings in the folder ``arabic_digits`` of the data home
           (``{digit}/{speaker}_{take}.flac``), five folds of speakers;
-        - "arabic_voices": the speakers of these, five folds of digits: words that were not heard;
+        - "arabic_voices": the speakers of these recordings, five folds of digits: words that are
+          not in the training data;
         - "esc10", "esc50": environmental sounds in their official folds.
 
         Or a dict from names to ``(X, y, groups)``: recordings, labels, and groups to hold out.
@@ -74,7 +76,7 @@ def evaluate_embedder(
     data_home : path, default=None
         Folder of downloaded files. None: the folder that :func:`skaudio.datasets.get_data_home`
         returns.
-    random_state : int, default=0
+    random_state : int or None, default=None
         Seed of the examples of the third classifier, ten draws in each fold.
     verbose : int, default=1
         Whether to show a progress bar.
@@ -89,13 +91,13 @@ def evaluate_embedder(
         - ``nearest``: accuracy of the nearest neighbour by angle;
         - ``few_shot``: accuracy of the linear classifier with ``shots`` examples per class;
         - ``linear_se``, ``nearest_se``, ``few_shot_se``: standard errors;
-        - ``rows_per_second``: recordings that are decoded and embedded per second, here;
+        - ``rows_per_second``: number of recordings decoded and embedded per second on this machine;
         - ``megabytes``: size of the weights.
 
     Raises
     ------
     ValueError
-        If there is no such set, the embedder learns in `fit`, or it returns frames.
+        If a data set is unknown, or if the embedder learns in `fit` or returns frames.
 
     Notes
     -----
@@ -103,8 +105,8 @@ def evaluate_embedder(
     these means: ``std(ddof=1) / sqrt(n_groups)``. Up to ten groups are held out one by one, more
     in five folds.
 
-    Recordings of one speaker, or cut from one recording, never are on both sides. Scores from
-    random folds of ESC-50, as some public tables have them, are higher than these.
+    Recordings of one speaker, or cut from one recording, are never in both the training and the
+    test part. Scores with random folds of ESC-50, as in some public tables, are higher.
 
     The settings of the classifiers are fixed, so nothing is chosen on the groups that are held out.
 

@@ -1,4 +1,4 @@
-"""Simple classifiers of embeddings, scored on groups that they have not seen."""
+"""Simple classifiers of embeddings, scored on groups that are not in the training part."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-# Up to so many groups are held out one by one; more in so many folds.
+# Up to this number of groups are held out one by one; more groups, in this number of folds.
 ONE_BY_ONE, FOLDS = 10, 5
 DRAWS = 10
 
 
 def score_rows(
-    rows: np.ndarray, y: np.ndarray, groups: np.ndarray, *, shots: int = 5, random_state: int = 0
+    rows: np.ndarray,
+    y: np.ndarray,
+    groups: np.ndarray,
+    *,
+    shots: int = 5,
+    random_state: int | None = None,
 ) -> dict[str, float]:
     """Return the accuracies of three classifiers and their standard errors over groups.
 
@@ -26,7 +31,7 @@ def score_rows(
     rows : ndarray of shape (n, n_features)
     y, groups : ndarray of shape (n,)
     shots : int
-        Examples per class of the third classifier.
+        Number of examples per class of the third classifier.
     random_state : int
 
     Returns
@@ -48,7 +53,12 @@ def score_rows(
 
 
 def accuracies(
-    rows: np.ndarray, y: np.ndarray, groups: np.ndarray, *, shots: int = 5, random_state: int = 0
+    rows: np.ndarray,
+    y: np.ndarray,
+    groups: np.ndarray,
+    *,
+    shots: int = 5,
+    random_state: int | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the accuracies of three classifiers on each group, in the order of groups."""
     correct: dict[str, np.ndarray] = {
@@ -72,7 +82,7 @@ def accuracies(
 
 
 def folds_of(groups: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return positions to learn from and to be scored; each group is scored once."""
+    """Return positions for training and for scoring; each group is scored once."""
     n_groups = len(np.unique(groups))
     if n_groups < 2:
         raise ValueError(f"groups: found {n_groups}, expected two or more.")
@@ -86,7 +96,7 @@ def linear_classifier() -> Any:
 
 
 def draw(train: np.ndarray, y: np.ndarray, shots: int, rng: np.random.Generator) -> np.ndarray:
-    """Return positions of some examples of each class, all where a class has fewer."""
+    """Return positions of some examples of each class, or of all if a class has fewer."""
     parts = []
     for label in np.unique(y[train]):
         mine = train[y[train] == label]

@@ -211,7 +211,7 @@ class WeakLabelDetector(EventStreamMixin, EventsMixin, LabelsMixin, ClassifierMi
         return [pooling.frame_probabilities(t)[0].numpy() for t in tensors], counts
 
     def _build(self, n_features: int) -> nn.Module:
-        raise TypeError(f"{type(self).__name__} does not say what net it trains.")
+        raise TypeError(f"{type(self).__name__} does not define its network.")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

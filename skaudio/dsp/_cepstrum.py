@@ -1,4 +1,4 @@
-"""Cepstra: the discrete cosine transform along the mel axis, and liftering."""
+"""Cepstra: the discrete cosine transform of mel spectra, and liftering."""
 
 from __future__ import annotations
 

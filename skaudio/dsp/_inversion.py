@@ -1,4 +1,4 @@
-"""Features -> waveform: exact from the complex spectrum, Griffin-Lim from magnitudes."""
+"""Inversion: waveforms from complex spectra (exact) or from magnitudes (Griffin-Lim)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 
 from skaudio.dsp._analysis import Framing
 
-if TYPE_CHECKING:  # slow to import: only for those who invert
+if TYPE_CHECKING:  # slow to import, and only needed for inversion
     import torch
 
-# Below this the squared windows sum to nothing and the samples under them cannot be known.
+# If the sum of the squared windows is below this, a sample cannot be recovered.
 TINY = 1e-10
 
 
@@ -71,7 +71,7 @@ def istft(spectrum: torch.Tensor, framing: Framing, length: int | None = None) -
 
 
 def _overlap_add(frames: torch.Tensor, hop_length: int, total: int) -> torch.Tensor:
-    """Sum frames (..., n_frames, n_fft) at their places."""
+    """Add frames (..., n_frames, n_fft) at their positions."""
     import torch
 
     n_frames, n_fft = frames.shape[-2:]

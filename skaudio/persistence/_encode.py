@@ -1,4 +1,4 @@
-"""An estimator as a tree of JSON, with its arrays and weights beside it."""
+"""Convert an estimator to a tree of JSON, arrays and weights."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ from skaudio.caching import CachedTransformer
 from skaudio.persistence._checks import DERIVED
 from skaudio.persistence._classes import PLAIN, estimator_name, function_name
 
-# Parameters that belong to a machine or its user, and what is stored in their place.
+# Parameters that belong to a machine or its user, and the values that are stored instead.
 OF_MACHINE: dict[str, Any] = {"memory": None, "n_jobs": None, "data_home": None}
-# Parameters that name files, and the words that they also take.
+# Parameters that contain names of files, and their other values.
 OF_FILES = {
     "noise": ("white", "pink", "brown", "blue", "violet"),
     "weights": ("random",),
     **dict.fromkeys(("impulse_response", "path", "model_id"), ()),
 }
 NOT_STORED = "(not stored)"
-# Learned by scikit-learn for its own use in `fit`.
+# Attributes that scikit-learn only uses in `fit`.
 PRIVATE = ("_metadata_request",)
-# Each level takes up to three of JSON, which are counted on loading.
+# Each level needs up to three levels of JSON, whose number is limited on loading.
 TOO_DEEP = 60
 
 
 class TreeWriter:
-    """Makes the members of a saved model from an estimator.
+    """Convert an estimator to the members of a saved model.
 
     Attributes
     ----------
     members : dict of str to bytes
-        Arrays and weights; an array that is in two places is one member.
+        Arrays and weights. An array that occurs twice is stored once.
     left_out : list of str
-        What was not stored, in words.
+        Sentences about parts that are not stored.
     needs : dict of str to str
         Names of the user's classes and functions, and where each is.
     licences : dict of str to str
@@ -164,7 +164,7 @@ class TreeWriter:
         number = len(self._seen)
         self._seen[id(estimator)] = number, estimator
         names = () if kind in PLAIN else tuple(type(estimator)._get_param_names())
-        # Cut off where the place is only that of the whole.
+        # Empty if the place is the estimator itself.
         prefix = f"{place}." if place != type(estimator).__name__ else ""
         params = {
             name: self.encode(self._portable(estimator, name, prefix), prefix + name)
@@ -241,7 +241,7 @@ class TreeWriter:
         kind = "scalar array" if isinstance(value, np.generic) else "array"
         stream = io.BytesIO()
         np.lib.format.write_array(stream, array, allow_pickle=False)
-        self._alive.append(value)  # so that its id stays its own
+        self._alive.append(value)  # keep it alive, so that its id is unique
         return {"t": kind, "v": self._member(id(value), "arrays/{}.npy", stream.getvalue())}
 
     def _tree(self, tree: Any, place: str) -> Any:

@@ -1,4 +1,4 @@
-"""What estimators share that run a network over chunks of recordings; what embedders of them do."""
+"""Base classes of estimators that apply a network to chunks of recordings."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Call = Callable[[Any, torch.Tensor], torch.Tensor]
 
 
 class ChunkedTransformer(ChunkStreamMixin, FrameOutputMixin, TransformerMixin, BaseEstimator):
-    """Recordings, cut into chunks, through a network; nothing is learned from them.
+    """Base class of transformers that apply a network to chunks; nothing is learned from X.
 
-    A subclass says which network: `_load` returns a new one for `fit`, `_net` the present one,
-    and `_ready` one that is ready to compute.
+    A subclass defines the network: `_load` returns a new one for `fit`, `_net` the current one, and
+    `_ready` one that is prepared for inference.
     """
 
     pooling: str | None

@@ -62,12 +62,13 @@ class FineTunedClassifier(FineTuned):
     max_epochs : int, default=15
         Passes over the training recordings, after those of ``head_epochs``.
     batch_size : int, default=32
-        Recordings per step; batches hold recordings of similar length.
+        Number of recordings per training step. A batch holds recordings of similar length.
     lr : float, default=3e-3
         Highest learning rate of the one-cycle schedule.
     class_weight : dict, list of dict, "balanced" or None, default=None
-        As in scikit-learn. With several labels per recording, a dict gives the weight of the loss
-        where a label is present; a list holds a dict of the weights of 0 and 1 for each label.
+        Weights of the classes in the loss, as in scikit-learn. With several labels per recording, a
+        dict contains the weight of each label where it is present; a list contains, for each label,
+        a dict of the weights of 0 (absent) and 1 (present).
     label_smoothing : float, default=0.1
         Fraction of the probability that the loss distributes over all classes.
     early_stopping : bool, default=False
@@ -113,8 +114,8 @@ class FineTunedClassifier(FineTuned):
         ``net_.module_.trunk`` is the network, ``net_.module_.head`` the linear layer. Optimizer,
         criterion and callbacks are not kept.
     history_ : skorch.history.History
-        Losses and times of each epoch; with ``early_stopping`` also ``valid_score``, the result
-        of `score` for the part held out.
+        Loss and time of each epoch. With ``early_stopping`` also ``valid_score``, the result of
+        `score` for the part that was held out.
     n_iter_ : int
         Epochs trained, those of ``head_epochs`` included.
     n_features_in_ : int

@@ -1,4 +1,4 @@
-"""OnnxEmbedder: recordings to the output of a network in an ONNX file."""
+"""OnnxEmbedder: features of a network in an ONNX file."""
 
 from __future__ import annotations
 
@@ -19,56 +19,60 @@ _NAMES = TEXT | sequence("sequence of str", "a list of such names", TEXT, 1) | c
 
 
 class OnnxEmbedder(BridgeEmbedder):
-    """Turn recordings into features with a network in an ONNX file.
+    """Compute features of recordings with a network in an ONNX file.
 
     Parameters
     ----------
     path : path
-        An ONNX file that holds the weights as well. Its input is float32 waveforms
+        ONNX file, which must contain the weights. Its input is float32 waveforms
         ``(n, n_samples)``, or with ``encoder`` frames ``(n, n_features, n_frames)``; also with an
         axis of length 1 for the channel, or without the axis of recordings. A second input of
         integers ``(n,)`` gets the number of samples, or frames, of each.
     sample_rate : float, default=16000
-        Rate in Hz of the waveforms that the network, or the encoder, takes: recordings are
-        resampled to it, bare arrays are at it.
+        Sample rate in Hz of the waveforms that the network, or the encoder, takes. Recordings are
+        resampled to it; bare arrays must have it already.
     encoder : transformer or Pipeline, default=None
-        Turns each chunk into the frames that the network takes, such as MelSpectrogram. None: the
-        network takes waveforms.
+        Transformer from a chunk to the frames that the network takes, such as MelSpectrogram. None:
+        the network takes waveforms.
     input : str, default=None
         Name of the input. None: the first one of the file.
     output : str or sequence of str, default=None
         Name of the output that is returned, or several names: outputs, each averaged over time,
         are concatenated. None: the first one of the file.
     time_axis : {-1, 1}, default=-1
-        Which axis of an output with frames is time. -1: ``(n, n_features, n_frames)``, as networks
-        of skaudio return them. 1: ``(n, n_frames, n_features)``, as transformers do.
+        Time axis of an output with frames. -1: ``(n, n_features, n_frames)``, as in networks of
+        skaudio. 1: ``(n, n_frames, n_features)``, as in transformers.
     pooling : {"mean", "max", None}, default="mean"
         How to pool the frames of a recording into one row. None returns the frames, an array
         ``(n_features, n_frames)`` per recording.
     resolution : {"chunk", "layer"}, default="chunk"
-        "chunk": one frame per chunk, the output averaged over time. "layer": one frame per frame of
-        the output.
+        Time resolution of frames. "chunk": one frame per chunk, the output averaged over time.
+        "layer": one frame per frame of the output.
     chunk_duration : float, "auto" or None, default="auto"
-        Length of a chunk in seconds. "auto" is 10 s, or the length that the file states if its
-        input has one length; None uses the whole recording.
+        Length of a chunk in seconds. "auto" is 10 s, or the length in the file if its input has a
+        fixed length. None: the whole recording is one chunk.
     chunk_hop : float or "auto", default="auto"
-        Seconds between the starts of successive chunks. "auto" is ``chunk_duration``: no overlap.
+        Time between the starts of successive chunks in seconds. "auto" is ``chunk_duration`` (no
+        overlap).
     fixed : bool, default=False
         Whether the network takes chunks of ``chunk_duration`` only: the last chunk of a recording
-        ends in zeros. Else the last chunk ends with the recording. A file that states the length of
-        its waveforms is always fixed.
+        is padded with zeros. Otherwise, the last chunk ends with the recording. A file with a fixed
+        length of waveforms is always fixed.
     min_duration : float, default=0.0
-        Shortest chunk that the network takes, in seconds; shorter recordings are followed by zeros.
+        Length of the shortest input of the network in seconds. Shorter recordings are padded with
+        zeros.
     unit_norm : bool, default=False
         Whether to scale each row (or frame) to length 1. Neighbours by euclidean distance are then
         the same as neighbours by cosine similarity.
     on_error : {"raise", "nan"}, default="raise"
-        "raise": raise one error that lists up to ten recordings that cannot be read (missing or
-        damaged files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn.
+        Action for unreadable recordings (missing or damaged files, NaN samples). "raise": raise one
+        error that lists up to ten of them. "nan": return a frame, or a row, of NaN for each, and
+        warn.
     batch_size : int, default=None
-        Chunks per call of the network. None is 1, so that no result depends on another recording.
+        Number of chunks per call of the network. None: 1, so that no result depends on another
+        recording.
     device : str, default="cpu"
-        Where ONNX Runtime computes: "cpu", or "cuda" with the package onnxruntime-gpu.
+        Device of ONNX Runtime: "cpu", or "cuda" with the package onnxruntime-gpu.
     verbose : int, default=0
         Whether to show a progress bar.
 
@@ -77,7 +81,7 @@ class OnnxEmbedder(BridgeEmbedder):
     net_ : torch.nn.Module
         ``net_.core.bytes()`` is the content of the file.
     n_features_in_ : int
-        Only where `fit` was given a 2-D array.
+        Number of columns of X; only set where `fit` was given a 2-D array.
 
     See Also
     --------
@@ -86,11 +90,11 @@ class OnnxEmbedder(BridgeEmbedder):
 
     Notes
     -----
-    Nothing is learned in `fit`, and `transform` works without it. Each chunk, or batch of chunks,
-    is computed by one thread, several at once.
+    Nothing is learned in `fit`; `transform` works without it. Each chunk, or batch of chunks, is
+    computed by one thread, several at once.
 
-    Files whose weights are in other files beside them are refused: the identity of the network, for
-    caches and for `skaudio.save`, is the content of one file. `skaudio.save` stores that content.
+    Files with weights in other files raise an error, because caches and `skaudio.save` identify the
+    network by the content of one file. `skaudio.save` stores this content.
 
     Examples
     --------

@@ -53,8 +53,9 @@ class PretrainedEmbedder(ChunkEmbedder, PretrainedTransformer):
         Whether to scale each row (or frame) to length 1. Neighbours by euclidean distance are then
         the same as neighbours by cosine similarity.
     on_error : {"raise", "nan"}, default="raise"
-        "raise": raise one error that lists up to ten recordings that cannot be read (missing or
-        damaged files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn.
+        Action for unreadable recordings (missing or damaged files, NaN samples). "raise": raise one
+        error that lists up to ten of them. "nan": return a frame, or a row, of NaN for each, and
+        warn.
     batch_size : int, default=None
         Number of chunks per call of the network. None: 1 to 8 on the CPU, depending on the length
         of chunks, and 32 on other devices.

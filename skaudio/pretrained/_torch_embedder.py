@@ -1,4 +1,4 @@
-"""TorchEmbedder: recordings to the output of any torch module."""
+"""TorchEmbedder: features of any torch module."""
 
 from __future__ import annotations
 
@@ -21,55 +21,58 @@ from skaudio.pretrained._torch_net import (
 
 
 class TorchEmbedder(BridgeEmbedder):
-    """Turn recordings into features with any torch module.
+    """Compute features of recordings with any torch module.
 
     Parameters
     ----------
     module : torch.nn.Module or class
-        Takes float32 waveforms ``(n, n_samples)`` at ``sample_rate``, or with ``encoder`` its
-        frames ``(n, n_features, n_frames)``, and returns vectors ``(n, n_features)`` or frames. If
-        the second parameter of its ``forward`` is called ``lengths``, it gets the number of
-        samples, or frames, of each. A class is called as ``module(**module_params)``, and has
-        random weights, always the same ones.
+        Module that takes float32 waveforms ``(n, n_samples)`` at ``sample_rate``, or with
+        ``encoder`` its frames ``(n, n_features, n_frames)``, and returns vectors
+        ``(n, n_features)`` or frames. If the second parameter of its ``forward`` is called
+        ``lengths``, it gets the number of samples, or frames, of each. A class is called as
+        ``module(**module_params)``, and has random weights, always the same ones.
     sample_rate : float, default=16000
-        Rate in Hz of the waveforms that the module, or the encoder, takes: recordings are resampled
-        to it, bare arrays are at it.
+        Sample rate in Hz of the waveforms that the module, or the encoder, takes. Recordings are
+        resampled to it; bare arrays must have it already.
     encoder : transformer or Pipeline, default=None
-        Turns each chunk into the frames that the module takes, such as MelSpectrogram. None: the
-        module takes waveforms.
+        Transformer from a chunk to the frames that the module takes, such as MelSpectrogram. None:
+        the module takes waveforms.
     module_params : dict, default=None
         Further parameters of the module.
     layer : str or sequence of str, default=None
         Name of a module inside the module (``module.named_modules()``) whose output is returned, or
-        several names: their outputs, each averaged over time, are concatenated. None: what the
-        module returns.
+        several names: their outputs, each averaged over time, are concatenated. None: the output of
+        the module.
     time_axis : {-1, 1}, default=-1
-        Which axis of an output with frames is time. -1: ``(n, n_features, n_frames)``, as networks
-        of skaudio return them. 1: ``(n, n_frames, n_features)``, as transformers do.
+        Time axis of an output with frames. -1: ``(n, n_features, n_frames)``, as in networks of
+        skaudio. 1: ``(n, n_frames, n_features)``, as in transformers.
     pooling : {"mean", "max", None}, default="mean"
         How to pool the frames of a recording into one row. None returns the frames, an array
         ``(n_features, n_frames)`` per recording.
     resolution : {"chunk", "layer"}, default="chunk"
-        "chunk": one frame per chunk, the output averaged over time. "layer": one frame per frame of
-        the output.
+        Time resolution of frames. "chunk": one frame per chunk, the output averaged over time.
+        "layer": one frame per frame of the output.
     chunk_duration : float, "auto" or None, default="auto"
-        Length of a chunk in seconds. "auto" is 10 s; None uses the whole recording.
+        Length of a chunk in seconds. "auto" is 10 s. None: the whole recording is one chunk.
     chunk_hop : float or "auto", default="auto"
-        Seconds between the starts of successive chunks. "auto" is ``chunk_duration``: no overlap.
+        Time between the starts of successive chunks in seconds. "auto" is ``chunk_duration`` (no
+        overlap).
     fixed : bool, default=False
         Whether the network takes chunks of ``chunk_duration`` only: the last chunk of a recording
-        ends in zeros. Else the last chunk ends with the recording.
+        is padded with zeros. Otherwise, the last chunk ends with the recording.
     min_duration : float, default=0.0
-        Shortest chunk that the network takes, in seconds; shorter recordings are followed by zeros.
+        Length of the shortest input of the network in seconds. Shorter recordings are padded with
+        zeros.
     unit_norm : bool, default=False
         Whether to scale each row (or frame) to length 1. Neighbours by euclidean distance are then
         the same as neighbours by cosine similarity.
     on_error : {"raise", "nan"}, default="raise"
-        "raise": raise one error that lists up to ten recordings that cannot be read (missing or
-        damaged files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn.
+        Action for unreadable recordings (missing or damaged files, NaN samples). "raise": raise one
+        error that lists up to ten of them. "nan": return a frame, or a row, of NaN for each, and
+        warn.
     batch_size : int, default=None
-        Chunks per call of the network. None is 1 on the CPU, so that no result depends on another
-        recording, and 32 elsewhere.
+        Number of chunks per call of the network. None: 1 on the CPU, so that no result depends on
+        another recording, and 32 on other devices.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Precision of matrix products and convolutions. "bfloat16" uses torch's autocast. "auto" is
         float32.
@@ -84,7 +87,7 @@ class TorchEmbedder(BridgeEmbedder):
         ``net_.core`` is the module: the instance that was passed, or the one that the class made.
         It can be trained further: `transform` uses its current weights, in evaluation mode.
     n_features_in_ : int
-        Only where `fit` was given a 2-D array.
+        Number of columns of X; only set where `fit` was given a 2-D array.
 
     See Also
     --------
@@ -94,14 +97,14 @@ class TorchEmbedder(BridgeEmbedder):
 
     Notes
     -----
-    Nothing is learned in `fit`, and `transform` works without it.
+    Nothing is learned in `fit`; `transform` works without it.
 
-    Recordings are cut as by `PretrainedEmbedder`. Where frames of chunks are joined
-    (``resolution="layer"``), the frames of a chunk are taken to be evenly spaced over it, which is
-    up to one frame off for a module that loses samples at the edges.
+    Recordings are cut as by `PretrainedEmbedder`. With ``resolution="layer"``, the frames of a
+    chunk are assumed to be evenly spaced; the error is up to one frame for a module that loses
+    samples at the edges.
 
-    `skaudio.save` stores the weights, not the code: `skaudio.load` needs ``modules``, with the
-    class, or if ``module`` was an instance, another instance of it, whose weights do not matter.
+    `skaudio.save` stores the weights, not the code. `skaudio.load` needs ``modules`` with the class
+    or, if ``module`` is an instance, with another instance with any weights.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""TransformersEmbedder: recordings to the features of audio models of Hugging Face."""
+"""TransformersEmbedder: features of audio models of Hugging Face."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ _NUMBERS = sequence("sequence of int", "a list of integers", _NUMBER, 1)
 
 
 class TransformersEmbedder(BridgeEmbedder):
-    """Turn recordings into features with an audio model of Hugging Face.
+    """Compute features of recordings with an audio model of Hugging Face.
 
     Parameters
     ----------
     model_id : path
         A folder with the model and its feature extractor (``config.json``,
         ``preprocessor_config.json``, ``model.safetensors``), or the name of a model on the Hub,
-        such as "MIT/ast-finetuned-audioset-10-10-0.4593". A name is looked for in the folder
-        ``pretrained`` of the data home, then in the cache of huggingface_hub, and then downloaded.
+        such as "MIT/ast-finetuned-audioset-10-10-0.4593". A name is searched in the folder
+        ``pretrained`` of the data home and in the cache of huggingface_hub, and otherwise
+        downloaded.
     weights : {"random", None}, default=None
         None: the weights in the folder. "random": random weights, always the same ones, for tests
         and as a baseline; only the two configurations are needed.
@@ -52,9 +53,9 @@ class TransformersEmbedder(BridgeEmbedder):
         Time resolution of frames. "chunk": one frame per chunk, the output averaged over time.
         "layer": one frame per time step of the model, 0.02 s for most, 0.1 s for AST.
     chunk_duration : float, "auto" or None, default="auto"
-        Length of a chunk in seconds. "auto" is that of models that take one length: 10.24 s for
-        AST, 30 s for Whisper, 10 s for CLAP, which take no other, and 10 s for the rest. None: the
-        whole recording is one chunk.
+        Length of a chunk in seconds. "auto" is 10.24 s for AST, 30 s for Whisper and 10 s for CLAP,
+        which only take these lengths, and 10 s for other models. None: the whole recording is one
+        chunk.
     chunk_hop : float or "auto", default="auto"
         Time between the starts of successive chunks in seconds. "auto" is ``chunk_duration`` (no
         overlap).
@@ -62,8 +63,9 @@ class TransformersEmbedder(BridgeEmbedder):
         Whether to scale each row (or frame) to length 1. Neighbours by euclidean distance are then
         the same as neighbours by cosine similarity.
     on_error : {"raise", "nan"}, default="raise"
-        "raise": raise one error that lists up to ten recordings that cannot be read (missing or
-        damaged files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn.
+        Action for unreadable recordings (missing or damaged files, NaN samples). "raise": raise one
+        error that lists up to ten of them. "nan": return a frame, or a row, of NaN for each, and
+        warn.
     batch_size : int, default=None
         Number of chunks per call of the model. None: 1 on the CPU, so that no result depends on
         another recording, and 32 on other devices.
@@ -95,7 +97,7 @@ class TransformersEmbedder(BridgeEmbedder):
 
     Notes
     -----
-    Nothing is learned in `fit`, and `transform` works without it.
+    Nothing is learned in `fit`; `transform` works without it.
 
     Models and their embeddings: AST (mean of its two tokens), wav2vec 2.0, HuBERT, WavLM, data2vec
     and UniSpeech-SAT (mean of the last hidden states), Whisper (the encoder; mean over the frames
@@ -104,7 +106,7 @@ class TransformersEmbedder(BridgeEmbedder):
     chunks, as it does for other users of the model. CLAP gets at most 10 s, so that none of its
     random crops is drawn.
 
-    Code that a model brings along is never run (``trust_remote_code=False``).
+    Code in the folder of a model is never run (``trust_remote_code=False``).
 
     References
     ----------
@@ -116,7 +118,7 @@ class TransformersEmbedder(BridgeEmbedder):
 
     Examples
     --------
-    A small model of one's own, from its configurations; real ones are named, or in a folder:
+    A small model from its configurations (in practice, pass the name of a model, or its folder):
 
     >>> import tempfile
     >>> import transformers

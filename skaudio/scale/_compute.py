@@ -1,4 +1,4 @@
-"""What a worker does: build the model once, compute a part, write it, and say how it went."""
+"""The work of a worker: build the model once, compute a part, write it, return a receipt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -24,65 +24,24 @@ from skaudio.audio import (
     seconds_of,
 )
 from skaudio.scale import _parts
-from skaudio.scale._identity import content_of
 from skaudio.scale._manifest import NAME
+from skaudio.scale._tasks import BuiltModel, Found, Job, Receipt, Task, make_tables
 
-# Recordings that the model is given at a time, and the seconds that they last together at most:
-# the features of so much are in memory.
-BATCH, BATCH_SECONDS = 256, 1200.0
-# Where all recordings of a part of so many fail, these are not damaged.
+# Largest number of recordings per batch, and their largest total duration in seconds: their
+# features are in memory. A batch with a damaged file is computed again without it.
+BATCH, BATCH_SECONDS = 128, 1200.0
+# If all recordings of a part with this number fail, the cause is probably not damaged files.
 SUSPICIOUS = 50
 
 
-class Job(NamedTuple):
-    """What is the same for all parts of a run."""
-
-    folder: str
-    kind: str
-    method: str
-    options: dict[str, Any]
-    dtype: str
-    key: str
-    """Hash of the model."""
-    keep_failed: bool
-
-
-class Task(NamedTuple):
-    """A part to compute."""
-
-    part: int
-    start: int
-    """Position of its first recording in X."""
-    recordings: Recordings
-    retry: bool
-    """Compute only what failed before."""
-
-
-class Receipt(NamedTuple):
-    """What became of a part."""
-
-    part: int
-    n: int
-    n_failed: int
-    version: str
-    """Of skaudio, where the part was computed."""
-
-
-class BuiltModel(NamedTuple):
-    """An estimator that is ready to work, and the names of its columns."""
-
-    estimator: Any
-    names: list[str] | None
-
-
 class OutputError(TypeError):
-    """An estimator returns what cannot be kept, whichever the recording."""
+    """The output of an estimator cannot be stored, independent of the recording."""
 
 
 def pack_model(estimator: Any) -> np.ndarray:
     """Return a pickle of an estimator, as an array of bytes, which joblib shares with workers.
 
-    It goes from this process to its workers, and is never read from a file of somebody else.
+    It is sent from this process to its workers, and is never read from files of other people.
     """
     import cloudpickle  # optional; also takes functions of a notebook
 
@@ -94,12 +53,12 @@ def make_model(packed: np.ndarray | bytes) -> BuiltModel:
     estimator = pickle.loads(bytes(packed))
     for part in (estimator, *(part for _, part in parts_of(estimator))):
         if isinstance(part, BaseEstimator) and hasattr(part, "on_error"):
-            part.set_params(on_error="raise")  # what fails is listed here
+            part.set_params(on_error="raise")  # failures are listed here
         if isinstance(part, BaseEstimator) and hasattr(part, "verbose"):
             part.set_params(verbose=0)
     try:
         names = [str(name) for name in estimator.get_feature_names_out()]
-    except Exception:  # not every transformer knows them
+    except Exception:  # not every transformer has them
         names = None
     return BuiltModel(pin_output(estimator), names)
 
@@ -112,7 +71,7 @@ def run_packed(job: Job, packed: np.ndarray | bytes, task: Task) -> Receipt:
     """Compute a part with a model that is built once in each process."""
     with _lock:
         if job.key not in _models:
-            _models.clear()  # that of another run
+            _models.clear()  # a model of another run
             _models[job.key] = make_model(packed)
         model = _models[job.key]
     return run_part(job, model, task)
@@ -126,7 +85,7 @@ def run_part(job: Job, model: BuiltModel, task: Task) -> Receipt:
     ValueError
         If all recordings of a large part fail.
     TypeError
-        If the estimator returns what cannot be kept.
+        If the output of the estimator cannot be stored.
     OSError
         If the part cannot be written.
     """
@@ -142,7 +101,8 @@ def run_part(job: Job, model: BuiltModel, task: Task) -> Receipt:
         before = _parts.read_tables(folder, job.kind, task.part)
         positions = [i - task.start for i in before.failures.column("recording").to_pylist()]
     results: list[Any] = []
-    for batch in _batches([task.recordings[i] for i in positions]):
+    lengths = [_seconds(task.recordings[i]) for i in positions]
+    for batch in _batches([task.recordings[i] for i in positions], lengths):
         results += _compute(job, model, batch)
     failed = [i for i, result in zip(positions, results, strict=True) if isinstance(result, str)]
     if len(failed) == len(task.recordings) >= SUSPICIOUS and not job.keep_failed:
@@ -151,17 +111,20 @@ def run_part(job: Job, model: BuiltModel, task: Task) -> Receipt:
             "Nothing was written for this part. Are the files there, and does the estimator fit "
             'them? on_failed_part="keep" lists them as failures, and goes on.'
         )
-    tables = _tables(job, model, task, dict(zip(positions, results, strict=True)))
+    found = [Found(i, *pair) for i, *pair in zip(positions, lengths, results, strict=True)]
+    tables = make_tables(job, model, task, found)
     _parts.write_tables(folder, job.kind, task.part, tables.after(before))
     return Receipt(task.part, len(task.recordings), len(failed), skaudio.__version__)
 
 
-def _batches(recordings: Sequence[Recording]) -> Iterator[list[Recording]]:
-    """Cut recordings into batches, by their number and duration alone."""
+def _batches(
+    recordings: Sequence[Recording], lengths: Sequence[float | None]
+) -> Iterator[list[Recording]]:
+    """Divide recordings into batches, by number and duration only."""
     batch: list[Recording] = []
     seconds = 0.0
-    for recording in recordings:
-        length = _seconds(recording) or 0.0
+    for recording, known in zip(recordings, lengths, strict=True):
+        length = known or 0.0
         if batch and (len(batch) == BATCH or seconds + length > BATCH_SECONDS):
             yield batch
             batch, seconds = [], 0.0
@@ -172,6 +135,8 @@ def _batches(recordings: Sequence[Recording]) -> Iterator[list[Recording]]:
 
 
 def _seconds(recording: Recording) -> float | None:
+    if recording.duration is not None:
+        return recording.duration
     try:
         return seconds_of(recording, 16000.0)
     except READING_ERRORS:
@@ -179,7 +144,7 @@ def _seconds(recording: Recording) -> float | None:
 
 
 def _compute(job: Job, model: BuiltModel, batch: list[Recording]) -> list[Any]:
-    """Return the result of each recording, or the reason why there is none, a str."""
+    """Return the result of each recording, or the reason of its failure, a str."""
     compute = _rows if job.kind == "rows" else _events
 
     def call(some: list[Recording]) -> list[Any]:
@@ -187,14 +152,14 @@ def _compute(job: Job, model: BuiltModel, batch: list[Recording]) -> list[Any]:
 
     try:
         return call(batch)
-    except (OutputError, MemoryError, Warning):  # of warnings, the user has made errors
+    except (OutputError, MemoryError, Warning):  # the user has turned warnings into errors
         raise
     except Exception as error:
         if len(batch) == 1:
             return [_reason(error)]
     reasons: dict[int, Any] = {i: _reason(e) for i, e in find_errors(batch, read_through).items()}
     rest = [i for i in range(len(batch)) if i not in reasons]
-    if reasons and rest:  # the others together, as this is quicker
+    if reasons and rest:  # the others together, which is faster
         return _put_together(reasons, rest, _compute(job, model, [batch[i] for i in rest]))
     return [result for recording in batch for result in _compute(job, model, [recording])]
 
@@ -229,10 +194,10 @@ def _rows(job: Job, model: BuiltModel, batch: list[Recording]) -> list[np.ndarra
 
 
 def _items(batch: list[Recording]) -> Any:
-    """Return recordings as any transformer takes them: paths, mappings, arrays."""
+    """Return recordings in a form for any transformer: paths, mappings, arrays."""
     items = [recording.as_item() for recording in batch]
     arrays = all(isinstance(item, np.ndarray) and item.ndim == 1 for item in items)
-    # A model that was fitted on a table of clips takes clips of that length.
+    # A model that was fitted on a table of clips needs clips of this length.
     return np.stack(items) if arrays and len({len(item) for item in items}) == 1 else items
 
 
@@ -243,51 +208,3 @@ def _events(job: Job, model: BuiltModel, batch: list[Recording]) -> list[Any]:
     table = method(named, **job.options)
     found = {int(name): events for name, events in table.groupby("file", sort=False)}
     return [found.get(i, table[:0]) for i in range(len(batch))]
-
-
-def _tables(job: Job, model: BuiltModel, task: Task, results: dict[int, Any]) -> _parts.PartTables:
-    """Return the tables of a part: results by position in it."""
-    done = {i: result for i, result in results.items() if not isinstance(result, str)}
-    failed = {i: result for i, result in results.items() if isinstance(result, str)}
-    failures = _parts.columns_of(_facts(task, list(failed)) | {"reason": list(failed.values())})
-    main = _parts.columns_of(_facts(task, list(done)))
-    if job.kind == "rows":
-        width = len(model.names or "1")
-        rows = np.stack(list(done.values())) if done else np.empty((0, width), job.dtype)
-        names = model.names if rows.shape[1] == width else None
-        return _parts.PartTables(_parts.add_rows(main, rows, names), None, failures)
-    columns: dict[str, list[Any]] = {name: [] for name in _parts.EVENT_COLUMNS}
-    for i, table in done.items():
-        columns["recording"] += [task.start + i] * len(table)
-        columns["file"] += [task.recordings[i].path] * len(table)
-        for name in _parts.EVENT_COLUMNS[2:]:
-            columns[name] += table[name].tolist()
-    labels = np.asarray(getattr(model.estimator, "labels_", "text"))
-    whole = labels.dtype.kind in "iu"
-    if not whole:
-        columns["event_label"] = list(map(str, columns["event_label"]))
-    return _parts.PartTables(main, _parts.columns_of(columns, whole_labels=whole), failures)
-
-
-def _facts(task: Task, positions: list[int]) -> dict[str, list[Any]]:
-    """Return the columns that name recordings."""
-    recordings = [task.recordings[i] for i in positions]
-    lengths = [r.duration if r.duration is not None else _seconds(r) for r in recordings]
-    ends = [
-        None if length is None else r.start + length
-        for r, length in zip(recordings, lengths, strict=True)
-    ]
-    return {
-        "recording": [task.start + i for i in positions],
-        "file": [recording.path for recording in recordings],
-        "onset": [recording.start for recording in recordings],
-        "offset": ends,
-        "content": [_content(recording) for recording in recordings],
-    }
-
-
-def _content(recording: Recording) -> str | None:
-    try:
-        return content_of(recording)
-    except READING_ERRORS:
-        return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skaudio._parallel import progress_bar
 from skaudio._validation import check_choice, check_count, is_number
-from skaudio.scale._compute import Job, Task
 from skaudio.scale._engines import run_all
 from skaudio.scale._identity import model_digest
 from skaudio.scale._manifest import FolderState, folder_state, make_manifest, settle_manifest
 from skaudio.scale._parts import FAILURES, FOLDERS, MAPPED, parquet, parts_in, remove_leftovers
 from skaudio.scale._sources import Collection
+from skaudio.scale._tasks import Job, Task
 
 
 def run_over_collection(
@@ -65,8 +64,8 @@ def run_over_collection(
     todo = [part for part in own if part not in finished or part in failed]
     if not todo:
         return folder_state(folder)
-    with suppress(FileNotFoundError):
-        os.unlink(folder / MAPPED)  # made of the parts that were there
+    if (folder / MAPPED).exists():  # made of the parts that were there
+        os.unlink(folder / MAPPED)
 
     def task(part: int) -> Task:
         start = part * part_size

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 from skaudio.audio import Recording, Recordings, check_recordings
 from skaudio.datasets import recordings_below
 from skaudio.scale._identity import Digest, samples_digest
+from skaudio.scale._parts import parquet
 
 # Recordings that are recognised at a time to tell one X from another.
 STEP = 10_000
@@ -27,7 +28,7 @@ class Collection:
 
     Parameters
     ----------
-    X : path of a folder, or sequence of recordings
+    X : path of a folder or of a Parquet file, or sequence of recordings
     """
 
     def __init__(self, X: Any) -> None:
@@ -36,6 +37,8 @@ class Collection:
             self.items = [str(path) for path in recordings_below(Path(X))]
             if not self.items:
                 raise ValueError(f"X={os.fspath(X)!r} is a folder without recordings.")
+        elif isinstance(X, (str, os.PathLike)) and Path(X).suffix == ".parquet":
+            self.items = ParquetRows(Path(X))
         X = self.items
         if not (hasattr(X, "__len__") and hasattr(X, "__getitem__")) or isinstance(X, SINGLE):
             check_recordings(None, X, reset=False)  # raises an error that names the cause
@@ -69,6 +72,51 @@ class Collection:
             for recording in recordings:
                 digest.add(json.dumps(_facts(recording)).encode())
         return digest.hex()
+
+
+class ParquetRows:
+    """The recordings that a Parquet file lists, of which some row groups are in memory at a time.
+
+    Parameters
+    ----------
+    path : Path
+        Of a table with the column ``file``, and ``onset`` and ``offset`` if these are clips.
+    """
+
+    def __init__(self, path: Path) -> None:
+        arrow = parquet()
+        try:
+            self._file = arrow.parquet.ParquetFile(path)
+        except (arrow.ArrowInvalid, OSError) as error:
+            raise ValueError(
+                f"X={str(path)!r} is no Parquet file that can be read: {error}."
+            ) from (error)
+        names = self._file.schema_arrow.names
+        self._columns = [name for name in ("file", "onset", "offset") if name in names]
+        if "file" not in names or len(self._columns) == 2:
+            raise ValueError(
+                f"X={str(path)!r} has the columns {names}, expected file, or file, onset and "
+                "offset."
+            )
+        facts = self._file.metadata
+        sizes = [facts.row_group(i).num_rows for i in range(facts.num_row_groups)]
+        self._starts = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+        self._held: tuple[int, int, Any] = (0, 0, None)
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def __getitem__(self, position: int) -> Any:
+        return self.slice(position, 1)
+
+    def slice(self, start: int, length: int) -> Any:
+        """Return some rows as a DataFrame."""
+        first = int(np.searchsorted(self._starts, start, "right")) - 1
+        stop = int(np.searchsorted(self._starts, start + length, "left"))
+        if self._held[:2] != (first, stop):
+            groups = self._file.read_row_groups(list(range(first, stop)), columns=self._columns)
+            self._held = first, stop, groups
+        return self._held[2].slice(start - self._starts[first], length).to_pandas()
 
 
 def _cut(X: Any, start: int, stop: int) -> Any:

@@ -164,6 +164,18 @@ class TestApplying:
         assert len(err.splitlines()) == 1
         assert "dtype is 'float32' there, 'float16' here" in err
 
+    def test_a_parquet_file_lists_recordings(self, run, folder, tmp_path):
+        files = files_of(folder)
+        table = tmp_path / "list.parquet"
+        pd.DataFrame({"file": list(map(str, files))}).to_parquet(table)
+        model = skaudio.save(make_pipeline(MFCC(), FramePooling()), tmp_path / "mfcc.skaudio")
+        call = ["embed", table, "--model", model, "-o", tmp_path / "rows"]
+        assert run(*call)[0] == 0
+        assert len(skaudio.load_rows(tmp_path / "rows").data) == len(files)
+        code, _, err = run(call[0], files[0], *call[1:])
+        assert code == 2
+        assert "expected no other files beside it" in err
+
     def test_events_in_a_folder(self, run, folder, models, tmp_path):
         files = files_of(folder)
         assert run("detect", models[1], *files, "-o", tmp_path / "events")[0] == 0

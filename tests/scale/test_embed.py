@@ -153,6 +153,28 @@ class TestRecordings:
         pd.testing.assert_frame_equal(rows.recordings[["file", "onset", "offset"]], clips)
         assert rows.recordings["content"].nunique() == 1
 
+    @pytest.mark.parametrize("clips", [False, True])
+    def test_a_parquet_file(self, clips, good, model, tmp_path):
+        """Parts do not begin where row groups do."""
+        table = pd.DataFrame({"file": good, "speaker": "ann"})
+        if clips:
+            table["onset"], table["offset"] = 0.05, 0.15
+        table.to_parquet(tmp_path / "list.parquet", row_group_size=3)
+        embed(model, tmp_path / "list.parquet", tmp_path / "rows", part_size=5)
+        rows = load_rows(tmp_path / "rows")
+        X = table[["file", "onset", "offset"]] if clips else good
+        np.testing.assert_array_equal(rows.data, model.transform(X))
+        assert rows.recordings["file"].tolist() == good
+        embed(model, X, tmp_path / "rows", part_size=5)  # the same X
+
+    def test_what_is_no_list_of_recordings(self, good, model, tmp_path):
+        path = tmp_path / "list.parquet"
+        with pytest.raises(ValueError, match="is no Parquet file that can be read"):
+            embed(model, path, tmp_path / "rows")
+        pd.DataFrame({"path": good}).to_parquet(path)
+        with pytest.raises(ValueError, match=r"has the columns \['path'\], expected file"):
+            embed(model, path, tmp_path / "rows")
+
     def test_samples(self, make_clip, model, tmp_path):
         clips = [make_clip(0.2 + 0.01 * i, seed=i) for i in range(5)]
         mixed = [*clips, {"array": clips[0], "sampling_rate": 8000}]
