@@ -36,6 +36,7 @@ NO_SOURCE = {
         "recording_mean scores_by worst_classified check_invertible Analysis"
     ),
     "that of `ContrastiveLoss`, over more pairs": "AllPairsLoss",
+    "those of `TDNN` and `StatisticsPooling`, of which it consists": "StatisticsTDNN",
     "that of `event_based_scores` and `segment_based_scores`": "event_based_f1 segment_based_f1",
     "that of `equal_error_rate`, at the same point": "equal_error_threshold",
 }
