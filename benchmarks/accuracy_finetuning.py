@@ -36,17 +36,16 @@ from skaudio.pretrained import FineTunedClassifier, PretrainedEmbedder
 CHUNKS = {"chunk_duration": 5.0}
 SETTINGS = {
     "frozen": None,
-    "head": {"unfreeze": "head", "max_epochs": 30},
+    "head": {"unfreeze": "head", "lr": 3e-3, "max_epochs": 30},
     "last 4": {"unfreeze": 4},
-    "last 4, lr/3": {"unfreeze": 4, "lr": 1e-3},
+    "last 4, lr x 3": {"unfreeze": 4, "lr": 3e-3},
     "all": {"unfreeze": "all"},
-    "all, lr/3": {"unfreeze": "all", "lr": 1e-3},
-    "all, x1": {"unfreeze": "all", "lr_multipliers": {"*": 1}},
+    "all, lr x 3": {"unfreeze": "all", "lr": 3e-3},
+    "all, multiplier 1": {"unfreeze": "all", "lr_multipliers": {"*": 1}},
     "staged": {},
-    "staged, lr/3": {"lr": 1e-3},
+    "staged, lr x 3": {"lr": 3e-3},
     "staged, augmented": {
-        "lr": 1e-3,
-        "augmentation": make_pipeline(Volume(), TimeShift(), TimeMask(), FrequencyMask()),
+        "augmentation": make_pipeline(Volume(), TimeShift(), TimeMask(), FrequencyMask())
     },
 }
 

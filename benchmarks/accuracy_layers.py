@@ -69,7 +69,7 @@ def main():
         base = None
         for label, chosen in CHOICES.items():
             values = np.hstack([rows[i] for i in chosen])
-            found = accuracies(values, y, groups, shots=options.shots)
+            found = accuracies(values, y, groups, shots=options.shots, random_state=0)
             base = found if base is None else base
             difference = show(found["linear"] - base["linear"])
             print(

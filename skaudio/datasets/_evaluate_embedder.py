@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
+import torch
+from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
 from torch import nn
 
 from skaudio._files import get_data_home
 from skaudio._parallel import progress_bar
-from skaudio._steps import parts_of, transform_plainly
+from skaudio._steps import transform_plainly
 from skaudio._validation import check_count
 from skaudio.audio import check_recordings
 from skaudio.caching import check_stateless
@@ -66,8 +67,7 @@ def evaluate_embedder(
         - "fsdd": the digits of the Free Spoken Digit Dataset, each speaker held out in turn;
         - "arabic_digits": recordings in the folder ``arabic_digits`` of the data home
           (``{digit}/{speaker}_{take}.flac``), five folds of speakers;
-        - "arabic_voices": the speakers of these recordings, five folds of digits: words that are
-          not in the training data;
+        - "arabic_voices": the speakers of these recordings, each digit held out in turn;
         - "esc10", "esc50": environmental sounds in their official folds.
 
         Or a dict from names to ``(X, y, groups)``: recordings, labels, and groups to hold out.
@@ -105,8 +105,8 @@ def evaluate_embedder(
     these means: ``std(ddof=1) / sqrt(n_groups)``. Up to ten groups are held out one by one, more
     in five folds.
 
-    Recordings of one speaker, or cut from one recording, are never in both the training and the
-    test part. Scores with random folds of ESC-50, as in some public tables, are higher.
+    A group is never in both the training and the test part. Scores with random folds of ESC-50, as
+    in some public tables, are not comparable: clips cut from one recording may be in both.
 
     The settings of the classifiers are fixed, so nothing is chosen on the groups that are held out.
 
@@ -125,12 +125,16 @@ def evaluate_embedder(
     frozen = isinstance(embedder, FrozenEstimator)
     if not frozen:
         check_stateless(embedder)
-    rows = {}
+    rows: dict[str, dict[str, float]] = {}
+    known: dict[Any, tuple[np.ndarray, float]] = {}  # of sets with the same files
     for name, make in _tasks(sets, data_home).items():
         X, y, groups = make()
         X = [recording.as_item() for recording in check_recordings(None, X, reset=False)]
         ready = embedder if frozen else clone(embedder).fit(X[:1])
-        embeddings, seconds = embed(ready, X, name, verbose)
+        key = tuple(X) if all(isinstance(item, str) for item in X) else name
+        if key not in known:
+            known[key] = embed(ready, X, name, verbose)
+        embeddings, seconds = known[key]
         facts = {
             "n_recordings": len(y),
             "n_classes": len(np.unique(y)),
@@ -138,8 +142,8 @@ def evaluate_embedder(
             "n_features": embeddings.shape[1],
         }
         scores = score_rows(embeddings, y, groups, shots=shots, random_state=random_state)
-        size = sum(map(megabytes, [ready, *(part for _, part in parts_of(ready))]))
-        rows[name] = {**facts, **scores, "rows_per_second": len(y) / seconds, "megabytes": size}
+        speed = {"rows_per_second": len(y) / seconds, "megabytes": megabytes(ready)}
+        rows[name] = {**facts, **scores, **speed}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("set")
 
 
@@ -160,14 +164,22 @@ def embed(embedder: Any, X: list[Any], name: str, verbose: int) -> tuple[np.ndar
     return np.concatenate(parts), time.perf_counter() - start
 
 
-def megabytes(part: Any) -> float:
-    """Return the size of the weights of the network of an estimator."""
-    net = getattr(part, "net_", None)
-    net = getattr(net, "module_", net)
-    if not isinstance(net, nn.Module):
-        return 0.0
-    tensors = net.state_dict().values()
-    return sum(int(t.numel() * t.element_size()) for t in tensors) / 1e6
+def megabytes(estimator: Any) -> float:
+    """Return the size of the weights of the networks inside an estimator, fitted or given."""
+    tensors = {t.data_ptr(): t for t in _tensors(estimator)}
+    return sum(int(t.numel() * t.element_size()) for t in tensors.values()) / 1e6
+
+
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    value = getattr(value, "module_", value)  # of a skorch net
+    if isinstance(value, nn.Module):
+        yield from value.state_dict().values()
+    elif isinstance(value, BaseEstimator):
+        for inside in vars(value).values():
+            yield from _tensors(inside)
+    elif isinstance(value, list | tuple):
+        for inside in value:
+            yield from _tensors(inside)
 
 
 def _tasks(sets: Any, data_home: Any) -> dict[str, Callable[[], ProbeSet]]:

@@ -1,4 +1,4 @@
-"""Whitened statistics of the input beside the output of a siamese network."""
+"""Whitened statistics of the input, appended to the output of a siamese network."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from skaudio.embedders._wccn import covariance_within, whitening
 
 # Shrinkage of the covariance within classes.
 SHRINKAGE = 0.3
-# Features are standardised: statistics that vary less than this are constant up to rounding.
+# Features are standardised, so statistics that vary less than this are constant up to rounding.
 LEAST_DEVIATION = 0.01
 # Number of recordings whose frames are in memory at a time.
 BLOCK = 256
 
 
 def has_statistics(estimator: Any) -> bool:
-    """Whether the rows hold statistics of the input, too."""
+    """Whether the rows also hold statistics of the input."""
     pooling = (estimator.module_params or {}).get("pooling", "mean_std")
     possible = (
         isinstance(estimator.module, str)
@@ -39,7 +39,7 @@ def has_statistics(estimator: Any) -> bool:
 
 
 def whiten_statistics(estimator: Any, source: Source, index: np.ndarray, codes: np.ndarray) -> None:
-    """Learn the map of the statistics of the input from the recordings ``index`` of a source."""
+    """Fit the whitening of the statistics on the recordings ``index`` of a source."""
     module = estimator.net_.module_
     if not isinstance(module.net, nets.StatisticsTDNN):
         estimator._n_features_out = estimator.embedding_size

@@ -45,15 +45,15 @@ class SiameseEmbedder(
     module_params : dict, default=None
         Further parameters of the module.
     embedding_size : int, default=128
-        Number of columns of the network.
+        Number of outputs of the network.
     statistics : bool or "auto", default="auto"
         Whether the rows have ``2 * n_features`` further columns: the mean and standard deviation of
         the frames, whitened within the training classes (see `WCCN`). Both parts have the same
         influence on distances. "auto": True with ``module="tdnn"``, its pooling "mean_std", and
         ``unit_norm``; other networks cannot have it.
     unit_norm : bool, default=True
-        Whether to scale each row to length 1. Neighbours by euclidean distance are then those by
-        cosine similarity.
+        Whether to scale each row (or frame) to length 1. Neighbours by euclidean distance are then
+        the same as neighbours by cosine similarity.
     speeds : sequence of float, "auto" or None, default="auto"
         Speeds of copies of the recordings that `fit` adds to the training data. Speed also changes
         the pitch, so the copies of a class at one speed are a new class (another voice). Epochs get
@@ -83,13 +83,13 @@ class SiameseEmbedder(
         "recording" subtracts each recording's mean over time, weighted by loudness. "both" does
         both. "auto" is "both" with an encoder, "global" without or if recordings have one frame.
     early_stopping : bool, default=False
-        Whether to stop when the loss on held-out data no longer decreases, and restore the weights
-        of the best epoch.
+        Whether to hold out a part of the training data, stop when the loss on it no longer
+        decreases, and restore the weights of the best epoch.
     validation_fraction : float, default=0.1
-        Fraction of the training data that is held out: whole groups, if `fit` is given any. It is
-        less if a class would be missing from the training part.
+        Fraction of the training data that is held out; whole groups if ``groups`` are passed to
+        `fit`. Less is held out if a class would otherwise be missing from the training part.
     n_iter_no_change : int, default=10
-        Number of epochs without improvement before training stops.
+        Number of epochs without improvement after which training stops.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Precision of training. "auto" uses bfloat16 where it is faster; prediction uses float32.
     device : str, default="cpu"
@@ -98,14 +98,14 @@ class SiameseEmbedder(
         Seed of weights, batches, pairs, dropout and augmentations. With the same int and number of
         torch threads, results are bit-equal.
     warm_start : bool, default=False
-        Whether to start from the weights of the previous `fit`, with the same number of features,
-        labels and parameters of the network.
+        Whether to start from the weights of the previous `fit`. The number of features, the labels
+        and the parameters of the network must be the same.
     verbose : int, default=0
         Whether to show a progress bar.
     callbacks : list of skorch callbacks, default=None
-        Callbacks besides the schedule, the gradient clipping and early stopping.
+        Callbacks besides the learning rate schedule, the gradient clipping and early stopping.
     net_params : dict, default=None
-        Parameters of `skorch.NeuralNet` that replace those set here;
+        Parameters of `skorch.NeuralNet` that replace those set here, such as ``optimizer``;
         ``{"callbacks__schedule": None}`` removes the schedule.
 
     Attributes
@@ -281,8 +281,8 @@ class SiameseEmbedder(
         Returns
         -------
         rows : ndarray of shape (n_recordings, n_columns), float32
-            C-contiguous. ``n_columns`` is ``embedding_size``, or with `statistics`
-            ``embedding_size + 2 * n_features``.
+            C-contiguous. ``n_columns`` is ``embedding_size``, plus ``2 * n_features`` with
+            ``statistics``.
         """
         return self._rows(X)
 

@@ -148,7 +148,7 @@ def _make_loss(estimator: Any, n_classes: int) -> nn.Module:
 
 
 class _OfFirstColumns(nn.Module):
-    """The loss of what is trained: in evaluation, `StatisticsTDNN` has columns beside it."""
+    """The loss on the trained columns; in evaluation, `StatisticsTDNN` returns more columns."""
 
     def __init__(self, loss: nn.Module, n_columns: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A time-delay neural network beside whitened statistics of its input."""
+"""A time-delay neural network with whitened statistics of its input."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from skaudio.nets._time_pooling import Frames, TimePooling
 
 
 class StatisticsTDNN(TDNN):
-    """A `TDNN`, beside a linear map of the mean and standard deviation of its input.
+    """A `TDNN` and a linear map of the mean and standard deviation of its input.
 
-    Training changes the `TDNN` alone: in training mode, the output is that of the `TDNN`. The
+    Only the `TDNN` is trained: in training mode, the output is that of the `TDNN`. The
     linear map, `whitening`, is learned afterwards from the statistics of the training data; until
     then it is zero. In evaluation mode, the output of each part is scaled to length 1, so that both
     have the same influence on distances.
 
-    The network describes what distinguishes the training classes. The statistics describe any
-    recording, also of classes that are unlike them.
+    The network learns what distinguishes the training classes. The statistics also describe
+    recordings of classes that are unlike the training classes.
 
     Parameters
     ----------
     n_features, n_outputs : int
+        Number of input features, and of outputs of the `TDNN`.
     **params
         Parameters of `TDNN`, except ``pooling``: it is "mean_std".
 
@@ -67,7 +68,7 @@ class StatisticsTDNN(TDNN):
         return self._outputs(self.embed(frames, lengths))
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return (n_sequences, n_outputs), in evaluation with 2 n_features columns more."""
+        """Return (n_sequences, n_outputs), with 2 n_features more columns in evaluation mode."""
         return self._outputs(self.forward_features(x, lengths))
 
     def _outputs(self, features: torch.Tensor) -> torch.Tensor:
@@ -79,8 +80,8 @@ class StatisticsTDNN(TDNN):
         return torch.cat([nn.functional.normalize(part, dim=1) for part in parts], dim=1)
 
     def _whitened(self, statistics: torch.Tensor) -> torch.Tensor:
-        # The rounding of a matrix product depends on the place of a row in its batch. That of
-        # float64 disappears in float32.
+        # The rounding of a matrix product depends on the position of a row in its batch. In
+        # float64, the differences are too small to be seen in float32.
         layer = self.whitening
         wide = torch.float32 if statistics.device.type == "mps" else torch.float64
         values = [tensor.to(wide) for tensor in (statistics, layer.weight, layer.bias)]

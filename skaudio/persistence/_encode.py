@@ -119,30 +119,25 @@ class TreeWriter:
 
     def _named(self, value: Any, place: str) -> Any:
         """Return a function, type or class: of the closed list, or of the user by its name."""
-        if isinstance(value, torch.nn.Module):
-            return self._module(value, place)
         if isinstance(value, np.dtype) and not value.hasobject:
             return {"t": "dtype", "v": value.str}
         if estimator_name(type(value)) in PLAIN:
             return self._estimator(value, place)
         if name := function_name(value):
             return {"t": "function", "v": name}
-        name = getattr(value, "__name__", "")
+        # The weights of a module are those of the net of its estimator.
+        module = isinstance(value, torch.nn.Module)
+        name = type(value).__name__ if module else getattr(value, "__name__", "")
         if callable(value) and isinstance(name, str) and name.isidentifier():
             if self._users.setdefault(name, value) is not value:
                 raise ValueError(f"{place}: there are two objects named {name}; rename one.")
             kind = "class" if isinstance(value, type) else "function"
-            self.needs.setdefault(name, f"the {kind} given as {place}")
+            what = (
+                f"an instance of the class of {place}" if module else f"the {kind} given as {place}"
+            )
+            self.needs.setdefault(name, what)
             return {"t": "user", "v": name}
         raise not_storable(value, place)
-
-    def _module(self, module: Any, place: str) -> Any:
-        """Return the name of a module's class; its weights are those of the estimator's net."""
-        name = type(module).__name__
-        if self._users.setdefault(name, module) is not module:
-            raise ValueError(f"{place}: there are two modules of a class {name}; rename one.")
-        self.needs.setdefault(name, f"an instance of the class of {place}")
-        return {"t": "user", "v": name}
 
     def _best(self, search: Any, place: str) -> Any:
         if not hasattr(search, "best_estimator_"):

@@ -20,6 +20,8 @@ from skaudio.pretrained._bridge_net import AUTO_DURATION, BridgeNet
 from skaudio.pretrained._transformers_families import family_of
 
 RANDOM = "random"
+# Samples: the window of the front ends, and the reach of the convolutions of speech models.
+SHORTEST = 400
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 # What of a configuration could load other code, or change how numbers are computed.
 LEFT_OUT = ("auto_map", "quantization_config", "_attn_implementation", "attn_implementation")
@@ -160,6 +162,8 @@ class Extractor:
                 f"a recording is marked with the warp factor {warp_factor:g} by VTLP, which the "
                 "feature extractors of transformers do not know."
             )
+        n_samples = len(waveform)
+        waveform = np.pad(waveform, (0, max(SHORTEST - n_samples, 0)))
         with seeded_globals(0) if self.core.fused else contextlib.nullcontext():
             made = self.core.extractor(
                 waveform, sampling_rate=int(self.sample_rate), return_tensors="np"
@@ -168,7 +172,7 @@ class Extractor:
         if not self.hop_length:
             return values
         time = 1 if self.core.family.time_last else 0
-        covered = np.arange(values.shape[time]) * self.hop_length < len(waveform)
+        covered = np.arange(values.shape[time]) * self.hop_length < n_samples
         covered = np.expand_dims(covered.astype(np.float32), 1 - time)
         return np.concatenate([values, covered], axis=1 - time)
 
@@ -188,7 +192,7 @@ class TransformersNet(BridgeNet):
         self.chunk_duration = self.chunk_hop = duration(facts) if duration else AUTO_DURATION
         self.fixed = duration is not None
         self.fills = False
-        self.min_samples = 400  # the window of the front ends, and the reach of the convolutions
+        self.min_samples = SHORTEST
 
     @property
     def called(self) -> str:

@@ -156,6 +156,17 @@ class TestOutput:
         assert rows.shape == (7, n)
         assert len(embedder.get_feature_names_out()) == n
 
+    def test_several_layers_side_by_side(self, clips):
+        names = ["classifier.2", "features.3", "features.10"]
+        together = tiny(layer=names).fit(clips)
+        parts = [tiny(layer=name).transform(clips) for name in names]
+        np.testing.assert_array_equal(together.transform(clips), np.hstack(parts))
+        assert len(together.get_feature_names_out()) == sum(p.shape[1] for p in parts)
+        with pytest.raises(ValueError, match=r"layer='features\.99'"):
+            tiny(layer=["features.3", "features.99"]).fit(clips)
+        with pytest.raises(ValueError, match="time steps of layers differ, expected the name of o"):
+            tiny(layer=names, resolution="layer").fit(clips)
+
     def test_layer_before_its_normalisation(self, clips):
         """The output of a convolution is that of the convolution, not of what is folded in."""
         embedder = tiny(layer="features.0.0").fit(clips)

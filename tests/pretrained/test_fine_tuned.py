@@ -421,7 +421,7 @@ def test_saved_weights_serve_the_embedder_and_the_tagger(tmp_path):
     # All are shorter than a chunk, so a recording's scores are those of its only chunk.
     np.testing.assert_allclose(tagger.transform(X), classifier.predict_proba(X), atol=1e-5)
     assert set(tagger.tag(X[:2], top=1)["event_label"]) <= {"high", "low"}
-    with pytest.raises(ValueError, match="the net has 2 outputs, and there are 527 labels"):
+    with pytest.raises(ValueError, match="has 2 outputs, and there are 527 labels"):
         AudioTagger("mn01_as", weights=path).transform(X)
     skaudio.save(tagger, tmp_path / "tagger.skaudio")
     loaded = skaudio.load(tmp_path / "tagger.skaudio")

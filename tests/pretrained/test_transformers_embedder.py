@@ -206,6 +206,11 @@ def test_longer_recordings_are_cut(name, seconds, folders, clips):
     expected = TransformersEmbedder(folder).transform(parts)
     np.testing.assert_allclose(frames.T, expected, rtol=1e-5, atol=1e-6)
     assert embedder.chunk_times(1).tolist() == [[0, seconds]]
+    live = embedder.stream()
+    pieces = [live.push(piece) for piece in np.split(long, [700, 30000])]
+    np.testing.assert_array_equal(np.concatenate([*pieces, live.finish()], axis=1), frames)
+    # The last chunk may be shorter than the extractor's window.
+    assert np.isfinite(embedder.transform([long[: n + 100]])[0]).all()
     with pytest.raises(ValueError, match=f"takes chunks of {seconds:g} s only"):
         embedder.set_params(chunk_duration=0.5).transform([long])
 
