@@ -7,12 +7,8 @@ coefficients (MFCC) are pooled to one row per recording, for estimators of sciki
 cross-validations, including the one that selects parameters, keep the recordings of a speaker
 together, so that no model is scored on speakers that it was trained on.
 
-As a script::
-
-    python plot_1_spoken_digits.py                        # the recordings that come with skaudio
-    python plot_1_spoken_digits.py --data fsdd            # 2000 or 3000 recordings of real speakers
-    python plot_1_spoken_digits.py --data FOLDER          # your own, one sub-folder per class
-    python plot_1_spoken_digits.py --output pictures      # write PNG files instead of showing them
+This page is also a script: ``python plot_1_spoken_digits.py --data fsdd`` takes recordings of real
+speakers, ``--data FOLDER`` your own, in one sub-folder per class.
 """
 
 # %%
@@ -21,7 +17,20 @@ As a script::
 # ``data`` holds paths, ``target`` the digits, ``groups`` the speakers. The search below encodes
 # the recordings again for every candidate, so they are decoded once, here, into waveforms.
 
+# sphinx_gallery_start_ignore
 import argparse
+from pathlib import Path
+
+from skaudio.datasets import fetch_fsdd, load_audio_files
+
+parser = argparse.ArgumentParser(description="Spoken digits, cross-validated by speaker.")
+parser.add_argument("--data", default="digits", help="digits (default), fsdd, or a folder")
+parser.add_argument(
+    "--groups", help=r"for a folder: where the speaker is in a path, such as '/(\w+)_\d+\.wav$'"
+)
+parser.add_argument("--output", type=Path, help="folder for pictures; without it they are shown")
+args, _ = parser.parse_known_args()
+# sphinx_gallery_end_ignore
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -41,27 +50,19 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 
-from skaudio.datasets import fetch_fsdd, load_audio_files, load_spoken_digits
+from skaudio.datasets import load_spoken_digits
 from skaudio.display import SpectrogramDisplay
 from skaudio.encoders import MFCC, MelSpectrogram, Waveform
 from skaudio.metrics import scores_by
 from skaudio.pooling import FramePooling
 
-parser = argparse.ArgumentParser(description="Spoken digits of speakers never heard.")
-parser.add_argument("--data", default="digits", help="digits (default), fsdd, or a folder")
-parser.add_argument(
-    "--groups", help=r"for a folder: where the speaker is in a path, such as '/(\w+)_\d+\.wav$'"
-)
-parser.add_argument("--output", type=Path, help="folder for pictures; without it they are shown")
-args, _ = parser.parse_known_args()
-
-if args.data == "digits":
-    data, sample_rate = load_spoken_digits(), 16000
-elif args.data == "fsdd":
+data, sample_rate = load_spoken_digits(), 16000
+# sphinx_gallery_start_ignore
+if args.data == "fsdd":
     data, sample_rate = fetch_fsdd(), 8000
-else:
-    data, sample_rate = load_audio_files(args.data, groups=args.groups), 16000
-
+elif args.data != "digits":
+    data = load_audio_files(args.data, groups=args.groups)
+# sphinx_gallery_end_ignore
 X = Waveform(sample_rate=sample_rate).fit_transform(data.data)
 y = data.target_names[data.target]
 speakers = data.groups
@@ -90,28 +91,30 @@ baseline = Pipeline(
         ("svc", SVC(C=5)),
     ]
 )
+at_random = StratifiedKFold(5, shuffle=True, random_state=0)
+by_speaker, inner_folds, new_speakers = GroupKFold(5), GroupKFold(3), LeaveOneGroupOut()
+groups = {"groups": speakers}
+# sphinx_gallery_start_ignore
 rarest = min(np.unique(y, return_counts=True)[1])
-random_folds = StratifiedKFold(min(5, rarest), shuffle=True, random_state=0)
+at_random = StratifiedKFold(min(5, rarest), shuffle=True, random_state=0)
 n_speakers = 0 if speakers is None else len(set(speakers))
 if n_speakers >= 3:
-    by_speaker = GroupKFold(min(5, n_speakers))
+    by_speaker, inner_folds = GroupKFold(min(5, n_speakers)), GroupKFold(min(3, n_speakers - 1))
     new_speakers = LeaveOneGroupOut() if n_speakers <= 10 else GroupKFold(10)
-    inner_folds, groups = GroupKFold(min(3, n_speakers - 1)), speakers
-    scores = cross_validate(baseline, X, y, groups=speakers, cv=by_speaker)["test_score"]
-    print(f"Mean and std of MFCC, folds by speaker: accuracy {scores.mean():.3f}")
 else:
     print(
         "Speakers unknown, or fewer than three (see --groups): all folds are random, and the "
         "scores hold for the voices in the training data only. The table has a row per class."
     )
-    new_speakers, inner_folds = (
-        random_folds,
-        StratifiedKFold(max(min(3, rarest - 1), 2), shuffle=True, random_state=0),
-    )
-    groups, speakers = None, y
-scores = cross_validate(baseline, X, y, cv=random_folds)["test_score"]
+    inner_folds = StratifiedKFold(max(min(3, rarest - 1), 2), shuffle=True, random_state=0)
+    by_speaker = new_speakers = at_random
+    speakers, groups = y, {}
+# sphinx_gallery_end_ignore
+scores = cross_validate(baseline, X, y, cv=at_random)["test_score"]
 print(f"Mean and std of MFCC, folds at random:  accuracy {scores.mean():.3f}")
-results = {"mean and std": cross_val_predict(baseline, X, y, groups=groups, cv=new_speakers)}
+scores = cross_validate(baseline, X, y, cv=by_speaker, **groups)["test_score"]
+print(f"Mean and std of MFCC, folds by speaker: accuracy {scores.mean():.3f}")
+results = {"mean and std": cross_val_predict(baseline, X, y, cv=new_speakers, **groups)}
 
 # %%
 # Nested parameter search
@@ -134,8 +137,10 @@ model = Pipeline(
     ]
 )
 grid = {"mfcc__n_mfcc": [10, 13]}
+# sphinx_gallery_start_ignore
 if args.data == "fsdd":
     grid |= {"mfcc__top_db": [40, 80], "pooling__n_segments": [3, 5]}
+# sphinx_gallery_end_ignore
 
 
 def nested(model, grid):
@@ -147,7 +152,7 @@ def nested(model, grid):
             X,
             y,
             cv=new_speakers,
-            params={} if groups is None else {"groups": groups},
+            params=groups,
             return_estimator=True,
             return_indices=True,
             n_jobs=-1,
@@ -219,12 +224,6 @@ figure.supxlabel("Time (s)")
 figure.supylabel("Frequency (Hz)")
 pictures["worst"] = figure
 
-if args.output is not None:
-    args.output.mkdir(parents=True, exist_ok=True)
-    for name, figure in pictures.items():
-        figure.savefig(args.output / f"{name}.png", dpi=150)
-    print(f"Pictures ({', '.join(pictures)}) are in {args.output}.")
-
 # %%
 # Accuracy for each speaker
 # -------------------------
@@ -238,8 +237,11 @@ for name, guesses in results.items():
     table[name] = [f"{accuracy:.3f} ± {error:.3f}" for accuracy, error in pairs]
 table = pd.DataFrame(table, index=scores.index.rename("speaker"))
 print(table.to_string())
-
-# %%
-
+# sphinx_gallery_start_ignore
 if args.output is None:
     plt.show()
+else:
+    args.output.mkdir(parents=True, exist_ok=True)
+    for name, figure in pictures.items():
+        figure.savefig(args.output / f"{name}.png", dpi=150)
+# sphinx_gallery_end_ignore

@@ -6,35 +6,23 @@ A LeNet and a network of gated recurrent units are trained on spoken digits, and
 that are not in the training data. With few training speakers, they overfit to their voices.
 Augmentation, with new draws in every epoch, reduces this.
 
-As a script::
-
-    python plot_2_neural_classifiers.py                         # the bundled recordings
-    python plot_2_neural_classifiers.py --data fsdd --seeds 5   # real speakers
-    python plot_2_neural_classifiers.py --output pictures       # write PNG files
+This page is also a script: ``python plot_2_neural_classifiers.py --data fsdd --seeds 5`` trains on
+recordings of real speakers.
 """
 
 # %%
 # Recordings
 # ----------
-# Each of the real speakers is the test speaker in turn; of the ten synthetic voices, three are for
-# training and seven for testing.
+# Ten synthetic voices say the digits: three are for training and seven for testing. (Of the real
+# speakers, each one is the test speaker in turn.)
 
+# sphinx_gallery_start_ignore
 import argparse
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-import numpy as np
-import pandas as pd
-from sklearn.base import clone
-from sklearn.metrics import ConfusionMatrixDisplay
-from sklearn.model_selection import GroupShuffleSplit, LeaveOneGroupOut
-from sklearn.pipeline import Pipeline
+from sklearn.model_selection import LeaveOneGroupOut
 
-from skaudio.augmentation import VTLP, Noise, Speed, TimeShift
-from skaudio.classifiers import GRUClassifier, LeNetClassifier
-from skaudio.datasets import fetch_fsdd, load_spoken_digits
-from skaudio.encoders import MelSpectrogram
-from skaudio.metrics import scores_by
+from skaudio.datasets import fetch_fsdd
 
 parser = argparse.ArgumentParser(description="Neural classifiers of spoken digits.")
 parser.add_argument("--data", choices=["digits", "fsdd"], default="digits")
@@ -42,12 +30,28 @@ parser.add_argument("--seeds", type=int, default=1, help="how often to train eac
 parser.add_argument("--max-epochs", type=int, default=40)
 parser.add_argument("--output", type=Path, help="folder for pictures; without it they are shown")
 args, _ = parser.parse_known_args()
+# sphinx_gallery_end_ignore
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.metrics import ConfusionMatrixDisplay
+from sklearn.model_selection import GroupShuffleSplit
+from sklearn.pipeline import Pipeline
 
+from skaudio.augmentation import VTLP, Noise, Speed, TimeShift
+from skaudio.classifiers import GRUClassifier, LeNetClassifier
+from skaudio.datasets import load_spoken_digits
+from skaudio.encoders import MelSpectrogram
+from skaudio.metrics import scores_by
+
+data, sample_rate, n_seeds, max_epochs = load_spoken_digits(), 16000, 1, 40
+new_speakers = GroupShuffleSplit(n_splits=1, test_size=7, random_state=0)
+# sphinx_gallery_start_ignore
+n_seeds, max_epochs = args.seeds, args.max_epochs
 if args.data == "fsdd":
     data, sample_rate, new_speakers = fetch_fsdd(), 8000, LeaveOneGroupOut()
-else:
-    data, sample_rate = load_spoken_digits(), 16000
-    new_speakers = GroupShuffleSplit(n_splits=1, test_size=7, random_state=0)
+# sphinx_gallery_end_ignore
 X, y, speakers = data.data, data.target_names[data.target], data.groups
 folds = list(new_speakers.split(X, y, speakers))
 
@@ -75,8 +79,8 @@ augmented = Pipeline(
     ]
 )
 nets = {
-    "LeNet": LeNetClassifier(max_epochs=args.max_epochs),
-    "GRU": GRUClassifier(max_epochs=args.max_epochs),
+    "LeNet": LeNetClassifier(max_epochs=max_epochs),
+    "GRU": GRUClassifier(max_epochs=max_epochs),
 }
 encoders = {"": mel, ", augmented": augmented}
 models = {
@@ -94,7 +98,7 @@ models["LeNet, augmented"]
 predictions, histories, accuracies = {}, {}, {}
 for name, model in models.items():
     by_seed = []
-    for seed in range(args.seeds):
+    for seed in range(n_seeds):
         predicted = np.full_like(y, "")
         for train, test in folds:
             fitted = clone(model).set_params(random_state=seed).fit(X[train], y[train])
@@ -152,18 +156,16 @@ table = {}
 for name, by_seed in accuracies.items():
     spread = by_seed.std()
     table[name] = [
-        f"{mean:.3f}" + (f" ± {spread[speaker]:.3f}" if args.seeds > 1 else "")
+        f"{mean:.3f}" + (f" ± {spread[speaker]:.3f}" if n_seeds > 1 else "")
         for speaker, mean in by_seed.mean().items()
     ]
 table = pd.DataFrame(table, index=by_seed.columns.rename("speaker"))
 print(table.to_string())
-
-# %%
-
+# sphinx_gallery_start_ignore
 if args.output is None:
     plt.show()
 else:
     args.output.mkdir(parents=True, exist_ok=True)
     for name, figure in pictures.items():
         figure.savefig(args.output / f"{name}.png", dpi=150)
-    print(f"Pictures ({', '.join(pictures)}) are in {args.output}.")
+# sphinx_gallery_end_ignore

@@ -6,21 +6,28 @@ A neural classifier of spoken digits, without its last layer, maps each recordin
 Recordings of the same digit have similar vectors, for any speaker, including speakers that are not
 in the training data.
 
-As a script::
-
-    python plot_3_digit_embedding.py                     # the bundled recordings
-    python plot_3_digit_embedding.py --data fsdd         # real speakers; some minutes
-    python plot_3_digit_embedding.py --output pictures   # write a PNG file and an HTML page
+This page is also a script: ``python plot_3_digit_embedding.py --data fsdd`` takes recordings of
+real speakers, which needs some minutes.
 """
 
 # %%
 # A classifier
 # ------------
-# One of the real speakers, or three of the ten synthetic voices, are for testing.
+# Three of the ten synthetic voices (or one of the real speakers) are for testing.
 
+# sphinx_gallery_start_ignore
 import argparse
 from pathlib import Path
 
+from skaudio.datasets import fetch_fsdd
+
+parser = argparse.ArgumentParser(description="The embedding of a digit classifier.")
+parser.add_argument("--data", choices=["digits", "fsdd"], default="digits")
+parser.add_argument("--max-epochs", type=int, help="default: 12; 30 for fsdd")
+parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--output", type=Path, help="folder for results; without it they are shown")
+args, _ = parser.parse_known_args()
+# sphinx_gallery_end_ignore
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -35,24 +42,19 @@ from sklearn.preprocessing import StandardScaler
 
 from skaudio.augmentation import VTLP, Noise, Speed, TimeShift
 from skaudio.classifiers import LeNetClassifier
-from skaudio.datasets import fetch_fsdd, load_spoken_digits
+from skaudio.datasets import load_spoken_digits
 from skaudio.display import AudioPlayers
 from skaudio.embedders import NetEmbedder
 from skaudio.encoders import MFCC, MelSpectrogram, Waveform
 from skaudio.metrics import map_at_r, precision_at_k
 from skaudio.pooling import FramePooling
 
-parser = argparse.ArgumentParser(description="The embedding of a digit classifier.")
-parser.add_argument("--data", choices=["digits", "fsdd"], default="digits")
-parser.add_argument("--max-epochs", type=int, help="default: 12; 30 for fsdd")
-parser.add_argument("--seed", type=int, default=0)
-parser.add_argument("--output", type=Path, help="folder for results; without it they are shown")
-args, _ = parser.parse_known_args()
-
+data, sample_rate, n_new, max_epochs, seed = load_spoken_digits(), 16000, 3, 12, 0
+# sphinx_gallery_start_ignore
 if args.data == "fsdd":
     data, sample_rate, n_new, max_epochs = fetch_fsdd(), 8000, 1, 30
-else:
-    data, sample_rate, n_new, max_epochs = load_spoken_digits(), 16000, 3, 12
+max_epochs, seed = args.max_epochs or max_epochs, args.seed
+# sphinx_gallery_end_ignore
 X = Waveform(sample_rate=sample_rate).fit_transform(data.data)
 y, speakers = data.target_names[data.target], data.groups
 new = np.isin(speakers, np.unique(speakers)[-n_new:])
@@ -67,17 +69,21 @@ encoder = Pipeline(
         ("mel", MelSpectrogram(sample_rate=sample_rate, n_mels=40, scale="db", top_db=35)),
     ]
 )
-classifier = LeNetClassifier(
-    encoder, max_epochs=args.max_epochs or max_epochs, random_state=args.seed
-)
+classifier = LeNetClassifier(encoder, max_epochs=max_epochs, random_state=seed)
 classifier.fit(X[train], y[train])
 
 # %%
-# The embedding
-# -------------
+# The network without its last layer
+# ----------------------------------
+# ``net_.module_`` is the torch module, ``net`` in it the network after the standardisation of
+# features. Its last layer maps 128 features to the ten digits:
+
+classifier.net_.module_.net
+
+# %%
 # ``NetEmbedder`` returns the input of the last layer. With a ``FrozenEstimator``, no training is
 # needed; with an unfitted classifier, it trains a clone, and can be cross-validated as a step of a
-# Pipeline.
+# Pipeline. ``layer=`` returns the output of any other layer.
 
 embedder = NetEmbedder(FrozenEstimator(classifier), unit_norm=True)
 rows = embedder.transform(X)
@@ -146,14 +152,12 @@ kinds = ["query"] + ["nearest"] * 3 + ["furthest"] * 3
 titles = [f"{kind}: {y[i]}, {speakers[i]}" for kind, i in zip(kinds, heard, strict=True)]
 print("\n".join(titles))
 players = AudioPlayers(X[heard], titles=titles, sample_rate=sample_rate)
-players
-
-# %%
-
+# sphinx_gallery_start_ignore
 if args.output is None:
     plt.show()
 else:
     args.output.mkdir(parents=True, exist_ok=True)
     figure.savefig(args.output / "digit_embedding.png", dpi=150)
     (args.output / "digit_neighbours.html").write_text(players.to_html())
-    print(f"digit_embedding.png and digit_neighbours.html are in {args.output}.")
+# sphinx_gallery_end_ignore
+players

@@ -5,11 +5,8 @@ Effect of augmentations on the accuracy for new speakers
 An augmentation changes the training recordings, in ``fit``, and leaves recordings unchanged in
 ``predict``. It is a step of a Pipeline, and its strength can be searched like any parameter.
 
-As a script::
-
-    python plot_augmentations.py                     # the recordings that come with skaudio
-    python plot_augmentations.py --data fsdd         # real speakers, downloaded if need be
-    python plot_augmentations.py --output pictures   # write PNG files instead of showing them
+This page is also a script: ``python plot_augmentations.py --data fsdd`` takes recordings of real
+speakers.
 """
 
 # %%
@@ -17,9 +14,17 @@ As a script::
 # ----------
 # They are decoded once, here.
 
+# sphinx_gallery_start_ignore
 import argparse
 from pathlib import Path
 
+from skaudio.datasets import fetch_fsdd
+
+parser = argparse.ArgumentParser(description="Effects of augmentations on the accuracy.")
+parser.add_argument("--data", default="digits", choices=["digits", "fsdd"])
+parser.add_argument("--output", type=Path, help="folder for pictures; without it they are shown")
+args, _ = parser.parse_known_args()
+# sphinx_gallery_end_ignore
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -40,21 +45,16 @@ from skaudio.augmentation import (
     TimeShift,
     Volume,
 )
-from skaudio.datasets import fetch_fsdd, load_spoken_digits
+from skaudio.datasets import load_spoken_digits
 from skaudio.display import AugmentationDisplay
 from skaudio.encoders import MelSpectrogram, Waveform
 from skaudio.pooling import FramePooling
 
-parser = argparse.ArgumentParser(description="Effects of augmentations on the accuracy.")
-parser.add_argument("--data", default="digits", choices=["digits", "fsdd"])
-parser.add_argument("--output", type=Path, help="folder for pictures; without it they are shown")
-args, _ = parser.parse_known_args()
-
-if args.data == "digits":
-    data, sample_rate = load_spoken_digits(), 16000
-else:
-    data, sample_rate = fetch_fsdd(), 8000
-
+data, sample_rate, n_takes, n_copies = load_spoken_digits(), 16000, 1, 3
+# sphinx_gallery_start_ignore
+if args.data == "fsdd":
+    data, sample_rate, n_takes = fetch_fsdd(), 8000, 8
+# sphinx_gallery_end_ignore
 X = Waveform(sample_rate=sample_rate).fit_transform(data.data)
 y, speakers = data.target, data.groups
 X
@@ -92,7 +92,6 @@ for name, augmentation in examples.items():
 # In a Pipeline, each recording is augmented once per ``fit``. To train on several variants, repeat
 # the recordings: each copy has its own draw.
 
-n_takes, n_copies = (1, 3) if args.data == "digits" else (8, 3)
 take = pd.DataFrame({"digit": y, "speaker": speakers}).groupby(["digit", "speaker"]).cumcount()
 folds = [
     (
@@ -177,12 +176,11 @@ ax.axvline(0, color="black", linewidth=0.8)
 ax.set_yticks(places, labels=shown.index)
 ax.set_xlabel("Accuracy for a new speaker, less that without augmentation\n(± 2 standard errors)")
 pictures["accuracy"] = figure
-
-# %%
-
+# sphinx_gallery_start_ignore
 if args.output is None:
     plt.show()
 else:
     args.output.mkdir(parents=True, exist_ok=True)
     for name, figure in pictures.items():
         figure.savefig(args.output / f"{name.replace(' ', '_')}.png", dpi=100)
+# sphinx_gallery_end_ignore

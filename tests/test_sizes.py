@@ -13,7 +13,13 @@ MAX_FUNCTION = 60
 MAX_BASE = 80
 
 # What is allowed to be longer, and why: path under skaudio/, name of a function or class.
-LONGER_FILES: dict[str, str] = {}
+DOCUMENTED = "fewer than 250 lines without docstrings, whose examples are counted here"
+LONGER_FILES: dict[str, str] = {
+    "dsp/_analysis.py": DOCUMENTED,
+    "frames/_frames.py": DOCUMENTED,
+    "nets/_crnn.py": DOCUMENTED,
+    "nets/_sequence_layers.py": DOCUMENTED,
+}
 LONGER_FUNCTIONS = {
     "make_soundscapes": "one loop draws and mixes; its parts would pass eight values on",
     "EventDetector.__init__": "stores its parameters, two lines each",

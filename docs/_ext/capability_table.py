@@ -86,8 +86,10 @@ def capabilities(estimator):
 def build(kind):
     """Return an instance, with small parts in the parameters that have no default."""
     parameters = inspect.signature(kind.__init__).parameters.values()
-    needed = [p.name for p in parameters if p.default is p.empty and p.name in PARTS]
-    return kind(**{name: PARTS[name]() for name in needed})
+    variable = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+    needed = [p.name for p in parameters if p.default is p.empty and p.kind not in variable]
+    needed.remove("self")
+    return kind(**{name: PARTS.get(name, lambda: None)() for name in needed})
 
 
 def exports(kind):

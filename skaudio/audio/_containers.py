@@ -54,6 +54,17 @@ def check_recordings(estimator: Any, X: Any, *, reset: bool, finite: bool = True
     ------
     TypeError, ValueError
         Naming the recording, what was found, what was expected and the likely cause.
+
+    Returns
+    -------
+    recordings : Recordings
+        One `Recording` for each element of X.
+
+    Examples
+    --------
+    >>> from skaudio.audio import check_recordings
+    >>> check_recordings(None, ["a.wav", "b.wav"], reset=True)[1].name
+    "recording 1 ('b.wav')"
     """
     if isinstance(X, Recordings):
         recordings: Recordings | None = X

@@ -40,6 +40,15 @@ class Recording:
         Start of the clip in the source, in seconds.
     duration : float or None
         Duration of the clip in seconds; None for all samples up to the end of the source.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.audio import Recording
+    >>> recording = Recording(np.ones(8000), "recording 0", sample_rate=8000)
+    >>> waveform, rate = recording.read(16000, duration=0.5)
+    >>> waveform.shape, rate
+    ((8000,), 16000)
     """
 
     source: Any
@@ -119,6 +128,12 @@ class Recording:
 class Recordings(list[Recording]):
     """A list of `Recording`, with facts about X. A slice is also such a list.
 
+    Parameters
+    ----------
+    items : iterable of Recording
+    is_array, index, n_all
+        See the attributes. ``n_all=None`` is the number of ``items``.
+
     Attributes
     ----------
     is_array : bool
@@ -126,7 +141,14 @@ class Recordings(list[Recording]):
     index : sequence or None
         Index of X if X was a pandas object, or the index labels of an AudioBatch.
     n_all : int
-        Number of all recordings, for messages, if these are only some of them.
+        Number of recordings of which these are some, for messages.
+
+    Examples
+    --------
+    >>> from skaudio.audio import check_recordings
+    >>> recordings = check_recordings(None, ["a.wav", "b.wav", "c.wav"], reset=True)
+    >>> len(recordings), len(recordings[1:]), recordings[1:].n_all
+    (3, 2, 3)
     """
 
     index: Any  # in place of list.index

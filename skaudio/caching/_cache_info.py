@@ -8,7 +8,19 @@ from typing import NamedTuple
 class CacheInfo(NamedTuple):
     """Statistics of a cache for a transformer with its parameters.
 
-    The counts are over all processes and runs since the folder was created.
+    Counted over all processes and runs, since the folder was made.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from skaudio import MFCC, CachedTransformer
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     cached = CachedTransformer(MFCC(), folder)
+    ...     _ = cached.fit_transform([np.ones(1600)]), cached.transform([np.ones(1600)])
+    ...     info = cached.cache_info()
+    >>> info.misses, info.hits, info.currsize
+    (1, 1, 1)
     """
 
     hits: int

@@ -31,10 +31,36 @@ PAD_MODES = ("constant", "edge", "linear_ramp", "reflect", "symmetric")
 
 @dataclass(frozen=True)
 class Framing:
-    """How a signal is cut into frames; all lengths in samples.
+    """How a signal is cut into frames.
 
-    Frame ``t`` consists of ``n_fft`` samples from ``t * hop_length - n_fft // 2`` (with ``center``)
-    or from ``t * hop_length``, weighted by a window of ``win_length`` in their middle.
+    Frame ``t`` sees ``n_fft`` samples from ``t * hop_length - n_fft // 2`` (``center=True``) or
+    from ``t * hop_length``, weighted by a window of ``win_length`` in their middle.
+
+    Parameters
+    ----------
+    n_fft : int
+        Length of the Fourier transform in samples.
+    win_length : int
+        Length of the window in samples, at most ``n_fft``.
+    hop_length : int
+        Samples from one frame to the next.
+    window : str, tuple, callable or array, default="hann"
+        As in `window_weights`.
+    center : bool, default=True
+        Pad the signal, so that frame 0 is centred at sample 0.
+    pad_mode : str, default="constant"
+        Mode of ``numpy.pad``: one of `PAD_MODES`.
+
+    References
+    ----------
+    The conventions are those of ``librosa.stft``.
+
+    Examples
+    --------
+    >>> from skaudio.dsp import Framing
+    >>> framing = Framing(n_fft=512, win_length=400, hop_length=160)
+    >>> framing.n_bins, framing.n_frames(16000)
+    (257, 101)
     """
 
     n_fft: int
@@ -96,7 +122,35 @@ class Framing:
 
 
 def window_weights(window: Any, win_length: int) -> np.ndarray:
-    """Return a periodic window as float32; the same names, tuples and arrays as in scipy."""
+    """Return a periodic window.
+
+    Parameters
+    ----------
+    window : str, tuple, callable or array
+        A name, or a name with parameters, of ``scipy.signal.get_window``; a function of the length;
+        or the weights themselves.
+    win_length : int
+        Number of samples.
+
+    Returns
+    -------
+    weights : ndarray of shape (win_length,), float32, read-only
+
+    Raises
+    ------
+    ValueError
+        If an array, or what a function returns, has another length.
+
+    References
+    ----------
+    The numbers are those of ``scipy.signal.get_window(window, win_length, fftbins=True)``.
+
+    Examples
+    --------
+    >>> from skaudio.dsp import window_weights
+    >>> window_weights("hann", 4).tolist()
+    [0.0, 0.5, 1.0, 0.5]
+    """
     if isinstance(window, (np.ndarray, list)):
         window = tuple(window)
     if callable(window):
@@ -133,7 +187,18 @@ class Analysis:
     scale : Scale
     dct : ndarray of shape (n_mfcc, n_filters) or None
     target_frames : int or None
-        Number of frames to which the result is trimmed, or padded with frames of silence.
+        Trim to, or pad with frames of silence to, this number of frames.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.dsp import Analysis, Framing, Scale, mel_filterbank
+    >>> framing = Framing(n_fft=512, win_length=400, hop_length=160)
+    >>> def filters(warp_factor):
+    ...     return mel_filterbank(16000, 512, 40, 0, 8000, warp_factor=warp_factor)
+    >>> analysis = Analysis(framing, power=2.0, filters=filters, scale=Scale("db"))
+    >>> analysis.encode(np.ones(16000, np.float32)).shape
+    (40, 101)
     """
 
     framing: Framing

@@ -17,10 +17,40 @@ TINY = 1e-10
 
 
 def istft(spectrum: torch.Tensor, framing: Framing, length: int | None = None) -> torch.Tensor:
-    """Invert a complex spectrum (..., n_bins, n_frames) by weighted overlap-add.
+    """Invert a complex spectrum by weighted overlap-add.
 
-    The result is exact where windows cover the signal. Without ``length`` the result has
-    ``hop_length * (n_frames - 1)`` samples (``center``, even ``n_fft``), as in librosa.
+    The result is exact wherever the windows cover the signal.
+
+    Parameters
+    ----------
+    spectrum : tensor of shape (..., n_bins, n_frames), complex
+        What an `Analysis` with ``power=None`` returns.
+    framing : Framing
+        The framing of that analysis.
+    length : int, optional
+        Number of samples to return. None: ``hop_length * (n_frames - 1)`` with ``center`` and an
+        even ``n_fft``.
+
+    Returns
+    -------
+    signal : tensor of shape (..., length)
+
+    References
+    ----------
+    Griffin & Lim 1984, "Signal estimation from modified short-time Fourier transform". The numbers
+    are those of ``librosa.istft``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from skaudio.dsp import Analysis, Framing, istft
+    >>> framing = Framing(n_fft=512, win_length=400, hop_length=160)
+    >>> signal = np.random.default_rng(0).normal(size=1600).astype("float32")
+    >>> spectrum = Analysis(framing, power=None).encode(signal)
+    >>> back = istft(torch.from_numpy(spectrum), framing, len(signal)).numpy()
+    >>> bool(np.abs(back - signal).max() < 1e-5)
+    True
     """
     import torch
 
@@ -51,7 +81,27 @@ def _overlap_add(frames: torch.Tensor, hop_length: int, total: int) -> torch.Ten
 
 
 def check_invertible(framing: Framing) -> None:
-    """Raise an error for windows that leave samples between frames uncovered."""
+    """Refuse windows that leave samples uncovered between one frame and the next.
+
+    Parameters
+    ----------
+    framing : Framing
+        Lengths, hop and window.
+
+    Raises
+    ------
+    ValueError
+        If the squared windows sum to 0 somewhere: a signal cannot be recovered from its spectrum.
+
+    Examples
+    --------
+    >>> from skaudio.dsp import Framing, check_invertible
+    >>> check_invertible(Framing(n_fft=512, win_length=400, hop_length=160))
+    >>> check_invertible(Framing(n_fft=512, win_length=400, hop_length=400))
+    Traceback (most recent call last):
+    ...
+    ValueError: hop_length=400 with win_length=400 and window='hann' leaves samples...
+    """
     squared = framing.weights.astype(np.float64) ** 2
     coverage = np.zeros(framing.hop_length)
     for start in range(0, framing.win_length, framing.hop_length):
@@ -75,24 +125,47 @@ def griffin_lim(
     length: int | None = None,
     momentum: float = 0.99,
 ) -> np.ndarray:
-    """Estimate a waveform with the given magnitudes (n_bins, n_frames).
-
-    Griffin & Lim 1984 with the momentum of Perraudin, Balazs & Sondergaard 2013.
+    """Find a waveform with given magnitudes.
 
     Parameters
     ----------
     magnitude : ndarray of shape (n_bins, n_frames)
+        Magnitudes, not their squares.
     analyse : callable
-        Function from a waveform (n_times,) to its complex spectrum (n_bins, n_frames), with the
-        same framing.
+        Turns a waveform (n_times,) into a complex spectrum (n_bins, n_frames), with the same
+        framing.
     framing : Framing
+        Lengths, hop and window.
     n_iter : int
+        Number of iterations.
     seed : int
         Seed of the random initial phases.
     length : int, optional
-        Number of samples to return.
-    momentum : float
-        Momentum. 0 is the original method.
+        Number of samples to return. None: as in `istft`.
+    momentum : float, default=0.99
+        0 is the original method.
+
+    Returns
+    -------
+    waveform : ndarray of shape (length,), float32
+
+    References
+    ----------
+    Griffin & Lim 1984, "Signal estimation from modified short-time Fourier transform"; with
+    momentum, Perraudin, Balazs & Sondergaard 2013, "A fast Griffin-Lim algorithm".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.dsp import Analysis, Framing, griffin_lim
+    >>> framing = Framing(n_fft=512, win_length=400, hop_length=160)
+    >>> analysis = Analysis(framing, power=None)
+    >>> tone = np.sin(0.2 * np.arange(3200)).astype("float32")
+    >>> magnitude = np.abs(analysis.encode(tone))
+    >>> found = griffin_lim(magnitude, analysis.encode, framing, n_iter=32, seed=0, length=3200)
+    >>> error = np.abs(np.abs(analysis.encode(found)) - magnitude).mean() / magnitude.mean()
+    >>> bool(error < 0.2)
+    True
     """
     import torch
 
@@ -113,17 +186,37 @@ def griffin_lim(
 
 
 def unmix(filtered: np.ndarray, weights: np.ndarray, *, n_iter: int = 50) -> np.ndarray:
-    """Estimate non-negative spectra (n_bins, n_frames) from filter outputs.
+    """Return non-negative spectra that explain the outputs of filters.
 
-    The solution is not unique. The multiplicative updates of Lee & Seung 2001 start from the output
-    of each filter, spread over its bins, and stay near this start: the result is smooth. An exact
-    non-negative least squares solver would return spikes, which differ more from real spectra.
+    Many spectra do. The multiplicative updates begin with each filter's output spread over its
+    bins, and end near there, smooth between the filters. An exact non-negative least squares solver
+    returns spikes, which are further from any real spectrum.
 
     Parameters
     ----------
     filtered : ndarray of shape (n_filters, n_frames)
+        Outputs of the filters, 0 or more.
     weights : ndarray of shape (n_filters, n_bins)
-    n_iter : int
+        Weights of the filters, 0 or more, such as those of `mel_filterbank`.
+    n_iter : int, default=50
+        Number of updates.
+
+    Returns
+    -------
+    spectra : ndarray of shape (n_bins, n_frames)
+
+    References
+    ----------
+    Lee & Seung 2001, "Algorithms for non-negative matrix factorization".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.dsp import mel_filterbank, unmix
+    >>> weights = mel_filterbank(16000, 512, 40, 0, 8000).weights
+    >>> mel = weights @ np.random.default_rng(0).uniform(size=(257, 3)).astype("float32")
+    >>> bool(np.abs(weights @ unmix(mel, weights) - mel).max() < 0.01 * mel.max())
+    True
     """
     level = float(filtered.max()) or 1.0
     target = filtered / np.float32(level)

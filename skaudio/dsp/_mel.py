@@ -21,7 +21,34 @@ BLOCK = 16
 
 
 def hz_to_mel(hz: np.ndarray | float, *, htk: bool = False) -> np.ndarray:
-    """Convert Hz to mel, by the HTK formula or Slaney's."""
+    """Convert Hz to mel.
+
+    Parameters
+    ----------
+    hz : float or ndarray
+        Frequencies in Hz, 0 or more.
+    htk : bool, default=False
+        Use the formula of HTK, ``2595 log10(1 + f / 700)``. False: Slaney's Auditory Toolbox,
+        linear below 1000 Hz and logarithmic above.
+
+    Returns
+    -------
+    mel : ndarray of float64
+        Of the shape of ``hz``.
+
+    References
+    ----------
+    Slaney 1998, "Auditory Toolbox, version 2". Young et al. 2002, "The HTK book". The numbers are
+    those of ``librosa.hz_to_mel``.
+
+    Examples
+    --------
+    >>> from skaudio.dsp import hz_to_mel
+    >>> hz_to_mel([0, 1000, 4000]).round(2).tolist()
+    [0.0, 15.0, 35.16]
+    >>> hz_to_mel([0, 1000, 4000], htk=True).round(1).tolist()
+    [0.0, 1000.0, 2146.1]
+    """
     hz = np.asarray(hz, dtype=np.float64)
     if htk:
         return 2595.0 * np.log10(1.0 + hz / 700.0)
@@ -30,7 +57,30 @@ def hz_to_mel(hz: np.ndarray | float, *, htk: bool = False) -> np.ndarray:
 
 
 def mel_to_hz(mel: np.ndarray | float, *, htk: bool = False) -> np.ndarray:
-    """Convert mel to Hz, by the HTK formula or Slaney's."""
+    """Convert mel to Hz, the inverse of `hz_to_mel`.
+
+    Parameters
+    ----------
+    mel : float or ndarray
+        Values on the mel scale, 0 or more.
+    htk : bool, default=False
+        The formula, as in `hz_to_mel`.
+
+    Returns
+    -------
+    hz : ndarray of float64
+        Frequencies in Hz, of the shape of ``mel``.
+
+    References
+    ----------
+    As in `hz_to_mel`. The numbers are those of ``librosa.mel_to_hz``.
+
+    Examples
+    --------
+    >>> from skaudio.dsp import mel_to_hz
+    >>> mel_to_hz([0, 15, 30]).round(1).tolist()
+    [0.0, 1000.0, 2804.6]
+    """
     mel = np.asarray(mel, dtype=np.float64)
     if htk:
         return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
@@ -39,7 +89,32 @@ def mel_to_hz(mel: np.ndarray | float, *, htk: bool = False) -> np.ndarray:
 
 
 def mel_frequencies(n_mels: int, fmin: float, fmax: float, *, htk: bool = False) -> np.ndarray:
-    """Return ``n_mels`` frequencies in Hz, evenly spaced on the mel scale from fmin to fmax."""
+    """Return frequencies that are evenly spaced on the mel scale.
+
+    Parameters
+    ----------
+    n_mels : int
+        Number of frequencies.
+    fmin, fmax : float
+        The first and the last frequency, in Hz.
+    htk : bool, default=False
+        The mel scale, as in `hz_to_mel`.
+
+    Returns
+    -------
+    hz : ndarray of shape (n_mels,)
+        Frequencies in Hz.
+
+    References
+    ----------
+    As in `hz_to_mel`. The numbers are those of ``librosa.mel_frequencies``.
+
+    Examples
+    --------
+    >>> from skaudio.dsp import mel_frequencies
+    >>> mel_frequencies(4, 0, 8000).round(1).tolist()
+    [0.0, 1005.6, 2836.4, 8000.0]
+    """
     low, high = hz_to_mel(np.array([fmin, fmax]), htk=htk)
     return mel_to_hz(np.linspace(low, high, n_mels), htk=htk)
 
@@ -71,10 +146,45 @@ def mel_filterbank(
     norm: str | float | None = "slaney",
     warp_factor: float = 1.0,
 ) -> FilterBank:
-    """Return the bank of ``librosa.filters.mel``, its edges and centres warped by ``warp_factor``.
+    """Return a bank of triangular mel filters, straight in Hz.
 
-    ``norm="slaney"`` divides each filter by half its unwarped width in Hz, a number p by its
-    p-norm, None leaves the peak at 1.
+    Parameters
+    ----------
+    sample_rate : float
+        In Hz.
+    n_fft : int
+        Length of the Fourier transform in samples.
+    n_mels : int
+        Number of filters.
+    fmin, fmax : float
+        Lower edge of the first filter and upper edge of the last one, in Hz.
+    htk : bool, default=False
+        The mel scale, as in `hz_to_mel`.
+    norm : "slaney", float or None, default="slaney"
+        "slaney" divides each filter by half its unwarped width in Hz; a number p by its p-norm.
+        None leaves the peak at 1.
+    warp_factor : float, default=1.0
+        Factor by which edges and centres are moved, as a longer or shorter vocal tract moves
+        formants.
+
+    Returns
+    -------
+    bank : FilterBank
+        ``bank.weights`` is the matrix of shape (n_mels, n_fft // 2 + 1), float32; ``bank.empty``
+        lists the filters that see no bin of the transform. Arrays are read-only, since banks are
+        cached.
+
+    References
+    ----------
+    The bank is that of ``librosa.filters.mel``. The warp is that of Jaitly & Hinton 2013, "Vocal
+    tract length perturbation (VTLP) improves speech recognition".
+
+    Examples
+    --------
+    >>> from skaudio.dsp import mel_filterbank
+    >>> bank = mel_filterbank(16000, 512, 40, 0, 8000)
+    >>> bank.weights.shape, len(bank.empty)
+    ((40, 257), 0)
     """
     edges = mel_frequencies(n_mels + 2, fmin, fmax, htk=htk)
     warped = warp_frequencies(edges, warp_factor, sample_rate)
@@ -96,9 +206,37 @@ def mel_filterbank(
 def mel_domain_filterbank(
     sample_rate: float, n_fft: int, n_mels: int, fmin: float, fmax: float, warp_factor: float = 1.0
 ) -> FilterBank:
-    """Return filters that are triangles on HTK's mel scale, with peaks of 1.
+    """Return a bank of triangular mel filters, straight on HTK's mel scale, with peaks of 1.
 
-    They are the filters of Kaldi and TensorFlow. Those of librosa and HTK are triangles in Hz.
+    Filters of Kaldi and TensorFlow have this shape; those of `mel_filterbank` are straight in Hz.
+
+    Parameters
+    ----------
+    sample_rate : float
+        In Hz.
+    n_fft : int
+        Length of the Fourier transform in samples.
+    n_mels : int
+        Number of filters.
+    fmin, fmax : float
+        Lower edge of the first filter and upper edge of the last one, in Hz.
+    warp_factor : float, default=1.0
+        As in `mel_filterbank`.
+
+    Returns
+    -------
+    bank : FilterBank
+        As in `mel_filterbank`.
+
+    References
+    ----------
+    The shape of ``kaldi-native-fbank`` and ``tf.signal.linear_to_mel_weight_matrix``.
+
+    Examples
+    --------
+    >>> from skaudio.dsp import mel_domain_filterbank
+    >>> mel_domain_filterbank(16000, 512, 64, 125, 7500).weights.shape
+    (64, 257)
     """
     edges = mel_frequencies(n_mels + 2, fmin, fmax, htk=True)
     edges = hz_to_mel(warp_frequencies(edges, warp_factor, sample_rate), htk=True)

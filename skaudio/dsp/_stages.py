@@ -17,11 +17,33 @@ FLOOR_DB = -100.0
 
 @dataclass(frozen=True)
 class Scale:
-    """Scale of spectra: magnitudes to the power of ``power``.
+    """Scale of magnitudes to some power.
 
-    ``kind="log"`` is ``ln(S + eps)``; ``kind="db"`` is ``10 log10(max(S, 1e-10))`` for power 2 and
-    ``20 log10(max(S, 1e-5))`` for power 1, with values more than ``top_db`` below the recording's
-    maximum raised to that level.
+    ``kind="log"`` is ``ln(S + eps)``. ``kind="db"`` is ``10 log10(max(S, 1e-10))`` for power 2 and
+    ``20 log10(max(S, 1e-5))`` for power 1; values more than ``top_db`` below the maximum of the
+    recording are raised to that level.
+
+    Parameters
+    ----------
+    kind : {"linear", "log", "db"}, default="linear"
+        The scale.
+    power : float, default=2.0
+        Exponent of the magnitudes: 2 for power, 1 for amplitude.
+    eps : float, default=1e-6
+        Added before the logarithm of ``kind="log"``.
+    top_db : float or None, default=80.0
+        Range of ``kind="db"``, in dB. None: no limit.
+
+    References
+    ----------
+    "db" is ``librosa.power_to_db`` and ``librosa.amplitude_to_db`` with a reference of 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaudio.dsp import Scale
+    >>> Scale("db").apply(torch.tensor([1.0, 0.1, 0.0])).tolist()
+    [0.0, -10.0, -100.0]
     """
 
     kind: str = "linear"

@@ -119,6 +119,11 @@ def merge_events(events: Any, *, max_gap: float = 0.0) -> pd.DataFrame:
     events : DataFrame
         Merged events with the columns ``file``, ``onset``, ``offset``, ``event_label``.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If a table is not a table of events (`check_events`).
+
     Examples
     --------
     >>> from skaudio.events import merge_events

@@ -15,6 +15,23 @@ class FrameStack:
     The result is 3-D if all shapes agree. Memory for n arrays of the first shape is allocated at
     once, and arrays of that shape are written into it without a copy. Allocated memory that is
     never written takes no physical memory.
+
+    Parameters
+    ----------
+    n : int
+        Number of arrays.
+    dtype : dtype, default=float32
+        Type of the result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.frames import FrameStack
+    >>> stack = FrameStack(2)
+    >>> stack.put(1, np.ones((2, 3), np.float32))
+    >>> stack.place(0, (2, 3))[...] = 0
+    >>> stack.gathered().sum(axis=(1, 2)).tolist()
+    [0.0, 6.0]
     """
 
     def __init__(self, n: int, dtype: Any = np.float32):
@@ -61,7 +78,26 @@ class FrameStack:
 
 
 def as_object_array(items: Sequence[Any]) -> np.ndarray:
-    """Return a 1-D object array of items of any shape."""
+    """Return a 1-D object array of items of any shape.
+
+    ``np.array(items, dtype=object)`` would make an array of more dimensions if shapes agree.
+
+    Parameters
+    ----------
+    items : sequence
+        Any objects, arrays included.
+
+    Returns
+    -------
+    array : ndarray of shape (len(items),), object
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.frames import as_object_array
+    >>> as_object_array([np.zeros((2, 3)), np.zeros((2, 3))]).shape
+    (2,)
+    """
     out = np.empty(len(items), dtype=object)
     for i, item in enumerate(items):
         out[i] = item

@@ -57,6 +57,14 @@ def check_frames(
     ------
     ValueError, TypeError
         If X does not hold frames. The message names the recording and what was found.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.frames import check_frames
+    >>> frames, names = check_frames(None, [np.zeros((2, 3)), np.zeros((2, 5))], reset=True)
+    >>> [f.shape for f in frames], names
+    ([(2, 3), (2, 5)], None)
     """
     names = None
     shape = getattr(X, "shape", None) or (len(X) if hasattr(X, "__len__") else 1,)
@@ -107,6 +115,16 @@ def validate_frames(estimator: Any, X: Any, *, reset: bool) -> list[np.ndarray]:
     ------
     ValueError, TypeError
         As in `check_frames`; also if the number of features is not that of ``fit``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.frames import validate_frames
+    >>> from skaudio.pooling import FramePooling
+    >>> pooling = FramePooling()
+    >>> frames = validate_frames(pooling, [np.zeros((2, 3))], reset=True)
+    >>> pooling.n_features_in_
+    2
     """
     frames, names = check_frames(estimator, X, reset=reset, missing=True)
     n_features = len(frames[0])
@@ -197,7 +215,31 @@ def _is_sequence_of_arrays(X: Any) -> bool:
 
 
 def pack(frames: Iterable[np.ndarray], n: int, dtype: Any = np.float32) -> np.ndarray:
-    """Collect n arrays ``(n_features, n_frames)`` from an iterable: 3-D if all shapes agree."""
+    """Collect frames from an iterable.
+
+    Parameters
+    ----------
+    frames : iterable of ndarray of shape (n_features, n_frames)
+        The frames of one recording after the other.
+    n : int
+        Number of recordings.
+    dtype : dtype, default=float32
+        Type of the result.
+
+    Returns
+    -------
+    packed : ndarray of shape (n, n_features, n_frames)
+        A 1-D object array if shapes differ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.frames import pack
+    >>> pack((np.zeros((2, k)) for k in (3, 3)), 2).shape
+    (2, 2, 3)
+    >>> pack((np.zeros((2, k)) for k in (3, 4)), 2).shape
+    (2,)
+    """
     stack = FrameStack(n, dtype)
     for i, item in enumerate(frames):
         stack.put(i, item)
@@ -210,6 +252,14 @@ class FrameOutputMixin:
     With ``transform="pandas"``, frames are returned as a one-column DataFrame of arrays, with the
     index of the input and the feature names in ``attrs``. Rows are returned as a DataFrame with a
     column per feature. polars DataFrames are supported for rows only.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skaudio.encoders import MFCC
+    >>> table = MFCC().set_output(transform="pandas").fit_transform([np.ones(1600), np.ones(800)])
+    >>> table.shape, table.iloc[0, 0].shape
+    ((2, 1), (20, 11))
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

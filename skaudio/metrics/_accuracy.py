@@ -89,6 +89,11 @@ def worst_classified(
         The recordings, with the lowest probability first. Columns: ``file``, ``true``,
         ``predicted``, ``probability_of_true`` and ``probability_of_predicted``.
 
+    Raises
+    ------
+    ValueError
+        If lengths differ, or a class of ``y_true`` is not among ``classes``.
+
     Examples
     --------
     >>> from skaudio.metrics import worst_classified

@@ -58,6 +58,11 @@ def make_event_scorer(events: Any, *, metric: Callable[..., Any] = segment_based
     scorer : callable
         Function ``scorer(estimator, X, y)``. It can be pickled, so searches can run in parallel.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If a table is not a table of events (`check_events`).
+
     Examples
     --------
     >>> from functools import partial

@@ -60,6 +60,19 @@ class CRNN(nn.Module):
     ----------
     returns_frames : bool
         Whether `forward` also returns the probabilities of frames, for `MixedLabelLoss`.
+
+    References
+    ----------
+    Cakir et al. 2017, "Convolutional recurrent neural networks for polyphonic sound event
+    detection".
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaudio.nets import CRNN
+    >>> x, lengths = torch.randn(2, 20, 50), torch.tensor([50, 30])
+    >>> CRNN(20, 3)(x, lengths).shape
+    torch.Size([2, 3])
     """
 
     returns_frames = False
@@ -171,10 +184,12 @@ class WeakPooling(nn.Module):
     With y_t the probability of a class in frame t, the probability in the sequence is
 
     ==================  ====================================================================
-    ``mean``            sum y_t / T ``max``             max y_t ``linear_softmax``  sum y_t^2 / sum
-    y_t ``exp_softmax``     sum y_t exp(y_t) / sum exp(y_t) ``attention`` sum y_t exp(a_t) / sum
-    exp(a_t), with a_t a second learned score ==================
-    ====================================================================
+    ``mean``            sum y_t / T
+    ``max``             max y_t
+    ``linear_softmax``  sum y_t^2 / sum y_t
+    ``exp_softmax``     sum y_t exp(y_t) / sum exp(y_t)
+    ``attention``       sum y_t exp(a_t) / sum exp(a_t), with a_t a second learned score
+    ==================  ====================================================================
 
     Parameters
     ----------
@@ -186,6 +201,14 @@ class WeakPooling(nn.Module):
     ----------
     Wang, Li & Metze 2019, "A comparison of five multiple instance learning pooling functions for
     sound event detection with weak labeling".
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaudio.nets import WeakPooling
+    >>> scores = torch.logit(torch.tensor([[[0.1, 0.9, 0.1, 0.5]]]))
+    >>> WeakPooling("linear_softmax")(scores, torch.tensor([3])).numpy().round(2).tolist()
+    [[0.75]]
     """
 
     def __init__(self, pooling: str = "linear_softmax"):
@@ -232,6 +255,14 @@ class WeakLabelLoss(nn.Module):
         Weights of the loss where a class is absent, and where it is present.
     by_class : bool
         Whether each sequence has exactly one class, whose weight applies to the whole sequence.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaudio.nets import WeakLabelLoss
+    >>> loss = WeakLabelLoss(torch.ones(1, 2))
+    >>> round(loss(torch.tensor([[0.5]]), torch.tensor([[1.0]])).item(), 3)
+    0.693
     """
 
     weights: torch.Tensor
@@ -266,6 +297,15 @@ class MixedLabelLoss(nn.Module):
     ----------
     Turpault et al. 2019, "Sound event detection in domestic environments with weakly labeled data
     and soundscape synthesis".
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaudio.nets import MixedLabelLoss
+    >>> loss = MixedLabelLoss(torch.ones(1, 2))
+    >>> probabilities = torch.tensor([[[0.5, 0.5, 0.9]]])  # of the recording, then of its frames
+    >>> round(loss(probabilities, torch.tensor([[[1.0, -1.0, -1.0]]])).item(), 3)  # no strong label
+    0.693
     """
 
     weights: torch.Tensor

@@ -41,6 +41,19 @@ class GRU(nn.Module):
         Fraction of the features that are set to 0, the same ones in every frame of a recording.
     dropout : float
         Dropout rate between the layers and before the output layer.
+
+    References
+    ----------
+    Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder for statistical
+    machine translation".
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaudio.nets import GRU
+    >>> x, lengths = torch.randn(2, 20, 50), torch.tensor([50, 30])
+    >>> GRU(20, 3)(x, lengths).shape
+    torch.Size([2, 3])
     """
 
     def __init__(

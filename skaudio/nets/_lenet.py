@@ -34,6 +34,18 @@ class LeNet(nn.Module):
         Pooling over time; see `TimePooling`.
     dropout : float
         Dropout rate before the embedding layer and before the head.
+
+    References
+    ----------
+    LeCun, Bottou, Bengio & Haffner 1998, "Gradient-based learning applied to document recognition".
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaudio.nets import LeNet
+    >>> x, lengths = torch.randn(2, 20, 50), torch.tensor([50, 30])
+    >>> LeNet(20, 3)(x, lengths).shape
+    torch.Size([2, 3])
     """
 
     def __init__(

@@ -62,6 +62,16 @@ def recording_mean(
     Returns
     -------
     mean : tensor of shape (n_sequences, n_features, 1)
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaudio.nets import recording_mean
+    >>> x, mask = torch.tensor([[[0.0, 4.0, 9.0]]]), torch.tensor([[True, True, False]])
+    >>> recording_mean(x, mask, 0.0).flatten().tolist()
+    [2.0]
+    >>> round(recording_mean(x, mask, 1.0).item(), 2)
+    3.93
     """
     level = (x.mean(1) * inverse_temperature).masked_fill(~mask, float("-inf"))
     weights: torch.Tensor = level.softmax(-1)[:, None]
@@ -80,6 +90,14 @@ class Standardize(nn.Module):
         If not None, the mean of each recording over time is subtracted first (cepstral mean
         normalisation, weighted as in `recording_mean`). This removes constant effects of
         microphone, room and voice.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaudio.nets import Standardize
+    >>> standardize = Standardize(torch.tensor([1.0]), torch.tensor([2.0]))
+    >>> standardize(torch.tensor([[[1.0, 5.0, 7.0]]]), torch.tensor([2])).tolist()
+    [[[0.0, 2.0, 0.0]]]
     """
 
     mean: torch.Tensor
@@ -107,7 +125,22 @@ class Standardize(nn.Module):
 class StandardizedNet(nn.Module):
     """A network, preceded by the standardisation of its input.
 
-    With ``reduced``, the network (not the standardisation) runs in bfloat16 in training.
+    Parameters
+    ----------
+    standardize : Standardize
+        Centres and scales the frames.
+    net : torch.nn.Module
+        Takes frames (n_sequences, n_features, n_frames) and lengths (n_sequences,).
+    reduced : bool, default=False
+        Run the network, not the standardisation, in bfloat16 in training.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaudio.nets import GRU, Standardize, StandardizedNet
+    >>> net = StandardizedNet(Standardize(torch.zeros(20), torch.ones(20)), GRU(20, 3))
+    >>> net(torch.randn(2, 20, 50), torch.tensor([50, 30])).shape
+    torch.Size([2, 3])
     """
 
     net: Any

@@ -25,6 +25,17 @@ class StatisticsPooling(nn.Module):
     Parameters
     ----------
     n_features, n_outputs : int
+
+    References
+    ----------
+    Snyder et al. 2018, "X-vectors: robust DNN embeddings for speaker recognition".
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaudio.nets import StatisticsPooling
+    >>> StatisticsPooling(20, 8)(torch.randn(2, 20, 50), torch.tensor([50, 30])).shape
+    torch.Size([2, 8])
     """
 
     def __init__(self, n_features: int, n_outputs: int):

@@ -49,6 +49,19 @@ class TimePooling(nn.Module):
         (Snyder et al. 2018). "attention" is the mean of the frames, weighted by a learned score.
         "attention_stats" (Okabe et al. 2018) is this mean and the standard deviation with the same
         weights.
+
+    References
+    ----------
+    Snyder et al. 2018, "X-vectors: robust DNN embeddings for speaker recognition". Okabe, Koshinaka
+    & Shinoda 2018, "Attentive statistics pooling for deep speaker embedding".
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skaudio.nets import TimePooling
+    >>> frames = torch.tensor([[[1.0, 3.0, 9.0]]])
+    >>> TimePooling(1, "mean_max")(frames, torch.tensor([2])).tolist()  # the third frame is padding
+    [[2.0, 3.0]]
     """
 
     def __init__(self, n_features: int, pooling: str = "mean"):

@@ -44,7 +44,7 @@ class NeighborSearch:
         n_neighbors : int, default=None
             Number of neighbours. None: the parameter of the estimator.
         return_distance : bool, default=True
-        mask : array-like of bool of shape (n_samples_fit_,), default=None
+        mask : array-like of bool of shape (n_samples_fit,), default=None
             True for rows of the index that may be found, by their position in X of ``fit``. The
             fewer rows may be found, the more lists are searched.
 
@@ -121,7 +121,7 @@ class NeighborSearch:
 
         Returns
         -------
-        graph : sparse matrix of shape (n_queries, n_samples_fit_)
+        graph : sparse matrix of shape (n_queries, n_samples_fit)
             CSR matrix of float32; the nearest neighbour is first in each row.
         """
         check_choice("mode", mode, MODES)
@@ -140,7 +140,7 @@ class NeighborSearch:
 
         Returns
         -------
-        graph : sparse matrix of shape (n_queries, n_samples_fit_)
+        graph : sparse matrix of shape (n_queries, n_samples_fit)
             CSR matrix of float32; the nearest neighbour is first in each row. Only neighbours have
             a value. A row of ``fit`` has itself among them, at the distance 0, unless the index
             holds as many copies
