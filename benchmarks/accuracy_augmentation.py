@@ -1,4 +1,4 @@
-"""What augmentation gains on voices that were not heard in training, and against a shortcut.
+"""The effect of augmentation on voices that are not in the training data, and on a shortcut.
 
     python benchmarks/accuracy_augmentation.py words [--data arabic fsdd] [--speakers 4 8 16]
         [--nets lenet gru] [--settings plain old new] [--seeds 0 1 2]

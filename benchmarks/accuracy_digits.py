@@ -1,4 +1,4 @@
-"""Digits of speakers that were not heard in training.
+"""Digits of speakers who are not in the training data.
 
     python benchmarks/accuracy_digits.py [--data fsdd arabic] [--encoders plain augmented]
         [--models nets classical] [--seeds 0 1 2] [--embeddings] [--results FILE]

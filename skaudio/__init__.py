@@ -1,56 +1,59 @@
 """skaudio: scikit-learn for sound.
 
-The packages, each of which may import those above it:
+Packages:
 
 audio
     Recordings: the accepted types of X, decoding, `AudioBatch`.
 dsp
-    Pure kernels: frames, filter banks, cepstra, inversions. No scikit-learn.
+    Signal processing without scikit-learn: frames, filter banks, cepstra, inversions.
 encoders
-    Recordings -> frames: `Waveform`, `STFT`, `Spectrogram`, `MelSpectrogram`, `MFCC`.
+    Transformers from recordings to frames: `Waveform`, `STFT`, `Spectrogram`, `MelSpectrogram`,
+    `MFCC`.
 frames
-    Sequences of frames: the containers features travel in.
+    Sequences of frames: the containers of features between the steps of a Pipeline.
 augmentation
-    Recordings changed at random, in `fit` alone: `Noise`, `Speed`, `VTLP`...
+    Random changes of recordings, in `fit` only: `Noise`, `Speed`, `VTLP`...
 pooling
-    Frames -> one row per recording: `FramePooling`; several encoders side by side: `FrameUnion`.
+    From frames to one row per recording: `FramePooling`; frames of several encoders: `FrameUnion`.
 nets
     torch modules for sequences of any length: `LeNet`, `GRU`, `CRNN`.
 events
-    Tables of events: validation, frames to events and back, files.
+    Tables of events: validation, conversion from and to frames, files.
 detectors
-    Events from weak labels: `EventDetector`.
+    Detection of events, trained on weak labels: `EventDetector`.
 classifiers
     Neural classifiers: `LeNetClassifier`, `GRUClassifier`, `NetClassifier`.
 embedders
-    Recordings -> rows to measure distances between: `NetEmbedder`, `SiameseEmbedder`.
+    Embeddings of recordings: `NetEmbedder`, `SiameseEmbedder`.
 pretrained
-    Networks pretrained on AudioSet: `PretrainedEmbedder` (features), `AudioTagger` (classes).
+    Networks pretrained on AudioSet: `PretrainedEmbedder` (features), `AudioTagger` (classes),
+    `FineTunedClassifier` (trained further). Features of any network: `TorchEmbedder`,
+    `TransformersEmbedder`, `OnnxEmbedder`.
 caching
-    Results on disk, one file per recording: `CachedTransformer`.
+    Caching of results on disk: `CachedTransformer`.
 recipes
     Estimators for common tasks, with measured settings: `recipe`.
 metrics
     Tables of scores, equal error rate, precision of neighbours, F1 of events.
 datasets
-    Recordings to learn from: `load_spoken_digits`, `load_audio_files`, `fetch_fsdd`...; what is
-    wrong with a collection: `audit_recordings`.
+    Data sets: `load_spoken_digits`, `load_audio_files`, `fetch_fsdd`...; checks of a collection:
+    `audit_recordings`.
 persistence
     Trained estimators in files without code: `save`, `load`, `inspect`.
 scale
-    Collections of millions of recordings: results in folders of Parquet parts, on many machines.
+    Large collections of recordings: results in folders of Parquet files, on one or many machines.
 cli
     The command line: ``skaudio COMMAND``, ``python -m skaudio COMMAND``.
 display
-    Pictures: `SpectrogramDisplay`, `AugmentationDisplay`, `FeatureSpaceDisplay`.
+    Plots: `SpectrogramDisplay`, `AugmentationDisplay`, `FeatureSpaceDisplay`...
 
-All their public names can be imported from here, too: ``from skaudio import MFCC``.
-A package is imported when a name of it is first asked for; ``import skaudio`` imports none.
+All public names can also be imported from `skaudio`: ``from skaudio import MFCC``.
+``import skaudio`` imports no package; a package is imported at the first use of one of its names.
 """
 
 __version__ = "0.1.0.dev0"
 
-# Package -> its public names, those of its ``__all__``.
+# Public names of each package, as in its ``__all__``.
 _NAMES = {
     "audio": "AudioBatch Recording Recordings check_recordings",
     "dsp": (
@@ -67,8 +70,8 @@ _NAMES = {
     "pooling": "FramePooling FrameUnion",
     "nets": (
         "CRNN GRU LOUDNESS_WEIGHT TDNN AllPairsLoss AngularMarginLoss ContrastiveLoss LeNet "
-        "MixedLabelLoss Standardize StandardizedNet StatisticsPooling SupervisedContrastiveLoss "
-        "TimePooling WeakLabelLoss WeakPooling recording_mean"
+        "MixedLabelLoss Standardize StandardizedNet StatisticsPooling StatisticsTDNN "
+        "SupervisedContrastiveLoss TimePooling WeakLabelLoss WeakPooling recording_mean"
     ),
     "events": (
         "check_events events_to_frames events_to_target file_names frames_to_events "
@@ -77,7 +80,10 @@ _NAMES = {
     "detectors": "EventDetector",
     "classifiers": "GRUClassifier LeNetClassifier NetClassifier",
     "embedders": "WCCN NetEmbedder SiameseEmbedder",
-    "pretrained": "AudioTagger PretrainedEmbedder download",
+    "pretrained": (
+        "AudioTagger FineTunedClassifier OnnxEmbedder PretrainedEmbedder TorchEmbedder "
+        "TransformersEmbedder download"
+    ),
     "caching": "CacheInfo CachedTransformer",
     "metrics": (
         "equal_error_rate equal_error_threshold event_based_f1 event_based_scores "
@@ -86,8 +92,8 @@ _NAMES = {
     ),
     "recipes": "recipe",
     "datasets": (
-        "RecordingsAudit audit_recordings fetch_esc10 fetch_esc50 fetch_fsdd get_data_home "
-        "load_audio_files load_cats_dogs load_spoken_digits make_soundscapes"
+        "RecordingsAudit audit_recordings evaluate_embedder fetch_esc10 fetch_esc50 fetch_fsdd "
+        "get_data_home load_audio_files load_cats_dogs load_spoken_digits make_soundscapes"
     ),
     "persistence": "export_onnx inspect load save show_versions",
     "scale": (
@@ -114,7 +120,7 @@ def __getattr__(name: str) -> object:
         return import_module(f"{__name__}.{name}")
     if name in _PACKAGE_OF:
         value = getattr(import_module(f"{__name__}.{_PACKAGE_OF[name]}"), name)
-        globals()[name] = value  # found without this function from now on
+        globals()[name] = value  # not looked up again
         return value
     if name.startswith("_"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -122,7 +128,7 @@ def __getattr__(name: str) -> object:
 
 
 def _unknown(name: str) -> Exception:
-    """Return the error of an unknown name, with the names that look like it."""
+    """Return the error for an unknown name, with similar names."""
     import sys
     from difflib import get_close_matches
 

@@ -1,4 +1,4 @@
-"""Run functions in threads or in joblib's workers; numbers of threads; progress bars."""
+"""Parallel work in threads or joblib workers; numbers of threads; progress bars."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from threadpoolctl import ThreadpoolController
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Blocks are long enough to hide the cost of handing them over, and so many that workers finish
-# together.
+# Items per block: many, to hide the cost of sending; few, so that workers finish together.
 LARGEST_BLOCK = 32
 BLOCKS_PER_WORKER = 8
 
 
 def n_threads() -> int:
-    """Return how many threads to use: torch's number where torch is loaded.
+    """Return the number of threads to use.
 
-    Otherwise OMP_NUM_THREADS where it is set, and else the cores this process may use.
+    It is torch's number of threads if torch is imported, else OMP_NUM_THREADS if it is set, else
+    the number of cores that this process may use.
     """
     count = getattr(sys.modules.get("torch"), "get_num_threads", None)
     if count is not None:
         return int(count())
-    # A list gives the numbers of nested levels; the outermost counts.
+    # A list contains the numbers of nested levels; the first one is the outermost.
     stated = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return int(stated) if stated.isdecimal() and int(stated) else joblib.cpu_count()
 
 
 def map_in_threads(function: Callable[[int], Result], n: int, *, threaded: bool) -> list[Result]:
-    """Call a function with 0 to n - 1; in threads if ``threaded``, which pays for long calls."""
+    """Call a function with 0 to n - 1, in threads if ``threaded`` (useful for long calls)."""
     workers = n_threads() if threaded else 1
     if workers == 1 or n <= 1:
         return list(map(function, range(n)))
@@ -62,24 +62,24 @@ def map_blocks(
     place: Any = None,
     remote: Callable[..., Result] | None = None,
 ) -> Iterator[Result]:
-    """Call a function with blocks of a sequence, in joblib's workers or in threads; in order.
+    """Apply a function to blocks of a sequence, in joblib workers or threads; yield in order.
 
     Parameters
     ----------
     function : callable
-        Called in this process, with a block, the number of its first item, and ``place``.
+        Function of a block, the number of its first item, and ``place``; called in this process.
     items : sequence
     n_jobs : int or None
-        joblib workers. Where these are 1 (None outside of a joblib backend), threads are used; also
-        where the calling thread holds a lock, since the workers may be waiting for it.
+        Number of joblib workers. With 1 (None without a joblib backend), threads are used. They are
+        also used if the calling thread holds a lock, because workers may wait for it.
     threaded : bool
-        False for work that takes less time than starting threads.
+        Whether to use threads. False for work that takes less time than starting threads.
     initializer : callable, optional
         Called once in each thread.
     place : object, optional
     remote : callable, optional
-        Called in place of ``function`` in joblib's workers, which may not share this process's
-        memory, with a block alone. It is sent there: small, and hashable, as dask wants it.
+        Function of a block, called in joblib workers instead of ``function``, as workers may not
+        share the memory of this process. It is sent to them: small, and hashable for dask.
     """
     n_jobs = 1 if holds_lock() else joblib.effective_n_jobs(n_jobs)
     n_workers = n_jobs if n_jobs > 1 else n_threads()
@@ -89,7 +89,7 @@ def map_blocks(
         return function(items[slice(*bound)], bound[0], place)
 
     if n_jobs > 1:
-        # Not every backend returns results one after the other: "multiprocessing" does not.
+        # Not every backend can return results one by one: "multiprocessing" cannot.
         in_order = getattr(get_active_backend()[0], "supports_return_generator", False)
         workers = joblib.Parallel(n_jobs=n_jobs, return_as="generator" if in_order else "list")
         yield from workers(
@@ -103,7 +103,7 @@ def map_blocks(
 
 
 def block_bounds(n: int, n_workers: int) -> list[tuple[int, int]]:
-    """Cut n items into (start, stop), so that all workers get the same number, or one more."""
+    """Split n items into (start, stop), so that the numbers of blocks per worker are equal."""
     n_blocks = n_workers * max(BLOCKS_PER_WORKER, math.ceil(n / (n_workers * LARGEST_BLOCK)))
     n_blocks = min(n_blocks, n)
     return list(pairwise(n * i // n_blocks for i in range(n_blocks + 1))) if n else []
@@ -112,7 +112,7 @@ def block_bounds(n: int, n_workers: int) -> list[tuple[int, int]]:
 def map_ahead(
     pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], n_ahead: int
 ) -> Iterator[Result]:
-    """Map in the threads of a pool, in order, at most ``n_ahead`` results before the consumer."""
+    """Map in threads of a pool, in order, with at most ``n_ahead`` results not yet consumed."""
     pending: deque[Future[Result]] = deque()
     try:
         for item in items:
@@ -130,8 +130,8 @@ def map_ahead(
 def progress_bar(
     total: int, verbose: int, unit: str = "recording"
 ) -> Iterator[Callable[[int], Any]]:
-    """Show a bar if ``verbose``; give a function to call with the number of steps just done."""
-    if not verbose:  # a hidden bar would still take as long as encoding a second of audio
+    """Show a progress bar if ``verbose``; yield a function of the number of steps just done."""
+    if not verbose:  # a disabled bar would take as long as encoding a second of audio
         yield no_progress
         return
     from tqdm.auto import tqdm
@@ -141,11 +141,11 @@ def progress_bar(
 
 
 def no_progress(n: int) -> None:
-    """Show no progress."""
+    """Do nothing: the progress function without a bar."""
 
 
 class _Limits:
-    """The limit on numpy's threads, and how many callers have asked for it."""
+    """The limit of numpy's threads, and the number of callers that have set it."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -176,9 +176,9 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
 
 @contextmanager
 def holding() -> Iterator[None]:
-    """Mark the calling thread as holding a lock for which joblib's workers may be waiting.
+    """Mark the calling thread as holding a lock for which joblib workers may wait.
 
-    It must not wait for them: `map_blocks` uses threads instead.
+    It must not wait for workers, so `map_blocks` uses threads instead.
     """
     _own.depth = getattr(_own, "depth", 0) + 1
     try:
@@ -188,15 +188,15 @@ def holding() -> Iterator[None]:
 
 
 def holds_lock() -> bool:
-    """Whether this thread must not wait for joblib's workers."""
+    """Whether this thread must not wait for joblib workers."""
     return getattr(_own, "depth", 0) > 0
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Let matrix products of numpy run in the calling thread alone.
+    """Limit matrix products of numpy to the calling thread.
 
-    The limit applies to the whole process: the first caller sets it, the last one lifts it.
+    The limit applies to the whole process: the first caller sets it, the last one removes it.
     """
     limits = _limits
     with limits.lock:
@@ -206,7 +206,7 @@ def one_blas_thread() -> Iterator[None]:
     try:
         yield
     finally:
-        if limits is _limits:  # not in a process forked in between, which counts anew
+        if limits is _limits:  # not in a forked process, which has a new count
             with limits.lock:
                 limits.count -= 1
                 if not limits.count:
@@ -215,11 +215,11 @@ def one_blas_thread() -> Iterator[None]:
 
 @contextmanager
 def torch_threads(n: int) -> Iterator[None]:
-    """Let torch use at most ``n`` threads for what the calling thread does.
+    """Limit torch to ``n`` threads for the work of the calling thread.
 
-    ``torch.set_num_threads`` sets MKL's number of threads for the whole process, and the rounding
-    of matrix products depends on it: results of other threads would change. The limits set here
-    belong to the calling thread.
+    ``torch.set_num_threads`` sets MKL's number of threads for the whole process. The rounding of
+    matrix products depends on it, so results of other threads would change. The limits set here
+    apply to the calling thread only.
     """
     import torch
 
@@ -238,10 +238,10 @@ def torch_threads(n: int) -> Iterator[None]:
 
 
 def use_one_torch_thread() -> None:
-    """Let torch use the calling thread alone; called once in each thread of a pool.
+    """Limit torch to the calling thread; called once in each thread of a pool.
 
-    On small chunks more threads gain nothing. Where other programs are running, they wait for each
-    other up to a hundred times longer than the work takes.
+    For small chunks, more threads are not faster. If other programs are running, threads wait for
+    each other up to a hundred times longer than the work takes.
     """
     import torch
 
@@ -259,10 +259,10 @@ def _thread_pools(api: str) -> Any:
 
 @cache
 def _mkl() -> Any:
-    """Return MKL's function that sets the calling thread's number of threads, or None.
+    """Return MKL's function that sets the number of threads of the calling thread, or None.
 
-    threadpoolctl does not find an MKL inside torch's own library. Where torch has another library
-    for matrix products, None is returned, and OpenMP's limit is all that is set.
+    threadpoolctl does not find an MKL inside torch's own library. If torch uses another library for
+    matrix products, None is returned, and only OpenMP's limit is set.
     """
     import torch
 
@@ -273,24 +273,24 @@ def _mkl() -> Any:
     return None
 
 
-# Multiplications per batch from which on a network uses several torch threads. With fewer, a second
-# thread saves a third of the time at most on an idle machine; on a busy one, threads wait for each
-# other up to thirty times as long as the work takes: docs/benchmarks.md.
+# Number of multiplications per batch from which a network uses several torch threads. With fewer, a
+# second thread saves at most a third of the time on an idle machine. On a busy machine, threads
+# wait for each other up to thirty times as long as the work takes (docs/benchmarks.md).
 WORTH_THREADS = 1 << 27
 
 
 def working_threads(module: Any, n_rows: int, n_frames: int) -> AbstractContextManager[Any]:
-    """Let torch use one thread for small batches, and its own number of threads for large ones.
+    """Limit torch to one thread for small batches; use torch's number of threads for large ones.
 
-    The rule depends on shapes, never on timing, because rounding depends on the number of threads.
-    The work of a batch is the number of parameters times its frames; with recurrent layers, which
-    take one frame after the other, the number of parameters times its rows.
+    The rule depends on shapes and not on timing, because rounding depends on the number of threads.
+    The work of a batch is its number of frames (of rows for recurrent layers, which process one
+    frame after another) times the number of parameters.
 
     Parameters
     ----------
     module : torch module
     n_rows, n_frames : int
-        Of a batch.
+        Shape of a batch.
     """
     from torch import nn
 

@@ -1,9 +1,9 @@
-"""State that belongs to the whole process, and is changed here alone.
+"""State of the whole process, which is only changed in this module.
 
-These are the random generators of torch, numpy and Python (`seeded`, `seeded_globals`), what
-`torch.load` may build (`building`), and warning filters (`muted`); how many threads the libraries
-start is in `skaudio._parallel`. All of it is restored afterwards, also where several threads change
-it at once. Environment variables are read, never set.
+It consists of the random generators of torch, numpy and Python (`seeded`, `seeded_globals`), the
+types that `torch.load` may build (`building`), and warning filters (`muted`). Limits of threads are
+in `skaudio._parallel`. The state is restored afterwards, also if several threads change it at once.
+Environment variables are read, never set.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from skaudio._parallel import holding
 
 
 class _Locks:
-    """The locks; a forked process makes new ones, as it lacks the threads that hold these."""
+    """The locks. A forked process creates new ones, since it has no threads to release these."""
 
     def __init__(self) -> None:
-        # One for all generators: a function that is called under one of them may want the others.
+        # One lock for all generators, because a function that holds one may need the others.
         self.generators = threading.RLock()
         self.loading = threading.RLock()
 
@@ -46,7 +46,8 @@ if hasattr(os, "register_at_fork"):
 def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
     """Seed torch's generators of the CPU and of a device, and restore them afterwards.
 
-    Networks draw their weights and their dropout from them. One thread at a time does.
+    Networks draw their weights and their dropout from these generators. Only one thread at a time
+    can use this context.
     """
     import torch
 
@@ -73,9 +74,10 @@ def seeded_globals(seed: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def building(types: list[Any]) -> Iterator[None]:
-    """Let ``torch.load(weights_only=True)`` build more types, in one thread at a time.
+    """Allow more types in ``torch.load(weights_only=True)``, in one thread at a time.
 
-    Two threads would take each other's types away. Types that were allowed before stay so.
+    Without the lock, two threads would remove each other's types. Types that were allowed before
+    remain allowed.
     """
     import torch
 
@@ -87,10 +89,10 @@ def building(types: list[Any]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def muted() -> Iterator[None]:
-    """Show no warnings.
+    """Suppress warnings.
 
-    For rare calls only: the filters belong to the process. If another thread changes them in the
-    meantime, that change may be lost, or this one may stay.
+    Use it only for rare calls, because the filters belong to the process. If another thread changes
+    them meanwhile, its change may be lost, or this one may remain.
     """
     with _locks.loading, warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""Looking into estimators: the steps of Pipelines, every part at any depth, plain output."""
+"""Inspection of estimators: steps of Pipelines, nested parts, output as arrays."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sklearn.utils import get_tags
 def steps_of(estimator: Any, *, frozen: bool = True) -> Iterator[Any]:
     """Yield the steps of a Pipeline and of the Pipelines in it, in order.
 
-    Any other estimator is its own only step. With ``frozen``, the steps inside a FrozenEstimator
-    are yielded as well.
+    Any other estimator is a single step. With ``frozen``, the steps in a FrozenEstimator are also
+    yielded.
     """
     if isinstance(estimator, FrozenEstimator):
         if frozen:
@@ -30,17 +30,17 @@ def steps_of(estimator: Any, *, frozen: bool = True) -> Iterator[Any]:
 
 
 def first_step(estimator: Any) -> Any:
-    """Return the step that sees X first; a Pipeline without steps is its own."""
+    """Return the first step; a Pipeline without steps is returned itself."""
     return next(steps_of(estimator), estimator)
 
 
 def last_step(estimator: Any) -> Any:
-    """Return the step that makes the output; a Pipeline without steps is its own."""
+    """Return the last step; a Pipeline without steps is returned itself."""
     return next(reversed(list(steps_of(estimator))), estimator)
 
 
 def frame_maker(estimator: Any) -> Any:
-    """Return what makes the frames: the last step that knows their times, or None."""
+    """Return the last step with ``frame_times``, which makes the frames, or None."""
     makers = (step for step in reversed(list(steps_of(estimator))) if hasattr(step, "frame_times"))
     return next(makers, None)
 
@@ -53,10 +53,10 @@ def is_augmentation(value: Any) -> bool:
 def parts_of(
     value: Any, place: str = "", *, ignored: Collection[str] = ()
 ) -> Iterator[tuple[str, Any]]:
-    """Yield whatever is inside an estimator, at any depth, with the name of the place.
+    """Yield all parts of an estimator, at any depth, with their names.
 
-    Places are called as ``set_params`` calls them: ``step__parameter``. The names of parameters
-    that hold named estimators (``steps``, ``transformers``) are left out, as there.
+    Names are those of ``set_params``: ``step__parameter``. The names of parameters with named
+    estimators (``steps``, ``transformers``) are left out, as in ``set_params``.
     """
     inside: Any = ()
     if hasattr(value, "get_params") and not isinstance(value, type):
@@ -83,7 +83,7 @@ def parts_of(
 
 
 def _is_named(value: Any) -> bool:
-    """Whether a value is what Pipelines and unions hold: tuples (name, estimator, ...)."""
+    """Whether a value is a list of tuples (name, estimator, ...), as in Pipelines and unions."""
     return (
         isinstance(value, (list, tuple))
         and len(value) > 0
@@ -96,24 +96,24 @@ def _join(place: str, key: Any) -> str:
 
 
 def check_next_step(transformer: Any, fit: Mapping[str, Any]) -> None:
-    """Raise an error if a Pipeline that is being fitted hands frames to a step of tables.
+    """Raise an error if a Pipeline passes frames to a step that needs a table.
 
-    That step would raise scikit-learn's or numpy's error ("Found array with dim 3", "setting an
-    array element with a sequence"), which names neither the frames nor what to do.
+    Otherwise, this step would raise an error of scikit-learn or numpy ("Found array with dim 3",
+    "setting an array element with a sequence"), which does not explain the problem.
 
     Parameters
     ----------
     transformer : transformer
-        The one that returns frames.
+        Transformer that returns frames.
     fit : mapping
-        The variables of ``Pipeline._fit``, which is running. Where another version of scikit-learn
-        calls them otherwise, its own error is all there is.
+        Local variables of the running ``Pipeline._fit``. If another version of scikit-learn has
+        other names, nothing is checked.
     """
     pipeline, position, running = map(fit.get, ("self", "step_idx", "cloned_transformer"))
     if pipeline is None or position is None or running is None:
         return
     if last_step(running) is not transformer:
-        return  # its output goes to the step that it is a part of
+        return  # its output goes to the step of which it is a part
     following = pipeline.steps[position + 1 :]
     step = first_step(Pipeline(following)) if following else None
     if step is None or not _takes_tables_only(step):
@@ -129,20 +129,20 @@ def check_next_step(transformer: Any, fit: Mapping[str, Any]) -> None:
 
 
 def _takes_tables_only(step: Any) -> bool:
-    """Whether it is certain that a step refuses frames: one of scikit-learn's, by itself."""
+    """Whether a step certainly does not accept frames: a single estimator of scikit-learn."""
     if not type(step).__module__.startswith("sklearn.") or isinstance(step, Pipeline):
         return False
     if any(hasattr(part, "fit") for _, part in parts_of(step)):
-        return False  # what is inside may take frames
+        return False  # its parts may accept frames
     tags = get_tags(step)
     return not (tags.no_validation or tags.input_tags.three_d_array)
 
 
 def pin_output(estimator: Any) -> Any:
-    """Let the steps of an estimator return arrays, whatever `sklearn.set_config` asks for.
+    """Let the steps of an estimator return arrays, independent of `sklearn.set_config`.
 
-    For clones that work inside another estimator; what is frozen belongs to the user and stays as
-    it is.
+    It is for clones that are used inside another estimator. Frozen estimators belong to the user
+    and are not changed.
     """
     for step in steps_of(estimator, frozen=False):
         if hasattr(step, "set_output"):
@@ -151,16 +151,16 @@ def pin_output(estimator: Any) -> Any:
 
 
 def transform_plainly(transformer: Any, X: Any) -> Any:
-    """Return ``transformer.transform(X)`` as arrays, whatever `set_output` asks for.
+    """Return ``transformer.transform(X)`` as arrays, independent of `set_output`.
 
-    For a transformer of the user's, whose settings are not ours to change.
+    It is for a transformer of the user, whose settings must not be changed.
     """
     with config_context(transform_output="default"):
         return unwrapped(transformer.transform(X))
 
 
 def unwrapped(output: Any) -> Any:
-    """Return the array that `set_output` has made a DataFrame of: frames, rows or waveforms."""
+    """Convert a DataFrame made by `set_output` back to an array of frames, rows or waveforms."""
     if not hasattr(output, "columns"):
         return output
     if not hasattr(output, "iloc") or output.shape[1] != 1 or output.dtypes.iloc[0].kind != "O":

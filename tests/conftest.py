@@ -10,7 +10,12 @@ import pytest
 import soundfile as sf
 
 # scikit-learn's checks train an estimator of these packages some hundred times.
-TRAINED = ("skaudio.classifiers", "skaudio.detectors", "skaudio.embedders")
+TRAINED = (
+    "skaudio.classifiers",
+    "skaudio.detectors",
+    "skaudio.embedders",
+    "skaudio.pretrained._fine",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -157,12 +157,13 @@ def test_whole_file(server, path, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_progress_bar(server, path, capsys):
-    fetch_file(server.url, path, known_hash=SHA256, size=len(CONTENT), by_hand=BY_HAND)
+@pytest.mark.parametrize("size", [len(CONTENT), None])
+def test_progress_bar(server, path, capsys, size):
+    fetch_file(server.url, path, known_hash=SHA256, size=size, by_hand=BY_HAND)
     output = capsys.readouterr()
     assert output.out == ""
     assert f"Downloading {server.url}\n" in output.err
-    assert "100%" in output.err
+    assert re.search(r"100%.* 300k/300k .*B/s\]", output.err)
 
 
 def test_md5(server, path):
@@ -174,8 +175,11 @@ def test_md5(server, path):
 
 
 def test_unknown_hash_is_told_and_warned_of(server, path):
-    with pytest.warns(UserWarning, match=f"no reference hash .* size was checked.*{SHA256}"):
+    with pytest.warns(
+        UserWarning, match=f"no reference hash .* size was checked.*{SHA256}"
+    ) as told:
         fetch(server, path, None)
+    assert told[0].filename == __file__
     assert path.read_bytes() == CONTENT
 
 
@@ -207,6 +211,15 @@ class TestBrokenConnections:
         assert server.requests == ["bytes=150000-"]
         assert path.read_bytes() == CONTENT
         assert files(path) == ["net.pt"]
+
+    @pytest.mark.parametrize("n", [2, 5])
+    def test_few_bytes_are_a_beginning(self, server, path, n):
+        """Also fewer than those by which a file is recognised."""
+        path.parent.mkdir()
+        path.with_name(".net.pt.part").write_bytes(CONTENT[:n])
+        fetch(server, path)
+        assert path.read_bytes() == CONTENT
+        assert server.requests == [f"bytes={n}-"]
 
     def test_always_half_of_the_rest_arrives_in_the_end(self, server, path):
         server.behave = lambda handler, body: (
@@ -576,6 +589,28 @@ class TestArchives:
             list(pool.map(lambda _: self.fetch(server, tmp_path / "set", check), range(4)))
         assert server.requests == [None]
         assert [p.name for p in tmp_path.iterdir()] == ["set"]
+
+    def test_what_a_folder_lacks_is_moved_into_it(self, server, tmp_path):
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as made:
+            for name in ("one/a", "two/b", "three/c", "readme"):
+                made.writestr(f"top/{name}", "new")
+        server.content = stream.getvalue()
+        folder = tmp_path / "set"
+        (folder / "one").mkdir(parents=True)
+        (folder / "two").mkdir()
+        (folder / "two" / "own").write_text("old")
+        (folder / "readme").write_text("old")
+
+        def check(folder):
+            if not (folder / "three" / "c").exists():
+                raise ValueError("incomplete")
+
+        with pytest.warns(UserWarning, match=r"no reference hash .*sha256 [0-9a-f]{64}\)"):
+            self.fetch(server, folder, check)
+        files = {str(p.relative_to(folder)): p for p in folder.rglob("*") if p.is_file()}
+        assert sorted(files) == ["one/a", "readme", "three/c", "two/own"]
+        assert files["readme"].read_text() == "old"
 
     @pytest.mark.filterwarnings("ignore:no reference hash")
     def test_damage_is_a_value_error_with_advice(self, server, content, tmp_path):

@@ -315,7 +315,7 @@ def test_divergence_is_an_error(name):
 @every_net
 def test_divergence_in_the_last_step_is_an_error(name):
     X, y, _ = data("frames")
-    with pytest.raises(ValueError, match="after epoch 2 the weights of the net are not finite"):
+    with pytest.raises(ValueError, match="after epoch 2 the weights of the network are not finite"):
         make(name, callbacks=[Poison(epoch=2)]).fit(X, y)
 
 
@@ -361,7 +361,7 @@ def test_recordings_are_named_with_their_paths(tmp_path, write_audio, augment):
             estimator.set_params(encoder=encoder).fit(paths, y)
     estimator.set_params(callbacks=None).fit(paths, y)
     estimator.net_.module_.standardize.mean.fill_(np.nan)
-    with pytest.raises(ValueError, match=r"recording 0 \('.*0.wav'\): the net returned NaN"):
+    with pytest.raises(ValueError, match=r"recording 0 \('.*0.wav'\): the network returned NaN"):
         estimator.predict(paths)
 
 
@@ -437,7 +437,7 @@ def test_scores_of_long_recordings_are_never_nan():
     detector.set_params(block_duration=0.5).predict_frames(long)
     long[1][3, 100] = 3e38
     detector.net_.module_.standardize.scale *= 10
-    with pytest.raises(ValueError, match="recording 1: the net returned NaN"):
+    with pytest.raises(ValueError, match="recording 1: the network returned NaN"):
         detector.predict_frames(long)
 
 

@@ -39,17 +39,19 @@ REFUSED = [
     ),
     (
         (-1, 0, 1, 2.5, NAN, INF, True, TEXT, []),
-        "class_weight dct_norm encoder func model_params module_params n_fft net_params normalize "
-        "pooling sample_rate standardize",
+        "augmentation class_weight dct_norm encoder func lr_multipliers model_params module_params "
+        "n_fft net_params normalize pooling sample_rate standardize",
     ),
     (
         (-1, 0, 1, 2.5, NAN, INF, None, TEXT, []),
-        "bidirectional center cmvn early_stopping frames htk rollup unit_norm warm_start",
+        "bidirectional center cmvn early_stopping fixed frames freeze_batch_norm htk rollup "
+        "statistics unit_norm warm_start",
     ),
     (
         (-1, 0, 2.5, NAN, INF, True, None, TEXT, []),
-        "embedding_size frame_stride hidden_size hysteresis kernel_size max_epochs "
-        "n_iter_no_change n_lists n_mels n_mfcc n_neighbors n_per_class n_probes n_segments warp",
+        "embedding_size frame_stride head_epochs hidden_size hysteresis kernel_size max_epochs "
+        "n_iter_no_change n_lists n_mels n_mfcc n_neighbors n_per_class n_probes n_segments "
+        "unfreeze warp",
     ),
     (
         (-1, 0, NAN, INF, True, None, TEXT, []),
@@ -82,8 +84,10 @@ REFUSED = [
     ((-1, 0, 1, 2.5, NAN, INF, True, TEXT), "callbacks classes labels speeds"),
     ((-1, 0, 1, 2.5, NAN, INF, True, None, TEXT), "channels"),
     ((-1, 0, 1, 2.5, NAN, INF, True, TEXT, []), "stem"),
-    ((-1, 0, 1, 2.5, NAN, INF, True, None, []), "memory"),
-    ((-1, 0, 1, 2.5, NAN, INF, True, []), "data_home layer"),
+    ((-1, 0, 1, 2.5, NAN, INF, True, None, []), "memory path model_id"),
+    ((0, 2.5, NAN, INF, None, TEXT, []), "time_axis"),
+    ((-1, 0, 1, 2.5, NAN, INF, True, []), "data_home input output"),
+    ((2.5, NAN, INF, True, []), "layer"),
     ((-1, 0, 1, 2.5, NAN, INF, True), "weights"),
 ]
 INPUTS = {"impulse_response", "noise", "transformers", "window"}
@@ -95,22 +99,28 @@ LABELS = [0, 1, 0, 1]
 OWN_DESCRIPTION = {
     "batch_size": "recordings, pairs or chunks",
     "channels": "what each convolution does to the frames differs",
+    "chunk_duration": "what 'auto' is",
+    "chunk_hop": "what 'auto' is",
     "class_weight": "a detector has several labels per recording",
     "device": "Waveform has none to compute on",
     "dropout": "where it is applied",
     "duration": "of what is read, or of what is cut out",
     "embedding_size": "of a layer, or of the output",
+    "encoder": "of a neural estimator, or in front of a network",
     "fill": "the mean is along time, or along the features",
+    "fixed": "a file may say so itself",
     "layer": "of which network",
     "max_epochs": "passes over recordings, or over pairs",
     "mode": "what a graph holds, or what a shift puts in",
     "model": "a tagger needs a network with classes",
+    "min_duration": "of an event, or of a chunk",
     "module": "what it is called with",
     "n_jobs": "recordings or encoders are shared out",
     "n_layers": "a detector may have none",
     "pooling": "of frames, of probabilities, of chunks",
     "precision": "of training, or of a network that is not trained",
     "random_state": "what is drawn",
+    "resolution": "of a layer, or of an output",
     "sample_rate": "to resample to, or of bare arrays",
     "standardize": "a detector has no default that depends on the encoder",
     "target_frames": "frames or samples",

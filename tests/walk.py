@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+from pathlib import Path
 
 import torch
 from sklearn.base import BaseEstimator
@@ -26,11 +27,31 @@ class MeanNet(torch.nn.Module):
         return self.output(torch.relu(self.hidden(x.sum(dim=2) / lengths[:, None])))
 
 
+class WaveNet(torch.nn.Module):
+    """The least a module for TorchEmbedder can be: waveforms to frames."""
+
+    def __init__(self, n_features=6):
+        super().__init__()
+        self.filters = torch.nn.Conv1d(1, n_features, 16, stride=8, padding=8)
+
+    def forward(self, x):
+        return torch.relu(self.filters(x[:, None]))
+
+
+TINY_WAV2VEC2 = str(Path(__file__).parent / "pretrained" / "tiny_wav2vec2")
+TINY_ONNX = str(Path(__file__).parent / "pretrained" / "tiny.onnx")
+
 # Instances of what has no default one, or whose default one needs files that may not be there.
 REQUIRED = {
     "NetClassifier": lambda kind: kind(module=MeanNet),
     "PretrainedEmbedder": lambda kind: kind("mn01_as", weights="random"),
+    "TorchEmbedder": lambda kind: kind(WaveNet),
+    "TransformersEmbedder": lambda kind: kind(TINY_WAV2VEC2, weights="random"),
+    "OnnxEmbedder": lambda kind: kind(TINY_ONNX),
     "AudioTagger": lambda kind: kind("mn01_as", weights="random"),
+    "FineTunedClassifier": lambda kind: kind(
+        "mn01_as", weights="random", head_epochs=2, max_epochs=2, random_state=0
+    ),
     "NetEmbedder": lambda kind: kind(GRUClassifier(hidden_size=8, max_epochs=2, random_state=0)),
     "FrameUnion": lambda kind: kind([("mel", MelSpectrogram(n_mels=8)), ("mfcc", MFCC(n_mfcc=4))]),
     "CachedTransformer": lambda kind: kind(MFCC(), "cached"),

@@ -15,6 +15,8 @@ from pathlib import Path
 
 PYPROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 TOOLS = {"mypy", "ruff", "skaudio"}
+# What the dependencies bring, and its first version with which the lowest of them give warnings.
+BEFORE = {"pyparsing": "3.3"}  # deprecates functions that matplotlib 3.9 calls
 
 
 def lowest_versions(project: dict) -> dict[str, str]:
@@ -37,3 +39,5 @@ if __name__ == "__main__":
     project = tomllib.loads(PYPROJECT.read_text("utf-8"))["project"]
     for name, version in sorted(lowest_versions(project).items()):
         print(f"{name}=={version}")
+    for name, version in sorted(BEFORE.items()):
+        print(f"{name}<{version}")

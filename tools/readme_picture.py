@@ -53,10 +53,16 @@ def main():
     detector.fit(train.data, train.target).tune_thresholds(train.data, train.events)
     f1 = segment_based_f1(test.events, detector.predict_events(test.data))
     print(f"F1 of segments: {f1:.2f}")
-    n_labels = test.target.sum(axis=1).to_numpy()
+    draw(detector, test, file)
+
+
+def draw(detector, test, file):
+    """Draw the soundscape with the most events, and of those the one with the most labels."""
+    counts = test.events.groupby("file")["event_label"].agg(["size", "nunique"])
+    index = test.data.names.index(counts.sort_values(["size", "nunique"]).index[-1])
     mpl.rcParams["font.size"] = 9
     display = EventsDisplay.from_estimator(
-        detector, test.data, events_true=test.events, index=int(n_labels.argmax())
+        detector, test.data, events_true=test.events, index=index
     )
     display.figure_.set_size_inches(8, 4.6)
     buffer = io.BytesIO()

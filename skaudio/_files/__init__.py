@@ -4,7 +4,7 @@ Private; the other packages import from here alone.
 """
 
 from skaudio._files.archive import fetch_zip
-from skaudio._files.download import fetch_file
+from skaudio._files.download import fetch_file, is_offline
 from skaudio._files.local import (
     FileState,
     file_hash,
@@ -25,6 +25,7 @@ __all__ = [
     "file_state",
     "get_data_home",
     "is_full",
+    "is_offline",
     "remove_left",
     "write_whole",
 ]

@@ -21,8 +21,15 @@ from skaudio._neural.batches import (
     source_of,
 )
 from skaudio._neural.block_walk import walk
-from skaudio._neural.checks import MODULE_CLASS, check_class_weights, check_finite, is_warm
-from skaudio._neural.fit import all_or_nothing, fit_net, fitting
+from skaudio._neural.checks import (
+    MODULE_CLASS,
+    ClassLoss,
+    check_class_weights,
+    check_finite,
+    is_warm,
+)
+from skaudio._neural.decoding import decode_all
+from skaudio._neural.fit import all_or_nothing, fit_net, fitting, uses_bfloat16
 from skaudio._neural.held_out import Classes
 from skaudio._neural.long_frames import BLOCK_FRAMES, LONG_FRAMES, can_walk, prediction_frames
 from skaudio._neural.net_stream import (
@@ -35,14 +42,25 @@ from skaudio._neural.portable import LoadsAnywhere
 from skaudio._neural.predict import RowReader, predict_frames, predict_rows, walk_frames
 from skaudio._neural.running_pooling import pools_along
 from skaudio._neural.stored import build_for, put_net, take_net
+from skaudio._neural.targets import (
+    LabelLoss,
+    Labels,
+    LabelsMixin,
+    encode_labels,
+    label_weights,
+)
 
 __all__ = [
     "BLOCK_FRAMES",
     "FRAME_STEP",
     "LONG_FRAMES",
     "MODULE_CLASS",
+    "ClassLoss",
     "Classes",
     "FrameSource",
+    "LabelLoss",
+    "Labels",
+    "LabelsMixin",
     "LoadsAnywhere",
     "NeuralStream",
     "RowReader",
@@ -58,9 +76,12 @@ __all__ = [
     "check_finite",
     "check_streaming",
     "checked_frames",
+    "decode_all",
+    "encode_labels",
     "fit_net",
     "fitting",
     "is_warm",
+    "label_weights",
     "make_source",
     "neural_obstacles",
     "pad",
@@ -73,6 +94,7 @@ __all__ = [
     "row_stream",
     "source_of",
     "take_net",
+    "uses_bfloat16",
     "walk",
     "walk_frames",
 ]

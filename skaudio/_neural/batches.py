@@ -206,6 +206,11 @@ class TrainingSet(Dataset[tuple[np.ndarray, Any]]):
 class TrainingBatches:
     """Iterate over shuffled, bucketed, augmented batches; each pass is one epoch."""
 
+    def collate(self, frames: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the frames of a batch as one tensor, and their lengths."""
+        longest = max(f.shape[1] for f in frames)
+        return pad(frames, -(-longest // FRAME_STEP) * FRAME_STEP)
+
     def __init__(self, dataset: TrainingSet, batch_size: int):
         self.dataset = dataset
         self.batch_size = batch_size
@@ -223,14 +228,16 @@ class TrainingBatches:
         parts = np.array_split(order, len(self))
         for part in rng.permutation(len(parts)):
             index = data.index[parts[part]]
-            frames = data.source.frames(index, epoch)
-            longest = max(f.shape[1] for f in frames)
-            x, lengths = pad(frames, -(-longest // FRAME_STEP) * FRAME_STEP)
+            x, lengths = self.collate(data.source.frames(index, epoch))
             yield {"x": x, "lengths": lengths}, torch.from_numpy(data.targets[index])
 
 
 class ValidationBatches:
     """Iterate over batches without augmentation, the same in every epoch."""
+
+    def collate(self, frames: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the frames of a batch as one tensor, and their lengths."""
+        return pad(frames)
 
     def __init__(self, dataset: TrainingSet, batch_size: int):
         self.dataset = dataset
@@ -243,7 +250,7 @@ class ValidationBatches:
         data = self.dataset
         order = data.index[np.argsort(data.source.lengths[data.index], kind="stable")]
         for index in np.array_split(order, len(self)):
-            x, lengths = pad(data.source.clean_frames(index))
+            x, lengths = self.collate(data.source.clean_frames(index))
             yield {"x": x, "lengths": lengths}, torch.from_numpy(data.targets[index])
 
 

@@ -80,6 +80,7 @@ def walk(
     if not len(forwards):
         blocks: Iterator[torch.Tensor] = local
     else:
+        # Backward layers need the whole output of the layer before them, so it goes to a file.
         inputs = [_on_disk(local)]
         for i, layer in enumerate(forwards):
             # Dropout is applied with the forward direction, which reads frames in order.
@@ -147,6 +148,7 @@ def _run_local(
     device = standardize.mean.device
     means = recording_means(standardize, frames, block)
     for start, stop in _blocks(frames.n_frames, block):
+        # Neighbouring frames, so that the borders of blocks do not change the result.
         first, last = max(start - net.reach, 0), min(stop + net.reach, frames.n_frames)
         x = torch.from_numpy(frames.read(first, last) - means).T[None].to(device)
         x = (x - standardize.mean[:, None]) * standardize.scale[:, None]

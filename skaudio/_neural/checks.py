@@ -44,7 +44,7 @@ def refuse_rows(encoded: Any) -> None:
         is_table = isinstance(encoded, np.ndarray) and encoded.ndim == 2
     if is_table or sparse.issparse(encoded):
         raise ValueError(
-            "The encoder inside the net returned one row per recording, an array of shape "
+            "The encoder inside the network returned one row per recording, an array of shape "
             f"{encoded.shape}. Expected frames over time, an array (n_features, n_frames) for each "
             "recording. Remove the step of encoder= that pools over time (FramePooling; or pass "
             "pooling=None to PretrainedEmbedder), or use a classifier that takes rows: "
@@ -59,6 +59,22 @@ def refuse_single_frames(standardize: str) -> None:
         "has a single frame, which becomes zero. Pass standardize='global', or recordings of "
         "several frames (a shorter hop_length makes more)."
     )
+
+
+class ClassLoss(nn.CrossEntropyLoss):
+    """Cross-entropy with class weights; 0 for a batch whose recordings all have the weight 0.
+
+    torch's loss is NaN or infinite for such a batch.
+    """
+
+    def forward(self, logits: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        if self.weight is None:
+            return super().forward(logits, codes)
+        total = nn.functional.cross_entropy(
+            logits, codes, self.weight, reduction="sum", label_smoothing=self.label_smoothing
+        )
+        mass = self.weight[codes].sum()
+        return total * (mass > 0) / (mass + (mass == 0))
 
 
 def check_class_weights(estimator: Any, weights: np.ndarray) -> None:
@@ -77,15 +93,15 @@ def check_same_net(estimator: Any) -> None:
         if value != first:
             raise ValueError(
                 f"warm_start: {name}={getattr(estimator, name)!r:.200}, expected {first!r:.200}"
-                " as in the first fit, because its net is trained further. Pass that, or "
-                "warm_start=False for a new net."
+                " as in the first fit, because its network is trained further. Pass that, or "
+                "warm_start=False for a new network."
             )
 
 
 def built_with(estimator: Any) -> dict[str, Any]:
     """Return the parameters with which the network of an estimator was built."""
     names = (*estimator._module_parameters, "standardize")
-    return {name: _frozen(getattr(estimator, name)) for name in names}
+    return {name: _frozen(getattr(estimator, name)) for name in names if hasattr(estimator, name)}
 
 
 def _frozen(value: Any) -> Any:
@@ -109,8 +125,8 @@ def check_same_frames(before: Any, now: Any) -> None:
         if first.get(place) != second.get(place):
             raise ValueError(
                 f"warm_start: encoder {place}={second.get(place)!r:.200}, expected "
-                f"{first.get(place)!r:.200} as in the first fit, because its net is trained "
-                "further. Pass that encoder, or warm_start=False for a new net."
+                f"{first.get(place)!r:.200} as in the first fit, because its network is trained "
+                "further. Pass that encoder, or warm_start=False for a new network."
             )
 
 
@@ -134,8 +150,8 @@ def check_n_features(module: Any, n_features: int, *, warm_start: bool = False) 
     if warm_start:
         raise ValueError(
             f"warm_start: X has {n_features} features per frame, expected {expected} as in the "
-            "first fit, because its net is trained further. Pass frames of the same encoder, or "
-            "warm_start=False for a new net."
+            "first fit, because its network is trained further. Pass frames of the same encoder, "
+            "or warm_start=False for a new network."
         )
     raise ValueError(
         f"X has {n_features} features per frame, expected the {expected} of fit. Were the "
@@ -162,7 +178,7 @@ def check_finite(rows: Iterable[np.ndarray], module: Any, frames: Sequence[Any])
             names = getattr(frames, "names", None)
             name = names[i] if names else f"recording {i}"
             raise ValueError(
-                f"{name}: the net returned NaN or infinity. {_cause(module, frames[i])}"
+                f"{name}: the network returned NaN or infinity. {_cause(module, frames[i])}"
             )
 
 
@@ -190,7 +206,8 @@ def not_finite(module: Any) -> list[str]:
 @torch.no_grad()
 def sizes(module: Any, x: torch.Tensor, lengths: torch.Tensor) -> np.ndarray:
     """Return the largest absolute feature of each sequence, standardised."""
-    largest: np.ndarray = module.standardize(x, lengths).abs().amax((1, 2)).cpu().numpy()
+    standardized = getattr(module, "standardized", module.standardize)
+    largest: np.ndarray = standardized(x, lengths).abs().amax((1, 2)).cpu().numpy()
     return largest
 
 
@@ -209,7 +226,7 @@ def divergence(error: Any, module: Any, names: Sequence[str], estimator: Any, ep
     """
     part = "" if error.training else " on the part held out"
     begin = f"Training diverged: the loss{part} is {error.loss:g} in epoch {epoch}"
-    device = module.standardize.mean.device
+    device = next(module.parameters()).device
     largest = sizes(module, error.x.to(device), error.lengths.to(device))
     usual = float(np.median(largest))
     causes = [i for i, size in enumerate(largest) if not size <= OUTLYING * max(usual, 1.0)]

@@ -96,7 +96,8 @@ def fit_net(
     source: Source,
     targets: np.ndarray,
     *,
-    build: Callable[[int], nn.Module],
+    build: Callable[[int], nn.Module] | None = None,
+    module: Callable[[np.ndarray], nn.Module] | None = None,
     criterion: nn.Module,
     score: Callable[[list[np.ndarray], list[np.ndarray]], float],
     seed: int,
@@ -111,13 +112,13 @@ def fit_net(
     Parameters
     ----------
     estimator : estimator
-        Neural estimator with the parameters of training. ``net_``, ``history_`` and ``n_iter_`` are
-        set.
+        Neural estimator; its ``net_``, ``history_`` and ``n_iter_`` are set.
     source : Source
-        Source from `make_source`.
     targets : ndarray of shape (n_recordings, ...)
     build : callable
         Function from the number of features per frame to a new module.
+    module : callable
+        In place of ``build``: function from the positions of the training part to a new module.
     criterion : torch module
         Loss of the output of the module and the targets.
     score : callable
@@ -132,8 +133,7 @@ def fit_net(
         the part that was held out: an iterable with a length, which is iterated once per epoch.
     loudness_weight : float
         Weight of loud frames in the mean of a recording; see `standardization`. It is 0 for
-        detectors, because the mean of a recording with several events must not follow the loudest
-        one.
+        detectors: the mean must not follow the loudest of several events.
     """
     again = is_warm(estimator)
     first_epoch = estimator.n_iter_ if again else 0
@@ -146,19 +146,22 @@ def fit_net(
     from skaudio._neural.training_net import make_net  # imports skorch
 
     with seeded(seed, estimator.device):
-        if again:
-            module = copy.deepcopy(estimator.net_.module_)
+        if module is not None:
+            trained: Any = module(index)
+        elif again:
+            trained = copy.deepcopy(estimator.net_.module_)
             n_features = len(source.clean_frames(index[:1])[0])
-            check_n_features(module, n_features, warm_start=True)
-            module.reduced = uses_bfloat16(estimator, module.net)
+            check_n_features(trained, n_features, warm_start=True)
+            trained.reduced = uses_bfloat16(estimator, trained.net)
         else:
+            assert build is not None
             standardize = standardization(estimator, source, index, loudness_weight)
             new = build(len(standardize.mean))
-            module = StandardizedNet(standardize, new, reduced=uses_bfloat16(estimator, new))
+            trained = StandardizedNet(standardize, new, reduced=uses_bfloat16(estimator, new))
         n_steps = len(batches(training, estimator.batch_size)) * estimator.max_epochs
         net = make_net(
             estimator,
-            module,
+            trained,
             n_steps,
             held_out,
             score,
@@ -166,7 +169,7 @@ def fit_net(
             iterator_train=batches,
             iterator_valid=validation_batches,
         )
-        with training_threads(estimator, module, source, index):
+        with training_threads(estimator, trained, source, index):
             train(estimator, net, training, watched)
     net.module_.eval()
     estimator.net_ = net
@@ -201,7 +204,7 @@ def train(estimator: Any, net: Any, training: TrainingSet, watched: WatchedSourc
     lost = [name for name in not_finite(net.module_) if name not in constant]
     if lost:
         raise ValueError(
-            f"Training diverged: after epoch {len(net.history)} the weights of the net are not "
+            f"Training diverged: after epoch {len(net.history)} the weights of the network are not "
             f"finite ({lost[0]}). {advice(estimator)}"
         )
 

@@ -209,6 +209,8 @@ class NetStream:
         """Return the next frames of the output in pieces (1, width, k), possibly none."""
         check_n_features(self.module, len(frames))
         pieces = []
+        # Long pushes are processed in blocks, which limits memory. An empty last push still runs
+        # once, for the frames that waited for later ones.
         for start in range(0, max(frames.shape[1], 1), BLOCK_FRAMES):
             piece = frames[:, start : start + BLOCK_FRAMES]
             self._held = np.concatenate([self._held, piece], axis=1)
@@ -223,6 +225,7 @@ class NetStream:
         net: Any = self.module.net
         stop = self.n_frames
         if not final:
+            # A frame is complete when `reach` later frames are there. Pooling needs whole strides.
             stop = max((self.n_frames - self._reach) // self._stride * self._stride, 0)
         if stop <= self._done:
             return None
@@ -231,9 +234,11 @@ class NetStream:
         x = torch.from_numpy(self._held[:, : last - self._first])[None].to(standardize.mean.device)
         x = (x - standardize.mean[:, None]) * standardize.scale[:, None]
         local = net.forward_local(x, torch.tensor([x.shape[-1]], device=x.device))[0]
+        # The first frames are only context of the new ones: their output was returned before.
         skip = (self._done - self._first) // self._stride
         count = -(-(stop - self._done) // self._stride)
         self._done = stop
+        # The next frames depend on the last `reach` of these.
         keep = max(stop - self._reach, 0)
         self._held, self._first = self._held[:, keep - self._first :], keep
         out: torch.Tensor = local[:, skip : skip + count].float()

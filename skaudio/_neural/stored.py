@@ -52,7 +52,7 @@ def put_net(estimator: Any, facts: Mapping[str, Any], tensors: Mapping[str, torc
     strange = built_with.keys() - {*estimator._module_parameters, "standardize"}
     mean = tensors.get("standardize.mean")
     if strange or mean is None or mean.ndim != 1:
-        raise ValueError(f"its net has other parts ({sorted(strange)})")
+        raise ValueError(f"its network has other parts ({sorted(strange)})")
     as_built = copy.copy(estimator)
     vars(as_built).update(built_with)
     temperature = 0.0 if "standardize.inverse_temperature" in tensors else None
@@ -60,6 +60,10 @@ def put_net(estimator: Any, facts: Mapping[str, Any], tensors: Mapping[str, torc
     def build() -> nn.Module:
         zeros = torch.zeros(len(mean))
         standardize = Standardize(zeros, zeros, inverse_temperature=temperature)
+        # An estimator may make the whole, of which the standardisation is a part.
+        if hasattr(as_built, "_build_around"):
+            whole: nn.Module = as_built._build_around(standardize)
+            return whole
         net = as_built._build(len(mean))
         return StandardizedNet(standardize, net, reduced=bool(facts["reduced"]))
 
@@ -115,7 +119,9 @@ def _bounded(n_tensors: int, n_numbers: int) -> Iterator[None]:
         left["parts"] -= 1
         left["numbers"] -= part.numel() if isinstance(part, torch.Tensor) else 0
         if min(left.values()) < 0:
-            raise ValueError("the parameters describe a much larger net than the weights are for")
+            raise ValueError(
+                "the parameters describe a much larger network than the weights are for"
+            )
 
     handles = [
         hooks.register_module_parameter_registration_hook(count),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -79,6 +79,25 @@ class TrainingNet(NeuralNet):  # type: ignore[misc]
         if not math.isfinite(loss):
             raise NotFiniteError(loss, **batch[0], training=training)
 
+    def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> tuple[Any, Any]:
+        """Give a module with ``lr_factors`` one group of parameters for each factor of ``lr``.
+
+        The highest factor comes first; parameters without a factor are not trained.
+        """
+        factors = getattr(self.module_, "lr_factors", None)
+        named = list(named_parameters)
+        args, kwargs = super().get_params_for_optimizer(prefix, named)
+        if factors is None:
+            return args, kwargs
+        groups = [
+            {
+                "params": [p for name, p in named if factors.get(name) == factor],
+                "lr": kwargs["lr"] * factor,
+            }
+            for factor in distinct(factors)
+        ]
+        return (groups,), kwargs
+
     def drop_leftovers(self) -> None:
         """Keep the module and the history; remove objects that only training needs."""
         for _, callback in self.callbacks_:
@@ -111,6 +130,11 @@ class TrainingNet(NeuralNet):  # type: ignore[misc]
         self.device = present_device(self.device)
         if self.device is not None:
             self.module_.to(self.device)
+
+
+def distinct(factors: Mapping[str, float]) -> list[float]:
+    """Return the factors of the learning rate, one for each group of parameters."""
+    return sorted(set(factors.values()), reverse=True)
 
 
 def _has_stopped(callback: Any) -> bool:
@@ -179,9 +203,10 @@ def make_net(
     the weights of the epoch with the lowest loss on ``held_out`` are restored. ``net_params`` and
     ``callbacks`` of the estimator can replace all of these.
     """
+    factors = getattr(module, "lr_factors", None)
     schedule = LRScheduler(
         torch.optim.lr_scheduler.OneCycleLR,
-        max_lr=estimator.lr,
+        max_lr=estimator.lr if factors is None else [estimator.lr * f for f in distinct(factors)],
         total_steps=n_steps + 1,  # skorch takes one more step after the last batch
         step_every="batch",
     )

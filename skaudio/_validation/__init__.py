@@ -1,4 +1,4 @@
-"""Checks of parameters: each error names the parameter, the value, the expectation, the cause.
+"""Checks of parameters; errors name the parameter, the value, the expectation and the cause.
 
 Private; the other packages import from here alone.
 """

@@ -1,4 +1,4 @@
-"""What parameters may be: declared by each class, checked before anything is read."""
+"""Constraints of parameters, which classes declare; they are checked before X is read."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 
 
 def is_number(value: object, kind: type = numbers.Real) -> bool:
-    """Whether a value is a number, of Python or numpy; True and False are none."""
+    """Whether a value is a number of Python or numpy; True and False are not numbers."""
     return isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
 
 
 def check_sample_rate(value: Any, *, name: str = "sample_rate") -> int | float:
-    """Return a sample rate in Hz, or say why the value cannot be one."""
+    """Return a sample rate in Hz; raise an error for an invalid one."""
     if not is_number(value):
         raise TypeError(f"{name}={value!r}: expected a number of samples per second (Hz).")
     if not math.isfinite(value) or value <= 0:
@@ -32,7 +32,7 @@ def check_sample_rate(value: Any, *, name: str = "sample_rate") -> int | float:
 
 
 def check_part(offset: Any, duration: Any) -> None:
-    """Refuse an ``offset`` or ``duration`` in seconds that no recording could satisfy."""
+    """Raise an error for an invalid ``offset`` or ``duration`` in seconds."""
     if not is_number(offset) or not math.isfinite(offset) or offset < 0:
         raise ValueError(f"offset={offset!r}: expected seconds from the beginning, 0 or more.")
     if duration is not None and (
@@ -80,7 +80,7 @@ def check_counts(name: str, value: Any) -> tuple[float, float]:
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str | None]) -> Any:
-    """Return a parameter that has to be one of some words, or None where that is among them."""
+    """Return a parameter that must be one of several strings, or None if it is among them."""
     if not (value is None or isinstance(value, str)) or value not in choices:
         raise ValueError(f"{name}={value!r}: expected {' or '.join(map(repr, choices))}.")
     return value
@@ -99,22 +99,22 @@ def _no_cause(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Constraint:
-    """What the value of a parameter may be; ``a | b`` allows what either allows.
+    """The allowed values of a parameter; ``a | b`` allows the values of either constraint.
 
     Attributes
     ----------
     types : tuple of str
-        Types as docstrings state them.
+        Types, as written in docstrings.
     words : tuple of str
-        Single values as docstrings state them: quoted words, or None.
+        Single values, as written in docstrings: quoted strings, or None.
     expectations : tuple of str
-        Types and words as an error message states them.
+        Types and values, as written in error messages.
     is_type : callable
-        Whether a value is of a type that can be right. If not, the error is a TypeError.
+        Whether a value has an allowed type. If not, the error is a TypeError.
     is_valid : callable
-        Whether a value of such a type is allowed. If not, the error is a ValueError.
+        Whether a value of an allowed type is allowed. If not, the error is a ValueError.
     cause : callable
-        The likely cause of a wrong value, a sentence, or "".
+        Function that returns the likely cause of a wrong value as a sentence, or "".
     """
 
     types: tuple[str, ...]
@@ -126,7 +126,7 @@ class Constraint:
 
     @property
     def documented(self) -> str:
-        """The type in docstrings; a test compares it with what stands there."""
+        """The type in docstrings; a test compares it with the docstrings."""
         if self.words and not self.types and len(self.words) > 1:
             return "{" + ", ".join(self.words) + "}"
         return _either(*self.types, *self.words)
@@ -204,9 +204,9 @@ def number(
     ----------
     low, high : float
     above, below : bool
-        Whether ``low`` and ``high`` themselves are excluded.
+        Whether ``low`` and ``high`` are excluded.
     unit : str
-        Such as "seconds".
+        Unit for messages, such as "seconds".
     """
     bounds = []
     if low > -math.inf:
@@ -252,7 +252,7 @@ def number_or_range(
 
 
 def choice(*values: str | int | None) -> Constraint:
-    """Return the constraint of one of some words or numbers, or None where that is among them."""
+    """Return the constraint of one of several strings or numbers, or None if it is among them."""
     kinds = {numbers.Integral if isinstance(value, int) else type(value) for value in values}
 
     return Constraint(
@@ -277,9 +277,9 @@ def sample_rate() -> Checked:
 
 
 def sequence(documented: str, expected: str, of: Constraint, minimum: int = 0) -> Constraint:
-    """Return the constraint of a list, tuple or array of which each item obeys another one.
+    """Return the constraint of a list, tuple or array, with a constraint for its items.
 
-    ``minimum`` is the number of items that it has at least.
+    ``minimum`` is the smallest number of items.
     """
 
     def is_sequence(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Labels of recordings: none is missing, and all are of one type."""
+"""Checks of labels: no label is missing, and all have one type."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sklearn.utils.validation import _num_samples, check_consistent_length
 def check_labels(labels: Any, name: str) -> None:
     """Raise an error that names the first label that is missing or of another type.
 
-    Numbers, strings and collections of labels are one type each. What is no sequence, or has two
-    dimensions, is left to the caller.
+    Numbers, strings and collections of labels are one type each. Objects that are not sequences, or
+    have two dimensions, are not checked.
     """
     if isinstance(labels, (str, bytes)) or not hasattr(labels, "__len__"):
         return
     if getattr(labels, "ndim", 1) != 1:
         return
-    import pandas as pd  # slow to import, and encoders do without
+    import pandas as pd  # slow to import, and not needed by encoders
 
     items = labels.tolist() if hasattr(labels, "tolist") else list(labels)
     first = next(iter(items), None)
@@ -38,7 +38,7 @@ def check_labels(labels: Any, name: str) -> None:
 
 
 def check_same_labels(**named: Any) -> None:
-    """Raise an error if one collection of labels holds strings, and another numbers."""
+    """Raise an error if one collection of labels contains strings and another numbers."""
     found = {}
     for name, labels in named.items():
         check_labels(labels, name)

@@ -1,4 +1,4 @@
-"""What keeps an estimator from working on a signal that is still arriving."""
+"""Parameters that keep an estimator from streaming."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Obstacle:
-    """A parameter whose value needs more of a recording than has been heard.
+    """A parameter whose value needs later parts of a recording.
 
     Attributes
     ----------
     parameter : str
-        Its name, as ``set_params`` calls it: ``encoder__top_db``.
+        Name of the parameter in ``set_params``: ``encoder__top_db``.
     value : object
     reason : str
-        What it needs: "the maximum of the whole recording".
+        What the parameter needs, such as "the maximum of the whole recording".
     expected : object
-        A value with which the estimator streams.
+        A value with which the estimator can stream.
     """
 
     parameter: str
@@ -28,7 +28,7 @@ class Obstacle:
     expected: Any
 
     def inside(self, place: str) -> Obstacle:
-        """Return the obstacle as it is called from outside: ``place__parameter``."""
+        """Return the obstacle with the name of the outer estimator: ``place__parameter``."""
         name = f"{place}__{self.parameter}" if place else self.parameter
         return Obstacle(name, self.value, self.reason, self.expected)
 

@@ -1,6 +1,6 @@
-"""What parameters may be, by name: the same wherever a parameter of that name occurs.
+"""Constraints of parameters by name, which are the same in all estimators.
 
-An estimator declares in ``_constraints`` what it has alone, or what is narrower there.
+An estimator declares in ``_constraints`` its own parameters, and parameters with other constraints.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from skaudio._validation.labels import check_labels
 
 
 class ParameterConstraint(Protocol):
-    """A `Constraint`, or what is checked by a function."""
+    """A `Constraint`, or a constraint that is checked by a function."""
 
     @property
     def documented(self) -> str:
-        """The type as docstrings state it."""
+        """The type, as written in docstrings."""
 
     def check(self, name: str, value: Any) -> None:
         """Raise an error for a wrong value."""
 
 
 def device() -> Constraint:
-    """Return the constraint of a torch device that is present here."""
+    """Return the constraint of a torch device that is present on this machine."""
 
     def cause(value: Any) -> str:
         if not isinstance(value, str):
@@ -63,7 +63,7 @@ def _is_text(value: Any) -> bool:
 
 
 def has_device(value: Any) -> bool:
-    """Whether torch can put tensors on a device here."""
+    """Whether torch can use a device on this machine."""
     if value == "cpu":  # needs no torch
         return True
     import torch
@@ -76,7 +76,7 @@ def has_device(value: Any) -> bool:
 
 
 def random_state() -> Constraint:
-    """Return the constraint of what scikit-learn takes as ``random_state``."""
+    """Return the constraint of ``random_state``, as in scikit-learn."""
     return Constraint(
         ("int", "RandomState instance"),
         ("None",),
@@ -96,7 +96,7 @@ def random_state() -> Constraint:
 
 
 def transformer() -> Constraint:
-    """Return the constraint of an instance that transforms."""
+    """Return the constraint of a transformer."""
 
     def is_instance(value: Any) -> bool:
         return hasattr(value, "transform") and not isinstance(value, type)
@@ -145,7 +145,7 @@ N_JOBS = Constraint(
     lambda value: is_number(value, numbers.Integral),
     lambda value: value != 0,
 )
-# True and False are taken as 1 and 0, as in scikit-learn.
+# True and False are accepted as 1 and 0, as in scikit-learn.
 VERBOSITY = Constraint(
     ("int",),
     (),
@@ -214,13 +214,13 @@ VOCABULARY: dict[str, ParameterConstraint] = {
 
 
 def check_count(name: str, value: Any, minimum: int = 1) -> int:
-    """Return a whole number that a function was given, or raise an error."""
+    """Return a whole number that was passed to a function, or raise an error."""
     count(minimum).check(name, value)
     return int(value)
 
 
 def check_length(name: str, value: Any) -> int:
-    """Return how many times a function was asked for: a number, or an array's last axis."""
+    """Return a number that was passed, or the length of the last axis of an array."""
     return check_count(name, np.shape(value)[-1] if np.ndim(value) else value, 0)
 
 
@@ -235,7 +235,7 @@ def check_target(estimator: Any, y: Any, groups: Any = None, *, advice: str = ""
         raise ValueError("y holds no labels: found 0 sample(s), expected one for each recording.")
     for name, labels in (("y", y), ("groups", groups)):
         dtype = getattr(labels, "dtype", None)
-        # Labels of these types are all there, and of one type.
+        # Labels of these types cannot be missing, and have one type.
         complete = isinstance(dtype, np.dtype) and dtype.kind in "iubUS"
         if labels is not None and not complete:
             check_labels(labels, name)
@@ -251,16 +251,16 @@ def optional(constraint: Checked) -> Checked:
     return Checked(constraint.documented, check)
 
 
-@cache  # 0.13 ms: scikit-learn inspects the signature; an augmentation asks in every batch
+@cache  # takes 0.13 ms, and augmentations call it in every batch
 def constraints_of(kind: Any) -> dict[str, ParameterConstraint]:
-    """Return the constraints of a class's parameters, as far as any are declared."""
+    """Return the declared constraints of the parameters of a class."""
     own = getattr(kind, "_constraints", {})
     declared = {**VOCABULARY, **own}
     return {name: declared[name] for name in kind._get_param_names() if name in declared}
 
 
 def check_parameters(estimator: Any) -> None:
-    """Check every parameter of an estimator, before X is looked at."""
+    """Check every parameter of an estimator, before X is checked."""
     kind: Any = type(estimator)
     for name, constraint in constraints_of(kind).items():
         constraint.check(name, getattr(estimator, name))

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def part_of(recording: Any, offset: float, duration: float | None) -> tuple[float, float | None]:
-    """Return the beginning and the duration, in the source, of a part of a clip, in seconds."""
+    """Return the start and duration of a part of a clip in its source, in seconds."""
     if recording.duration is not None:
         left = recording.duration - offset
         if left <= 0:

@@ -16,7 +16,7 @@ TIME_COLUMNS = ("onset", "offset")
 
 
 def pandas_items(X: Any) -> tuple[list[Any], Any] | None:
-    """Return the recordings in an object of pandas, and its index; None for numbers."""
+    """Return the recordings in a pandas object and its index, or None for numbers."""
     if X.ndim == 1:
         # One number per row is not a recording: scikit-learn raises a clear error.
         return None if X.dtype.kind in "fiuc" else (X.tolist(), X.index)
@@ -33,7 +33,7 @@ def pandas_items(X: Any) -> tuple[list[Any], Any] | None:
 
 
 def table_items(X: Any) -> list[Any] | np.ndarray:
-    """Return the recordings in a table of another library; an array for numbers."""
+    """Return the recordings in a table of another library, or an array of numbers."""
     names = _names(X)
     rows = clip_rows(X)
     if rows is not None:
@@ -48,7 +48,7 @@ def table_items(X: Any) -> list[Any] | np.ndarray:
 
 
 def clip_rows(X: Any) -> list[ClipRow] | None:
-    """Return the rows of a table of clips: of files by name, with onset and offset; else None."""
+    """Return the rows of a table of clips (file names, onset, offset), or None for other tables."""
     if not hasattr(X, "columns") and not hasattr(X, "column_names"):
         return None
     names = _names(X)
@@ -62,7 +62,7 @@ def clip_rows(X: Any) -> list[ClipRow] | None:
 
 
 def _plain(column: Any) -> list[Any]:
-    """Return a column as Python's objects."""
+    """Return a column as a list of Python objects."""
     for method in ("tolist", "to_list", "to_pylist"):
         if hasattr(column, method):
             values: list[Any] = getattr(column, method)()

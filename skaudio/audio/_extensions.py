@@ -1,10 +1,10 @@
-"""File name extensions by which a folder is searched for recordings."""
+"""File name extensions of recordings."""
 
 LIBSNDFILE_EXTENSIONS = frozenset(
     [".8svx", ".aif", ".aifc", ".aiff", ".au", ".avr", ".caf", ".flac", ".mp2", ".mp3", ".mpga"]
     + [".oga", ".ogg", ".opus", ".rf64", ".snd", ".sph", ".voc", ".w64", ".wav", ".wave"]
 )
-# Those that PyAV decodes, the extra "ffmpeg".
+# Extensions that need PyAV (the extra "ffmpeg").
 FFMPEG_EXTENSIONS = frozenset(
     [".3gp", ".aac", ".ac3", ".amr", ".ape", ".avi", ".eac3", ".flv", ".m4a", ".m4v", ".mka"]
     + [".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".spx", ".tta", ".webm", ".wma", ".wmv", ".wv"]

@@ -1,4 +1,4 @@
-"""Recordings that cannot be read: counted and listed in one error or one warning."""
+"""Errors and warnings about several recordings that cannot be read."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def raise_all(
         The error of the first of them. It is raised unchanged if `read` raises none, or if there
         is only one recording.
     read : callable
-        Reads one recording, and raises an error if that cannot be read.
+        Function that reads one recording, and raises an error if it cannot be read.
     first : int
         Position of the first recording to check; those before it have been read.
     n : int, optional
@@ -58,7 +58,7 @@ def raise_all(
 
 
 def kind_of(errors: Sequence[Exception]) -> type[Exception]:
-    """Return the type of the one error that is raised for several."""
+    """Return the type of the error that is raised for several errors."""
     kinds: list[type[Exception]] = [TypeError, ImportError, OSError]
     same = (kind for kind in kinds if all(isinstance(error, kind) for error in errors))
     return next(same, ValueError)
@@ -88,7 +88,7 @@ def listed(reasons: Sequence[str], n: int, *, is_all: bool = True) -> str:
 
 
 def warn_of_nan(reasons: Sequence[str], n: int) -> None:
-    """Warn of recordings whose results are NaN (``on_error="nan"``)."""
+    """Warn about recordings whose results are NaN (``on_error="nan"``)."""
     _errors.warn(listed(reasons, n) + '\nThe result is NaN in their place (on_error="nan").')
 
 
@@ -104,7 +104,7 @@ def each_or_reason(
     first: int = 0,
     place: Any = None,
 ) -> list[Any]:
-    """Call a function of a block of recordings with each of them alone.
+    """Call a function of a block of recordings with each recording separately.
 
     The result of a recording that cannot be read is the message of its error, a str.
     """

@@ -1,4 +1,4 @@
-"""Elements of X that tell of a recording: mappings, rows of a table, objects of other libraries."""
+"""Elements of X that describe a recording: mappings, rows of a table, objects of libraries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from skaudio.audio._arrays import as_samples
 from skaudio.audio._recording import Recording
 
 RATE_KEYS = ("sampling_rate", "sample_rate")
-# Times that a mapping would ignore.
+# Keys of times that are not supported in mappings.
 MISLEADING = ("offset", "onset", "end")
 EXPECTED = (
     "'array' and 'sampling_rate', or 'bytes', or 'path'; with 'start' and 'duration' (seconds) for "
@@ -33,7 +33,7 @@ class ClipRow(NamedTuple):
 
 @runtime_checkable
 class ArrowScalar(Protocol):
-    """An item of an array of Arrow; its bytes are no samples."""
+    """An item of an Arrow array; its bytes are not samples."""
 
     def as_py(self) -> Any:
         """Return it as an object of Python."""
@@ -41,7 +41,7 @@ class ArrowScalar(Protocol):
 
 @runtime_checkable
 class AudioDecoder(Protocol):
-    """What torchcodec's decoder of the same name looks like."""
+    """Protocol of torchcodec's decoder of the same name."""
 
     def get_all_samples(self) -> Any:
         """Return an object with ``data`` (n_channels, n_times) and ``sample_rate``."""
@@ -58,7 +58,7 @@ def plain(item: Any) -> Any:
 
 
 def check_path(item: Any, name: str) -> str:
-    """Return a path as text, or raise an error for what cannot be one."""
+    """Return a path as text; raise an error for an invalid one."""
     path = str(os.fsdecode(item))  # str(): numpy's strings show their type in messages
     if "\0" in path:
         raise ValueError(
@@ -73,7 +73,7 @@ def check_path(item: Any, name: str) -> str:
 
 
 def from_row(row: ClipRow, name: str) -> Recording:
-    """Recognise a row of a table of clips."""
+    """Convert a row of a table of clips to a recording."""
     if not isinstance(row.file, (str, os.PathLike)):
         raise TypeError(
             f"{name} has file={row.file!r}, expected a path: the column 'file' of a table of clips "
@@ -90,7 +90,7 @@ def from_row(row: ClipRow, name: str) -> Recording:
 
 
 def from_mapping(item: Mapping[str, Any], name: str) -> Recording:
-    """Recognise what Hugging Face datasets hand out: array, else bytes, else path; and clips."""
+    """Convert a mapping (array, bytes or path), as in Hugging Face datasets, to a recording."""
     path = item.get("path")
     path = check_path(path, name) if isinstance(path, (str, bytes, os.PathLike)) else None
     called = f"{name} ({path!r})" if path else name
@@ -117,7 +117,7 @@ def from_mapping(item: Mapping[str, Any], name: str) -> Recording:
 
 
 def _clip(source: Any, name: str, **facts: Any) -> Recording:
-    """Return a recording whose name tells its path, and which part of it is meant."""
+    """Return a recording whose name contains its path and its part."""
     path, start, duration = (facts.get(key) for key in ("path", "start", "duration"))
     told = [repr(path)] if path else []
     if duration is not None:
@@ -128,7 +128,7 @@ def _clip(source: Any, name: str, **facts: Any) -> Recording:
 
 
 def _check_facts(item: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return what a mapping tells of its array besides the samples."""
+    """Return the facts in a mapping with an array, besides the samples."""
     rates = {key: item[key] for key in RATE_KEYS if item.get(key) is not None}
     warp_factor = item.get("warp_factor")
     if not rates and warp_factor is None:
@@ -143,7 +143,7 @@ def _check_facts(item: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _check_part(item: Mapping[str, Any], key: str, name: str) -> float | None:
-    """Return the start or the duration that a mapping states, or None."""
+    """Return the start or the duration in a mapping, or None."""
     value = item.get(key)
     if value is None or (is_number(value, numbers.Real) and math.isnan(value)):
         return None
@@ -155,5 +155,5 @@ def _check_part(item: Mapping[str, Any], key: str, name: str) -> float | None:
 
 
 def _seconds(value: Any) -> float:
-    """Return a number as float, NaN for what is none."""
+    """Return a number as float, or NaN for other objects."""
     return float(value) if is_number(value, numbers.Real) else math.nan

@@ -119,7 +119,7 @@ def _mpeg_parts(frames: bytes, at: int) -> Iterator[tuple[list[int], int]]:
                 sizes[head], kept = size, kind
             if at + size > n:
                 break
-            # A frame with a tag has zeros in place of the side information, and begins a part.
+            # A frame with a tag has zeros instead of the side information, and begins a part.
             if places and not frames[at + _side(head)] and _mpeg_tag(frames, at) is not None:
                 break
             places.append(at)

@@ -1,7 +1,7 @@
-"""Encoded recordings: opened, cut and decoded by libsndfile or, where that cannot, by PyAV.
+"""Decode files and bytes by libsndfile or, for other formats, by PyAV.
 
-The length of a recording is first looked up in the bytes of the file (`_chunks`, `_other_headers`,
-`_streams` and `_mpeg`), and then compared with what is decoded.
+The length of a recording is first determined from the bytes of the file (`_chunks`,
+`_other_headers`, `_streams` and `_mpeg`), and then compared with the number of decoded samples.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from skaudio.audio import _chunks, _errors, _ffmpeg, _mpeg, _other_headers, _str
 from skaudio.audio._arrays import bounds, cut, to_float
 from skaudio.audio._content import Content, Damaged, Link, skip_id3
 
-# More samples per byte than this are likely an error in the header. They are read in pieces, so
-# that memory is only taken for samples that exist.
+# With more samples per byte than this, the header is probably wrong. Such files are read in pieces,
+# so that memory is only used for existing samples.
 PLAUSIBLE, PIECE = 64, 1 << 20
-# libsndfile returns a larger number of samples where it does not know how many there are.
+# libsndfile returns a larger number of samples if it does not know their number.
 LONGEST = 1 << 60
-# An MPEG frame refers to bits in up to nine frames before it: so many samples are decoded before
-# the asked part.
+# An MPEG frame refers to bits in up to nine frames before it, so this number of samples is decoded
+# before the requested part.
 MPEG_LEAD = 9 * 1152
 # libsndfile's error code for a format that it does not know.
 UNRECOGNISED = 1
-# Nanoseconds after a change of a file until another change is sure to get another time.
+# Time in nanoseconds after a change of a file from which another change certainly has another time.
 SETTLED = 2_000_000_000
 
 
 class Opened(NamedTuple):
-    """A part of a recording that is decoded as it is iterated over."""
+    """A part of a recording, which is decoded during iteration."""
 
     rate: float | None
     """In Hz; None if it is not stated."""
@@ -57,7 +57,7 @@ class Part(NamedTuple):
 def open_encoded(
     source: str | bytes, name: str, offset: float, duration: float | None, block: int | None
 ) -> Opened:
-    """Open a part of a file, or of encoded bytes, to be decoded block by block.
+    """Open a part of a file, or of encoded bytes, to decode it in blocks.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def open_encoded(
     offset, duration : float
         Part to decode, in seconds.
     block : int or None
-        Samples per block; None makes the part one block.
+        Number of samples per block. None: the part is one block.
     """
     is_part = offset > 0 or duration is not None
     try:
@@ -97,7 +97,7 @@ def open_encoded(
 
 
 def seconds_in(source: str | bytes) -> float | None:
-    """Return the duration of a file in seconds; None where libsndfile does not decode it."""
+    """Return the duration of a file in seconds, or None if libsndfile does not decode it."""
     try:
         with Content(source) as content:
             parts = _open_parts(content, source, is_part=True)
@@ -158,13 +158,13 @@ def _links_of(content: Content, source: str | bytes, is_part: bool) -> list[Link
 
 @lru_cache(maxsize=256)
 def _links_of_file(path: str, size: int, changed: int) -> list[Link]:
-    """Find the streams of a file, once for all parts of it that are read."""
+    """Find the streams of a file; cached for several parts of it."""
     with Content(path) as content:
         return _find_links(content)
 
 
 def _find_links(content: Content) -> list[Link]:
-    """Find the streams in a file by its first bytes, behind ID3 tags."""
+    """Find the streams in a file by its first bytes after ID3 tags."""
     start, head = skip_id3(content)
     if head.startswith(b"OggS"):
         return _streams.ogg_links(content, start)
@@ -235,10 +235,10 @@ def _decode(
 def _decode_part(
     part: Part, start: int, stop: int, block: int | None, name: str
 ) -> Iterator[np.ndarray]:
-    """Decode the samples from ``start`` to ``stop`` of a stream; fewer are an error."""
+    """Decode the samples from ``start`` to ``stop`` of a stream; fewer samples are an error."""
     file, link, n_times, container, codec = part
     first = _first_to_decode(part, start)
-    # libsndfile takes ten times as long for floats of 16-bit samples as for the integers.
+    # libsndfile needs ten times as long to convert 16-bit samples to floats.
     dtype = "int16" if codec == "PCM_16" else "float32"
     largest = PLAUSIBLE * (link.stop - link.start) // file.channels
     early = start - first
@@ -258,7 +258,7 @@ def _decode_part(
 
 
 def _first_to_decode(part: Part, start: int) -> int:
-    """Return the sample to decode from, so that the samples from ``start`` on are right."""
+    """Return the first sample to decode, so that the samples from ``start`` are correct."""
     file, link, n_times, container, codec = part
     if container == "MP3":
         return max(start - MPEG_LEAD, 0)
@@ -266,9 +266,9 @@ def _first_to_decode(part: Part, start: int) -> int:
         return start
     ticks = 48000 / file.samplerate if codec == "OPUS" else 1
     if abs(link.granule - n_times * ticks) > 2 * ticks:
-        return 0  # libsndfile seeks to the wrong place in streams whose time begins later than 0
-    # libsndfile counts the samples of Vorbis' last page from its end, though that is cut, and
-    # so seeks up to a block too far: begin in the page before, and drop the extra samples.
+        return 0  # libsndfile seeks to a wrong position in streams whose time begins after 0
+    # libsndfile counts the samples of the last page of Vorbis from its end, also if the page is
+    # cut, and so seeks up to a block too far. Begin in the page before, and drop the extra samples.
     if codec == "VORBIS" and start >= n_times - link.last_page:
         return max(n_times - link.last_page - 1, 0)
     return start
@@ -286,6 +286,6 @@ def _read(file: sf.SoundFile, n: int, dtype: str, largest: int) -> np.ndarray:
 
 
 def check_rate(rate: float, name: str) -> None:
-    """Raise an error for a sample rate at which nothing is recorded."""
+    """Raise an error for an impossible sample rate."""
     if not _errors.LOWEST_RATE <= rate <= _errors.HIGHEST_RATE:
         raise _errors.strange_rate(name, rate)

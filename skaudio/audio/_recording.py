@@ -1,6 +1,6 @@
-"""One recording: where its samples are, and how they are read, at once or piece by piece.
+"""Recording: the source of a recording, and methods to read it at once or in blocks.
 
-Files and bytes are decoded by `_reader`. Only the asked part is decoded.
+Files and bytes are decoded by `_reader`. Only the requested part is decoded.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class Recording:
     name : str
         Name in messages: its position in X, and its path if it has one.
     path : str or None
-        The path it came from.
+        Path of the recording, if it has one.
     sample_rate : float or None
-        In Hz if X states it (mappings, AudioBatch). That of a file is in its header.
+        Sample rate in Hz, if X contains it (mappings, AudioBatch). That of a file is in its header.
     warp_factor : float or None
         Vocal-tract warp factor set by the VTLP augmentation.
     start : float
-        Beginning of the clip in the source, in seconds.
+        Start of the clip in the source, in seconds.
     duration : float or None
         Duration of the clip in seconds; None for all samples up to the end of the source.
     """
@@ -65,24 +65,24 @@ class Recording:
         Parameters
         ----------
         sample_rate : float, optional
-            Rate to resample to in Hz. Samples that state no rate are taken to be at this one.
-            None keeps the recording's own.
+            Sample rate in Hz to which the recording is resampled. Bare samples are assumed to have
+            it. None: the sample rate is not changed.
         offset, duration : float, optional
             Part to read, in seconds.
         normalize : {None, "max", "rms"}
-            Level to scale to.
+            Scale the waveform to a peak, or a root mean square, of 1.
         resample_quality : {"QQ", "LQ", "MQ", "HQ", "VHQ"}
-            Name of soxr.
+            Quality of soxr.
         finite : bool
-            Check for NaN and infinity. False where the caller checks its own result, at less cost.
-            Samples are always checked before they are resampled or normalised.
+            Whether to check for NaN and infinity. False if the caller checks its result, which is
+            faster. Samples are always checked before resampling or normalising.
 
         Returns
         -------
         waveform : ndarray of shape (n_times,), float32
-            May share memory with an array passed in: not to be written to.
+            The waveform. It may share memory with an array of X, so it must not be written to.
         rate : float or None
-            Its sample rate in Hz; None if neither the recording nor the caller states one.
+            Sample rate in Hz, or None if it is unknown.
         """
         rate, (channels,) = blocks(self, sample_rate, offset, duration)
         waveform = to_mono(channels)
@@ -101,7 +101,7 @@ class Recording:
         return item_of(self)
 
     def with_rate(self, sample_rate: float | None) -> Recording:
-        """Return this recording with a sample rate in Hz, if it is samples that state none."""
+        """Return this recording; if it is bare samples, with a sample rate in Hz."""
         if not isinstance(self.source, np.ndarray) or self.sample_rate is not None:
             return self
         if sample_rate is None:
@@ -112,21 +112,21 @@ class Recording:
 
     @property
     def is_clip(self) -> bool:
-        """Whether it is a part of the source."""
+        """Whether the recording is a part of its source."""
         return self.start > 0 or self.duration is not None
 
 
 class Recordings(list[Recording]):
-    """A list of `Recording` with facts about X. A slice of it is such a list, too.
+    """A list of `Recording`, with facts about X. A slice is also such a list.
 
     Attributes
     ----------
     is_array : bool
-        X was a plain two-dimensional numeric array: equal-length mono clips, one per row.
+        Whether X was a two-dimensional numeric array: mono clips of equal length, one per row.
     index : sequence or None
-        Index of the pandas object X was, or the index labels an AudioBatch carries.
+        Index of X if X was a pandas object, or the index labels of an AudioBatch.
     n_all : int
-        Number of recordings of which these are some, for messages.
+        Number of all recordings, for messages, if these are only some of them.
     """
 
     index: Any  # in place of list.index
@@ -166,8 +166,8 @@ def blocks(
 ) -> tuple[float | None, Iterable[np.ndarray]]:
     """Return the rate of a recording, and a part of it in blocks (n_channels, n_times) of float32.
 
-    ``assumed_rate`` is that of samples that state none; ``offset`` and ``duration`` are in seconds,
-    ``block`` is in samples. None makes the part one block.
+    ``assumed_rate`` is the sample rate of bare samples. ``offset`` and ``duration`` are in seconds,
+    ``block`` is in samples. None: the part is one block.
     """
     opened = open_blocks(recording, assumed_rate, offset, duration, block)
     return opened.rate, opened.blocks
@@ -180,7 +180,7 @@ def open_blocks(
     duration: float | None,
     block: int | None = None,
 ) -> Opened:
-    """Return what `blocks` does, and the facts that the header states."""
+    """Return the result of `blocks`, and the facts in the header."""
     source, name, rate = recording.source, recording.name, recording.sample_rate
     if recording.is_clip:
         offset, duration = part_of(recording, offset, duration)
@@ -213,7 +213,8 @@ def to_mono(channels: np.ndarray) -> np.ndarray:
         # A matrix-vector product is some thirty times faster than mean(axis=...) here.
         mono = np.full(2, weight, np.float32) @ channels
     elif len(channels) > 2:
-        # A product of more channels rounds by the position of a sample in its piece.
+        # With more channels, the rounding of a product would depend on the position of a sample in
+        # its piece.
         mono = channels[0] * weight
         for channel in channels[1:]:
             mono += channel * weight
@@ -223,7 +224,7 @@ def to_mono(channels: np.ndarray) -> np.ndarray:
 def resample(
     waveform: np.ndarray, source: float, target: float, name: str, quality: str = "HQ"
 ) -> np.ndarray:
-    """Resample a float32 waveform with soxr at one of its qualities."""
+    """Resample a float32 waveform with soxr."""
     if source == target:
         return waveform
     resampled: np.ndarray = soxr.resample(waveform, source, target, quality=quality)
@@ -237,7 +238,7 @@ def resample(
 
 
 def scale(waveform: np.ndarray, kind: str | None) -> np.ndarray:
-    """Scale to a peak of 1 (``"max"``) or a root mean square of 1 (``"rms"``); silence stays."""
+    """Scale to a peak (``"max"``) or a root mean square (``"rms"``) of 1; silence is unchanged."""
     if kind is None:
         return waveform
     if kind == "max":
@@ -256,7 +257,7 @@ def is_surely_finite(samples: np.ndarray) -> bool:
 
 
 def check_samples(waveform: np.ndarray, name: str) -> None:
-    """Refuse an empty waveform and one with NaN or infinite samples."""
+    """Raise an error for an empty waveform, and for NaN or infinite samples."""
     if len(waveform) == 0:
         raise ValueError(f"{name} is empty: it has 0 samples, expected at least one.")
     if is_surely_finite(waveform):

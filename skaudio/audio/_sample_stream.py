@@ -1,4 +1,4 @@
-"""Samples that arrive in pieces of any size: checked, cut, mixed down, resampled."""
+"""Base class of streams: check, cut, mix down and resample samples that arrive in pieces."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from skaudio.audio._recording import check_samples, to_mono
 
 
 class SampleStream:
-    """A recording that arrives piece by piece; a subclass says what to make of it.
+    """Base class of streams; a subclass computes its results from mono samples.
 
     Parameters
     ----------
@@ -36,23 +36,23 @@ class SampleStream:
 
     @property
     def sample_rate(self) -> float:
-        """Rate in Hz of what is pushed."""
+        """Sample rate in Hz of the pushed signal."""
         return self._samples.sample_rate
 
     def push(self, samples: Any) -> Any:
-        """Hear the next samples.
+        """Take the next samples.
 
         Parameters
         ----------
         samples : array of shape (n_times,) or (n_channels, n_times)
-            Any number of them, none included. Types and scaling are those of recordings in X:
-            integers are scaled by their full range. Of one type and one number of channels in all
-            pushes. A push with an error leaves the stream as it was.
+            Samples; their number can be 0. Types and scaling are those of recordings in X: integers
+            are scaled by their full range. The type and the number of channels must be the same in
+            all calls. An error does not change the stream.
 
         Returns
         -------
         results : object
-            What is certain now and was not before.
+            Results that are complete now and were not returned before.
         """
         name = f"push {self._n_pushes}"
         if self._finished:
@@ -70,7 +70,7 @@ class SampleStream:
         Returns
         -------
         results : object
-            What was not certain before. No more samples are taken.
+            The remaining results. The stream takes no more samples.
         """
         if self._finished:
             raise ValueError("finish() was called before: the stream has finished.")
@@ -78,28 +78,28 @@ class SampleStream:
         return self._end(self._samples.end())
 
     def _take(self, waveform: np.ndarray, name: str) -> Any:
-        """Return what is certain with the next samples, float32 and mono, maybe none.
+        """Return the results that are complete with the next mono float32 samples, possibly none.
 
-        They may be those of the user's array.
+        The samples can be a view of the user's array.
         """
-        raise TypeError(f"{type(self).__name__} does not say what it makes of samples.")
+        raise TypeError(f"{type(self).__name__} does not define _take().")
 
     def _end(self, waveform: np.ndarray) -> Any:
-        """Return what remains, with the last samples, maybe none."""
-        raise TypeError(f"{type(self).__name__} does not say how it ends.")
+        """Return the remaining results with the last samples, possibly none."""
+        raise TypeError(f"{type(self).__name__} does not define _end().")
 
 
 class ArrivingSamples:
-    """Pushed samples to mono waveforms of one rate.
+    """Convert pushed samples to mono waveforms of one sample rate.
 
     Parameters
     ----------
     sample_rate : float or None
-        Rate in Hz of what is pushed; None: ``target_rate``.
+        Sample rate in Hz of the pushed signal. None: ``target_rate``.
     target_rate : float
-        Rate in Hz to resample to.
+        Sample rate in Hz to which the signal is resampled.
     offset, duration : float
-        Part to take, in seconds.
+        Part of the signal to use, in seconds.
     resample_quality : str
         Quality of soxr.
 
@@ -127,12 +127,12 @@ class ArrivingSamples:
         self._n_samples = 0
         self._n_channels: int | None = None
         self._dtype: Any = None
-        self._peak: Any = 0  # of wide integers, until it is clear that they are not silence
+        self._peak: Any = 0  # peak of wide integers, until it is certain that they are not silence
 
     def take(self, samples: Any, name: str) -> np.ndarray:
-        """Return the next samples, mono float32 at the target rate, maybe none.
+        """Return the next samples, mono float32 at the target rate, possibly none.
 
-        An error leaves everything as it was.
+        An error does not change the stream.
         """
         channels = _as_channels(samples, name)
         n_times = channels.shape[1]
@@ -155,7 +155,7 @@ class ArrivingSamples:
         return resampled
 
     def end(self) -> np.ndarray:
-        """Return the last samples, maybe none."""
+        """Return the last samples, possibly none."""
         self._warn_of_silence()
         waveform = np.empty(0, np.float32)
         if self._resampler is not None and self._n_samples > self._first:
@@ -163,7 +163,7 @@ class ArrivingSamples:
         return waveform
 
     def _check_like_before(self, channels: np.ndarray, name: str) -> None:
-        """Refuse what is no part of the recording that began."""
+        """Raise an error for samples that do not fit to the previous ones."""
         n_channels, n_times = channels.shape
         if n_channels > MAX_CHANNELS or n_channels > max(LIKELY_CHANNELS, n_times):
             raise ValueError(
@@ -184,7 +184,7 @@ class ArrivingSamples:
             )
 
     def _watch_integers(self, channels: np.ndarray) -> None:
-        """Warn of wide integers with small values, once a second of them has been heard."""
+        """Warn about wide integers with small values, after one second of them."""
         if self._peak is None or channels.dtype.kind not in "iu" or channels.dtype.itemsize < 4:
             return
         self._peak = max(self._peak, int(channels.max()), -int(channels.min()))

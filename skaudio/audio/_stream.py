@@ -1,4 +1,4 @@
-"""A long recording piece by piece: the samples that reading it at once would give."""
+"""Read a long recording in pieces, with the samples of reading it at once."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from skaudio.audio._recording import (
     to_mono,
 )
 
-# Samples that are decoded at once by `read_through`.
+# Number of samples that `read_through` decodes at once.
 PIECE = 1 << 18
 
 
 def seconds_of(recording: Recording, sample_rate: float) -> float | None:
-    """Return the duration of a recording in seconds; None if only decoding all of it tells it.
+    """Return the duration of a recording in seconds, or None if it is unknown before decoding.
 
-    Samples that state no rate are taken to be at ``sample_rate``.
+    Bare samples are assumed to have the rate ``sample_rate``.
     """
     source = recording.source
     if isinstance(source, np.ndarray):
@@ -48,18 +48,18 @@ def stream(
     duration: float | None = None,
     resample_quality: str = "HQ",
 ) -> Iterator[np.ndarray]:
-    """Yield a recording for which `seconds_of` returns a number, piece by piece.
+    """Yield the pieces of a recording with a known duration (`seconds_of`).
 
-    Together the pieces are what ``recording.read(sample_rate, ...)`` returns, up to the rounding
-    of the resampler, with no more than a piece in memory.
+    All pieces together are equal to ``recording.read(sample_rate, ...)``, up to rounding of the
+    resampler. Only one piece is in memory.
 
     Parameters
     ----------
     recording : Recording
     sample_rate : float
-        Rate to resample to, in Hz.
+        Sample rate in Hz to which the recording is resampled.
     block : int
-        Samples per piece, at the recording's own rate.
+        Number of samples per piece, at the sample rate of the recording.
     offset, duration : float
         Part to read, in seconds.
     resample_quality : str
@@ -89,7 +89,7 @@ def stream(
 
 
 def read_through(recording: Recording) -> None:
-    """Decode a recording piece by piece to raise the errors in it; the samples are dropped."""
+    """Decode a recording in pieces to raise its errors; the samples are discarded."""
     _, pieces = blocks(recording, None, 0.0, None, PIECE)
     for piece in pieces:
         check_samples(np.ascontiguousarray(to_mono(piece)), recording.name)

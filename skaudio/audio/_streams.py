@@ -1,4 +1,4 @@
-"""Ogg and FLAC: the streams in a file, whether they are complete, and their lengths."""
+"""Ogg and FLAC: find the streams in a file, check that they are complete, and their lengths."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def ogg_checksum(page: bytes) -> int:
-    """Compute the checksum of a page; the one that the page states is ignored."""
+    """Compute the checksum of a page, ignoring the stated one."""
     page = page[:22] + bytes(4) + page[26:]
     checksum = zlib.crc32(page.translate(REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{checksum:032b}"[::-1], 2)
 
 
 def ogg_links(content: Content, start: int) -> list[Link]:
-    """Return the streams that follow each other, after checking every page.
+    """Return the concatenated streams, after checking every page.
 
     libsndfile skips damaged and missing pages without an error.
     """
@@ -74,7 +74,7 @@ def ogg_links(content: Content, start: int) -> list[Link]:
 def _ogg_link(
     pages: bytes, start: int, begin: int, stop: int, last: int, granules: list[int]
 ) -> Link:
-    """Describe a stream. One without the flag of the last page gets it: libsndfile needs it."""
+    """Describe a stream, and add a missing flag of the last page, which libsndfile needs."""
     patches: tuple[tuple[int, bytes], ...] = ()
     if not pages[last + 5] & LAST_PAGE:
         page = bytearray(pages[last:stop])
@@ -99,7 +99,7 @@ BLOCK_SIZES.update({n: 256 << n - 8 for n in range(8, 16)})
 
 
 def flac_links(content: Content, start: int) -> list[Link]:
-    """Return the streams that follow each other, with the lengths that their last frames tell."""
+    """Return the concatenated streams, with the lengths from their last frames."""
     head = content.part(start, start + FLAC_INFO)
     if len(head) == FLAC_INFO and content.size - start > MOST_SEARCHED:
         block_size, largest, n_times = _flac_info(head)
@@ -124,14 +124,14 @@ def _flac_link(stream: bytes, start: int) -> Link:
         return link
     block_size, _, n_times = _flac_info(stream)
     ends: dict[int, int] = {}  # of frames, by their first samples
-    # A few other bytes look like a frame: a frame is one if another one goes on where it ends.
+    # Some other bytes look like a frame. It is a frame if another one follows at its end.
     for first, end in _flac_frames(stream, block_size):
         last = ends.get(end, end)
         if first == 0 or last > end or (not ends and last == n_times):
             break
         ends[first] = end
     else:
-        return link  # there are no frames: the decoder says what is wrong
+        return link  # there are no frames: the decoder raises the error
     if last < n_times:
         raise Damaged("FLAC", f"{n_times} samples announced, {last} present")
     if last == n_times:

@@ -1,4 +1,4 @@
-"""Tables of numbers as X: equal-length mono clips, one per row, checked by scikit-learn."""
+"""Tables of numbers as X: mono clips of equal length, one per row, checked by scikit-learn."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from skaudio.audio._recording import Recording, check_samples, is_surely_finite
 
 LENGTH_HINT = " Pass a list of arrays for recordings of any length."
 
-# A table of more clips than this, of one or two samples each, is one recording on its side.
+# A table with more clips than this, of one or two samples each, is a transposed recording.
 MANY_CLIPS = 1000
 FEW_SAMPLES = 2
-# Shorter rows of integers may be any numbers, in particular in scikit-learn's checks.
+# Shorter rows of integers can be any numbers, in particular in scikit-learn's checks.
 LEAST_SAMPLES = 100
 
 
@@ -34,7 +34,7 @@ def is_table(items: list[Any]) -> bool:
 
 
 def clips_of(estimator: Any, X: Any, *, reset: bool, finite: bool) -> list[Recording]:
-    """Return the rows of a table, which fixes the estimator's ``n_features_in_``."""
+    """Return the rows of a table, which determines the estimator's ``n_features_in_``."""
     try:
         X = validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite=False)
     except ValueError as error:
@@ -52,7 +52,7 @@ def clips_of(estimator: Any, X: Any, *, reset: bool, finite: bool) -> list[Recor
     if X.dtype.kind == "b":
         raise TypeError("X is an array of bool, expected floating point or integer samples.")
     if finite and X.dtype.kind == "f":
-        # One look at all of it is enough in the usual case.
+        # In the usual case, one check of the whole array is sufficient.
         if not (X.flags.c_contiguous and is_surely_finite(X.reshape(-1))):
             for i, row in enumerate(X):
                 check_samples(row, f"recording {i}")
@@ -60,13 +60,13 @@ def clips_of(estimator: Any, X: Any, *, reset: bool, finite: bool) -> list[Recor
 
 
 def check_length(estimator: Any, clips: list[Recording], *, reset: bool) -> None:
-    """Set or compare ``n_features_in_`` for a table whose rows are recordings already."""
+    """Set or compare ``n_features_in_`` for a table whose rows are already recordings."""
     if estimator is not None:
         _check_n_features(estimator, clips[0].source[np.newaxis], reset=reset)
 
 
 def _likelier_cause(X: Any, message: str) -> ValueError | None:
-    """Say what scikit-learn's message means for recordings; None where it says it best."""
+    """Return a better message for recordings than scikit-learn's, or None to keep it."""
     if "expecting" in message and "features" in message:
         return ValueError(message + LENGTH_HINT)
     if message.startswith("Complex data not supported"):

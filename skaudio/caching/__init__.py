@@ -6,9 +6,10 @@ CacheInfo
     Statistics that `CachedTransformer.cache_info` returns: numbers of results read and computed.
 """
 
-# Names that are imported as themselves are for the other packages: no part of the public interface.
+# Names imported "as" themselves are for the other packages. They are not public.
 from skaudio.caching._cache_info import CacheInfo
 from skaudio.caching._cache_keys import IGNORED as IGNORED
+from skaudio.caching._cache_keys import check_stateless as check_stateless
 from skaudio.caching._cache_keys import transformer_facts as transformer_facts
 from skaudio.caching._cached_transformer import CachedTransformer
 

@@ -1,4 +1,4 @@
-"""What a cache has found, computed and removed, and how large it is."""
+"""CacheInfo: statistics of a cache."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 class CacheInfo(NamedTuple):
     """Statistics of a cache for a transformer with its parameters.
 
-    Counted over all processes and runs, since the folder was made.
+    The counts are over all processes and runs since the folder was created.
     """
 
     hits: int

@@ -25,6 +25,7 @@ from sklearn.utils import get_tags
 from skaudio._files import file_hash, file_state
 from skaudio._steps import is_augmentation, parts_of
 from skaudio.audio import READING_ERRORS, Recording, Recordings, raise_all, read_through
+from skaudio.caching._module_facts import class_or_code, module_facts
 from skaudio.pooling import FrameUnion
 
 # Parameters that do not change results. Results of recordings that cannot be read are not stored,
@@ -206,6 +207,8 @@ def _describe(value: Any, where: str) -> Any:
         if array.dtype.kind == "O":
             return {"objects": [list(array.shape), _describe(array.ravel().tolist(), where)]}
         return {"array": _array_facts(array)}
+    if isinstance(value, torch.nn.Module):
+        return module_facts(value, where, _describe, _class_facts)
     if isinstance(value, torch.Tensor):
         return {"array": _array_facts(value.detach().cpu().numpy())}
     if isinstance(value, Mapping):
@@ -222,6 +225,8 @@ def _describe(value: Any, where: str) -> Any:
 
 
 def _describe_callable(value: Any, where: str) -> Any:
+    if isinstance(value, type) and issubclass(value, torch.nn.Module):
+        return class_or_code(value, where, _class_facts)
     if isinstance(value, type):
         return _class_facts(value, where)
     if isinstance(value, functools.partial):
@@ -244,9 +249,9 @@ def _describe_callable(value: Any, where: str) -> Any:
     if version and name and getattr(sys.modules.get(module), name, None) is value:
         return {"function": f"{module}.{name}", "version": version}
     raise TypeError(
-        f"{where} is a {type(value).__name__}, of which cannot be told whether it is the same in "
-        "another process: a cached transformer takes numbers, texts, paths, arrays, functions, "
-        "transformers, and lists and mappings of these."
+        f"{where} is a {type(value).__name__}, whose content cannot be compared between processes: "
+        "a cached transformer takes numbers, texts, paths, arrays, functions, transformers, and "
+        "lists and mappings of these."
     )
 
 

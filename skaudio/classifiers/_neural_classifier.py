@@ -15,6 +15,7 @@ from torch import nn
 
 from skaudio._neural import (
     Classes,
+    ClassLoss,
     LoadsAnywhere,
     NeuralStream,
     check_class_weights,
@@ -30,22 +31,6 @@ from skaudio._neural import (
     row_stream,
 )
 from skaudio._validation import Obstacle, check_target
-
-
-class ClassLoss(nn.CrossEntropyLoss):
-    """Cross-entropy with class weights; 0 for a batch whose recordings all have the weight 0.
-
-    torch's loss is NaN or infinite for such a batch.
-    """
-
-    def forward(self, logits: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-        if self.weight is None:
-            return super().forward(logits, codes)
-        total = nn.functional.cross_entropy(
-            logits, codes, self.weight, reduction="sum", label_smoothing=self.label_smoothing
-        )
-        mass = self.weight[codes].sum()
-        return total * (mass > 0) / (mass + (mass == 0))
 
 
 class NeuralClassifier(ClassifierMixin, LoadsAnywhere):

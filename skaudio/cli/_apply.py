@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 import skaudio
+from skaudio._files import write_whole
 from skaudio.cli._folders import into_folder, only_for_folders, show_folder
 from skaudio.cli._inputs import find_recordings, run_over, text_rows
 from skaudio.cli._printing import note, show, show_json
@@ -87,10 +89,13 @@ def embed(options: Any) -> int:
     if options.output is None:
         show(done.table, options.form)
     elif suffix == ".csv":
-        Path(options.output).write_text(skaudio.events.delimited(done.table, ","), "utf-8")
+        write_whole(Path(options.output), skaudio.events.delimited(done.table, ",").encode())
     else:
-        np.save(options.output, done.table.iloc[:, 1:].to_numpy(np.float32))
-        Path(f"{options.output}.txt").write_text("".join(f"{f}\n" for f in done.table["file"]))
+        array = io.BytesIO()
+        np.save(array, done.table.iloc[:, 1:].to_numpy(np.float32))
+        write_whole(Path(options.output), array.getvalue())
+        names = "".join(f"{file}\n" for file in done.table["file"])
+        write_whole(Path(f"{options.output}.txt"), names.encode())
     return done.code
 
 

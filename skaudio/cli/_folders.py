@@ -1,4 +1,4 @@
-"""Results of large collections: folders of Parquet parts, which a second call completes."""
+"""Results of large collections in folders of Parquet files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from skaudio.cli._printing import note, show_json
 
 
 def into_folder(options: Any, write: Callable[..., Any]) -> int:
-    """Call a function of `skaudio.scale` by the options of a command, and say how far it came."""
+    """Call a function of `skaudio.scale` with the options of a command, and print its progress."""
     lists = [name for name in options.files if name.endswith(".parquet")]
     if lists and len(options.files) > 1:
         raise ValueError(f"{lists[0]!r} lists recordings: expected no other files beside it")
@@ -37,7 +37,7 @@ def into_folder(options: Any, write: Callable[..., Any]) -> int:
 
 
 def dask_client(address: str | None) -> AbstractContextManager[Any]:
-    """Connect with a scheduler of dask; None: with none."""
+    """Connect to a scheduler of dask; None: return None."""
     if address is None:
         return nullcontext()
     try:
@@ -52,7 +52,7 @@ def dask_client(address: str | None) -> AbstractContextManager[Any]:
 
 
 def only_for_folders(options: Any) -> None:
-    """Refuse options of folders where the results go elsewhere."""
+    """Raise an error for options of folders if the results are not written to a folder."""
     given = [
         ("--shard", options.shard is not None),
         ("--dask", options.dask is not None),
@@ -66,7 +66,7 @@ def only_for_folders(options: Any) -> None:
 
 
 def show_folder(options: Any) -> int:
-    """Print how far a folder of results is."""
+    """Print the progress of a folder of results."""
     state = skaudio.folder_state(options.model)
     if options.form != "table":
         show_json(dataclasses.asdict(state) | {"is_complete": state.is_complete})

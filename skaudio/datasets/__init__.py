@@ -11,6 +11,7 @@
     make_soundscapes
     audit_recordings
     RecordingsAudit
+    evaluate_embedder
     get_data_home
 
 Every loader returns a Bunch with ``data``, ``target``, ``target_names`` and ``DESCR``, as
@@ -27,6 +28,8 @@ or folds, for ``GroupKFold``.
   exact.
 - :func:`audit_recordings`: finds damaged, clipped, silent and duplicate recordings, and shortcuts
   to the classes; returns a :class:`RecordingsAudit`.
+- :func:`evaluate_embedder`: accuracies of simple classifiers on the rows of an embedder, for these
+  data sets.
 - :func:`get_data_home`: the folder of downloaded data.
 """
 
@@ -37,6 +40,7 @@ from skaudio.datasets._audit_result import RecordingsAudit
 from skaudio.datasets._cats_dogs import load_cats_dogs
 from skaudio.datasets._esc10 import fetch_esc10
 from skaudio.datasets._esc50 import fetch_esc50
+from skaudio.datasets._evaluate_embedder import evaluate_embedder
 
 # A name imported "as" itself is for the other packages. It is not public.
 from skaudio.datasets._file_finding import recordings_below as recordings_below
@@ -47,6 +51,7 @@ from skaudio.datasets._spoken_digits import load_spoken_digits
 __all__ = [
     "RecordingsAudit",
     "audit_recordings",
+    "evaluate_embedder",
     "fetch_esc10",
     "fetch_esc50",
     "fetch_fsdd",

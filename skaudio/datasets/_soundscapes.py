@@ -259,4 +259,4 @@ def _check_range(name: str, value: Any, minimum: float) -> tuple[Any, Any]:
 
 def _check_sounds(waveform: np.ndarray, name: str) -> None:
     if not waveform.any():
-        raise ValueError(f"{name} is silent: expected something to be heard.")
+        raise ValueError(f"{name} is silent: expected a sound.")

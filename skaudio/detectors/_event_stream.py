@@ -138,6 +138,7 @@ class EventStream:
             for start, stop, score in running.push(values, final=final):
                 onset = max(self._first + self._step * (start - 0.5), 0.0)
                 offset = self._first + self._step * (stop - 0.5)
+                # The last frame of the detector can extend beyond the end of the signal.
                 rows.append((0, onset, min(offset, end) if final else offset, label, score))
         rows.sort(key=lambda row: row[1:3])
         return _table(rows) if rows else self._none.copy()

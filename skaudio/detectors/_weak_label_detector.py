@@ -15,11 +15,14 @@ from torch import nn
 
 from skaudio import nets
 from skaudio._neural import (
+    LabelsMixin,
     LoadsAnywhere,
     check_class_weights,
+    encode_labels,
     fit_net,
     fitting,
     is_warm,
+    label_weights,
     make_source,
 )
 from skaudio._validation import check_target
@@ -34,13 +37,10 @@ from skaudio.detectors._strong_labels import (
     separate,
 )
 from skaudio.detectors._thresholds import check_onsets
-from skaudio.detectors._weak_labels import WeakLabelMixin, encode_labels, label_weights
 from skaudio.events import check_thresholds
 
 
-class WeakLabelDetector(
-    EventStreamMixin, EventsMixin, WeakLabelMixin, ClassifierMixin, LoadsAnywhere
-):
+class WeakLabelDetector(EventStreamMixin, EventsMixin, LabelsMixin, ClassifierMixin, LoadsAnywhere):
     """Base class of detectors; a subclass stores the parameters and builds the network."""
 
     __metadata_request__fit = {"groups": True}
@@ -134,6 +134,22 @@ class WeakLabelDetector(
                 before.returns_frames = False
         self.net_.module_.net.returns_frames = False
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy: with several labels, the share of recordings with all of them right.
+
+        Parameters
+        ----------
+        X : sequence of recordings, or of frames where ``encoder=None``
+        y : array-like
+            As for `fit`; the columns of a DataFrame may be in another order.
+        sample_weight : array-like of shape (n_recordings,), default=None
+
+        Returns
+        -------
+        score : float
+        """
+        return super().score(X, separate(X, y)[0], sample_weight)
+
     def predict(self, X: Any) -> np.ndarray:
         """Return the labels of recordings.
 
@@ -195,7 +211,7 @@ class WeakLabelDetector(
         return [pooling.frame_probabilities(t)[0].numpy() for t in tensors], counts
 
     def _build(self, n_features: int) -> nn.Module:
-        raise TypeError(f"{type(self).__name__} does not say what net it trains.")
+        raise TypeError(f"{type(self).__name__} does not define its network.")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from skaudio._files import write_whole
 from skaudio._steps import frame_maker, transform_plainly
 from skaudio._validation import check_same_lengths
 from skaudio.display._palette import add_legends, class_colors, marker, names_and_codes
@@ -277,6 +278,5 @@ class FeatureSpaceDisplay:
         )
         if path is None:
             return page
-        with open(os.fspath(path), "w", encoding="utf-8") as file:
-            file.write(page)
+        write_whole(Path(path), page.encode())
         return None

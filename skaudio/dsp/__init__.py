@@ -1,17 +1,18 @@
-"""Pure kernels, testable without scikit-learn: arrays and tensors in, arrays and tensors out.
+"""Signal processing functions on arrays and tensors, without scikit-learn.
 
 Framing, window_weights
     Windows, padding, frame counts.
 Analysis
-    Waveform -> STFT, spectra, mel spectra, cepstra: on the CPU by a numba kernel, or by torch.
+    From waveforms to STFT, spectra, mel spectra or cepstra: on the CPU by a numba kernel, or by
+    torch.
 Scale
     Linear, logarithmic and decibel scales.
 mel_filterbank, mel_domain_filterbank, mel_frequencies, hz_to_mel, mel_to_hz
-    Filter banks, warped where asked, and the scale they stand on.
+    Mel filter banks, optionally warped, and the mel scale.
 dct_matrix, undo_dct
-    The cosine transform, with lifter, and the way back.
+    The cosine transform with liftering, and its inverse.
 istft, griffin_lim, unmix, check_invertible
-    The way back: inverse STFT, Griffin-Lim, spectra behind filter outputs.
+    Inversion: inverse STFT, Griffin-Lim, spectra from filter outputs.
 """
 
 from skaudio.dsp._analysis import PAD_MODES, Analysis, Framing, window_weights

@@ -1,8 +1,8 @@
-"""Waveform -> features: what to compute, and by which implementation.
+"""Analysis: from waveforms to features, by one of several implementations.
 
-`Analysis.encode` computes on the CPU: by the kernel of `skaudio.dsp._simd` where that covers the
+`Analysis.encode` computes on the CPU: by the kernel of `skaudio.dsp._simd` if it supports the
 analysis, else by torch. `Analysis.encode_batch` computes many recordings at once by torch, on any
-device, differentiably.
+device; it is differentiable.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import numpy as np
 from skaudio.dsp._simd import Program, prepare
 from skaudio.dsp._stages import FilterBank, Scale
 
-if TYPE_CHECKING:  # slow to import: only for those whose analysis needs it
+if TYPE_CHECKING:  # slow to import, and not always needed
     import torch
 
     from skaudio.dsp._torch_program import TorchProgram
 
 
-# np.pad's modes that make sense around a recording; the statistics ones would look at all of it.
+# Modes of np.pad for a recording. Its statistical modes would need the whole recording.
 PAD_MODES = ("constant", "edge", "linear_ramp", "reflect", "symmetric")
 
 
@@ -33,8 +33,8 @@ PAD_MODES = ("constant", "edge", "linear_ramp", "reflect", "symmetric")
 class Framing:
     """How a signal is cut into frames; all lengths in samples.
 
-    Frame ``t`` sees ``n_fft`` samples from ``t * hop_length - n_fft // 2`` (``center``) or from
-    ``t * hop_length``, weighted by a window of ``win_length`` in their middle.
+    Frame ``t`` consists of ``n_fft`` samples from ``t * hop_length - n_fft // 2`` (with ``center``)
+    or from ``t * hop_length``, weighted by a window of ``win_length`` in their middle.
     """
 
     n_fft: int
@@ -46,17 +46,17 @@ class Framing:
 
     @property
     def lead(self) -> int:
-        """Samples of a frame before its window begins."""
+        """Number of samples of a frame before its window."""
         return (self.n_fft - self.win_length) // 2
 
     @property
     def margin(self) -> int:
-        """Samples of padding at either end."""
+        """Number of samples of padding at either end."""
         return self.n_fft // 2 if self.center else 0
 
     @property
     def n_bins(self) -> int:
-        """Frequencies of a spectrum, from 0 to half the sample rate."""
+        """Number of frequencies of a spectrum, from 0 to half the sample rate."""
         return self.n_fft // 2 + 1
 
     @property
@@ -69,13 +69,13 @@ class Framing:
         return 1 + (n_samples + 2 * self.margin - self.n_fft) // self.hop_length
 
     def sees_all(self, n_samples: int, n_frames: int) -> bool:
-        """Whether the windows of the first frames leave no sample of a signal out."""
+        """Whether the windows of the first frames cover all samples of a signal."""
         first = self.lead - self.margin
         end = first + (n_frames - 1) * self.hop_length + self.win_length
         return first <= 0 and end >= n_samples and self.hop_length <= self.win_length
 
     def check_length(self, n_samples: int, name: str) -> None:
-        """Refuse a signal that is too short for one frame."""
+        """Raise an error for a signal that is too short for one frame."""
         if self.n_frames(n_samples) < 1:
             raise ValueError(
                 f"{name} has {n_samples} samples, expected at least n_fft={self.n_fft} with "
@@ -104,7 +104,7 @@ def window_weights(window: Any, win_length: int) -> np.ndarray:
     elif isinstance(window, tuple) and window and not isinstance(window[0], str):
         weights = np.asarray(window)
     elif window == "hann" and win_length > 1:
-        # The numbers of scipy, without scipy.signal, which takes long to import.
+        # The same values as scipy, without importing scipy.signal, which is slow.
         weights = (0.5 + 0.5 * np.cos(np.linspace(-np.pi, np.pi, win_length + 1)))[:-1]
     else:
         from scipy.signal import get_window
@@ -121,19 +121,19 @@ def window_weights(window: Any, win_length: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Analysis:
-    """What to compute from a waveform; each stage but the first may be absent.
+    """Description of what to compute from a waveform. All stages but the first are optional.
 
     Attributes
     ----------
     framing : Framing
     power : float or None
-        Exponent of the magnitudes; None leaves the complex spectrum.
+        Exponent of the magnitudes. None: the complex spectrum.
     filters : callable or None
-        Maps a vocal-tract warp factor to a `FilterBank`.
+        Function from a vocal-tract warp factor to a `FilterBank`.
     scale : Scale
     dct : ndarray of shape (n_mfcc, n_filters) or None
     target_frames : int or None
-        Trim to, or pad with frames of silence to, this number of frames.
+        Number of frames to which the result is trimmed, or padded with frames of silence.
     """
 
     framing: Framing
@@ -145,7 +145,7 @@ class Analysis:
 
     @property
     def n_features(self) -> int:
-        """Rows of the result."""
+        """Number of rows of the result."""
         if self.dct is not None:
             return len(self.dct)
         bank = self._bank(1.0)
@@ -153,12 +153,12 @@ class Analysis:
 
     @property
     def dtype(self) -> type:
-        """Complex where phases are kept."""
+        """Type of the result; complex for complex spectra."""
         return np.complex64 if self.power is None else np.float32
 
     @property
     def warning(self) -> str:
-        """What users should be warned of, or an empty string."""
+        """Warning for users, or an empty string."""
         bank = self._bank(1.0)
         if bank is None or not len(bank.empty):
             return ""
@@ -169,7 +169,7 @@ class Analysis:
         )
 
     def check_warp(self, warp_factor: float | None, name: str) -> float:
-        """Return the warp factor of a recording, 1 if it is unmarked."""
+        """Return the warp factor of a recording, or 1 if it has none."""
         if warp_factor is not None and self.filters is None:
             raise ValueError(
                 f"{name} is marked with the warp factor {warp_factor:g} by VTLP, which needs a mel "
@@ -178,19 +178,19 @@ class Analysis:
         return 1.0 if warp_factor is None else warp_factor
 
     def n_output_frames(self, n_samples: int) -> int:
-        """Return the number of frames of the result for a recording of so many samples."""
+        """Return the number of frames of the result for a recording of ``n_samples`` samples."""
         if self.target_frames is not None:
             return self.target_frames
         return self.framing.n_frames(n_samples)
 
     @property
     def uses_torch(self) -> bool:
-        """Whether `encode` computes by torch, which has threads of its own."""
+        """Whether `encode` uses torch, which has its own threads."""
         return self._program is None
 
     @property
     def period(self) -> int:
-        """The bits of a frame depend on its number modulo this, and on what it sees."""
+        """The rounding of a frame depends on its number modulo this value."""
         return 1 if self._program is not None else self._torch_program.chunk
 
     def encode(
@@ -210,10 +210,10 @@ class Analysis:
         Returns
         -------
         features : list of ndarray of shape (n_features, n_frames)
-            Those of ``outs`` that are given.
+            Features, in the arrays of ``outs`` if they are given.
         perhaps_not_finite : list of int
-            Which waveforms may hold NaN or infinity. Always empty with `uses_torch`: torch does
-            not look.
+            Positions of waveforms that may contain NaN or infinity. Always empty with `uses_torch`,
+            because torch does not check.
         """
         features: list[np.ndarray] = []
         if self._program is None:
@@ -246,7 +246,7 @@ class Analysis:
     def _bank(self, warp_factor: float) -> FilterBank | None:
         return None if self.filters is None else self.filters(warp_factor)
 
-    @cached_property  # making its tables takes 0.03 ms, for each recording otherwise
+    @cached_property  # its tables take 0.03 ms per recording
     def _program(self) -> Program | None:
         return prepare(self.framing, self.power, self.scale, self.dct, self.target_frames)
 
@@ -257,5 +257,5 @@ class Analysis:
         return TorchProgram(self.framing, self.power, self.scale, self.dct, self.target_frames)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the programs behind: they are made faster than they are sent."""
+        """Leave out the programs: creating them is faster than sending them."""
         return {field.name: getattr(self, field.name) for field in fields(self)}

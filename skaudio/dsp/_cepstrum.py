@@ -1,4 +1,4 @@
-"""Cepstra: the discrete cosine transform along the mel axis, and liftering."""
+"""Cepstra: the discrete cosine transform of mel spectra, and liftering."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 def dct_matrix(
     n_mfcc: int, n_mels: int, dct_type: int = 2, norm: str | None = "ortho", lifter: float = 0
 ) -> np.ndarray:
-    """Return the matrix (n_mfcc, n_mels), float32, that takes scaled mel spectra to MFCC."""
+    """Return the float32 matrix (n_mfcc, n_mels) from scaled mel spectra to MFCC."""
     from scipy.fft import dct  # slow to import
 
     matrix: np.ndarray = dct(np.eye(n_mels), type=dct_type, norm=norm, axis=0)[:n_mfcc]
@@ -28,7 +28,7 @@ def lifter_weights(n_mfcc: int, lifter: float) -> np.ndarray:
 def undo_dct(
     mfcc: np.ndarray, n_mels: int, dct_type: int = 2, norm: str | None = "ortho", lifter: float = 0
 ) -> np.ndarray:
-    """Return the scaled mel spectrum (n_mels, n_frames) whose missing coefficients are zero."""
+    """Return the scaled mel spectrum (n_mels, n_frames), with missing coefficients set to 0."""
     from scipy.fft import idct
 
     weights = lifter_weights(len(mfcc), lifter)[:, None]

@@ -1,4 +1,4 @@
-"""Features -> waveform: exact from the complex spectrum, Griffin-Lim from magnitudes."""
+"""Inversion: waveforms from complex spectra (exact) or from magnitudes (Griffin-Lim)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 
 from skaudio.dsp._analysis import Framing
 
-if TYPE_CHECKING:  # slow to import: only for those who invert
+if TYPE_CHECKING:  # slow to import, and only needed for inversion
     import torch
 
-# Below this the squared windows sum to nothing and the samples under them cannot be known.
+# If the sum of the squared windows is below this, a sample cannot be recovered.
 TINY = 1e-10
 
 
 def istft(spectrum: torch.Tensor, framing: Framing, length: int | None = None) -> torch.Tensor:
     """Invert a complex spectrum (..., n_bins, n_frames) by weighted overlap-add.
 
-    Exact wherever the windows cover the signal. Without ``length`` the result has
+    The result is exact where windows cover the signal. Without ``length`` the result has
     ``hop_length * (n_frames - 1)`` samples (``center``, even ``n_fft``), as in librosa.
     """
     import torch
@@ -41,7 +41,7 @@ def istft(spectrum: torch.Tensor, framing: Framing, length: int | None = None) -
 
 
 def _overlap_add(frames: torch.Tensor, hop_length: int, total: int) -> torch.Tensor:
-    """Sum frames (..., n_frames, n_fft) at their places."""
+    """Add frames (..., n_frames, n_fft) at their positions."""
     import torch
 
     n_frames, n_fft = frames.shape[-2:]
@@ -51,7 +51,7 @@ def _overlap_add(frames: torch.Tensor, hop_length: int, total: int) -> torch.Ten
 
 
 def check_invertible(framing: Framing) -> None:
-    """Refuse windows that leave samples uncovered between one frame and the next."""
+    """Raise an error for windows that leave samples between frames uncovered."""
     squared = framing.weights.astype(np.float64) ** 2
     coverage = np.zeros(framing.hop_length)
     for start in range(0, framing.win_length, framing.hop_length):
@@ -75,7 +75,7 @@ def griffin_lim(
     length: int | None = None,
     momentum: float = 0.99,
 ) -> np.ndarray:
-    """Find a waveform with the given magnitudes (n_bins, n_frames).
+    """Estimate a waveform with the given magnitudes (n_bins, n_frames).
 
     Griffin & Lim 1984 with the momentum of Perraudin, Balazs & Sondergaard 2013.
 
@@ -83,15 +83,16 @@ def griffin_lim(
     ----------
     magnitude : ndarray of shape (n_bins, n_frames)
     analyse : callable
-        Waveform (n_times,) -> complex spectrum (n_bins, n_frames), with the same framing.
+        Function from a waveform (n_times,) to its complex spectrum (n_bins, n_frames), with the
+        same framing.
     framing : Framing
     n_iter : int
     seed : int
-        Seeds the random initial phases.
+        Seed of the random initial phases.
     length : int, optional
-        Samples to return.
+        Number of samples to return.
     momentum : float
-        0 is the original method.
+        Momentum. 0 is the original method.
     """
     import torch
 
@@ -112,11 +113,11 @@ def griffin_lim(
 
 
 def unmix(filtered: np.ndarray, weights: np.ndarray, *, n_iter: int = 50) -> np.ndarray:
-    """Return non-negative spectra (n_bins, n_frames) that explain filter outputs.
+    """Estimate non-negative spectra (n_bins, n_frames) from filter outputs.
 
-    Many do. The multiplicative updates of Lee & Seung 2001 begin with each filter's output spread
-    over its bins and end near there, smooth between the filters; an exact non-negative least
-    squares solver returns spikes, further from any real spectrum.
+    The solution is not unique. The multiplicative updates of Lee & Seung 2001 start from the output
+    of each filter, spread over its bins, and stay near this start: the result is smooth. An exact
+    non-negative least squares solver would return spikes, which differ more from real spectra.
 
     Parameters
     ----------

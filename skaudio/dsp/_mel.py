@@ -1,4 +1,4 @@
-"""The mel scale and its filter banks, in both conventions, warped where VTLP asks for it."""
+"""The mel scale and mel filter banks, in the conventions of Slaney and HTK, with VTLP warping."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ BREAK_HZ = 1000.0
 BREAK_MEL = BREAK_HZ / LINEAR_STEP
 LOG_STEP = np.log(6.4) / 27.0
 
-# Filters of one block share a dense product; the bands of neighbours overlap, so blocks stay small.
+# Number of filters per block. The filters of a block share one dense matrix product. Blocks are
+# small, because distant filters have no bins in common.
 BLOCK = 16
 
 
@@ -46,8 +47,9 @@ def mel_frequencies(n_mels: int, fmin: float, fmax: float, *, htk: bool = False)
 def warp_frequencies(hz: np.ndarray, warp_factor: float, sample_rate: float) -> np.ndarray:
     """Warp frequencies piecewise linearly, as a longer or shorter vocal tract would.
 
-    Jaitly & Hinton 2013: by the factor up to a boundary, then on a straight line to the Nyquist
-    frequency, which stays. The boundary is 4800 Hz, or 0.9 of Nyquist where that is lower.
+    Jaitly & Hinton 2013: frequencies are multiplied by the factor up to a boundary, and mapped
+    linearly from there to the Nyquist frequency, which is not moved. The boundary is 4800 Hz, or
+    0.9 of the Nyquist frequency if that is lower.
     """
     if warp_factor == 1.0:
         return hz
@@ -58,7 +60,7 @@ def warp_frequencies(hz: np.ndarray, warp_factor: float, sample_rate: float) -> 
     return np.where(hz <= knee, hz * warp_factor, above)
 
 
-@lru_cache(maxsize=256)  # 0.3 ms, for each block of recordings otherwise
+@lru_cache(maxsize=256)  # takes 0.3 ms, and is called for each block of recordings
 def mel_filterbank(
     sample_rate: float,
     n_fft: int,
@@ -94,9 +96,9 @@ def mel_filterbank(
 def mel_domain_filterbank(
     sample_rate: float, n_fft: int, n_mels: int, fmin: float, fmax: float, warp_factor: float = 1.0
 ) -> FilterBank:
-    """Return triangles that are straight on HTK's mel scale, with peaks of 1.
+    """Return filters that are triangles on HTK's mel scale, with peaks of 1.
 
-    Kaldi and TensorFlow make them so; librosa's and HTK's are straight in Hz.
+    They are the filters of Kaldi and TensorFlow. Those of librosa and HTK are triangles in Hz.
     """
     edges = mel_frequencies(n_mels + 2, fmin, fmax, htk=True)
     edges = hz_to_mel(warp_frequencies(edges, warp_factor, sample_rate), htk=True)

@@ -11,13 +11,13 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
-# librosa's floor: 1e-10 in power, 1e-5 in amplitude, -100 dB either way.
+# Floor of librosa: 1e-10 in power or 1e-5 in amplitude, both -100 dB.
 FLOOR_DB = -100.0
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Scale of magnitudes to some ``power``.
+    """Scale of spectra: magnitudes to the power of ``power``.
 
     ``kind="log"`` is ``ln(S + eps)``; ``kind="db"`` is ``10 log10(max(S, 1e-10))`` for power 2 and
     ``20 log10(max(S, 1e-5))`` for power 1, with values more than ``top_db`` below the recording's
@@ -30,7 +30,7 @@ class Scale:
     top_db: float | None = 80.0
 
     def apply(self, spectrum: torch.Tensor) -> torch.Tensor:
-        """Scale a spectrum, except for what depends on a whole recording (`clip`)."""
+        """Scale a spectrum, except for `clip`, which needs the whole recording."""
         if self.kind == "log":
             return (spectrum + self.eps).log()
         if self.kind == "db":
@@ -44,7 +44,7 @@ class Scale:
         return self.kind == "db" and self.top_db is not None
 
     def clip(self, spectrum: torch.Tensor) -> torch.Tensor:
-        """Raise what lies more than ``top_db`` below the maximum of one recording."""
+        """Raise values more than ``top_db`` below the maximum of one recording."""
         if not self.clips or self.top_db is None:
             return spectrum
         return spectrum.maximum(spectrum.max() - self.top_db)
@@ -60,18 +60,18 @@ class Scale:
 
 @dataclass(frozen=True)
 class FilterBank:
-    """Triangular filters over FFT bins, dense and in the blocks the products run on.
+    """Triangular filters over FFT bins, as a dense matrix, in blocks, and as bands.
 
     Attributes
     ----------
     weights : ndarray of shape (n_mels, n_bins), float32
     blocks : tuple of (start, stop, ndarray of shape (stop - start, n_filters))
-        Filters in groups, each restricted to the bins its group touches.
+        Groups of filters, each restricted to its bins.
     bands : tuple of three ndarrays
-        First bin of each filter, the bin after its last, and the weights in between, filter after
-        filter.
+        First bin of each filter, the bin after its last one, and the weights of all filters in
+        sequence.
     empty : ndarray of int
-        Numbers of the filters that see no bin.
+        Numbers of the filters without a bin.
     """
 
     weights: np.ndarray

@@ -1,4 +1,4 @@
-"""An analysis on torch: what the numba kernel does not cover, other devices, gradients."""
+"""Analysis by torch: for parameters that the kernel does not support, other devices, gradients."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 
 from skaudio.dsp._stages import FilterBank, Scale
 
-# Frames per chunk: a chunk's frames and spectra together fit a core's second-level cache.
+# Number of frames per chunk. The frames and spectra of a chunk fit into the second-level cache.
 CHUNK = 256
 
 Product = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 class TorchProgram:
-    """An analysis as torch computes it; threads may share it.
+    """An analysis by torch; threads can share it.
 
     Parameters are those of `skaudio.dsp.Analysis`.
     """
@@ -51,7 +51,7 @@ class TorchProgram:
             if bank is not None:
                 spectra = apply_bank(bank, spectra, _by_numpy)
             parts.append(self._scaled(spectra))
-        # Each part is (frames, features); one transposing copy makes librosa's axis order.
+        # Each part is (frames, features). One transposing copy results in librosa's order of axes.
         frames = torch.cat(parts) if len(parts) > 1 else parts[0]
         features = self._finish(frames.T, lambda matrix, frames: _by_numpy(frames.T, matrix.T).T)
         if out is None:
@@ -65,7 +65,7 @@ class TorchProgram:
         banks: Sequence[FilterBank] | None,
         device: str | torch.device,
     ) -> list[torch.Tensor]:
-        """Return the features of many recordings, each with its bank, computed together."""
+        """Return the features of many recordings, computed together, each with its filter bank."""
         counts = [self._framing.n_frames(len(w)) for w in waveforms]
         padded = [_tensor(self._framing.pad(w)) for w in waveforms]
         signals = torch.nn.utils.rnn.pad_sequence(padded, batch_first=True).to(device)
@@ -86,13 +86,13 @@ class TorchProgram:
         last = (stop - 1) * framing.hop_length + framing.lead + framing.win_length
         frames = signal[..., first:last].unfold(-1, framing.win_length, framing.hop_length)
         frames = frames * self._window.to(signal.device)
-        if self._power is None:  # phases count: the window sits in the middle of its frame
+        if self._power is None:  # for correct phases, the window is in the middle of its frame
             tail = framing.n_fft - framing.lead - framing.win_length
             frames = torch.nn.functional.pad(frames, (framing.lead, tail))
         spectrum: torch.Tensor = torch.fft.rfft(frames, n=framing.n_fft)
         if self._power is None:
             return spectrum
-        # Both parts in one pass: .real and .imag would be strided, and half again as slow.
+        # One pass over both parts. .real and .imag would be strided, and 1.5 times as slow.
         squares = torch.view_as_real(spectrum).square()
         power = squares[..., 0] + squares[..., 1]
         if self._power == 2.0:
@@ -103,7 +103,7 @@ class TorchProgram:
         return spectra if self._power is None else self._scale.apply(spectra)
 
     def _finish(self, features: torch.Tensor, product: Product = torch.matmul) -> torch.Tensor:
-        """Do what needs the whole recording (n_features, n_frames): length, clip, cosines."""
+        """Apply the stages that need the whole recording (n_features, n_frames)."""
         missing = 0 if self._target_frames is None else self._target_frames - features.shape[1]
         if missing > 0:
             silence = self._scaled(features.new_zeros(len(features), missing))
@@ -127,14 +127,15 @@ def apply_bank(
 
 
 def _by_numpy(frames: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-    """Matrix product of frames (n_frames, n), whose bits do not depend on their number.
+    """Matrix product of frames (n_frames, n), whose rounding does not depend on their number.
 
-    Those of torch's (MKL) depend on its number of threads. A product rounds by its shape and the
-    position of a row: all are of ``CHUNK`` frames.
+    The rounding of torch's product (MKL) depends on its number of threads, so numpy is used. The
+    rounding of a product also depends on its shape and the position of a row, so all products have
+    ``CHUNK`` frames.
     """
     rows, weights = frames.numpy(), matrix.numpy()
     out = np.empty((-(-len(rows) // CHUNK) * CHUNK, weights.shape[1]), np.float32)
-    with np.errstate(over="ignore", invalid="ignore"):  # encoders look at what is not finite
+    with np.errstate(over="ignore", invalid="ignore"):  # checked by encoders
         for start in range(0, len(rows), CHUNK):
             chunk = np.zeros((CHUNK, rows.shape[1]), np.float32)
             some = rows[start : start + CHUNK]
@@ -144,5 +145,5 @@ def _by_numpy(frames: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
 
 
 def _tensor(array: np.ndarray) -> torch.Tensor:
-    """View an array as a tensor; torch warns of read-only ones: they are small, and copied."""
+    """View an array as a tensor; read-only arrays (small) are copied, as torch warns about them."""
     return torch.from_numpy(array if array.flags.writeable else array.copy())

@@ -35,7 +35,7 @@ class StreamsRows:
         -------
         stream : NeuralStream
             ``push(samples)`` takes any number of samples (or frames ``(n_features, k)`` with
-            ``encoder=None``), and returns ``(embedding_size, k)``. There is a column for each frame
+            ``encoder=None``), and returns ``(n_columns, k)``. There is a column for each frame
             that is complete: the embedding of the recording up to this frame. ``finish()`` returns
             the remaining columns. The very last column is the output of `transform` for the whole
             recording, up to 1e-5 of the largest value.
@@ -51,7 +51,7 @@ class StreamsRows:
         def finish(rows: torch.Tensor) -> torch.Tensor:
             return _scaled(rows, 1) if self.unit_norm else rows
 
-        return row_stream(self, sample_rate, int(self.embedding_size), "classify", finish)
+        return row_stream(self, sample_rate, int(self._n_features_out), "classify", finish)
 
     def _stream_obstacles(self) -> list[Obstacle]:
         return neural_obstacles(self, runs_along=pools_along)

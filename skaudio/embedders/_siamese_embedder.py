@@ -21,115 +21,114 @@ class SiameseEmbedder(
 ):
     """Train a network so that recordings of one class have similar embeddings.
 
-    The embeddings also apply to classes that are not in the training data. Distances between them
-    measure the kind of difference that the training classes have (speakers, machines, species).
+    The embeddings also apply to classes that are not in the training data. Distances measure what
+    the training classes differ in (speakers, machines, species).
 
     Parameters
     ----------
     encoder : transformer or Pipeline, default=None
         Transformer from recordings to frames. Augmentations in it are applied in training only,
-        with new draws in each epoch. None: X holds frames, as encoders and embedders return them.
+        with new draws in each epoch. None: X holds frames.
     loss : {"supervised_contrastive", "angular_margin", "all_pairs", "pairs"}, \
             default="supervised_contrastive"
-        Loss that `fit` minimises. The first three compare all recordings of a batch, which holds
-        several recordings of several classes: see `skaudio.nets.SupervisedContrastiveLoss`,
-        `skaudio.nets.AngularMarginLoss` and `skaudio.nets.AllPairsLoss`. "pairs" draws pairs of
-        recordings: see `skaudio.nets.ContrastiveLoss`. `fit_pairs` always uses "pairs".
+        Loss that `fit` minimises. The first three compare all recordings of a batch: see
+        `skaudio.nets.SupervisedContrastiveLoss`, `skaudio.nets.AngularMarginLoss` and
+        `skaudio.nets.AllPairsLoss`. "pairs" draws pairs of recordings: see
+        `skaudio.nets.ContrastiveLoss`. `fit_pairs` always uses "pairs".
     module : class, "tdnn", "lenet", "gru" or "statistics", default="tdnn"
         The network. "tdnn", convolutions over time and statistics of their output, is suited to
         voices and machines. "statistics", a linear map of the mean and standard deviation over
-        time, has the fewest weights and is suited to two or three training classes. "lenet" and
-        "gru" also use the order in time. A class is called as
-        ``module(n_features, embedding_size, **module_params)``; its ``forward(x, lengths)`` takes
-        padded frames (n_recordings, n_features, n_frames) and their lengths, and returns
-        (n_recordings, embedding_size).
+        time, has the fewest weights. "lenet" and "gru" also use the order in time. A class is
+        called as ``module(n_features, embedding_size, **module_params)``; its ``forward(x,
+        lengths)`` takes padded frames (n_recordings, n_features, n_frames) and their lengths, and
+        returns (n_recordings, embedding_size).
     module_params : dict, default=None
         Further parameters of the module.
     embedding_size : int, default=128
-        Number of columns of the embedding.
+        Number of columns of the network.
+    statistics : bool or "auto", default="auto"
+        Whether the rows have ``2 * n_features`` further columns: the mean and standard deviation of
+        the frames, whitened within the training classes (see `WCCN`). Both parts have the same
+        influence on distances. "auto": True with ``module="tdnn"``, its pooling "mean_std", and
+        ``unit_norm``; other networks cannot have it.
     unit_norm : bool, default=True
-        Whether to scale each row (or frame) to length 1. Neighbours by euclidean distance are then
-        the same as neighbours by cosine similarity.
+        Whether to scale each row to length 1. Neighbours by euclidean distance are then those by
+        cosine similarity.
     speeds : sequence of float, "auto" or None, default="auto"
         Speeds of copies of the recordings that `fit` adds to the training data. Speed also changes
         the pitch, so the copies of a class at one speed are a new class (another voice). Epochs get
-        longer accordingly. None: no copies. "auto" is (0.9, 1.1) with an encoder, else None.
+        longer accordingly. None: no copies. "auto": (0.9, 1.1) with an encoder, else None.
     temperature : float, default=0.1
         Temperature of the loss "supervised_contrastive".
     n_per_class : int, default=4
-        Number of recordings of each class in a batch, except with ``loss="pairs"``. It is larger if
-        there are too few classes to fill the batch.
+        Number of recordings of each class in a batch, more if there are too few classes to fill it.
     hinge : {"squared", "linear"}, default="squared"
-        Form of the losses "pairs" and "all_pairs"; see `skaudio.nets.ContrastiveLoss`.
+        Form of the losses of pairs; see `skaudio.nets.ContrastiveLoss`.
     margin : float, default=None
-        For "pairs" and "all_pairs", the distance from which a pair of two classes adds nothing to
-        the loss; None is 1.0. For "angular_margin", an angle in radians; None is 0.2.
+        For "pairs" and "all_pairs", the distance from which a pair of two classes has no loss; None
+        is 1.0. For "angular_margin", an angle in radians; None is 0.2.
     distance : {"euclidean", "cosine"}, default="euclidean"
-        Distance between embeddings. It is used by `pair_distance`, by `score`, and by the losses
-        "pairs" and "all_pairs".
+        Distance of `pair_distance`, of `score`, and of the losses "pairs" and "all_pairs".
     n_pairs : int, default=None
-        Number of pairs per epoch with ``loss="pairs"``, rounded up to an even number. None: one
-        pair per recording, or two per class if that is more.
+        Number of pairs per epoch with ``loss="pairs"``. None: one per recording, at least two per
+        class.
     max_epochs : int, default=8
-        Number of passes over the recordings, or over the pairs.
+        Number of passes over the recordings or pairs.
     batch_size : int, default=64
-        Number of recordings per training step. A pair counts as two recordings.
+        Number of recordings per training step, two for a pair.
     lr : float, default=3e-3
         Highest learning rate of the one-cycle schedule.
     standardize : {"auto", "global", "recording", "both", None}, default="global"
         "global" learns the mean and standard deviation of each feature on the training data.
-        "recording" subtracts each recording's mean over time, weighted by loudness.
-        "both" does both. "auto" is "both" with an encoder, and "global" without
-        or if each recording has a single frame.
+        "recording" subtracts each recording's mean over time, weighted by loudness. "both" does
+        both. "auto" is "both" with an encoder, "global" without or if recordings have one frame.
     early_stopping : bool, default=False
-        Whether to hold out a part of the training data, stop when the loss on it no longer
-        decreases, and restore the weights of the best epoch.
+        Whether to stop when the loss on held-out data no longer decreases, and restore the weights
+        of the best epoch.
     validation_fraction : float, default=0.1
-        Fraction of the training data that is held out; whole groups if ``groups`` are passed to
-        `fit`. Less is held out if a class would otherwise be missing from the training part.
+        Fraction of the training data that is held out: whole groups, if `fit` is given any. It is
+        less if a class would be missing from the training part.
     n_iter_no_change : int, default=10
-        Number of epochs without improvement after which training stops.
+        Number of epochs without improvement before training stops.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Precision of training. "auto" uses bfloat16 where it is faster: on GPUs that support it,
-        and for convolutions on CPUs that support it. Prediction is in float32.
+        Precision of training. "auto" uses bfloat16 where it is faster; prediction uses float32.
     device : str, default="cpu"
         torch device to compute on, such as "cpu" or "cuda".
     random_state : int, RandomState instance or None, default=None
-        Seed of weights, batches, dropout and augmentations, and of pairs if they are drawn. With
-        the same int and number of torch threads, results are bit-equal.
+        Seed of weights, batches, pairs, dropout and augmentations. With the same int and number of
+        torch threads, results are bit-equal.
     warm_start : bool, default=False
-        Whether to start from the weights of the previous `fit`. The number of features, the labels
-        and the parameters of the network must be the same.
+        Whether to start from the weights of the previous `fit`, with the same number of features,
+        labels and parameters of the network.
     verbose : int, default=0
         Whether to show a progress bar.
     callbacks : list of skorch callbacks, default=None
-        Callbacks besides the learning rate schedule, the gradient clipping and early stopping.
+        Callbacks besides the schedule, the gradient clipping and early stopping.
     net_params : dict, default=None
-        Parameters of `skorch.NeuralNet` that replace those set here, such as ``optimizer``;
+        Parameters of `skorch.NeuralNet` that replace those set here;
         ``{"callbacks__schedule": None}`` removes the schedule.
 
     Attributes
     ----------
     threshold_ : float
-        Largest distance at which two recordings are predicted to be of one class. It is 0.5 until
-        `calibrate_threshold` is called; this value is arbitrary.
+        Largest distance at which two recordings are predicted to be of one class; an arbitrary 0.5
+        until `calibrate_threshold` is called.
     net_ : skorch.NeuralNet
-        The trained network. ``net_.module_`` is the torch module, which includes the
-        standardisation. The optimizer, the criterion and the callbacks are not kept.
+        The trained network. ``net_.module_`` is the torch module, with the standardisation.
     encoder_ : estimator
-        The fitted encoder, if there is one.
+        The fitted encoder, if any.
     history_ : skorch.history.History
-        Loss and time of each epoch. With ``early_stopping`` also ``valid_score``: one minus the
-        equal error rate of the pairs within batches of the part that was held out.
+        Loss and time of each epoch; with ``early_stopping`` also ``valid_score``, one minus the
+        equal error rate of the pairs within the held-out batches.
     n_iter_ : int
         Number of epochs trained.
     n_features_in_ : int
-        Number of columns of X; only set where `fit` was given a 2-D array.
+        Number of columns of X, if `fit` was given a 2-D array.
 
     See Also
     --------
     NetEmbedder : The embedding of a classifier.
-    WCCN : Normalisation of the rows by their covariance within classes.
+    WCCN : Normalisation by the covariance within classes.
     skaudio.metrics.normalized_scores : Normalisation of the scores of pairs.
 
     Notes
@@ -137,15 +136,14 @@ class SiameseEmbedder(
     Classes, and the recordings of a class, are taken in turn for the batches. In training,
     recordings with more than 400 frames are cut to a random part of 400 frames.
 
-    With ``loss="pairs"``, recordings are not cut. Half of the pairs are of one class, distributed
-    equally over the classes with two or more recordings. The others are of two classes, distributed
-    equally over the class of the left recording. A batch holds pairs of similar length.
+    With ``loss="pairs"``, recordings are not cut. Half of the pairs are of one class, equally many
+    of each class; the others are of two classes. A batch holds pairs of similar length.
 
     References
     ----------
     Bromley et al. 1993, "Signature verification using a siamese time delay neural network";
     Yamamoto et al. 2019, "Speaker augmentation and bandwidth extension for deep speaker embedding",
-    for copies that are new classes. The networks and losses have references of their own.
+    for copies that are new classes. The networks and losses have their own.
 
     Examples
     --------
@@ -159,9 +157,7 @@ class SiameseEmbedder(
     >>> siamese.fit(digits.data[known], digits.groups[known])
     SiameseEmbedder(...)
     >>> siamese.transform(digits.data[~known]).shape
-    (210, 128)
-    >>> siamese.pair_distance(digits.data[:2], digits.data[2:4]).shape
-    (2,)
+    (210, 256)
     """
 
     __metadata_request__fit = {"groups": True}
@@ -169,7 +165,7 @@ class SiameseEmbedder(
     net_: Any
     encoder_: Any
 
-    _module_parameters = ("module", "module_params", "embedding_size")
+    _module_parameters = ("module", "module_params", "embedding_size", "statistics", "unit_norm")
     _constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
 
     def __init__(
@@ -180,6 +176,7 @@ class SiameseEmbedder(
         module: Any = "tdnn",
         module_params: Any = None,
         embedding_size: int = 128,
+        statistics: Any = "auto",
         unit_norm: bool = True,
         speeds: Any = "auto",
         temperature: float = 0.1,
@@ -208,6 +205,7 @@ class SiameseEmbedder(
         self.module = module
         self.module_params = module_params
         self.embedding_size = embedding_size
+        self.statistics = statistics
         self.unit_norm = unit_norm
         self.speeds = speeds
         self.temperature = temperature
@@ -241,7 +239,7 @@ class SiameseEmbedder(
         ----------
         X : sequence of recordings, or of frames where ``encoder=None``
         y : array-like of shape (n_recordings,)
-            Class labels. There must be at least two classes, and a class with two recordings.
+            Class labels: at least two classes, and a class with two recordings.
         groups : array-like of shape (n_recordings,), optional
             Group of each recording (a speaker...): ``early_stopping`` holds out whole groups.
 
@@ -282,8 +280,9 @@ class SiameseEmbedder(
 
         Returns
         -------
-        rows : ndarray of shape (n_recordings, embedding_size), float32
-            C-contiguous.
+        rows : ndarray of shape (n_recordings, n_columns), float32
+            C-contiguous. ``n_columns`` is ``embedding_size``, or with `statistics`
+            ``embedding_size + 2 * n_features``.
         """
         return self._rows(X)
 

@@ -27,18 +27,21 @@ from skaudio._neural import (
     make_source,
     reads_audio,
 )
+from skaudio._state import seeded
 from skaudio._validation import (
     POSITIVE,
     check_same_lengths,
     check_target,
     choice,
     count,
+    flag,
     number,
     sequence,
 )
 from skaudio.audio import check_recordings
 from skaudio.embedders._class_batches import ClassBatches, ClassValidation
 from skaudio.embedders._copies import with_copies
+from skaudio.embedders._input_statistics import has_statistics, whiten_statistics
 from skaudio.embedders._pair_verification import check_pair_labels, verification_score
 from skaudio.embedders._pairs import (
     DrawnPairBatches,
@@ -78,6 +81,7 @@ CONSTRAINTS: dict[str, Any] = {
     "margin": POSITIVE | choice(None),
     "distance": choice("euclidean", "cosine"),
     "n_pairs": count() | choice(None),
+    "statistics": flag() | choice("auto"),
 }
 
 
@@ -100,17 +104,20 @@ def fit_classes(estimator: Any, X: Any, y: Any, groups: Any) -> None:
         else:
             kinds = (ClassBatches, ClassValidation)
             how = {"n_per_class": estimator.n_per_class}
+        with seeded(seed):  # the angular margin has weights
+            loss = _make_loss(estimator, len(names) * (1 + len(speeds)))
         _fit(
             estimator,
             source,
             codes,
-            criterion=_make_loss(estimator, len(names) * (1 + len(speeds))),
+            criterion=loss,
             seed=seed,
             classes=Classes.of_codes(names.tolist(), codes),
             groups=groups,
             batches=partial(kinds[0], n_copies=len(speeds), **how),
             validation_batches=partial(kinds[1], **how),
         )
+        whiten_statistics(estimator, source, np.arange(len(codes)), codes)
 
 
 def _speeds_of(estimator: Any) -> tuple[float, ...]:
@@ -132,9 +139,25 @@ def _make_loss(estimator: Any, n_classes: int) -> nn.Module:
         return SupervisedContrastiveLoss(temperature=estimator.temperature)
     if estimator.loss == "angular_margin":
         margin = ANGULAR_MARGIN if estimator.margin is None else estimator.margin
-        return AngularMarginLoss(estimator.embedding_size, n_classes, margin=margin)
+        return _OfFirstColumns(
+            AngularMarginLoss(estimator.embedding_size, n_classes, margin=margin),
+            estimator.embedding_size,
+        )
     kind = PairLoss if estimator.loss == "pairs" else AllPairsLoss
     return kind(_contrastive(estimator), unit_norm=estimator.unit_norm)
+
+
+class _OfFirstColumns(nn.Module):
+    """The loss of what is trained: in evaluation, `StatisticsTDNN` has columns beside it."""
+
+    def __init__(self, loss: nn.Module, n_columns: int) -> None:
+        super().__init__()
+        self.loss = loss
+        self.n_columns = n_columns
+
+    def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        loss: torch.Tensor = self.loss(outputs[:, : self.n_columns], targets)
+        return loss
 
 
 def _contrastive(estimator: Any) -> ContrastiveLoss:
@@ -165,6 +188,10 @@ def fit_given_pairs(estimator: Any, left: Any, right: Any, same: Any, groups: An
             batches=GivenPairBatches,
             validation_batches=GivenPairValidation,
         )
+        # The recordings of a pair of one class are a class.
+        pairs = np.flatnonzero(same)
+        both = np.concatenate([pairs, n_pairs + pairs])
+        whiten_statistics(estimator, halves, both, np.tile(np.arange(len(pairs)), 2))
 
 
 def _fit(estimator: Any, source: Source, targets: np.ndarray, **how: Any) -> None:
@@ -178,7 +205,6 @@ def _fit(estimator: Any, source: Source, targets: np.ndarray, **how: Any) -> Non
         ),
         **how,
     )
-    estimator._n_features_out = estimator.embedding_size
     estimator.threshold_ = 0.5
 
 
@@ -186,6 +212,8 @@ def build_net(estimator: Any, n_features: int) -> nn.Module:
     """Return a new network for frames of ``n_features`` features."""
     module = estimator.module
     kind = MODULES[module] if isinstance(module, str) else module
+    if has_statistics(estimator):
+        kind = nets.StatisticsTDNN
     net: nn.Module = kind(n_features, estimator.embedding_size, **(estimator.module_params or {}))
     return net
 

@@ -95,17 +95,12 @@ class WCCN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         check_classification_targets(y)
         codes, counts = np.unique(y, return_inverse=True, return_counts=True)[1:]
-        several = counts[codes] > 1
-        if not several.any():
+        if counts.max() == 1:
             raise ValueError(
                 f"y holds {len(counts)} classes of one row each (n_samples={len(y)}): nothing "
                 "varies within a class. Expected two rows or more of some class."
             )
-        means = np.zeros((len(counts), X.shape[1]))
-        np.add.at(means, codes, X)
-        centred = (X - (means / counts[:, None])[codes])[several]
-        # A class with n rows has n - 1 degrees of freedom.
-        covariance = centred.T @ centred / (several.sum() - np.sum(counts > 1))
+        covariance, centred = covariance_within(X, codes)
         level = np.trace(covariance) / len(covariance)
         if not level > 0:
             raise ValueError("The rows of each class are equal: nothing varies within a class.")
@@ -115,17 +110,14 @@ class WCCN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         else:
             estimate = ledoit_wolf_shrinkage(centred, assume_centered=True)
             self.shrinkage_ = max(float(estimate), LEAST)
-        shrunk = (1 - self.shrinkage_) * covariance
-        shrunk[np.diag_indices_from(shrunk)] += self.shrinkage_ * level
         try:
-            root = np.linalg.cholesky(shrunk)
+            self.whitening_ = whitening(covariance, self.shrinkage_)
         except np.linalg.LinAlgError:
             raise ValueError(
                 f"shrinkage={self.shrinkage!r}: the covariance within classes is singular, since "
-                f"{several.sum()} rows are few for {X.shape[1]} columns, or columns depend on each "
+                f"{len(centred)} rows are few for {X.shape[1]} columns, or columns depend on each "
                 'other. Pass a larger shrinkage, or "auto".'
             ) from None
-        self.whitening_ = solve_triangular(root, np.eye(len(root)), lower=True).T
         self._n_features_out = X.shape[1]
         return self
 
@@ -152,3 +144,31 @@ class WCCN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         tags.target_tags.required = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def covariance_within(X: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the covariance of rows within classes, and rows minus the means of their classes.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_columns)
+    codes : ndarray of shape (n_rows,), int
+        Class of each row, from 0. Classes with a single row are left out.
+    """
+    counts = np.bincount(codes)
+    several = counts[codes] > 1
+    means = np.zeros((len(counts), X.shape[1]))
+    np.add.at(means, codes, X)
+    centred = (X - means[codes] / counts[codes, None])[several]
+    # A class with n rows has n - 1 degrees of freedom.
+    return centred.T @ centred / (several.sum() - np.sum(counts > 1)), centred
+
+
+def whitening(covariance: np.ndarray, shrinkage: float) -> np.ndarray:
+    """Return the matrix by which rows of this covariance are multiplied to make it the identity."""
+    level = np.trace(covariance) / len(covariance)
+    shrunk = (1 - shrinkage) * covariance
+    shrunk[np.diag_indices_from(shrunk)] += shrinkage * level
+    root = np.linalg.cholesky(shrunk)
+    inverse: np.ndarray = solve_triangular(root, np.eye(len(root)), lower=True)
+    return inverse.T

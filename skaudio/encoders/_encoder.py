@@ -186,7 +186,7 @@ class Encoder(TransformBatchesMixin, Streamable, FrameOutputMixin, TransformerMi
 
     def _analysis(self) -> Analysis | None:
         """Check the parameters and return what to compute."""
-        raise TypeError(f"{type(self).__name__} does not say what it computes.")
+        raise TypeError(f"{type(self).__name__} does not define _analysis().")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -43,7 +43,7 @@ class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
     window : str, tuple, float or array of shape (win_length,), default="hann"
         Window function, as in `scipy.signal.get_window`, in its periodic form.
     center : bool, default=True
-        Pad the recording so that frame t is centred on sample ``t * hop_length``.
+        Whether to pad the recording so that frame t is centred on sample ``t * hop_length``.
     pad_mode : {"constant", "edge", "linear_ramp", "reflect", "symmetric"}, default="constant"
         Padding mode of `numpy.pad`, used with ``center=True``.
     n_mels : int, default=64
@@ -70,21 +70,22 @@ class MelSpectrogram(GriffinLimMixin, FramedMixin, Encoder):
     offset : float, default=0.0
         Start of the part to read, in seconds.
     duration : float, default=None
-        Length of the part to read, in seconds. None, or a longer duration than remains, reads to
-        the end.
+        Length of the part to read, in seconds. None, or more than remains, reads to the end.
     normalize : {None, "max", "rms"}, default=None
-        Scale each waveform to a peak, or a root mean square, of 1.
+        Scale each waveform to a peak ("max") or a root mean square ("rms") of 1. None: no scaling.
     resample_quality : {"QQ", "LQ", "MQ", "HQ", "VHQ"}, default="HQ"
         Quality of the resampling by soxr: quick, low, medium, high (20 bits) or very high (28
         bits).
     target_frames : int, default=None
-        Trim to this number of frames, or pad with frames of silence.
+        Number of frames to which the result is trimmed, or padded with frames of silence. None: the
+        number of frames depends on the recording.
     on_error : {"raise", "nan"}, default="raise"
-        "raise": raise one error that lists up to ten recordings that cannot be read (missing or
-        damaged files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn.
+        Action for unreadable recordings (missing or damaged files, NaN samples). "raise": raise one
+        error that lists up to ten of them. "nan": return a frame, or a row, of NaN for each, and
+        warn.
     n_jobs : int, default=None
-        Number of joblib workers. None means 1 unless a joblib backend is active. The number of
-        threads in this process does not depend on it; it is torch's number of threads.
+        Number of joblib workers. None means 1 unless a joblib backend is active. It does not affect
+        the threads in this process, whose number the user guide describes.
     device : str, default="cpu"
         torch device to compute on, such as "cpu" or "cuda".
     verbose : int, default=0

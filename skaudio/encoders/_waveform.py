@@ -28,18 +28,19 @@ class Waveform(Encoder):
     offset : float, default=0.0
         Start of the part to read, in seconds.
     duration : float, default=None
-        Length of the part to read, in seconds. None, or a longer duration than remains, reads to
-        the end.
+        Length of the part to read, in seconds. None, or more than remains, reads to the end.
     normalize : {None, "max", "rms"}, default=None
-        Scale each waveform to a peak, or a root mean square, of 1.
+        Scale each waveform to a peak ("max") or a root mean square ("rms") of 1. None: no scaling.
     resample_quality : {"QQ", "LQ", "MQ", "HQ", "VHQ"}, default="HQ"
         Quality of the resampling by soxr: quick, low, medium, high (20 bits) or very high (28
         bits).
     target_frames : int, default=None
-        Trim to this number of samples, or pad with zeros.
+        Number of samples to which the result is trimmed, or padded with zeros. None: the length of
+        the recording.
     on_error : {"raise", "nan"}, default="raise"
-        "raise": raise one error that lists up to ten recordings that cannot be read (missing or
-        damaged files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn.
+        Action for unreadable recordings (missing or damaged files, NaN samples). "raise": raise one
+        error that lists up to ten of them. "nan": return a frame, or a row, of NaN for each, and
+        warn.
     n_jobs : int, default=None
         Number of joblib workers. None means 1 unless a joblib backend is active.
     device : str, default="cpu"

@@ -6,6 +6,7 @@ import csv
 import functools
 import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +63,9 @@ def write_text(path: Path, text: str) -> None:
 def read_delimited(path: Path) -> pd.DataFrame:
     """Return a CSV or TSV table; names and labels are text, other columns are converted."""
     header, *rows = _read_rows(path)
-    columns: dict[str, Any] = (
-        dict(zip(header, zip(*rows, strict=True), strict=True)) if rows else {}
+    table = pd.DataFrame(
+        {name: typed_column(name, [row[i] for row in rows]) for i, name in enumerate(header)}
     )
-    table = pd.DataFrame({name: typed_column(name, columns.get(name, ())) for name in header})
     if {*TIMES, "event_label"} <= {*header}:
         # A row without times and label is a recording without events, as in DCASE. Otherwise, an
         # empty label is a label.
@@ -100,16 +100,16 @@ def delimited(table: pd.DataFrame, separator: str) -> str:
     return "".join(separator.join(line) + "\n" for line in lines)
 
 
-def _read_rows(path: Path) -> list[list[str]]:
+def _read_rows(path: Path) -> list[tuple[str, ...]]:
     """Return the rows of a table; all must have the length of the first row."""
     text = read_text(path)
     separator = SEPARATORS[path.suffix.lower()]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    rows: list[list[str]] = []
+    rows: list[tuple[str, ...]] = []  # tuples of text do not slow the garbage collector down
     width = 0
     try:
-        for row in reader:
-            if len(row) == width:
+        for row in map(tuple, reader):
+            if row and len(row) == width:
                 rows.append(row)
             elif len(row) > width and rows:
                 raise ValueError(
@@ -118,11 +118,11 @@ def _read_rows(path: Path) -> list[list[str]]:
                 )
             elif row:
                 width = width or len(row)
-                rows.append(row + [""] * (width - len(row)))
+                rows.append(row + ("",) * (width - len(row)))
     except csv.Error as error:
         raise ValueError(f"{path}, line {reader.line_num}: no valid table ({error}).") from error
     if "'" in text:
-        rows = [[_unguarded(cell) for cell in row] for row in rows]
+        rows = [tuple(map(_unguarded, row)) for row in rows]
     if not rows:
         raise ValueError(f"{path} is empty, expected a table with a line of column names.")
     twice = {name for name in rows[0] if rows[0].count(name) > 1}
@@ -131,7 +131,7 @@ def _read_rows(path: Path) -> list[list[str]]:
     return rows
 
 
-def typed_column(name: str, cells: tuple[str, ...]) -> Any:
+def typed_column(name: str, cells: Sequence[str]) -> Any:
     """Convert a column of text to numbers or booleans if this loses nothing."""
     if name == "event_label":
         return list(cells)
@@ -145,7 +145,7 @@ def typed_column(name: str, cells: tuple[str, ...]) -> Any:
     return [cell or None for cell in cells]
 
 
-def _numbers(cells: tuple[str, ...]) -> Any:
+def _numbers(cells: Sequence[str]) -> Any:
     try:
         return [int(cell) for cell in cells]
     except ValueError:

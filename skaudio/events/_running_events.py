@@ -57,6 +57,7 @@ class RunningEvents:
     def _smoothed(self, values: np.ndarray, final: bool) -> list[tuple[float, float]]:
         """Return the frames that can be smoothed: pairs of median and probability."""
         half = self._half
+        # The ends are repeated, as in `smooth`, so that the first and last frames have a median.
         if len(values) and not len(self._window):
             values = np.concatenate([np.repeat(values[:1], half), values])
         window = np.concatenate([self._window, values]).astype(values.dtype)
@@ -81,6 +82,7 @@ class RunningEvents:
             self._close(found)
         self._sum += value
         self._t += 1
+        # An event is final when the gap to the current run, or to the next frame, is too long.
         next_start = self._t if self._run is None else self._run[0]
         if self._event is not None and next_start - self._event[1] > self._gap:
             self._emit(found)

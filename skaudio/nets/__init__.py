@@ -11,6 +11,8 @@ StatisticsPooling
     Mean and standard deviation over time, and a linear map of them.
 TDNN
     Dilated convolutions over time, and statistics over the recording.
+StatisticsTDNN
+    The same beside whitened statistics of the input.
 ContrastiveLoss
     Contrastive loss of pairs of embeddings.
 AllPairsLoss, SupervisedContrastiveLoss, AngularMarginLoss
@@ -55,6 +57,7 @@ from skaudio.nets._sequence_layers import (
     STEP as STEP,
 )
 from skaudio.nets._statistics_pooling import StatisticsPooling
+from skaudio.nets._statistics_tdnn import StatisticsTDNN
 from skaudio.nets._tdnn import TDNN
 from skaudio.nets._time_pooling import (
     POOLINGS as POOLINGS,
@@ -76,6 +79,7 @@ __all__ = [
     "Standardize",
     "StandardizedNet",
     "StatisticsPooling",
+    "StatisticsTDNN",
     "SupervisedContrastiveLoss",
     "TimePooling",
     "WeakLabelLoss",

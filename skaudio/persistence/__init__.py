@@ -1,6 +1,6 @@
 """Trained estimators in files that run no code: `save`, `load`, `inspect`, `export_onnx`."""
 
-# Names that are imported as themselves are for the other packages: no part of the public interface.
+# Names imported "as" themselves are for the other packages. They are not public.
 from skaudio.persistence._encode import estimator_tree as estimator_tree
 from skaudio.persistence._models import inspect, load, save
 from skaudio.persistence._onnx_export import export_onnx

@@ -1,4 +1,4 @@
-"""The zip archive of a saved model: written whole or not at all, read only if it is in order."""
+"""The zip archive of a saved model: written atomically, checked before it is read."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ MANIFEST = "manifest.json"
 FORMAT = "skaudio model"
 VERSION = 1
 
-# What a file may hold. Names are numbers, so that no name can lead out of a folder.
+# Allowed names of members. They are numbers, so that no name can lead out of a folder.
 NAMES = re.compile(
     r"(card|model|probe)\.json|arrays/[0-9]{1,6}\.npy|weights/[0-9]{1,6}\.safetensors"
 )
-# In bytes: the directory at the end of the archive, a member of JSON once unpacked.
+# Largest sizes in bytes: the directory at the end of the archive, an unpacked JSON member.
 LARGEST_DIRECTORY = 4 << 20
 LARGEST_JSON = 16 << 20
-# What fits into a zip archive without its extension for large ones, and into the directory.
+# Limits of a zip archive without the zip64 extension, and of the directory.
 LARGEST, MOST_MEMBERS = (1 << 32) - (1 << 24), 30_000
-# Lists, mappings and items in a member of JSON: Python needs about 100 bytes for each.
+# Largest numbers of containers and items in a JSON member; Python needs about 100 bytes for each.
 MOST_CONTAINERS, MOST_ITEMS = 1 << 18, 1 << 19
-# Levels of lists and mappings inside each other.
+# Largest depth of nested lists and mappings.
 DEEPEST = 200
 END = b"PK\x05\x06"
-DAY = (1980, 1, 1, 0, 0, 0)  # the same model gives the same bytes
+DAY = (1980, 1, 1, 0, 0, 0)  # fixed, so that the same model gives the same bytes
 
 
 class RefusedError(Exception):
@@ -40,20 +40,20 @@ class RefusedError(Exception):
 
 
 def write_archive(path: Path, members: Mapping[str, bytes], facts: Mapping[str, Any]) -> None:
-    """Write members and their manifest to a file, which appears whole or not at all.
+    """Write members and their manifest to a file atomically.
 
     Parameters
     ----------
     path : Path
-        A file that is there is replaced at the end.
+        The file. An existing file is replaced at the end.
     members : mapping of str to bytes
     facts : mapping
-        What the manifest states besides the members.
+        Further facts for the manifest.
 
     Raises
     ------
     OSError
-        If the folder is missing or the disk is full; what was there before is left.
+        If the folder is missing or the disk is full. An existing file is not changed.
     """
     listed = {
         name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
@@ -89,7 +89,7 @@ def check_members(members: Mapping[str, bytes]) -> None:
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    # Weights and arrays of floats hardly compress.
+    # Weights and arrays of floats are hardly compressible.
     kind = zipfile.ZIP_DEFLATED if name.endswith(".json") else zipfile.ZIP_STORED
     info = zipfile.ZipInfo(name, DAY)
     info.external_attr = (stat.S_IFREG | 0o644) << 16
@@ -115,9 +115,9 @@ class Archive:
     Raises
     ------
     RefusedError
-        If the archive is damaged, or is not what `write_archive` makes.
+        If the archive is damaged, or was not made by `write_archive`.
     OSError
-        If there is no such file, or it may not be read.
+        If the file does not exist or cannot be read.
     """
 
     def __init__(self, path: Path):
@@ -253,17 +253,17 @@ def _check_depth(name: str, value: Any) -> None:
     raise RefusedError(f"{name} has more than {DEEPEST} lists and mappings inside each other")
 
 
-# How other files begin, and what they are.
+# First bytes of other kinds of files.
 AUDIO = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"FORM", b"caff")
 PACKED = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 PICKLE = (
-    "it is {}, and skaudio.load never runs a pickle: loading one can run anything. If you trust "
-    "whoever made it, load it with pickle.load or joblib.load, and save it by skaudio.save"
+    "it is {}, and skaudio.load never runs a pickle: loading one can run any code. If you trust "
+    "its author, load it with pickle.load or joblib.load, and save it by skaudio.save"
 )
 
 
 def what_it_is(beginning: bytes) -> str:
-    """Return what a file is that is no zip archive, by its first bytes."""
+    """Describe a file that is not a zip archive, by its first bytes."""
     if beginning.startswith(AUDIO) or beginning[4:8] == b"ftyp":
         return (
             "it is a recording, not a saved model. skaudio.Waveform().transform([path]) reads "

@@ -1,4 +1,4 @@
-"""The card of a saved model: what it is, as facts and as text."""
+"""The card of a saved model: its facts, also as text."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from sklearn.base import BaseEstimator
 
 from skaudio._steps import last_step, parts_of
 from skaudio._validation import printable
+from skaudio.persistence._encode import OF_FILES
 
-# Parameters in the card are short; the tree has them whole.
+# Parameters in the card are shortened; the tree contains them in full.
 LONGEST = 80
-# An address in memory, or the path of a file that a parameter names, is nobody's business.
+# Addresses in memory and paths of files are private, and removed from the card.
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 MOST_CLASSES = 1000
 
 
 class ModelCard(dict[str, Any]):
-    """Facts of a saved model by name; printed, it is a page of text.
+    """A dict of facts about a saved model, which prints as a page of text.
 
     Examples
     --------
@@ -111,7 +112,7 @@ def _parameters(estimator: Any) -> dict[str, str]:
     for name in estimator._get_param_names():
         value = getattr(estimator, name)
         plain = isinstance(value, (str, int, float, bool, type(None), tuple, list, np.generic))
-        hidden = name in ("noise", "impulse_response", "weights", "memory", "data_home", "steps")
+        hidden = name in (*OF_FILES, "memory", "data_home", "steps")
         if plain and not hidden and repr(value) != repr(defaults[name].default):
             text = ADDRESS.sub("", repr(value))
             found[name] = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
@@ -128,7 +129,7 @@ def _usage(estimator: Any, needs: Mapping[str, str]) -> str:
 
 
 def _lines(card: Mapping[str, Any]) -> list[str]:
-    """Return the lines of a card. What comes from a file is shown as the characters that it is."""
+    """Return the lines of a card. Text from a file is escaped."""
     lines = [f"# {_text(card.get('estimator', 'model'))}", ""]
     if card.get("description"):
         lines += [_text(card["description"]), ""]

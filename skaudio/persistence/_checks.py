@@ -1,8 +1,7 @@
-"""State of scikit-learn that is made again, or that is checked before compiled code sees it.
+"""State of scikit-learn's estimators that is computed again or checked on loading.
 
-Most of scikit-learn computes with numpy, which raises an error for arrays that do not fit. Trees,
-libsvm and nearest neighbours are compiled code that trusts its numbers: a changed index would
-read memory of others.
+Most of scikit-learn uses numpy, which raises an error for wrong arrays. Trees, libsvm and nearest
+neighbours are compiled code without such checks: a changed index would read foreign memory.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ MOST_VALUES = 1 << 28
 
 
 def finish(estimator: Any) -> None:
-    """Make again what is not stored, and check what compiled code would not.
+    """Compute the state that is not stored, and check the state that compiled code does not check.
 
     Raises
     ------
@@ -54,7 +53,7 @@ def finish(estimator: Any) -> None:
 
 
 def make_tree(n_features: Any, n_classes: Any, state: dict[str, Any]) -> Tree:
-    """Return a decision tree whose nodes lead to later nodes, and to features that there are.
+    """Return a decision tree whose nodes are checked to refer to later nodes and valid features.
 
     Parameters
     ----------

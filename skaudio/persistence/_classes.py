@@ -1,4 +1,4 @@
-"""The closed lists of what a saved model may hold: classes, functions, types, by name."""
+"""The fixed lists of classes, functions and types that a saved model can contain, by name."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ SKLEARN = {
     "svm": "SVC NuSVC SVR NuSVR OneClassSVM LinearSVC LinearSVR",
     "tree": ("DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier ExtraTreeRegressor"),
 }
-# Functions that these have as parameters.
+# Functions that are parameters of these estimators.
 FUNCTIONS = {
     "sklearn.feature_selection": (
         "f_classif f_regression chi2 mutual_info_classif mutual_info_regression"
     ),
 }
 PUBLIC: list[str] = vars(skaudio)["__all__"]
-# Objects without parameters: all that they have is state.
+# Objects without parameters, which only have state.
 PLAIN = ("sklearn.calibration._CalibratedClassifier",)
 
 

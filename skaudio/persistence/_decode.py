@@ -1,4 +1,4 @@
-"""A tree of JSON as an estimator again: closed lists of classes, checked values, no code run."""
+"""Convert a tree of JSON back to an estimator: fixed lists of classes, checked values."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,12 @@ ATTRIBUTE = re.compile(r"_?[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*_?")
 DTYPE = re.compile(r"[<>|=][biufcSU][0-9]{1,6}")
 NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 MOST_AXES = 8
-# Estimators in a model, each counted as often as it is referred to.
+# Largest number of estimators in a model; each reference counts.
 MOST_ESTIMATORS = 1 << 14
 
 
 class TreeReader:
-    """Makes the estimator of a saved model.
+    """Build the estimator of a saved model.
 
     Parameters
     ----------
@@ -190,7 +191,7 @@ class TreeReader:
     def _set_state(self, made: Any, item: dict[str, Any]) -> None:
         kind = type(made)
         for name, value in item["state"].items():
-            # A method, or a check of whether a method is there, is not to be replaced.
+            # Methods, and checks for methods, must not be replaced.
             if not ATTRIBUTE.fullmatch(name) or name in vars(made) or hasattr(kind, name):
                 raise RefusedError(f"{kind.__name__} has no learned attribute {name!r:.60}")
             vars(made)[name] = self.decode(value)
@@ -199,14 +200,17 @@ class TreeReader:
         pretrained = hasattr(made, "_put_net")
         if "weights" not in item and not pretrained:
             return
-        # A pretrained net without weights would look for their file, and download it.
+        # A pretrained network without weights would download them.
         name: Any = item.get("weights")
         content = self._archive.member(name)
         if pretrained:
-            key = (made.model, repr(made.model_params), repr(made.weights))
+            key = repr(made._stored_source())
             used, net = self._nets.get(name, (key, None))
             if net is None:
-                made._put_net(build_for(safetensors.torch.load(content), made._new_net))
+                tensors = safetensors.torch.load(content)
+                own = getattr(made, "_net_of", None)
+                new = partial(made._new_net, tensors)
+                made._put_net(own(tensors) if own else build_for(tensors, new))
                 self._nets[name] = key, made.net_
             elif used == key:
                 made.net_ = net
@@ -246,12 +250,12 @@ def user_names(item: Any) -> Iterator[str]:
 
 
 def read_array(name: str, content: bytes) -> np.ndarray:
-    """Return an array from the bytes of an .npy file that holds just that.
+    """Return the array in the bytes of an .npy file.
 
     Raises
     ------
     RefusedError
-        If it holds objects, or its header announces more or less than follows.
+        If the file contains objects, or if its size differs from its header.
     """
     stream = io.BytesIO(content)
     if np.lib.format.read_magic(stream) != (1, 0):

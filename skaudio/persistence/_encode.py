@@ -1,4 +1,4 @@
-"""An estimator as a tree of JSON, with its arrays and weights beside it."""
+"""Convert an estimator to a tree of JSON, arrays and weights."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import safetensors.torch
+import torch
 from sklearn.base import BaseEstimator
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.tree._tree import Tree
@@ -22,30 +23,30 @@ from skaudio.caching import CachedTransformer
 from skaudio.persistence._checks import DERIVED
 from skaudio.persistence._classes import PLAIN, estimator_name, function_name
 
-# Parameters that belong to a machine or its user, and what is stored in their place.
+# Parameters that belong to a machine or its user, and the values that are stored instead.
 OF_MACHINE: dict[str, Any] = {"memory": None, "n_jobs": None, "data_home": None}
-# Parameters that name files, and the words that they also take.
+# Parameters that contain names of files, and their other values.
 OF_FILES = {
     "noise": ("white", "pink", "brown", "blue", "violet"),
-    "impulse_response": (),
     "weights": ("random",),
+    **dict.fromkeys(("impulse_response", "path", "model_id"), ()),
 }
 NOT_STORED = "(not stored)"
-# Learned by scikit-learn for its own use in `fit`.
+# Attributes that scikit-learn only uses in `fit`.
 PRIVATE = ("_metadata_request",)
-# Each level takes up to three of JSON, which are counted on loading.
+# Each level needs up to three levels of JSON, whose number is limited on loading.
 TOO_DEEP = 60
 
 
 class TreeWriter:
-    """Makes the members of a saved model from an estimator.
+    """Convert an estimator to the members of a saved model.
 
     Attributes
     ----------
     members : dict of str to bytes
-        Arrays and weights; an array that is in two places is one member.
+        Arrays and weights. An array that occurs twice is stored once.
     left_out : list of str
-        What was not stored, in words.
+        Sentences about parts that are not stored.
     needs : dict of str to str
         Names of the user's classes and functions, and where each is.
     licences : dict of str to str
@@ -118,6 +119,8 @@ class TreeWriter:
 
     def _named(self, value: Any, place: str) -> Any:
         """Return a function, type or class: of the closed list, or of the user by its name."""
+        if isinstance(value, torch.nn.Module):
+            return self._module(value, place)
         if isinstance(value, np.dtype) and not value.hasobject:
             return {"t": "dtype", "v": value.str}
         if estimator_name(type(value)) in PLAIN:
@@ -132,6 +135,14 @@ class TreeWriter:
             self.needs.setdefault(name, f"the {kind} given as {place}")
             return {"t": "user", "v": name}
         raise not_storable(value, place)
+
+    def _module(self, module: Any, place: str) -> Any:
+        """Return the name of a module's class; its weights are those of the estimator's net."""
+        name = type(module).__name__
+        if self._users.setdefault(name, module) is not module:
+            raise ValueError(f"{place}: there are two modules of a class {name}; rename one.")
+        self.needs.setdefault(name, f"an instance of the class of {place}")
+        return {"t": "user", "v": name}
 
     def _best(self, search: Any, place: str) -> Any:
         if not hasattr(search, "best_estimator_"):
@@ -153,7 +164,7 @@ class TreeWriter:
         number = len(self._seen)
         self._seen[id(estimator)] = number, estimator
         names = () if kind in PLAIN else tuple(type(estimator)._get_param_names())
-        # Cut off where the place is only that of the whole.
+        # Empty if the place is the estimator itself.
         prefix = f"{place}." if place != type(estimator).__name__ else ""
         params = {
             name: self.encode(self._portable(estimator, name, prefix), prefix + name)
@@ -186,7 +197,7 @@ class TreeWriter:
             found["weights"] = self._weights(tensors, shared=False)
         elif pretrained:
             found["weights"] = self._weights(estimator._net().state_dict(), shared=True)
-            self.licences[estimator.model] = estimator._licence()
+            self.licences.update(estimator._licences())
         return found
 
     def _portable(self, estimator: Any, name: str, prefix: str) -> Any:
@@ -230,7 +241,7 @@ class TreeWriter:
         kind = "scalar array" if isinstance(value, np.generic) else "array"
         stream = io.BytesIO()
         np.lib.format.write_array(stream, array, allow_pickle=False)
-        self._alive.append(value)  # so that its id stays its own
+        self._alive.append(value)  # keep it alive, so that its id is unique
         return {"t": kind, "v": self._member(id(value), "arrays/{}.npy", stream.getvalue())}
 
     def _tree(self, tree: Any, place: str) -> Any:

@@ -31,19 +31,19 @@ def save(
     scores: Mapping[str, Any] | None = None,
     description: str | None = None,
 ) -> Path:
-    """Save an estimator in a file without code, which `load` reads.
+    """Save an estimator to a file without code, which `load` reads.
 
-    The file is a zip archive of text (JSON), arrays (npy) and weights (safetensors). It holds no
-    pickle, no path, and no recording; it is written whole or not at all.
+    The file is a zip archive of text (JSON), arrays (npy) and weights (safetensors). It contains no
+    pickle, no path and no recording. It is written completely or not at all.
 
     Parameters
     ----------
     estimator : estimator
-        Of skaudio, or of scikit-learn's that the user guide lists, in Pipelines and other
-        containers too. A search is saved as its ``best_estimator_``, a `CachedTransformer` as its
+        Estimator of skaudio or scikit-learn (the user guide lists them), also in Pipelines and
+        other containers. A search is saved as its ``best_estimator_``, a `CachedTransformer` as its
         transformer.
     path : str or path-like
-        The file; one that is there is replaced.
+        The file. An existing file is replaced.
     scores : mapping of str to float or tuple, default=None
         Results for the card: numbers, or pairs of a number and its standard error.
     description : str, default=None
@@ -57,22 +57,23 @@ def save(
     Raises
     ------
     TypeError
-        If a part of the estimator cannot be stored; the message names it.
+        If a part of the estimator cannot be stored. The message names it.
     ValueError
-        If it is larger than such a file can be (4 GB), or two of your functions have one name.
+        If the model is too large for the format (4 GB), or if two of your functions have the same
+        name.
     OSError
-        If the file cannot be written. One that was there is as before.
+        If the file cannot be written. An existing file is not changed.
 
     See Also
     --------
-    load : The estimator again.
-    inspect : What a file holds.
+    load : Load the estimator.
+    inspect : Show the content of a file.
 
     Notes
     -----
-    What belongs to a machine is not stored: ``n_jobs``, ``memory``, ``data_home``, paths of noise,
-    impulse responses and weights, and instances of RandomState. Of pretrained nets the weights
-    are stored. The names of classes are: do not share a file whose classes are persons.
+    Settings of a machine are not stored: ``n_jobs``, ``memory``, ``data_home``, paths of noise,
+    impulse responses and weights, and instances of RandomState. The weights of pretrained networks
+    are stored. The names of classes are stored: do not share a file if they are names of people.
 
     Examples
     --------
@@ -117,39 +118,39 @@ def save(
 def load(path: str | os.PathLike[str], modules: Mapping[str, Any] | None = None) -> Any:
     """Load an estimator that `save` has stored.
 
-    No code of the file is run, and nothing is downloaded. What was computed when the file was made
-    is computed again and compared.
+    No code in the file is run, and nothing is downloaded. Predictions that were stored in the file
+    are computed again and compared.
 
     Parameters
     ----------
     path : str or path-like
         The file.
     modules : mapping of str to class or function, default=None
-        Classes and functions of yours that the estimator has as parameters, such as the ``module``
-        of a `NetClassifier`, by their names. The file holds the names only.
+        Your classes and functions that are parameters of the estimator, such as the ``module`` of a
+        `NetClassifier`, by their names. The file contains only the names.
 
     Returns
     -------
     estimator : estimator
-        As it was saved.
+        The estimator in the state in which it was saved.
 
     Raises
     ------
     ValueError
-        Naming the file and the reason, if it is not a saved model, is damaged, was changed, is of
-        a newer format, or needs ``modules``.
+        If the file is not a saved model, is damaged, was changed, has a newer format, or needs
+        ``modules``. The message names the file and the reason.
     OSError
-        If there is no such file, or it may not be read.
+        If the file does not exist or cannot be read.
 
     Warns
     -----
     UserWarning
-        If the estimator gives other results than when it was saved.
+        If the estimator returns other results than when it was saved.
 
     See Also
     --------
-    save : Store an estimator.
-    inspect : What a file holds.
+    save : Save an estimator.
+    inspect : Show the content of a file.
 
     Examples
     --------
@@ -174,8 +175,8 @@ def load(path: str | os.PathLike[str], modules: Mapping[str, Any] | None = None)
         if missing := [name for name in needed if name not in given]:
             call = ", ".join(f'"{name}": {name}' for name in needed)
             raise RefusedError(
-                f"it needs {' and '.join(f'{n:.60}' for n in missing[:5])} of whoever made it, "
-                f'whose code it does not hold: skaudio.load("{path}", modules={{{call:.300}}})'
+                f"it needs {' and '.join(f'{n:.60}' for n in missing[:5])}, whose code is not in "
+                f'the file. Pass it: skaudio.load("{path}", modules={{{call:.300}}})'
             )
         decoder = TreeReader(archive, given)
         estimator = decoder.decode(tree)
@@ -187,7 +188,7 @@ def load(path: str | os.PathLike[str], modules: Mapping[str, Any] | None = None)
         raise ValueError(f"{path} cannot be loaded: {error}.") from error
     except OSError:
         raise
-    except Exception as error:  # a changed file may raise errors of any kind
+    except Exception as error:  # a changed file can raise any error
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise ValueError(
             f"{path} cannot be loaded: it does not fit together ({reason:.300}). Was it changed, "
@@ -205,7 +206,7 @@ def load(path: str | os.PathLike[str], modules: Mapping[str, Any] | None = None)
 
 
 def inspect(path: str | os.PathLike[str]) -> ModelCard:
-    """Return the card of a saved model: what it is, without building anything.
+    """Return the card of a saved model, without loading the model.
 
     Parameters
     ----------
@@ -215,20 +216,21 @@ def inspect(path: str | os.PathLike[str]) -> ModelCard:
     Returns
     -------
     card : ModelCard
-        A dict of facts that prints as a page of text: estimator, classes, sample rate, parameters
-        that are not defaults, scores, versions, licences of pretrained weights, what was not
-        stored, sizes in bytes, and how to use it.
+        A dict that prints as a page of text: estimator, classes, sample rate, parameters that are
+        not defaults, scores, versions, licences of pretrained weights, parts that are not stored,
+        sizes in bytes, and how to use it.
 
     Raises
     ------
     ValueError
-        Naming the file and the reason, if it is not a saved model, is damaged, or was changed.
+        If the file is not a saved model, is damaged, or was changed. The message names the file and
+        the reason.
     OSError
-        If there is no such file, or it may not be read.
+        If the file does not exist or cannot be read.
 
     See Also
     --------
-    load : The estimator itself.
+    load : Load the estimator.
 
     Examples
     --------

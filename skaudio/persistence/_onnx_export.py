@@ -1,4 +1,4 @@
-"""export_onnx: a fitted estimator as one file of standard operators."""
+"""export_onnx: write a fitted estimator as a graph of standard operators."""
 
 from __future__ import annotations
 
@@ -19,52 +19,53 @@ MISSING = 'export_onnx needs onnx, skl2onnx and onnxscript: pip install "skaudio
 
 
 def export_onnx(estimator: Any, path: Any) -> None:
-    """Write a fitted estimator as an ONNX file that takes waveforms and returns scores.
+    """Write a fitted estimator to an ONNX file, which takes waveforms and returns scores.
 
-    One graph of standard operators holds all steps: frames, Fourier transform, mel bank, logarithm,
-    standardisation, network, pooling. It is of opset 18, for estimators of scikit-learn also of
-    ai.onnx.ml 3, which onnxruntime runs from version 1.14 on. Resampling is not in the graph:
-    waveforms must have the sample rate that the metadata state.
+    One graph of standard operators contains all steps: frames, Fourier transform, mel filters,
+    logarithm, standardisation, network, pooling. It uses opset 18, and ai.onnx.ml 3 for estimators
+    of scikit-learn; onnxruntime 1.14 or later can run it. The graph does not resample: waveforms
+    must have the sample rate in the metadata.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted: an encoder, a classifier, detector or embedder with ``encoder=``, or a Pipeline
-        that begins with an encoder, such as ``make_pipeline(MFCC(), FramePooling(),
-        StandardScaler(), LogisticRegression())``. Augmentations do nothing in prediction, and are
-        left out. Of a search, the best estimator is exported.
+        Fitted estimator: an encoder, a classifier, detector or embedder with ``encoder=``, or a
+        Pipeline that begins with an encoder, such as
+        ``make_pipeline(MFCC(), FramePooling(), StandardScaler(), LogisticRegression())``.
+        Augmentations are left out, because they do nothing in prediction. For a search, the best
+        estimator is exported.
     path : path
-        The file to write; one that is there is replaced, once the new one is complete.
+        File to write. An existing file is replaced when the new one is complete.
 
     Raises
     ------
     ImportError
-        Without the extra ``skaudio[onnx]``.
+        If the extra ``skaudio[onnx]`` is not installed.
     NotFittedError
-        If a part has not been fitted.
+        If a part of the estimator is not fitted.
     TypeError, ValueError
         If a part or a value of a parameter cannot be exported; the message names it.
 
     Notes
     -----
     Inputs are ``waveform``, float32 ``(n, n_samples)``, and ``lengths``, int64 ``(n,)``, the number
-    of samples of each recording. What lies beyond does not count. Outputs:
+    of samples of each recording. Samples after this length have no influence. Outputs:
 
     ``scores``
-        What `predict_proba` returns, else `decision_function`, else `transform`; the metadata
-        ``method`` says which. Frames are ``(n, n_features, n_frames)``, with zeros beyond the
-        frames of a recording. A recording that the estimator refuses because it is too short gets
-        NaN.
+        The output of `predict_proba`, or else of `decision_function`, or else of `transform`; the
+        metadata ``method`` contains the name. Frames are ``(n, n_features, n_frames)``, with zeros
+        after the frames of a recording. The result is NaN for a recording that is too short for the
+        estimator.
     ``frame_lengths``
-        The number of frames of each recording, int64 ``(n,)``, where frames are put out.
+        The number of frames of each recording, int64 ``(n,)``, if scores are frames.
     ``frame_scores``
-        What `predict_frames` of an `EventDetector` returns, ``(n, n_labels, n_frames)``.
+        The output of `predict_frames` of an `EventDetector`, ``(n, n_labels, n_frames)``.
 
-    The metadata hold ``sample_rate`` in Hz, ``classes`` (JSON, the columns of classifiers),
+    The metadata contain ``sample_rate`` in Hz, ``classes`` (JSON, the columns of classifiers),
     ``feature_names`` (JSON, the columns of transformers), ``estimator``, ``method``, and
     ``skaudio_version``.
 
-    Numbers differ from those of skaudio by rounding: sums are in another order.
+    Values differ from those of skaudio by rounding, because sums have another order.
 
     Examples
     --------

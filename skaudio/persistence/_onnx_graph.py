@@ -1,4 +1,4 @@
-"""Building an ONNX graph: operators as methods, values as Python objects, constants named once."""
+"""Graph: build an ONNX graph, with values as Python objects and operators as methods."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FLOAT, INT, BOOL = np.dtype(np.float32), np.dtype(np.int64), np.dtype(np.bool_)
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """A tensor in a graph: its name, and its kind of numbers."""
+    """A tensor in a graph: its name and its type."""
 
     graph: Graph
     name: str
@@ -242,7 +242,7 @@ class Graph:
             self.nodes = outer
 
     def input(self, name: str, dtype: npt.DTypeLike, shape: Sequence[Any]) -> Value:
-        """Declare an input; axes of any length have names in place of numbers."""
+        """Declare an input; axes of any length have names instead of numbers."""
         self.inputs.append(_info(name, np.dtype(dtype), shape))
         return Value(self, name, np.dtype(dtype))
 

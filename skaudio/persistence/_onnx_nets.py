@@ -4,31 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from skaudio import nets
 from skaudio.nets import EPS
 from skaudio.persistence._onnx_graph import FLOAT, Graph, Value
+from skaudio.persistence._onnx_layers import (
+    array,
+    dense,
+    mean_over_time,
+    pool_time,
+    scale_and_shift,
+    unit_norm,
+)
 from skaudio.persistence._onnx_values import Frames, Rows
-
-Flow = TypeVar("Flow", Frames, Rows)
 
 # Stands for minus infinity where infinity times zero must not occur.
 FAR_BELOW = -1e9
-
-
-def array(tensor: Any) -> np.ndarray:
-    """Return a tensor of a network as an array."""
-    values: np.ndarray = tensor.detach().cpu().float().numpy()
-    return values
-
-
-def dense(values: Value, layer: Any) -> Value:
-    """Apply a `torch.nn.Linear` to the last axis."""
-    out = values @ array(layer.weight).T
-    return out if layer.bias is None else out + array(layer.bias)
 
 
 def standardize(layer: Any, frames: Frames) -> Frames:
@@ -55,7 +49,7 @@ def convolutions(net: Any, frames: Frames) -> Frames:
         x = graph.op("MaxPool", x, kernel_shape=[2, stride], strides=[2, stride], ceil_mode=1)
         lengths = (lengths + (stride - 1)) // stride
         inside = graph.mask(lengths, x.size(3)).unsqueeze(1, 2)
-        scale, shift = _scale_and_shift(norm)
+        scale, shift = scale_and_shift(norm)
         x = x * scale[:, None, None] + shift[:, None, None]
         x = graph.where(inside, graph.op("Relu", x), 0.0)
         n_channels, height = len(scale), -(-height // 2)
@@ -112,62 +106,6 @@ def _gates(tensor: Any) -> np.ndarray:
     return np.concatenate([update, reset, new])
 
 
-def unit_norm(flow: Flow) -> Flow:
-    """Scale rows, or frames, to length 1; zeros stay zeros."""
-    values = flow.values
-    lengths = values.graph.op("Sqrt", (values * values).sum(1, keep=True))
-    return replace(flow, values=values / values.graph.op("Max", lengths, 1e-12))
-
-
-def mean_over_time(frames: Frames) -> Value:
-    return frames.fill(0.0).sum(2) / frames.lengths.cast(FLOAT).unsqueeze(1)
-
-
-def max_over_time(frames: Frames) -> Value:
-    return frames.fill(-np.inf).max(2)
-
-
-def pool_time(layer: Any, frames: Frames) -> Rows:
-    """Apply `skaudio.nets.TimePooling`."""
-    graph, kind = frames.graph, layer.pooling
-    if kind == "mean":
-        pooled = mean_over_time(frames)
-    elif kind == "max":
-        pooled = max_over_time(frames)
-    elif kind == "mean_max":
-        pooled = graph.concat([mean_over_time(frames), max_over_time(frames)], 1)
-    elif kind == "last":
-        at = (frames.lengths - 1).unsqueeze(1, 2)
-        shape = graph.concat([frames.lengths.size(0), graph.constant([frames.n_features, 1])], 0)
-        index = graph.op("Expand", at, shape)
-        pooled = graph.op("GatherElements", frames.values, index, axis=2).squeeze(2)
-    elif kind in ("attention", "attention_stats", "mean_std"):
-        mean, deviation = _moments(layer, frames)
-        pooled = mean if kind == "attention" else graph.concat([mean, deviation], 1)
-    else:
-        raise ValueError(
-            f"pooling={kind!r} cannot be exported to ONNX: expected another one of TimePooling."
-        )
-    return Rows(pooled, layer.out_features)
-
-
-def _moments(layer: Any, frames: Frames) -> tuple[Value, Value]:
-    """Return mean and standard deviation over time, weighted by learned scores if there are any."""
-    graph = frames.graph
-    if layer.attends:
-        first, _, second = layer.score
-        hidden = graph.op("Tanh", dense(frames.values.transpose(0, 2, 1), first))
-        scores = dense(hidden, second).transpose(0, 2, 1)
-        weights = graph.op("Softmax", graph.where(frames.mask, scores, -np.inf), axis=-1)
-    else:
-        weights = frames.mask.cast(FLOAT) / frames.lengths.cast(FLOAT).unsqueeze(1, 2)
-    values = frames.fill(0.0)
-    mean = (values * weights).sum(2, keep=True)
-    apart = values - mean
-    variance = (apart * apart * weights).sum(2)
-    return mean.squeeze(2), graph.op("Sqrt", graph.op("Max", variance, 1e-10))
-
-
 def lenet_features(net: Any, frames: Frames) -> Rows:
     rows = pool_time(net.pooling, convolutions(net, frames))
     layer = net.embedding[1]
@@ -189,17 +127,23 @@ def tdnn_features(net: Any, frames: Frames) -> Rows:
         x = graph.op("Conv", x, array(layer.weight), pads=[side] * 2, dilations=[dilation])
         x = graph.op("Relu", x)
         if i < len(net.norms):
-            scale, shift = _scale_and_shift(net.norms[i])
+            scale, shift = scale_and_shift(net.norms[i])
             x = graph.where(frames.mask, x * scale[:, None] + shift[:, None], 0.0)
     rows = pool_time(net.pooling, Frames(x, frames.lengths, layer.out_channels))
-    scale, shift = _scale_and_shift(net.statistics_norm)
+    scale, shift = scale_and_shift(net.statistics_norm)
     return replace(rows, values=rows.values * scale + shift)
 
 
-def _scale_and_shift(norm: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return what a `MaskedBatchNorm` multiplies by and adds, for each channel."""
-    scale = array(norm.weight) / np.sqrt(array(norm.running_var) + np.float32(norm.eps))
-    return scale, array(norm.bias) - array(norm.running_mean) * scale
+def statistics_tdnn_outputs(net: Any, frames: Frames) -> Rows:
+    """Return the output of `skaudio.nets.StatisticsTDNN`: two parts, each of length 1."""
+    own = tdnn_features(net, frames).values
+    statistics = pool_time(net.pooling, frames).values
+    width = net.head[1].out_features
+    parts = [
+        unit_norm(Rows(dense(own, net.head[1]), width)).values,
+        unit_norm(Rows(dense(statistics, net.whitening), net.whitening.out_features)).values,
+    ]
+    return Rows(frames.graph.concat(parts, 1), width + net.whitening.out_features)
 
 
 def statistics_features(net: Any, frames: Frames) -> Rows:
@@ -221,7 +165,7 @@ FEATURES: dict[type, Callable[[Any, Frames], Rows]] = {
 
 def knows(net: Any) -> bool:
     """Whether a network is written here operator by operator; a subclass may compute otherwise."""
-    return type(net) in FEATURES
+    return type(net) in FEATURES or type(net) is nets.StatisticsTDNN
 
 
 def features_of(net: Any, frames: Frames) -> Rows:
@@ -231,6 +175,8 @@ def features_of(net: Any, frames: Frames) -> Rows:
 
 def outputs_of(net: Any, frames: Frames) -> Rows:
     """Return what the network returns."""
+    if isinstance(net, nets.StatisticsTDNN):
+        return statistics_tdnn_outputs(net, frames)
     rows = features_of(net, frames)
     if isinstance(net, nets.StatisticsPooling):
         out = dense(rows.values, net.head) / float((rows.n_columns / 2) ** 0.5)

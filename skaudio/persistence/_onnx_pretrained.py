@@ -1,4 +1,4 @@
-"""Pretrained networks: a recording is cut into chunks, which go through the network one by one."""
+"""Pretrained networks: a recording is cut into chunks, which are processed one by one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 from skaudio.persistence._onnx_front_end import Tables, analyse
 from skaudio.persistence._onnx_graft import graft
 from skaudio.persistence._onnx_graph import Graph, Value
-from skaudio.persistence._onnx_nets import max_over_time, mean_over_time, unit_norm
+from skaudio.persistence._onnx_layers import max_over_time, mean_over_time, unit_norm
 from skaudio.persistence._onnx_torch import torch_model
 from skaudio.persistence._onnx_values import Frames, Rows, Waves
 
@@ -36,7 +36,7 @@ def embed(graph: Graph, embedder: Any, waves: Waves) -> Frames | Rows:
             f"resolution={embedder.resolution!r} of PretrainedEmbedder cannot be exported to ONNX: "
             "expected 'chunk'."
         )
-    chunks = chunk_outputs(graph, embedder, embedder._features, waves)
+    chunks = chunk_outputs(graph, embedder, embedder._vectors, waves)
     if embedder.pooling is None:
         return unit_norm(chunks) if embedder.unit_norm else chunks
     rows = _pooled(chunks, embedder.pooling)

@@ -18,6 +18,7 @@ from skaudio.encoders import MFCC, STFT, MelSpectrogram, Spectrogram, Waveform
 from skaudio.persistence import _onnx_nets as layers
 from skaudio.persistence._onnx_front_end import analyse, fit_samples, read_waves
 from skaudio.persistence._onnx_graph import Graph
+from skaudio.persistence._onnx_layers import unit_norm
 from skaudio.persistence._onnx_pooling import add_deltas, pool
 from skaudio.persistence._onnx_pretrained import embed, tag
 from skaudio.persistence._onnx_tails import add_table_step
@@ -79,7 +80,7 @@ class Export:
         )
 
     def state_rate(self, rate: float, step: Any) -> None:
-        """Note the sample rate of the input; there is no resampling inside the graph."""
+        """Store the sample rate of the input; a graph cannot resample."""
         if self.sample_rate is None:
             self.sample_rate = rate
         elif self.sample_rate != rate:
@@ -91,7 +92,7 @@ class Export:
 
 
 def unwrapped(estimator: Any) -> Any:
-    """Return what computes: the best estimator of a search, the transformer behind a cache."""
+    """Return the inner estimator: the best one of a search, the transformer of a cache."""
     while True:
         if isinstance(estimator, CachedTransformer):
             estimator = estimator.transformer
@@ -102,7 +103,7 @@ def unwrapped(estimator: Any) -> Any:
 
 
 def result_of(step: Any) -> str:
-    """Return the method whose result the graph puts out."""
+    """Return the method whose result is the output of the graph."""
     known = ("predict_proba", "decision_function", "transform", "predict")
     return next((name for name in known if hasattr(step, name)), "transform")
 
@@ -135,7 +136,7 @@ def _encoder(export: Export, encoder: Any, flow: Flow) -> Flow:
 
 
 def _note_shortest(export: Export, encoder: Any, analysis: Any) -> None:
-    """Note the number of samples below which the encoder refuses a recording."""
+    """Store the smallest number of samples that the encoder accepts."""
     whole = analysis is not None and not analysis.framing.center
     shortest = analysis.framing.n_fft if whole else 1
     start = round(encoder.offset * encoder.sample_rate)
@@ -211,7 +212,7 @@ def _detector(export: Export, detector: Any, flow: Flow) -> Flow:
 def _siamese(export: Export, embedder: Any, flow: Flow) -> Flow:
     net, frames = _standardized(export, embedder, flow)
     rows = _outputs(export, embedder, net, frames)
-    return layers.unit_norm(rows) if embedder.unit_norm else rows
+    return unit_norm(rows) if embedder.unit_norm else rows
 
 
 def _net_embedder(export: Export, embedder: Any, flow: Flow) -> Flow:
@@ -232,14 +233,14 @@ def _net_embedder(export: Export, embedder: Any, flow: Flow) -> Flow:
             "an estimator with a LeNet or GRU."
         )
     rows = layers.features_of(net, frames)
-    return layers.unit_norm(rows) if embedder.unit_norm else rows
+    return unit_norm(rows) if embedder.unit_norm else rows
 
 
 def _wccn(export: Export, wccn: Any, flow: Flow) -> Flow:
     check_is_fitted(wccn)
     rows = _need(wccn, flow, Rows)
     rows = Rows(rows.values @ wccn.whitening_.astype(np.float32), rows.n_columns)
-    return layers.unit_norm(rows) if wccn.unit_norm else rows
+    return unit_norm(rows) if wccn.unit_norm else rows
 
 
 def _pretrained(export: Export, transformer: Any, flow: Flow) -> Flow:

@@ -1,4 +1,4 @@
-"""The probe: synthetic inputs, and what an estimator made of them when it was saved."""
+"""The probe: synthetic inputs, and the outputs of an estimator when it was saved."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ METHODS = ("predict_proba", "decision_function", "transform", "predict_frames", 
 DURATIONS = (0.1, 0.35, 0.6)  # seconds
 N_FRAMES = (3, 20, 50)
 N_ROWS = 4
-# Numbers of an output that are kept, spread evenly over it.
+# Number of stored values per output, evenly spaced.
 KEPT = 256
-# Difference, as a part of the largest value, above which outputs have drifted.
+# Largest difference of outputs, relative to the largest value.
 TOLERANCE = 1e-4
 DEFAULT_RATE = 16000
 # What a probe may be made of, and what computing it may take: frames times window, features...
@@ -79,7 +79,7 @@ def check_probe(estimator: Any, probe: Mapping[str, Any], decode: Callable[[Any]
 
 
 def _candidates(estimator: Any) -> list[dict[str, Any]]:
-    """Return the kinds of inputs that an estimator may take, the likeliest first."""
+    """Return possible kinds of inputs of an estimator, the most likely first."""
     rates = [part.sample_rate for part in _all(estimator) if _is_rate(part)]
     rate = int(rates[0]) if rates else DEFAULT_RATE
     sounds = {"kind": "recordings", "sample_rate": rate}
@@ -139,6 +139,8 @@ def _checked(facts: Any) -> dict[str, Any]:
 def too_much(estimator: Any) -> str:
     """Return why computing a probe would take long or much memory, or ""."""
     for part in _all(estimator):
+        if type(part).__name__ == "OnnxEmbedder":
+            return "a network in an ONNX file may take any time"
         value = vars(part).get if hasattr(part, "__dict__") else {}.get
         rate = value("sample_rate") or DEFAULT_RATE
         if not isinstance(rate, (int, float)) or not RATES[0] <= rate <= RATES[1]:

@@ -1,4 +1,4 @@
-"""Versions of what computes: for saved models, and for reports of errors."""
+"""Versions of libraries, for saved models and for error reports."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ import torch
 import skaudio
 from skaudio._parallel import n_threads
 
-# What decides the numbers that a model returns.
+# Libraries that affect the results of a model.
 COMPUTING = {"skaudio": skaudio, "scikit-learn": sklearn, "torch": torch, "numpy": np}
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the libraries that compute."""
+    """Return the versions of the libraries that affect results."""
     return {name: str(module.__version__) for name, module in COMPUTING.items()}
 
 
 def show_versions() -> None:
-    """Print the versions of skaudio, its dependencies and the machine, for a report of an error.
+    """Print the versions of skaudio and its dependencies, and the system, for error reports.
 
-    Nothing personal is printed: no path, no name of a user or a machine.
+    Nothing personal is printed: no paths, and no names of users or machines.
 
     See Also
     --------
-    sklearn.show_versions : Also lists the libraries of threads that are loaded.
+    sklearn.show_versions : Also lists the loaded threading libraries.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def _accelerator() -> str:
 
 
 def _packages() -> dict[str, str]:
-    """Return the version of each dependency; of those of extras, of the ones that are installed."""
+    """Return the versions of the dependencies, and of installed dependencies of extras."""
     found = {}
     # numba, which compiles the encoders, comes with librosa.
     for line in [*(importlib.metadata.requires("skaudio") or ()), "numba"]:
@@ -72,5 +72,5 @@ def _packages() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             if "extra ==" not in line:
                 found[name] = "not installed"
-    found.pop("skaudio", None)  # as which extras name each other
+    found.pop("skaudio", None)  # extras refer to each other by this name
     return found

@@ -55,8 +55,9 @@ class AudioTagger(TaggedEventsMixin, PretrainedTransformer):
         Time between the starts of successive chunks in seconds. "auto" is the default of the
         network or, if ``chunk_duration`` is a number, that number (no overlap).
     on_error : {"raise", "nan"}, default="raise"
-        "raise": raise one error that lists up to ten recordings that cannot be read (missing or
-        damaged files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn.
+        Action for unreadable recordings (missing or damaged files, NaN samples). "raise": raise one
+        error that lists up to ten of them. "nan": return a frame, or a row, of NaN for each, and
+        warn.
     batch_size : int, default=None
         Number of chunks per call of the network. None: 1 to 8 on the CPU, depending on the length
         of chunks, and 32 on other devices.
@@ -276,9 +277,10 @@ class AudioTagger(TaggedEventsMixin, PretrainedTransformer):
 
     def _check_net(self, net: PretrainedNet) -> None:
         super()._check_net(net)
-        n_labels = len(self.labels or labels_of(find_model(self.model).labels or ""))
+        labels = self.labels  # may be an array
+        n_labels = len(labels_of(find_model(self.model).labels or "") if labels is None else labels)
         if n_labels != net.n_classes:
             raise ValueError(
-                f"the net has {net.n_classes} outputs, and there are {n_labels} labels: pass "
+                f"the network has {net.n_classes} outputs, and there are {n_labels} labels: pass "
                 "labels=, the names of its outputs."
             )

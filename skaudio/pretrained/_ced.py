@@ -1,4 +1,4 @@
-"""CED: a small transformer over patches of the mel spectrogram, taught AudioSet by larger ones."""
+"""CED: a small transformer over mel spectrograms, distilled from larger ones on AudioSet."""
 
 from __future__ import annotations
 
@@ -15,30 +15,32 @@ from skaudio.pretrained._pretrained_net import FILL, FrontEnd, Output, Pretraine
 N_MELS, PATCH, N_BLOCKS = 64, 16, 12
 # Frames of the longest input, and positions of patches in it.
 MAX_FRAMES, MAX_PATCHES = 1012, 63
-EPS = 1e-6  # of the layer normalisations
+EPS = 1e-6  # eps of the layer normalisations
 
 
 class CED(PretrainedNet):
     """Vision transformer over patches of 16 mel bands and 16 frames: ced_tiny and ced_mini.
 
     Dinkel et al. 2024, "CED: Consistent ensemble distillation for audio tagging". The embedding is
-    the mean over patches. Reads the state dict of the official code, and that of the models on
-    Hugging Face (``mispeech/ced-tiny``, ``mispeech/ced-mini``).
+    the mean over patches. The weights can be the state dict of the official code, or of the models
+    on Hugging Face (``mispeech/ced-tiny``, ``mispeech/ced-mini``).
 
-    A recording is cut into chunks of 1012 frames. Where it has several, the last one is filled with
-    zeros after the normalisation of the bands, as in the official code. There the floor of
-    the spectrogram, 120 dB below the maximum, is that of a batch of recordings; here it is that of
-    a chunk.
+    A recording is cut into chunks of 1012 frames. If there are several, the last one is padded with
+    zeros after the normalisation of the bands, as in the official code. The floor of the
+    spectrogram, 120 dB below the maximum, is relative to the chunk; in the official code, it is
+    relative to a batch of recordings. Frames of layers (``resolution="layer"``) include
+    those of the padding.
 
     Parameters
     ----------
     width : int, default=192
-        Of the tokens: 192 for ced_tiny, 256 for ced_mini.
+        Width of the tokens: 192 for ced_tiny, 256 for ced_mini.
     n_heads : int, default=3
     n_classes : int, default=527
     """
 
-    # Frames at the ends of a chunk see 256 samples beyond it; recordings are mirrored at the ends.
+    # Frames at the ends of a chunk depend on 256 samples outside of it; recordings are mirrored at
+    # the ends.
     front_end = FrontEnd(
         sample_rate=16000,
         analysis=Analysis(

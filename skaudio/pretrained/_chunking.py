@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skaudio.pretrained._pretrained_net import PretrainedNet
+from skaudio.pretrained._pretrained_net import ChunkNet
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,9 @@ class Chunking:
         return np.pad(chunk, (0, needed - n_samples)).astype(np.float32)
 
 
-def chunking_of(net: PretrainedNet, chunk_duration: Any, chunk_hop: Any) -> Chunking:
+def chunking_of(net: ChunkNet, chunk_duration: Any, chunk_hop: Any) -> Chunking:
     """Check two parameters in seconds and return the chunking that they describe."""
-    name, rate = type(net).__name__, net.front_end.sample_rate
+    name, rate = net.called, net.front_end.sample_rate
     if net.fixed:
         own = net.chunk_duration
         if chunk_duration != "auto" and chunk_duration != own:
@@ -152,7 +152,8 @@ def chunking_of(net: PretrainedNet, chunk_duration: Any, chunk_hop: Any) -> Chun
         )
     else:
         hop = _samples("chunk_hop", chunk_hop, rate, "'auto'")
-    margin, mode = net.front_end.margin, net.front_end.margin_mode
+    margin = getattr(net.front_end, "margin", 0)
+    mode = getattr(net.front_end, "margin_mode", "constant")
     return Chunking(length, hop, net.fixed, net.min_samples, net.fills, margin, mode, net.coverage)
 
 

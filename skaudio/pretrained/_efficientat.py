@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from skaudio.dsp import Analysis, Framing, Scale, mel_domain_filterbank
-from skaudio.pretrained._pretrained_net import FrontEnd, Output, PretrainedNet
+from skaudio.pretrained._pretrained_net import FrontEnd, Output, PretrainedNet, Stage
 
 # Kernel, expanded channels, channels, squeeze and excitation, Hardswish, stride: MobileNetV3-Large.
 BLOCKS = (
@@ -89,10 +89,20 @@ class EfficientAT(PretrainedNet):
             nn.Linear(last, n_classes),
         )
 
+    def stages(self) -> list[Stage]:
+        layers = list(self.features)
+        first = Stage((layers[0],), lambda x: layers[0](x.unsqueeze(1)))
+        last = Stage((layers[-1],), lambda x: _pooled(layers[-1](x)))
+        return [first, *(Stage((layer,), layer) for layer in layers[1:-1]), last]
+
     def forward(self, x: torch.Tensor) -> Output:
         maps = self.features(x.unsqueeze(1))
-        embedding = functional.adaptive_avg_pool2d(maps, 1).flatten(1)
+        embedding = _pooled(maps)
         return Output(embedding, self.classifier(maps))
+
+
+def _pooled(maps: torch.Tensor) -> torch.Tensor:
+    return functional.adaptive_avg_pool2d(maps, 1).flatten(1)
 
 
 class EfficientATBlock(nn.Module):

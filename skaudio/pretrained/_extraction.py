@@ -33,7 +33,7 @@ from skaudio.audio import (
 from skaudio.pretrained._chunking import Chunking
 from skaudio.pretrained._level import gain_to
 from skaudio.pretrained._long_recordings import chunks_of_long, is_long
-from skaudio.pretrained._pretrained_net import FILL, PretrainedNet
+from skaudio.pretrained._pretrained_net import FILL, ChunkNet
 
 # Number of chunks per thread that are collected before they are sorted into batches.
 GATHERED = 64
@@ -53,19 +53,20 @@ class Extraction:
 
     Attributes
     ----------
-    net : PretrainedNet
+    net : ChunkNet
         Network for inference, on its device and in its precision.
     chunking : Chunking
     call : callable
-        Runs the network on a batch of spectrograms; returns one tensor with a row per chunk.
+        Runs the network on a batch of spectrograms; returns one tensor with a row per chunk. Frames
+        at the end of a row that are NaN are left out.
     batch_size : int or None
         Number of chunks per call of the network. None: chosen by their length.
     on_error : {"raise", "nan"}
     """
 
-    net: PretrainedNet
+    net: ChunkNet
     chunking: Chunking
-    call: Callable[[PretrainedNet, torch.Tensor], torch.Tensor]
+    call: Callable[[ChunkNet, torch.Tensor], torch.Tensor]
     batch_size: int | None = None
     on_error: str = "raise"
 
@@ -187,9 +188,9 @@ class Extraction:
     def _encode(self, recording: Recording, number: int, chunk: np.ndarray) -> np.ndarray:
         """Return the spectrogram of a chunk; ``number`` is 0 for the first of a recording."""
         warp_factor = 1.0 if recording.warp_factor is None else recording.warp_factor
-        spectrum = self.net.front_end.encode(chunk, warp_factor)
+        spectrum: np.ndarray = self.net.front_end.encode(chunk, warp_factor)
         check_overflow(spectrum, chunk, recording.name)
-        missing = self.net.filled_frames - spectrum.shape[1]
+        missing = self.net.filled_frames - spectrum.shape[-1]
         if number and missing > 0:
             spectrum = np.pad(spectrum, ((0, 0), (0, missing)), constant_values=FILL)
         return spectrum
@@ -211,7 +212,7 @@ class Extraction:
         places: dict[int, list[tuple[int, int]]] = {}
         for i, spectra in enumerate(gathered):
             for j, spectrum in enumerate(spectra):
-                places.setdefault(spectrum.shape[1], []).append((i, j))
+                places.setdefault(spectrum.shape[-1], []).append((i, j))
         batches = [
             same[start : start + self._n_rows(n_frames)]
             for n_frames, same in places.items()
@@ -225,15 +226,15 @@ class Extraction:
         yield from results
 
     @torch.inference_mode()
-    def infer(self, spectra: list[np.ndarray]) -> np.ndarray:
+    def infer(self, spectra: list[np.ndarray]) -> list[np.ndarray]:
         """Return the results of one batch of spectrograms of one length."""
-        like = next(self.net.parameters())
-        n_frames = spectra[0].shape[1]
+        device, dtype = self.net.place
+        n_frames = spectra[0].shape[-1]
         n_rows = self._n_rows(n_frames) if self._on_cpu else len(spectra)
         x = np.zeros((n_rows, *spectra[0].shape), np.float32)
         x[: len(spectra)] = spectra
-        rows = self.call(self.net, torch.from_numpy(x).to(device=like.device, dtype=like.dtype))
-        return rows[: len(spectra)].float().cpu().numpy()
+        rows = self.call(self.net, torch.from_numpy(x).to(device=device, dtype=dtype))
+        return [trimmed(row) for row in rows[: len(spectra)].float().cpu().numpy()]
 
     def _n_rows(self, n_frames: int) -> int:
         """Return the number of chunks of ``n_frames`` frames in a batch."""
@@ -241,11 +242,20 @@ class Extraction:
             return self.batch_size
         if not self._on_cpu:
             return GPU_ROWS
+        if self.net.one_by_one:
+            return 1
         return 1 << int(np.log2(min(max(CPU_FRAMES / n_frames, 1), CPU_ROWS)))
 
     @property
     def _on_cpu(self) -> bool:
-        return next(self.net.parameters()).device.type == "cpu"
+        return self.net.place[0].type == "cpu"
+
+
+def trimmed(row: np.ndarray) -> np.ndarray:
+    """Return the result of a chunk without its last frames that are NaN: those of padding."""
+    if row.ndim != 2 or not np.isnan(row[0, -1]):
+        return row
+    return row[:, : max(int(np.isfinite(row[0]).sum()), 1)]
 
 
 def in_order(chunks: list[np.ndarray], hop: float) -> np.ndarray:

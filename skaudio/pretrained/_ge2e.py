@@ -1,4 +1,4 @@
-"""GE2E: a recurrent network that tells speakers apart, 256 features every 0.77 s."""
+"""GE2E: a recurrent network for speaker verification, with 256 features every 0.77 s."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from skaudio.dsp import Analysis, Framing, Scale, mel_filterbank
 from skaudio.pretrained._pretrained_net import FrontEnd, Output, PretrainedNet
 
 SAMPLE_RATE, HOP_LENGTH, N_FFT, N_MELS = 16000, 160, 400, 40
-# Frames of a chunk, and from one to the next: 1.3 chunks begin every second.
+# Length and hop of chunks in frames: 1.3 chunks per second.
 CHUNK_FRAMES, STEP_FRAMES = 160, 77
 SIZE = 256
 
 
 class GE2E(PretrainedNet):
-    """Three LSTM layers over 40 mel bands, trained to tell speakers apart.
+    """Three LSTM layers over 40 mel bands, trained to distinguish speakers.
 
     Wan et al. 2018, "Generalized end-to-end loss for speaker verification", as published with the
     package Resemblyzer. It has no classes. Rows have length 1; the row of a recording in the
@@ -29,11 +29,12 @@ class GE2E(PretrainedNet):
     ----------
     level : float or None, default=-30.0
         Recordings with a lower mean level, in dB relative to full scale, are amplified to this
-        level, as the official code does. The mel spectrum is not logarithmic, so the level matters.
-        None leaves them alone. The official code also removes silence before, which is left out.
+        level, as in the official code. The level affects the result, because the mel spectrum is
+        not logarithmic. None: no amplification. The official code also removes silence first, which
+        is not done here.
     """
 
-    # The frames at the ends of a chunk see up to 200 samples beyond it.
+    # The frames at the ends of a chunk depend on up to 200 samples outside of it.
     front_end = FrontEnd(
         sample_rate=SAMPLE_RATE,
         analysis=Analysis(
@@ -65,7 +66,8 @@ class GE2E(PretrainedNet):
 
     def reset(self) -> None:
         super().reset()
-        # With torch's own weights, which are smaller, all recordings get nearly the same row.
+        # With torch's default weights, which are smaller, all recordings would have nearly the same
+        # row.
         for weight in self.lstm.parameters():
             if weight.ndim == 2:
                 nn.init.kaiming_normal_(weight)

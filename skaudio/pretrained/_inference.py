@@ -35,7 +35,7 @@ def inference_net(
     "panns_cnn14"; checking for a change takes 0.4 to 3 ms.
     """
     key = (device, dtype, fold_batch_norm)
-    return _once(net, key, lambda: _make(net, device, dtype, fold_batch_norm))
+    return once(net, key, lambda: _make(net, device, dtype, fold_batch_norm))
 
 
 def weights_hash(net: nn.Module) -> str:
@@ -53,10 +53,10 @@ def weights_hash(net: nn.Module) -> str:
             made.update(np.ascontiguousarray(array).tobytes())
         return made.hexdigest()
 
-    return _once(net, "hash", compute)
+    return once(net, "hash", compute)
 
 
-def _once(net: nn.Module, key: Any, make: Callable[[], Made]) -> Made:
+def once(net: nn.Module, key: Any, make: Callable[[], Made]) -> Made:
     """Return the result of ``make`` for the current weights of a network, from a cache."""
     made = _made.setdefault(net, {})
     state = fingerprint(net)

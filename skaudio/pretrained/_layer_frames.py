@@ -27,13 +27,14 @@ _known: WeakKeyDictionary[PretrainedNet, dict[Any, LayerTime]] = WeakKeyDictiona
 
 
 def time_of_layer(
-    net: PretrainedNet, name: str | None, run: Callable[[torch.Tensor], torch.Tensor]
+    net: PretrainedNet, name: Any, run: Callable[[torch.Tensor], torch.Tensor]
 ) -> LayerTime:
     """Find the time axis by two trial runs: it is the axis that is longer for a longer input.
 
     ``run`` returns the output of the layer for spectrograms.
     """
     known = _known.setdefault(net, {})
+    name = name if isinstance(name, str) or name is None else name[0]
     if name not in known:
         one_length = net.fixed and net.fills
         lengths = [] if one_length or name is None else _shapes(net, run)

@@ -1,4 +1,4 @@
-"""The level of recordings, which some networks want raised."""
+"""Amplification of recordings to a level, which some networks need."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 
 def gain_to(level: float, pieces: Iterable[np.ndarray]) -> np.float32:
-    """Return the factor that raises a signal, given in pieces, to a mean level; 1 or more.
+    """Return the factor, at least 1, that amplifies a signal in pieces to a mean level.
 
-    The level is in dB relative to full scale. Silence is left as it is.
+    The level is in dB relative to full scale. Silence is not amplified.
     """
     energy, n_samples = 0.0, 0
     for piece in pieces:

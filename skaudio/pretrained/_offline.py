@@ -59,5 +59,9 @@ def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.copy")
     with file_lock(target.with_name(f".{target.name}.lock")):
-        shutil.copyfile(source, part)
-        os.replace(part, target)
+        try:
+            shutil.copyfile(source, part)
+            os.replace(part, target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise

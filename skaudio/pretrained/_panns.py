@@ -30,6 +30,7 @@ class PANN(PretrainedNet):
         ),
     )
     chunk_duration = 10.0
+    time_axis = 2
     chunk_hop = 10.0
     min_samples = 9920  # 32 frames, which become one frame
 

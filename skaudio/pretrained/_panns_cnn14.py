@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from skaudio.pretrained._panns import HOP_LENGTH, PANN
-from skaudio.pretrained._pretrained_net import Output
+from skaudio.pretrained._pretrained_net import Output, Stage
 
 CHANNELS = (1, 64, 128, 256, 512, 1024, 2048)
 # Number of frames of the spectrogram per frame after the convolutions.
@@ -38,20 +40,32 @@ class Cnn14(PANN):
             if isinstance(module, ConvBlock):
                 module.fold_batch_norm()
 
+    def stages(self) -> list[Stage]:
+        blocks = [self.get_submodule(f"conv_block{i}") for i in range(1, len(CHANNELS))]
+        first = Stage((self.bn0, blocks[0]), lambda x: self._block(blocks[0], self.image(x)))
+        others = [Stage((block,), partial(self._block, block)) for block in blocks[1:]]
+        return [first, *others, Stage((self.fc1,), self._embedding)]
+
+    def _block(self, block: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        """Run a block, and what follows it: an average of two by two, and dropout."""
+        x = block(x)
+        if x.shape[1] < self.n_features:  # the last block is not followed by an average
+            x = functional.avg_pool2d(x, 2)
+        return functional.dropout(x, 0.2, self.training)
+
     def maps(self, x: torch.Tensor) -> torch.Tensor:
-        """Return (n, n_features, n_segments): the last feature maps, averaged over frequency."""
-        x = self.image(x)
-        for i in range(1, len(CHANNELS)):
-            x = self.get_submodule(f"conv_block{i}")(x)
-            if i < len(CHANNELS) - 1:
-                x = functional.avg_pool2d(x, 2)
-            x = functional.dropout(x, 0.2, self.training)
-        return x.mean(dim=3)
+        """Return the last feature maps (n, n_features, n_segments, n_bands)."""
+        for stage in self.stages()[:-1]:
+            x = stage.run(x)
+        return x
+
+    def _embedding(self, maps: torch.Tensor) -> torch.Tensor:
+        x = maps.mean(dim=3)
+        x = functional.dropout(x.amax(dim=2) + x.mean(dim=2), 0.5, self.training)
+        return functional.relu(self.fc1(x))
 
     def forward(self, x: torch.Tensor) -> Output:
-        x = self.maps(x)
-        x = functional.dropout(x.amax(dim=2) + x.mean(dim=2), 0.5, self.training)
-        embedding = functional.relu(self.fc1(x))
+        embedding = self._embedding(self.maps(x))
         dropped = functional.dropout(embedding, 0.5, self.training)
         return Output(embedding, self.fc_audioset(dropped))
 
@@ -68,12 +82,19 @@ class Cnn14DecisionLevelMax(Cnn14):
 
     frame_duration = HOP_LENGTH / PANN.front_end.sample_rate
 
-    def forward(self, x: torch.Tensor) -> Output:
-        n_frames = x.shape[2]
-        x = self.maps(x)
+    def _embedding(self, maps: torch.Tensor) -> torch.Tensor:
+        return self._hidden(maps).mean(dim=1)
+
+    def _hidden(self, maps: torch.Tensor) -> torch.Tensor:
+        """Return (n, n_segments, n_features)."""
+        x = maps.mean(dim=3)
         x = functional.max_pool1d(x, 3, 1, 1) + functional.avg_pool1d(x, 3, 1, 1)
         x = functional.dropout(x, 0.5, self.training).transpose(1, 2)
-        hidden = functional.relu(self.fc1(x))
+        return functional.relu(self.fc1(x))
+
+    def forward(self, x: torch.Tensor) -> Output:
+        n_frames = x.shape[2]
+        hidden = self._hidden(self.maps(x))
         logits = self.fc_audioset(functional.dropout(hidden, 0.5, self.training)).transpose(1, 2)
         # As in the official network: each decision is repeated for its 32 frames, and the last one
         # for the remaining frames.

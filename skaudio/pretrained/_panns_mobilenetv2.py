@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from skaudio.pretrained._panns import PANN
-from skaudio.pretrained._pretrained_net import Output
+from skaudio.pretrained._pretrained_net import Output, Stage
 
 # Factor of the hidden channels, number of channels, number of blocks, stride of the first block.
 GROUPS = (
@@ -45,9 +45,18 @@ class MobileNetV2(PANN):
         self.fc1 = nn.Linear(1280, self.n_features)
         self.fc_audioset = nn.Linear(self.n_features, n_classes)
 
+    def stages(self) -> list[Stage]:
+        layers = list(self.features)
+        first = Stage((self.bn0, layers[0]), lambda x: layers[0](self.image(x)))
+        last = Stage((self.fc1,), self._pooled)
+        return [first, *(Stage((layer,), layer) for layer in layers[1:]), last]
+
+    def _pooled(self, maps: torch.Tensor) -> torch.Tensor:
+        x = maps.mean(dim=3)
+        return functional.relu(self.fc1(x.amax(dim=2) + x.mean(dim=2)))
+
     def forward(self, x: torch.Tensor) -> Output:
-        x = self.features(self.image(x)).mean(dim=3)
-        embedding = functional.relu(self.fc1(x.amax(dim=2) + x.mean(dim=2)))
+        embedding = self._pooled(self.features(self.image(x)))
         dropped = functional.dropout(embedding, 0.5, self.training)
         return Output(embedding, self.fc_audioset(dropped))
 

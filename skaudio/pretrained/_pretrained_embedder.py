@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
-from skaudio._validation import TEXT, Checked, check_length, choice, count
-from skaudio.audio import check_recordings
-from skaudio.frames import pack, scale_to_unit
-from skaudio.nets import recording_copy
-from skaudio.pretrained._chunk_stream import StreamParts
-from skaudio.pretrained._extraction import POOLS, in_order
+from skaudio._validation import Checked, choice, count
+from skaudio.pretrained._chunked_transformer import ChunkEmbedder
 from skaudio.pretrained._inference import inference_net
 from skaudio.pretrained._layer_frames import LayerTime, as_frames, time_of_layer
+from skaudio.pretrained._layer_outputs import LAYER, check_layers, layer_names, outputs_of
 from skaudio.pretrained._pretrained_net import PretrainedNet
 from skaudio.pretrained._pretrained_transformer import DTYPES, WEIGHTS, PretrainedTransformer
 from skaudio.pretrained._registry import find_model
 
 
-class PretrainedEmbedder(PretrainedTransformer):
+class PretrainedEmbedder(ChunkEmbedder, PretrainedTransformer):
     """Compute features of recordings with a network pretrained on AudioSet, or on voices.
 
     Parameters
@@ -38,8 +34,9 @@ class PretrainedEmbedder(PretrainedTransformer):
     pooling : {"mean", "max", None}, default="mean"
         How to pool the frames of a recording into one row. None returns the frames, an array
         ``(n_features, n_frames)`` per recording.
-    layer : str, default=None
-        Name of the module in ``net_.named_modules()`` whose output is returned. None: the embedding
+    layer : str or sequence of str, default=None
+        Name of the module in ``net_.named_modules()`` whose output is returned. With several names,
+        their outputs are averaged over time and frequency, and concatenated. None: the embedding
         that the authors of the network use.
     resolution : {"chunk", "layer"}, default="chunk"
         Time resolution of frames. "chunk": one frame per chunk, the output of ``layer`` averaged
@@ -56,8 +53,9 @@ class PretrainedEmbedder(PretrainedTransformer):
         Whether to scale each row (or frame) to length 1. Neighbours by euclidean distance are then
         the same as neighbours by cosine similarity.
     on_error : {"raise", "nan"}, default="raise"
-        "raise": raise one error that lists up to ten recordings that cannot be read (missing or
-        damaged files, NaN samples). "nan": return a frame, or a row, of NaN for each, and warn.
+        Action for unreadable recordings (missing or damaged files, NaN samples). "raise": raise one
+        error that lists up to ten of them. "nan": return a frame, or a row, of NaN for each, and
+        warn.
     batch_size : int, default=None
         Number of chunks per call of the network. None: 1 to 8 on the CPU, depending on the length
         of chunks, and 32 on other devices.
@@ -123,7 +121,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         "weights": WEIGHTS,
         "batch_size": count() | choice(None),
         "pooling": choice("mean", "max", None),
-        "layer": TEXT | choice(None),
+        "layer": LAYER,
         "resolution": choice("chunk", "layer"),
     }
 
@@ -133,7 +131,7 @@ class PretrainedEmbedder(PretrainedTransformer):
         *,
         weights: Any = None,
         pooling: str | None = "mean",
-        layer: str | None = None,
+        layer: Any = None,
         resolution: str = "chunk",
         chunk_duration: Any = "auto",
         chunk_hop: Any = "auto",
@@ -162,71 +160,6 @@ class PretrainedEmbedder(PretrainedTransformer):
         self.data_home = data_home
         self.verbose = verbose
 
-    def transform(self, X: Any) -> Any:
-        """Embed recordings.
-
-        Parameters
-        ----------
-        X : sequence of recordings
-
-        Returns
-        -------
-        rows : ndarray of shape (n_recordings, n_features), float32
-            Features. With ``pooling=None``, frames of shape
-            ``(n_recordings, n_features, n_frames)``, or a 1-D object array of arrays
-            ``(n_features, n_frames)`` if their lengths differ.
-        """
-        self._check()
-        recordings = check_recordings(self, X, reset=False, finite=False)
-        missing = [np.full(self._n_features(), np.nan, np.float32)]
-        call, hop = self._reading()
-        sequences = (
-            in_order(chunks, hop) if chunks else np.stack(missing, axis=1)
-            for chunks, _ in self._extract(recordings, call, fold=self.layer is None)
-        )
-        if self.pooling is None:
-            frames = pack(map(self._scaled, sequences), len(recordings))
-            return self._wrap(frames, recordings.index, self.get_feature_names_out)
-        pool = POOLS[self.pooling]
-        rows = np.stack([self._scaled(pool(s, axis=1)) for s in sequences])
-        return self._wrap(rows, recordings.index, self.get_feature_names_out, table=True)
-
-    def frame_times(self, n_frames: Any) -> np.ndarray:
-        """Return the times of the centres of frames in seconds, for ``pooling=None``.
-
-        Parameters
-        ----------
-        n_frames : int or ndarray of shape (..., n_frames)
-            Number of frames, or an array of frames, whose last axis is counted.
-
-        Returns
-        -------
-        times : ndarray of shape (n_frames,)
-            Times of the centres of chunks. With ``resolution="layer"``, the first frame is at 0; if
-            the network averages neighbouring frames instead of skipping frames, the true times are
-            up to half a frame later.
-        """
-        if self.resolution == "layer":
-            step = self._layer_time().stride * self._net().front_end.hop_length
-            count = check_length("n_frames", n_frames)
-            return np.asarray(np.arange(count) * step / self.sample_rate)
-        times: np.ndarray = self.chunk_times(n_frames).mean(axis=1)
-        return times
-
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return the names of the features.
-
-        Parameters
-        ----------
-        input_features : ignored
-
-        Returns
-        -------
-        names : ndarray of str, of shape (n_features,)
-        """
-        prefix = type(self).__name__.lower()
-        return np.array([f"{prefix}{i}" for i in range(self._n_features())], dtype=object)
-
     def _n_features(self) -> int:
         net = self._net()
         if self.layer is None:
@@ -235,66 +168,44 @@ class PretrainedEmbedder(PretrainedTransformer):
             fast = inference_net(net, self.device, DTYPES[self.precision], fold_batch_norm=False)
             silence = np.zeros((1, round(net.chunk_duration * self.sample_rate)), np.float32)
             spectrum = net.front_end(silence).to(self.device, DTYPES[self.precision])
-            call = self._layer_frames if self.resolution == "layer" else self._features
+            call = self._steps if self.resolution == "layer" else self._vectors
             n_features: int = call(fast, spectrum).shape[1]
             return n_features
 
-    def _reading(self) -> tuple[Any, float]:
-        """Return the function to read the network, and the hop of chunks in frames (0: one)."""
-        if self.resolution == "chunk":
-            return self._features, 0.0
-        net = self._net()
-        stride = self._layer_time().stride * net.front_end.hop_length
-        return self._layer_frames, self._chunking(net).hop / stride
-
-    def _stream_parts(self) -> StreamParts:
-        call, hop = self._reading()
-        return StreamParts(call, self.layer is None, hop, self._n_features(), self._scaled)
-
-    def _scaled(self, values: np.ndarray) -> np.ndarray:
-        return scale_to_unit(values, axis=0) if self.unit_norm else values
+    def _stride(self, net: PretrainedNet) -> float:
+        return self._layer_time().stride * net.front_end.hop_length
 
     def _check_net(self, net: PretrainedNet) -> None:
         super()._check_net(net)
-        self._layer(net)
+        if self.layer is not None:
+            check_layers(net, self.layer, "net_")
         if self.resolution == "layer":
             self._layer_time()
 
-    def _layer(self, net: PretrainedNet) -> Any:
-        modules = dict(net.named_modules())
-        if self.layer is not None and self.layer not in modules:
-            top = [name for name, _ in net.named_children()]
-            raise ValueError(
-                f"layer={self.layer!r}: {type(net).__name__} has no such module. Expected one of "
-                f"net_.named_modules(), which begin with {', '.join(map(repr, top))}."
-            )
-        return modules[self.layer or ""]
-
-    def _features(self, net: PretrainedNet, spectra: torch.Tensor) -> torch.Tensor:
-        """Run a network, and return its embedding or the mean output of one of its layers."""
+    def _vectors(self, net: PretrainedNet, inputs: torch.Tensor) -> torch.Tensor:
+        """Run a network, and return its embedding or the mean outputs of its layers."""
         if self.layer is None:
-            embedding: torch.Tensor = net(spectra).embedding
+            embedding: torch.Tensor = net(inputs).embedding
             return embedding
-        out = self._output_of_layer(net, spectra)
-        return out.flatten(2).mean(dim=2) if out.ndim > 2 else out
+        check_layers(net, self.layer, "net_")
+        outputs = outputs_of(net, layer_names(self.layer), inputs)
+        return torch.cat([o.flatten(2).mean(dim=2) if o.ndim > 2 else o for o in outputs], dim=1)
 
     def _layer_time(self) -> LayerTime:
         net = self._net()
-        fast = inference_net(net, "cpu", torch.float32, fold_batch_norm=False)
-        return time_of_layer(net, self.layer, partial(self._output_of_layer, fast))
-
-    def _layer_frames(self, net: PretrainedNet, spectra: torch.Tensor) -> torch.Tensor:
-        """Run a network, and return the time steps of one of its layers as frames."""
-        return as_frames(self._output_of_layer(net, spectra), self._layer_time().axis)
-
-    def _output_of_layer(self, net: PretrainedNet, spectra: torch.Tensor) -> torch.Tensor:
-        """Run a network, and return the output of ``layer``."""
-        outputs: list[Any] = []
-        recording_copy(net, self._layer(net), outputs.append)(spectra)
-        if not outputs or not isinstance(outputs[-1], torch.Tensor):
+        if len(layer_names(self.layer)) > 1:
             raise ValueError(
-                f"layer={self.layer!r} puts nothing out: expected a module through which the "
-                "net's forward goes."
+                f"resolution='layer' with layer={self.layer!r}: time steps of layers differ, "
+                "expected the name of one layer. resolution='chunk' takes several."
             )
-        last: torch.Tensor = outputs[-1]
-        return last
+        fast = inference_net(net, "cpu", torch.float32, fold_batch_norm=False)
+        return time_of_layer(net, self.layer, lambda x: self._output_of_layer(fast, x))
+
+    def _steps(self, net: PretrainedNet, inputs: torch.Tensor) -> torch.Tensor:
+        """Run a network, and return the time steps of one of its layers as frames."""
+        return as_frames(self._output_of_layer(net, inputs), self._layer_time().axis)
+
+    def _output_of_layer(self, net: PretrainedNet, inputs: torch.Tensor) -> torch.Tensor:
+        """Run a network, and return the output of ``layer``."""
+        check_layers(net, self.layer, "net_")
+        return outputs_of(net, layer_names(self.layer), inputs)[0]

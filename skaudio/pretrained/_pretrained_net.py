@@ -1,8 +1,8 @@
-"""Base class of pretrained networks: a module over log-mel spectrograms, and its front end."""
+"""Base classes of networks over chunks of recordings: a module, and its front end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -128,21 +128,38 @@ class Output(NamedTuple):
     frame_logits: torch.Tensor | None = None
 
 
-class PretrainedNet(nn.Module):
-    """A network over log-mel spectrograms ``(n, n_mels, n_frames)``, with its front end.
+@dataclass(frozen=True)
+class Stage:
+    """A step on the way from the spectrogram to the embedding.
+
+    Attributes
+    ----------
+    modules : tuple of Module
+        What it computes with; trained or frozen together.
+    run : callable
+        Maps what the stage before returned, first the spectrograms, last to the embedding.
+    """
+
+    modules: tuple[nn.Module, ...]
+    run: Callable[[torch.Tensor], torch.Tensor]
+
+
+class ChunkNet(nn.Module):
+    """A network over chunks: a front end, and a module over batches of its results.
 
     Attributes
     ----------
     front_end : FrontEnd
-        Computes log-mel spectrograms from waveforms.
-    n_features, n_classes : int
-        Sizes of the embedding and of the output. 0 classes: the network has only an embedding.
+        Any object with ``sample_rate`` in Hz and ``encode(waveform, warp_factor)``, which returns
+        an array whose last axis is time. ``margin`` and ``margin_mode``, where it has them, are
+        those of `Chunking`.
     chunk_duration, chunk_hop : float
         Default length and hop of chunks, in seconds.
     fixed : bool
         Whether the network takes chunks of one length, or none that are longer.
     fills : bool
-        If ``fixed``: whether the last chunk is padded with zeros; otherwise it is shorter.
+        If ``fixed``: whether the last chunk is padded with zeros; otherwise it is shorter, and the
+        front end or the network pads.
     filled_frames : int
         Chunks of fewer frames, except for the first of a recording, are padded with frames of
         `FILL`, which the network replaces.
@@ -153,25 +170,57 @@ class PretrainedNet(nn.Module):
         Level in dB relative to full scale to which quieter recordings are amplified.
     min_samples : int
         Length of the shortest input. Shorter recordings are padded with zeros.
+    one_by_one : bool
+        Whether a batch on the CPU has one chunk if ``batch_size`` is None, because rounding of a
+        row may depend on its place in the batch.
+    """
+
+    front_end: Any
+    chunk_duration: float
+    chunk_hop: float
+    fixed: bool = False
+    fills: bool = True
+    filled_frames: int = 0
+    coverage: float = 0.0
+    level: float | None = None
+    min_samples: int = 1
+    one_by_one: bool = False
+
+    @property
+    def called(self) -> str:
+        """The name of the network, for messages."""
+        return type(self).__name__
+
+    @property
+    def place(self) -> tuple[torch.device, torch.dtype]:
+        """Device of the module, and type of its input."""
+        like = next(self.parameters())
+        return like.device, like.dtype
+
+
+class PretrainedNet(ChunkNet):
+    """A network over log-mel spectrograms ``(n, n_mels, n_frames)``, with its front end.
+
+    Attributes
+    ----------
+    front_end : FrontEnd
+        Computes log-mel spectrograms from waveforms.
+    n_features, n_classes : int
+        Sizes of the embedding and of the output. 0 classes: the network has only an embedding.
     frame_start : float
         Time of the centre of the first frame of ``Output.frame_logits`` in seconds.
     frame_duration : float or None
         Time between the frames of ``Output.frame_logits`` in seconds.
+    time_axis : int
+        The axis of time in the maps between stages.
     """
 
-    front_end: ClassVar[FrontEnd]
+    front_end: FrontEnd
     n_features: int
     n_classes: int
-    chunk_duration: ClassVar[float]
-    chunk_hop: ClassVar[float]
-    fixed: ClassVar[bool] = False
-    fills: ClassVar[bool] = True
-    filled_frames: ClassVar[int] = 0
-    coverage: ClassVar[float] = 0.0
-    level: float | None = None
-    min_samples: ClassVar[int] = 1
     frame_duration: ClassVar[float | None] = None
     frame_start: ClassVar[float] = 0.0
+    time_axis: ClassVar[int] = 3
     # Value of `weights_source` when the weights were loaded.
     weights_source: tuple[Any, ...] = ()
 
@@ -184,6 +233,10 @@ class PretrainedNet(nn.Module):
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 nn.init.kaiming_normal_(module.weight)
+
+    def stages(self) -> list[Stage]:
+        """Return the steps to the embedding, in order; their composition is `forward`'s."""
+        return [Stage((self,), lambda x: self(x).embedding)]
 
     def fold_batch_norm(self) -> None:
         """Fold batch normalisations that do not directly follow a convolution; none by default."""

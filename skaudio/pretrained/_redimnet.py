@@ -1,4 +1,4 @@
-"""ReDimNet: speakers told apart by turns of two-dimensional and one-dimensional layers."""
+"""ReDimNet: a network for speaker verification with alternating 2-D and 1-D layers."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from skaudio.dsp import Analysis, Framing, Scale, mel_filterbank
 from skaudio.pretrained._pretrained_net import FrontEnd, Output, PretrainedNet
 
 N_MELS, CHANNELS, SIZE = 72, 16, 192
-# Channels times bands: every stage puts out as many, in other proportions.
+# Number of channels times bands, which is the same for the output of every stage.
 WIDTH = CHANNELS * N_MELS
-# Of B2: stride over bands, blocks, factor by which the one-dimensional part is narrower.
+# Stages of B2: stride over bands, number of blocks, factor by which the 1-D part is narrower.
 STAGES = ((1, 2, 12), (2, 2, 12), (1, 3, 12), (3, 4, 8), (1, 4, 8), (2, 4, 4))
-# Channels of a group in the two-dimensional convolutions.
+# Number of channels per group in the 2-D convolutions.
 GROUP = 4
-# Lengths of the one-dimensional convolutions, heads of the attention after them.
+# Lengths of the 1-D convolutions, and numbers of heads of the attention after them.
 KERNELS, N_HEADS = (7, 19, 31, 59), 4
-EPS = 1e-6  # of the layer normalisations
+EPS = 1e-6  # eps of the layer normalisations
 LEAST = 1e-7  # of variances
 
 
 class ReDimNet(PretrainedNet):
-    """ReDimNet B2 over 72 mel bands: 192 features of the voice.
+    """ReDimNet B2 over 72 mel bands, with 192 features of the voice.
 
     Yakovlev et al. 2024, "Reshape dimensions network for speaker recognition". Rows are compared by
     their angle (``unit_norm=True``). It has no classes.
@@ -103,7 +103,7 @@ class ChannelNorm(nn.LayerNorm):
 
 
 class WeightedSum(nn.Module):
-    """Sum of maps, each feature with weights that a softmax makes add up to 1."""
+    """Weighted sum of maps, with softmax weights for each feature."""
 
     def __init__(self, n_maps: int, width: int):
         super().__init__()
@@ -133,7 +133,7 @@ class Flatten(nn.Module):
 
 
 def flatten(x: torch.Tensor) -> torch.Tensor:
-    """Return the channels of each band, band after band, as one axis."""
+    """Return the channels of all bands as one axis, ordered by band."""
     return x.transpose(1, 2).flatten(1, 2)
 
 
@@ -228,7 +228,7 @@ class TransformerLayer(nn.Module):
 
 
 class AttentiveStatistics(nn.Module):
-    """Weighted means and deviations over time; the weights see those of the whole recording."""
+    """Weighted means and standard deviations over time, with attentive weights."""
 
     def __init__(self, width: int):
         super().__init__()

@@ -15,6 +15,7 @@ import torch
 from skaudio._files import fetch_file, file_hash, file_state, get_data_home
 from skaudio._state import seeded
 from skaudio.pretrained._model_table import MODELS, Model, WeightsFile
+from skaudio.pretrained._new_head import add_head, has_head
 from skaudio.pretrained._pretrained_net import PretrainedNet
 from skaudio.pretrained._weights import read_tensors
 
@@ -96,17 +97,21 @@ def find_file(name: str, model: Model, file: WeightsFile, folder: Path) -> Path:
     return path
 
 
+def build_net(name: str, model_params: Any) -> PretrainedNet:
+    """Build a model's net, with weights from torch's generator."""
+    model = find_model(name)
+    try:
+        return model.net(**{**model.params, **(model_params or {})})
+    except TypeError as error:
+        raise TypeError(f"model_params={model_params!r}: {error}.") from error
+
+
 def load_net(name: str, weights: Any, model_params: Any, data_home: Any) -> PretrainedNet:
     """Build the network of a model and load its weights; return a new module in evaluation mode."""
-    model = find_model(name)
-    params = {**model.params, **(model_params or {})}
     random = isinstance(weights, str) and weights == RANDOM
     # Building the network draws random weights. The global generator must not change.
     with seeded(0):
-        try:
-            net = model.net(**params)
-        except TypeError as error:
-            raise TypeError(f"model_params={model_params!r}: {error}.") from error
+        net = build_net(name, model_params)
         if random:
             net.reset()
     if not random:
@@ -114,6 +119,9 @@ def load_net(name: str, weights: Any, model_params: Any, data_home: Any) -> Pret
         tensors: dict[str, torch.Tensor] = {}
         for path in paths:
             tensors.update(read_tensors(path, legacy=_is_official))
+        if has_head(tensors):
+            with seeded(0):
+                add_head(net, tensors)
         _set_weights(net, net.convert(tensors), name, paths)
     return net.eval()
 

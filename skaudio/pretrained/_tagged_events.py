@@ -10,7 +10,6 @@ import pandas as pd
 from skaudio._validation import check_length
 from skaudio.audio import check_recordings
 from skaudio.events import file_spans, frames_to_events
-from skaudio.pretrained._registry import find_model
 
 
 class TaggedEventsMixin:
@@ -28,11 +27,11 @@ class TaggedEventsMixin:
         -------
         times : ndarray of shape (n_frames,)
         """
-        net = find_model(self.model).net
+        net = self._net()  # fine-tuned classes are those of chunks
         if net.frame_duration is None:
             return np.asarray(self.chunk_times(n_frames).mean(axis=1))
         n_frames = check_length("n_frames", n_frames)
-        return net.frame_start + np.arange(n_frames) * net.frame_duration
+        return np.asarray(net.frame_start + np.arange(n_frames) * net.frame_duration)
 
     def predict_events(
         self: Any,
@@ -89,7 +88,7 @@ class TaggedEventsMixin:
         spans = file_spans(X)
         recordings = check_recordings(self, X, reset=False, finite=False)
         labels = self.get_feature_names_out().tolist()
-        step = find_model(self.model).net.frame_duration
+        step = self._net().frame_duration
         if step is None:
             step = float(self.chunk_times(2)[1, 0])
         tables = []

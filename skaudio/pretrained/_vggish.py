@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from skaudio.dsp import Analysis, Framing, Scale, mel_domain_filterbank
-from skaudio.pretrained._pretrained_net import FrontEnd, Output, PretrainedNet
+from skaudio.pretrained._pretrained_net import FrontEnd, Output, PretrainedNet, Stage
 
 # Channels of the convolutions; None halves time and frequency.
 LAYERS = (64, None, 128, None, 256, 256, None, 512, 512, None)
@@ -46,6 +46,7 @@ class VGGish(PretrainedNet):
     chunk_duration = 0.975  # 96 frames
     chunk_hop = 0.96
     fixed = True
+    time_axis = 2
     n_features = 128
     n_classes = 0
 
@@ -75,10 +76,20 @@ class VGGish(PretrainedNet):
                 state[name] = value.reshape(self.get_buffer(name).shape)
         return state
 
+    def stages(self) -> list[Stage]:
+        layers = list(self.features)
+        first = Stage((layers[0],), lambda x: layers[0](x.transpose(1, 2).unsqueeze(1)))
+        last = Stage((self.embeddings,), self._embedding)
+        return [first, *(Stage((layer,), layer) for layer in layers[1:]), last]
+
+    def _embedding(self, maps: torch.Tensor) -> torch.Tensor:
+        embedding: torch.Tensor = self.embeddings(maps.permute(0, 2, 3, 1).flatten(1))
+        return embedding if self.pproc is None else self.pproc(embedding)
+
     def forward(self, x: torch.Tensor) -> Output:
-        x = self.features(x.transpose(1, 2).unsqueeze(1))
-        embedding = self.embeddings(x.permute(0, 2, 3, 1).flatten(1))
-        return Output(embedding if self.pproc is None else self.pproc(embedding))
+        for stage in self.stages():
+            x = stage.run(x)
+        return Output(x)
 
 
 class Whitening(nn.Module):

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from skaudio.dsp import Analysis, Framing, Scale, mel_domain_filterbank
-from skaudio.pretrained._pretrained_net import FrontEnd, Output, PretrainedNet
+from skaudio.pretrained._pretrained_net import FrontEnd, Output, PretrainedNet, Stage
 
 # Channels and stride of the layers; all but the first are depthwise separable.
 LAYERS = (
@@ -66,6 +66,7 @@ class YAMNet(PretrainedNet):
     chunk_duration = 0.975  # 96 frames
     chunk_hop = 0.48
     fixed = True
+    time_axis = 2
     n_features = LAYERS[-1][0]
 
     def __init__(self, n_classes: int = 521):
@@ -91,11 +92,16 @@ class YAMNet(PretrainedNet):
             return _from_keras(tensors)
         return dict(tensors)
 
+    def stages(self) -> list[Stage]:
+        layers = [self.get_submodule(f"layer{i}") for i in range(1, len(LAYERS) + 1)]
+        first = Stage((layers[0],), lambda x: layers[0](x.transpose(1, 2).unsqueeze(1)))
+        last = Stage((layers[-1],), lambda x: layers[-1](x).mean(dim=(2, 3)))
+        return [first, *(Stage((layer,), layer) for layer in layers[1:-1]), last]
+
     def forward(self, x: torch.Tensor) -> Output:
-        x = x.transpose(1, 2).unsqueeze(1)
-        for i in range(1, len(LAYERS) + 1):
-            x = self.get_submodule(f"layer{i}")(x)
-        embedding = x.mean(dim=(2, 3))
+        embedding = x
+        for stage in self.stages():
+            embedding = stage.run(embedding)
         return Output(embedding, self.classifier(embedding))
 
 

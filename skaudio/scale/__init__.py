@@ -1,13 +1,13 @@
-"""Collections of millions of recordings: results in folders of Parquet parts, on many machines.
+"""Large collections of recordings: results in folders of Parquet files, on one or many machines.
 
 embed, tag, detect
-    Recordings -> a folder of rows, of labels, of events; a run that was ended goes on.
+    Compute rows, labels or events of recordings into a folder; interrupted runs can be continued.
 load_rows, iterate_rows, load_events
-    Such a folder -> arrays and tables.
+    Read such a folder as arrays and tables.
 folder_state
-    How far a folder is.
+    Return the progress of a folder.
 ApproximateNeighborsTransformer
-    Nearest neighbours among millions of rows.
+    Approximate nearest neighbours among millions of rows.
 """
 
 from skaudio.scale._embed import detect, embed, tag

@@ -1,4 +1,4 @@
-"""What a worker does: build the model once, compute a part, write it, and say how it went."""
+"""The work of a worker: build the model once, compute a part, write it, return a receipt."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from skaudio.scale import _parts
 from skaudio.scale._manifest import NAME
 from skaudio.scale._tasks import BuiltModel, Found, Job, Receipt, Task, make_tables
 
-# Recordings that the model is given at a time, and the seconds that they last together at most:
-# the features of so much are in memory. A batch with a damaged file is computed again without it.
+# Largest number of recordings per batch, and their largest total duration in seconds: their
+# features are in memory. A batch with a damaged file is computed again without it.
 BATCH, BATCH_SECONDS = 128, 1200.0
-# Where all recordings of a part of so many fail, these are not damaged.
+# If all recordings of a part with this number fail, the cause is probably not damaged files.
 SUSPICIOUS = 50
 
 
 class OutputError(TypeError):
-    """An estimator returns what cannot be kept, whichever the recording."""
+    """The output of an estimator cannot be stored, independent of the recording."""
 
 
 def pack_model(estimator: Any) -> np.ndarray:
     """Return a pickle of an estimator, as an array of bytes, which joblib shares with workers.
 
-    It goes from this process to its workers, and is never read from a file of somebody else.
+    It is sent from this process to its workers, and is never read from files of other people.
     """
     import cloudpickle  # optional; also takes functions of a notebook
 
@@ -53,12 +53,12 @@ def make_model(packed: np.ndarray | bytes) -> BuiltModel:
     estimator = pickle.loads(bytes(packed))
     for part in (estimator, *(part for _, part in parts_of(estimator))):
         if isinstance(part, BaseEstimator) and hasattr(part, "on_error"):
-            part.set_params(on_error="raise")  # what fails is listed here
+            part.set_params(on_error="raise")  # failures are listed here
         if isinstance(part, BaseEstimator) and hasattr(part, "verbose"):
             part.set_params(verbose=0)
     try:
         names = [str(name) for name in estimator.get_feature_names_out()]
-    except Exception:  # not every transformer knows them
+    except Exception:  # not every transformer has them
         names = None
     return BuiltModel(pin_output(estimator), names)
 
@@ -71,7 +71,7 @@ def run_packed(job: Job, packed: np.ndarray | bytes, task: Task) -> Receipt:
     """Compute a part with a model that is built once in each process."""
     with _lock:
         if job.key not in _models:
-            _models.clear()  # that of another run
+            _models.clear()  # a model of another run
             _models[job.key] = make_model(packed)
         model = _models[job.key]
     return run_part(job, model, task)
@@ -85,7 +85,7 @@ def run_part(job: Job, model: BuiltModel, task: Task) -> Receipt:
     ValueError
         If all recordings of a large part fail.
     TypeError
-        If the estimator returns what cannot be kept.
+        If the output of the estimator cannot be stored.
     OSError
         If the part cannot be written.
     """
@@ -120,7 +120,7 @@ def run_part(job: Job, model: BuiltModel, task: Task) -> Receipt:
 def _batches(
     recordings: Sequence[Recording], lengths: Sequence[float | None]
 ) -> Iterator[list[Recording]]:
-    """Cut recordings into batches, by their number and duration alone."""
+    """Divide recordings into batches, by number and duration only."""
     batch: list[Recording] = []
     seconds = 0.0
     for recording, known in zip(recordings, lengths, strict=True):
@@ -144,7 +144,7 @@ def _seconds(recording: Recording) -> float | None:
 
 
 def _compute(job: Job, model: BuiltModel, batch: list[Recording]) -> list[Any]:
-    """Return the result of each recording, or the reason why there is none, a str."""
+    """Return the result of each recording, or the reason of its failure, a str."""
     compute = _rows if job.kind == "rows" else _events
 
     def call(some: list[Recording]) -> list[Any]:
@@ -152,14 +152,14 @@ def _compute(job: Job, model: BuiltModel, batch: list[Recording]) -> list[Any]:
 
     try:
         return call(batch)
-    except (OutputError, MemoryError, Warning):  # of warnings, the user has made errors
+    except (OutputError, MemoryError, Warning):  # the user has turned warnings into errors
         raise
     except Exception as error:
         if len(batch) == 1:
             return [_reason(error)]
     reasons: dict[int, Any] = {i: _reason(e) for i, e in find_errors(batch, read_through).items()}
     rest = [i for i in range(len(batch)) if i not in reasons]
-    if reasons and rest:  # the others together, as this is quicker
+    if reasons and rest:  # the others together, which is faster
         return _put_together(reasons, rest, _compute(job, model, [batch[i] for i in rest]))
     return [result for recording in batch for result in _compute(job, model, [recording])]
 
@@ -194,10 +194,10 @@ def _rows(job: Job, model: BuiltModel, batch: list[Recording]) -> list[np.ndarra
 
 
 def _items(batch: list[Recording]) -> Any:
-    """Return recordings as any transformer takes them: paths, mappings, arrays."""
+    """Return recordings in a form for any transformer: paths, mappings, arrays."""
     items = [recording.as_item() for recording in batch]
     arrays = all(isinstance(item, np.ndarray) and item.ndim == 1 for item in items)
-    # A model that was fitted on a table of clips takes clips of that length.
+    # A model that was fitted on a table of clips needs clips of this length.
     return np.stack(items) if arrays and len({len(item) for item in items}) == 1 else items
 
 

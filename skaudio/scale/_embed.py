@@ -26,74 +26,76 @@ def embed(
 ) -> FolderState:
     """Compute a row for each recording, and write the rows into a folder of Parquet files.
 
-    Recordings are divided into parts. A part is written when it is finished, as a whole. If the
-    call ends early, for whatever reason, the same call goes on: finished parts are not computed
-    again. Recordings that cannot be read are listed with reasons; they stop nothing. The memory
-    that is needed depends on ``part_size``, not on the number of recordings.
+    Recordings are divided into parts. Each part is written when it is complete. If a call is
+    interrupted, the same call continues it: finished parts are not computed again. Recordings that
+    cannot be read are listed with reasons; the run continues. Memory use depends on ``part_size``,
+    and not on the number of recordings.
 
     Parameters
     ----------
     transformer : transformer
-        From recordings to rows: a Pipeline that ends in a pooling, a pretrained embedder, any
-        fitted embedder, an `AudioTagger` (scores of labels). Fitted, if it learns.
+        Transformer from recordings to rows: a Pipeline that ends in a pooling, a pretrained
+        embedder, a fitted embedder, or an `AudioTagger` (scores of labels). It must be fitted,
+        unless it learns nothing.
     X : sequence of recordings, or path of a folder or of a Parquet file
-        Paths, a table of clips (``file``, ``onset``, ``offset``)...; of a folder, all recordings
-        in it at any depth; of a Parquet file, those in its column ``file``, which are clips if
-        there are ``onset`` and ``offset``. The workers of dask need files.
+        Recordings, such as paths or a table of clips (``file``, ``onset``, ``offset``). For a
+        folder, all recordings in it at any depth. For a Parquet file, those in its column ``file``,
+        which are clips if there are ``onset`` and ``offset``; the file is read some rows at a time.
+        With dask, recordings must be files.
     folder : str or path-like
-        Where to write: a new folder, or one that the same call has made. All workers have to see
-        it by this path.
+        Folder for the results: a new one, or one of the same call. All workers need access to it by
+        this path.
     dtype : {"float32", "float16"}, default="float32"
-        Type of the stored numbers. "float16" takes half of the space, and keeps three digits.
+        Type of the stored numbers. "float16" needs half of the space, and has a precision of three
+        digits.
     part_size : int, default=1000
-        Recordings in a part. Ending a run early loses at most a part per worker.
+        Number of recordings per part. An interruption loses at most one part per worker.
     n_jobs : int, default=None
-        Worker processes of joblib, each with its own copy of the transformer. None: the threads of
-        this process, or those workers that an active joblib backend or dask client has.
+        Number of worker processes of joblib, each with its own copy of the transformer. None: the
+        threads of this process, or the workers of an active joblib backend or dask client.
     client : distributed.Client, default=None
-        Let the workers of a dask cluster compute. They receive the transformer once, and paths;
-        they write the parts, and return their numbers. None: the active client, where there is
-        one and ``n_jobs`` is None.
+        Client of a dask cluster whose workers compute the parts. The workers receive the
+        transformer once, and paths; they write the parts. None: the active client, if there is one
+        and ``n_jobs`` is None.
     shard : tuple (i, n), default=None
-        Compute only every n-th part, beginning with part i, 0 <= i < n. With n calls on n
-        machines that share the folder, no scheduler is needed.
+        Compute only every n-th part, beginning with part i, 0 <= i < n. n calls on n machines with
+        a shared folder then need no scheduler.
     retry_failures : bool, default=False
-        Also compute the recordings again that could not be read before.
+        Whether to compute recordings again that could not be read before.
     on_failed_part : {"raise", "keep"}, default="raise"
-        What to do if all recordings of a part fail, 50 or more. "raise": raise an error and write
-        nothing for this part, since a missing disk or an unsuitable transformer is the usual
-        cause. "keep": list them as failures.
+        Action if all recordings of a part (50 or more) fail. "raise": raise an error and write
+        nothing for this part, because the usual cause is a missing disk or a wrong transformer.
+        "keep": list them as failures.
     verbose : int, default=0
-        Show a progress bar.
+        Whether to show a progress bar.
 
     Returns
     -------
     state : FolderState
-        Numbers of recordings and parts that are done, and of recordings that could not be read.
+        Numbers of finished recordings and parts, and of recordings that could not be read.
 
     Raises
     ------
     ValueError
-        If the folder holds results of another transformer or another X, naming the difference; if
-        all recordings of a part fail.
+        If the folder contains results of another transformer or another X (the message names the
+        difference), or if all recordings of a part fail.
     TypeError
-        If the transformer returns no rows.
+        If the transformer does not return rows.
     OSError
-        If the folder cannot be written to, or the disk is full. What was written before is kept.
+        If the folder is not writable, or the disk is full. Finished parts are kept.
 
     See Also
     --------
-    load_rows : The rows, for scikit-learn.
-    folder_state : How far a folder is.
-    CachedTransformer : Results of some thousand recordings, kept for folds and grid points.
+    load_rows : Read the rows, for scikit-learn.
+    folder_state : Return the progress of a folder.
+    CachedTransformer : Cache of the results of some thousand recordings, for cross-validation.
 
     Notes
     -----
     ``rows/part-*.parquet`` has the columns ``recording`` (position in X), ``file``, ``onset`` and
     ``offset`` in seconds, ``content`` (SHA-256 of the file) and ``row``;
-    ``failures/part-*.parquet`` has ``reason`` in place of ``row``. ``manifest.json`` describes
-    the transformer, X and the versions of libraries. Rows are the same for any number of
-    workers.
+    ``failures/part-*.parquet`` has ``reason`` instead of ``row``. ``manifest.json`` describes the
+    transformer, X and the versions of libraries. Rows are the same for any number of workers.
 
     Examples
     --------
@@ -142,9 +144,9 @@ def tag(
     on_failed_part: str = "raise",
     verbose: int = 0,
 ) -> FolderState:
-    """List the labels of each recording with the highest scores, in a folder of Parquet files.
+    """Write the labels with the highest scores of each recording into a folder of Parquet files.
 
-    As `embed` in all but what is written: the rows of ``tagger.tag``.
+    It works like `embed`, but writes the rows of ``tagger.tag``.
 
     Parameters
     ----------
@@ -153,23 +155,23 @@ def tag(
     X : sequence of recordings, or path of a folder or of a Parquet file
     folder : str or path-like
     top : int, default=5
-        How many labels of a recording at most.
+        Largest number of labels per recording.
     by_chunk : bool, default=False
-        List them for each chunk of a recording.
+        Whether to list the labels of each chunk of a recording.
     part_size : int, default=1000
-        Recordings in a part.
+        Number of recordings per part.
     n_jobs : int, default=None
         Worker processes of joblib.
     client : distributed.Client, default=None
-        Let the workers of a dask cluster compute.
+        Client of a dask cluster whose workers compute the parts.
     shard : tuple (i, n), default=None
         Compute only every n-th part, beginning with part i.
     retry_failures : bool, default=False
-        Also compute the recordings again that could not be read before.
+        Whether to compute recordings again that could not be read before.
     on_failed_part : {"raise", "keep"}, default="raise"
-        What to do if all recordings of a part fail.
+        Action if all recordings of a part fail, as in `embed`.
     verbose : int, default=0
-        Show a progress bar.
+        Whether to show a progress bar.
 
     Returns
     -------
@@ -177,7 +179,7 @@ def tag(
 
     See Also
     --------
-    load_events : The table.
+    load_events : Read the table.
 
     Notes
     -----
@@ -230,28 +232,28 @@ def detect(
 ) -> FolderState:
     """Find the events in each recording, and write them into a folder of Parquet files.
 
-    As `embed` in all but what is written: the rows of ``detector.predict_events``.
+    It works like `embed`, but writes the rows of ``detector.predict_events``.
 
     Parameters
     ----------
     detector : EventDetector
-        A fitted one.
+        Fitted detector.
     X : sequence of recordings, or path of a folder or of a Parquet file
     folder : str or path-like
     part_size : int, default=1000
-        Recordings in a part.
+        Number of recordings per part.
     n_jobs : int, default=None
         Worker processes of joblib.
     client : distributed.Client, default=None
-        Let the workers of a dask cluster compute.
+        Client of a dask cluster whose workers compute the parts.
     shard : tuple (i, n), default=None
         Compute only every n-th part, beginning with part i.
     retry_failures : bool, default=False
-        Also compute the recordings again that could not be read before.
+        Whether to compute recordings again that could not be read before.
     on_failed_part : {"raise", "keep"}, default="raise"
-        What to do if all recordings of a part fail.
+        Action if all recordings of a part fail, as in `embed`.
     verbose : int, default=0
-        Show a progress bar.
+        Whether to show a progress bar.
 
     Returns
     -------
@@ -259,7 +261,7 @@ def detect(
 
     See Also
     --------
-    load_events : The table.
+    load_events : Read the table.
 
     Notes
     -----

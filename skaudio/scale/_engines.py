@@ -1,4 +1,4 @@
-"""Who computes the parts: this process, joblib's workers, or those of dask.distributed."""
+"""Run the computation of parts in this process, in joblib workers or in dask workers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AHEAD = 2
 def run_all(
     estimator: Any, job: Job, tasks: Iterable[Task], *, n_jobs: int | None, client: Any
 ) -> Iterator[Receipt]:
-    """Compute parts, and yield what became of each, in any order.
+    """Compute parts, and yield the receipt of each part, in any order.
 
     Parameters
     ----------
@@ -30,9 +30,10 @@ def run_all(
     tasks : iterable of Task
         Taken when they are needed.
     n_jobs : int or None
-        joblib's workers.
+        Number of joblib workers.
     client : distributed.Client or None
-        Used in place of joblib; None: the active one, where there is one and n_jobs is None.
+        dask client to use instead of joblib. None: the active one, if there is one and n_jobs is
+        None.
     """
     if client is None and n_jobs is None:
         client = active_client()
@@ -68,7 +69,7 @@ def _with_joblib(
 
 
 def active_client() -> Any:
-    """Return the client of dask.distributed that is active, or None."""
+    """Return the active client of dask.distributed, or None."""
     if "distributed" not in sys.modules:
         return None
     import distributed

@@ -1,4 +1,4 @@
-"""What rows belong to: the content of a recording, and everything of a model that changes them."""
+"""Hashes of recordings and models, by which stored rows are identified."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from skaudio.audio import Recording
 from skaudio.caching import IGNORED, transformer_facts
 from skaudio.persistence import estimator_tree
 
-# What scikit-learn and `check_recordings` note in estimators, without an effect on results.
+# Attributes that scikit-learn and `check_recordings` set, without an effect on results.
 NOTES = frozenset({"_sklearn_output_config", "_sklearn_version", "_stated_rates"})
 
 
 class Digest:
-    """A hash of a sequence of values, which says where one ends and the next begins."""
+    """A hash of a sequence of values, including the boundaries between values."""
 
     def __init__(self) -> None:
         self._made = hashlib.blake2b(digest_size=20)
@@ -37,7 +37,7 @@ class Digest:
 
 
 def samples_digest(source: Any) -> str:
-    """Return the hash of a recording that is no file: encoded bytes, samples, or a decoder."""
+    """Return the hash of a recording that is not a file: encoded bytes, samples or a decoder."""
     if isinstance(source, bytes):
         return hashlib.sha256(source).hexdigest()
     if not isinstance(source, np.ndarray):
@@ -54,16 +54,16 @@ def content_of(recording: Recording) -> str:
 
 
 def model_digest(estimator: Any) -> str:
-    """Return a hash of all that changes the results of an estimator.
+    """Return a hash of everything that affects the results of an estimator.
 
-    Parameters such as ``n_jobs`` do not. A fitted estimator and the same one saved and loaded by
-    `skaudio.save` and `skaudio.load` have the same hash. Of what cannot be saved (functions and
-    classes of the user), code and learned state are hashed.
+    Parameters such as ``n_jobs`` are not included. A fitted estimator has the same hash after
+    `skaudio.save` and `skaudio.load`. For functions and classes of the user, which cannot be saved,
+    code and learned state are hashed.
 
     Raises
     ------
     TypeError
-        If a part is of a kind whose content cannot be told; the message says what to do.
+        If the content of a part cannot be described. The message contains advice.
     """
     digest = Digest()
     try:
@@ -82,7 +82,7 @@ def model_digest(estimator: Any) -> str:
 
 
 def _without_notes(tree: Any) -> Any:
-    """Return a tree of JSON without what does not change results."""
+    """Return a tree of JSON without the items that do not affect results."""
     if isinstance(tree, list):
         return [_without_notes(item) for item in tree]
     if not isinstance(tree, dict):
@@ -95,7 +95,7 @@ def _without_notes(tree: Any) -> Any:
 
 
 def _learned(estimator: Any) -> list[Any]:
-    """Return what the parts of an estimator have learned, by place."""
+    """Return the learned state of the parts of an estimator, by name."""
     found = []
     for place, part in [("", estimator), *parts_of(estimator)]:
         if isinstance(part, BaseEstimator) and not isinstance(part, type):

@@ -1,4 +1,4 @@
-"""Folders of results as what scikit-learn and pandas take."""
+"""Read folders of results, for scikit-learn and pandas."""
 
 from __future__ import annotations
 
@@ -39,29 +39,29 @@ def load_rows(
     folder : str or path-like
     mmap_mode : {"r", "c", None}, default=None
         "r" or "c": map the rows into memory, as :func:`numpy.load` does. The first call copies them
-        into the file ``rows.npy`` of the folder, part by part. None: read them into memory.
+        to the file ``rows.npy`` in the folder. None: read them into memory.
     partial : bool, default=False
-        Load what is there of a folder that is not complete, in place of an error.
+        Whether to load the finished parts of an incomplete folder instead of raising an error.
 
     Returns
     -------
     rows : Bunch
         ``data``, an array (n_rows, n_columns); ``recordings``, a DataFrame with the columns
         ``recording`` (position in X), ``file``, ``onset``, ``offset`` and ``content`` of each row;
-        ``feature_names``, a list of str, or None where the transformer knows no names;
-        ``failures``, a DataFrame with the same columns and ``reason``. Rows are in the order of X;
-        recordings that could not be read have none.
+        ``feature_names``, a list of str, or None if the transformer has no names; ``failures``, a
+        DataFrame with the same columns and ``reason``. Rows are in the order of X; recordings that
+        could not be read have none.
 
     Raises
     ------
     ValueError
-        If it is no such folder, is not complete, or has a damaged file.
+        If the folder has no such results, is not complete, or has a damaged file.
     OSError
         If ``rows.npy`` cannot be written.
 
     See Also
     --------
-    iterate_rows : One part at a time.
+    iterate_rows : Load one part at a time.
 
     Examples
     --------
@@ -111,18 +111,18 @@ def iterate_rows(folder: str | os.PathLike[str], *, partial: bool = False) -> It
     ----------
     folder : str or path-like
     partial : bool, default=False
-        Load what is there of a folder that is not complete, in place of an error.
+        Whether to load the finished parts of an incomplete folder instead of raising an error.
 
     Yields
     ------
     rows : Bunch
-        ``data`` and ``recordings`` of a part, as `load_rows` returns them for all; a part of which
-        nothing could be read is left out.
+        ``data`` and ``recordings`` of a part, as in the result of `load_rows`. Parts without a
+        readable recording are left out.
 
     Raises
     ------
     ValueError
-        If it is no such folder, is not complete, or has a damaged file.
+        If the folder has no such results, is not complete, or has a damaged file.
 
     Examples
     --------
@@ -150,7 +150,7 @@ def iterate_rows(folder: str | os.PathLike[str], *, partial: bool = False) -> It
                 recordings = _frame([table.select(FACTS)], FACTS)
                 yield Bunch(data=rows_of(table), recordings=recordings)
 
-    return loaded()  # what is wrong with the folder was raised above, not later
+    return loaded()  # a wrong folder raises an error here, before iteration
 
 
 def load_events(folder: str | os.PathLike[str], *, partial: bool = False) -> Bunch:
@@ -160,20 +160,20 @@ def load_events(folder: str | os.PathLike[str], *, partial: bool = False) -> Bun
     ----------
     folder : str or path-like
     partial : bool, default=False
-        Load what is there of a folder that is not complete, in place of an error.
+        Whether to load the finished parts of an incomplete folder instead of raising an error.
 
     Returns
     -------
     events : Bunch
-        ``events``, a DataFrame with the columns ``recording`` (position in X), ``file``,
-        ``onset``, ``offset``, ``event_label`` and ``score``, a table of events as
-        `skaudio.events` takes it; ``recordings``, a DataFrame of the recordings that were read,
-        also of those without events; ``failures``, a DataFrame of the others, with ``reason``.
+        ``events``, a DataFrame with the columns ``recording`` (position in X), ``file``, ``onset``,
+        ``offset``, ``event_label`` and ``score``, which is a table of events for `skaudio.events`;
+        ``recordings``, a DataFrame of the recordings that were read, also of those without events;
+        ``failures``, a DataFrame of the others, with ``reason``.
 
     Raises
     ------
     ValueError
-        If it is no such folder, is not complete, or has a damaged file.
+        If the folder has no such results, is not complete, or has a damaged file.
 
     Examples
     --------

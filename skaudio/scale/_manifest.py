@@ -1,4 +1,4 @@
-"""What a folder holds: which results of which recordings, and how far they are."""
+"""The manifest of a folder: its results, its recordings, and the progress."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from skaudio.scale._parts import FAILURES, FOLDERS, parquet, part_path, parts_in
 
 FORMAT = 1
 NAME = "manifest.json"
-# What has to be the same for a run to go on, and how a message calls it.
+# Facts that must be equal to continue a run, and their names in messages.
 FIXED = {
     "format": "the format of the folder",
     "kind": "the kind of results",
@@ -30,21 +30,21 @@ FIXED = {
 
 @dataclass(frozen=True)
 class FolderState:
-    """How far the results in a folder are.
+    """The progress of the results in a folder.
 
     Attributes
     ----------
     folder : str
     estimator : str
-        The estimator, with its parameters.
+        The estimator with its parameters.
     n_recordings : int
-        Of X.
+        Number of recordings in X.
     n_parts, n_finished : int
-        Parts of X, and how many of them are finished.
+        Number of parts of X, and of finished parts.
     n_done : int
-        Recordings in finished parts.
+        Number of recordings in finished parts.
     n_failed : int
-        How many of these could not be read.
+        Number of these recordings that could not be read.
     missing : tuple of int
         Numbers of the first hundred parts that are not finished.
     """
@@ -81,7 +81,7 @@ def make_manifest(
     part_size: int,
     recordings: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return the facts of a folder, as what JSON can hold."""
+    """Return the facts of a folder as JSON objects."""
     text = " ".join(repr(estimator).split())
     return {
         "format": FORMAT,
@@ -182,23 +182,23 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def folder_state(folder: str | os.PathLike[str]) -> FolderState:
-    """Return how far the results in a folder are.
+    """Return the progress of the results in a folder.
 
     Parameters
     ----------
     folder : str or path-like
-        Made by `embed`, `tag` or `detect`; processes may be writing to it.
+        Folder of `embed`, `tag` or `detect`. Other processes may be writing to it.
 
     Returns
     -------
     state : FolderState
-        With ``is_complete``, numbers of recordings and parts, failures, and missing parts. It
-        prints as one line.
+        ``is_complete``, numbers of recordings and parts, failures, and missing parts. It prints as
+        one line.
 
     Raises
     ------
     ValueError
-        If it is no such folder.
+        If the folder has no such results.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Searches of nearest rows in scikit-learn's words."""
+"""Search of nearest rows, with the API of scikit-learn."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MODES = ("distance", "connectivity")
 
 
 class NeighborSearch:
-    """Methods that search: `kneighbors`, `kneighbors_graph`, `transform`."""
+    """Add `kneighbors`, `kneighbors_graph` and `transform`."""
 
     n_neighbors: int
     mode: str
@@ -40,20 +40,20 @@ class NeighborSearch:
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features), default=None
-            None: all rows of the index, none of which is its own neighbour.
+            Queries. None: all rows of the index; a row is not its own neighbour.
         n_neighbors : int, default=None
-            None: the parameter of the estimator.
+            Number of neighbours. None: the parameter of the estimator.
         return_distance : bool, default=True
         mask : array-like of bool of shape (n_samples_fit_,), default=None
-            Which rows of the index may be found, by their position in X of ``fit``. The number of
-            lists that are searched grows as the number of rows that may be found shrinks.
+            True for rows of the index that may be found, by their position in X of ``fit``. The
+            fewer rows may be found, the more lists are searched.
 
         Returns
         -------
         distances : ndarray of shape (n_queries, n_neighbors)
-            The smallest first; only with ``return_distance``. float32.
+            Distances as float32, the smallest first. Only with ``return_distance``.
         positions : ndarray of shape (n_queries, n_neighbors)
-            Of the rows in X of ``fit``.
+            Positions of the rows in X of ``fit``.
 
         Raises
         ------
@@ -113,16 +113,16 @@ class NeighborSearch:
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features), default=None
-            None: all rows of the index, none of which is its own neighbour.
+            Queries. None: all rows of the index; a row is not its own neighbour.
         n_neighbors : int, default=None
-            None: the parameter of the estimator.
+            Number of neighbours. None: the parameter of the estimator.
         mode : {"connectivity", "distance"}, default="connectivity"
-            What the matrix holds: ones, or distances.
+            Values of the matrix: ones, or distances.
 
         Returns
         -------
         graph : sparse matrix of shape (n_queries, n_samples_fit_)
-            CSR of float32, in each row the nearest first.
+            CSR matrix of float32; the nearest neighbour is first in each row.
         """
         check_choice("mode", mode, MODES)
         distances, positions = self.kneighbors(X, n_neighbors)
@@ -141,8 +141,9 @@ class NeighborSearch:
         Returns
         -------
         graph : sparse matrix of shape (n_queries, n_samples_fit_)
-            CSR of float32, in each row the nearest first. Only neighbours have a value. A row of
-            ``fit`` has itself among them, at the distance 0, unless the index holds as many copies
+            CSR matrix of float32; the nearest neighbour is first in each row. Only neighbours have
+            a value. A row of ``fit`` has itself among them, at the distance 0, unless the index
+            holds as many copies
             of it.
         """
         check_is_fitted(self)
@@ -150,12 +151,12 @@ class NeighborSearch:
         return self.kneighbors_graph(X, self.n_neighbors + more, self.mode)
 
     def set_output(self, *, transform: str | None = None) -> Self:
-        """Return the estimator as it is: a graph is a sparse matrix, whatever is asked for.
+        """Do nothing: a graph is a sparse matrix, which DataFrames cannot hold.
 
         Parameters
         ----------
         transform : {"default", "pandas", "polars", None}, default=None
-            Ignored. scikit-learn's containers do not hold sparse matrices.
+            Ignored.
 
         Returns
         -------

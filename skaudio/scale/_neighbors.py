@@ -38,44 +38,45 @@ class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
 ):
     """Graph of approximate nearest neighbours, for up to many millions of rows.
 
-    Rows are kept in lists by the nearest of some centres, which k-means finds, and a query is
-    compared with the rows of the lists whose centres are nearest to it (an inverted file; faiss
-    searches it). ``fit`` measures which share of the true nearest neighbours is found, and by
-    default searches as many lists as are needed for ``min_recall``. Up to 10 000 rows there is one
-    list, so that results are exact.
+    k-means divides the rows into lists, one for each centre. A query is compared with the rows of
+    the lists whose centres are nearest to it (an inverted file, searched by faiss). ``fit``
+    measures the recall, which is the fraction of the true nearest neighbours that is found, and by
+    default chooses the number of lists to search that is needed for ``min_recall``. Up to 10 000
+    rows, there is one list, and results are exact.
 
-    It takes the place of :class:`~sklearn.neighbors.KNeighborsTransformer`, and of
+    It can replace :class:`~sklearn.neighbors.KNeighborsTransformer`, and
     :class:`~sklearn.neighbors.NearestNeighbors` for ``kneighbors``.
 
     Parameters
     ----------
     n_neighbors : int, default=5
-        Neighbours of each row.
+        Number of neighbours of each row.
     mode : {"distance", "connectivity"}, default="distance"
-        What the graph holds: distances, or ones. For "distance" it holds a neighbour more, since
-        a row of the training data is its own nearest neighbour.
+        Values of the graph: distances, or ones. With "distance", the graph has one neighbour more,
+        because a row of the training data is its own nearest neighbour.
     metric : {"euclidean", "cosine"}, default="euclidean"
-        "cosine" is one minus the cosine of the angle. Rows are stored with length 1 then.
+        Distance. "cosine" is one minus the cosine of the angle; rows are then stored with length 1.
     dtype : {"auto", "float32", "float16"}, default="auto"
-        Type in which rows are stored. "auto" is float16 where X is, else float32. float16 takes
-        half the memory, and rounds rows and queries to three digits.
+        Type of the stored rows. "auto" is float16 if X is float16, else float32. float16 needs half
+        of the memory, and rounds rows and queries to three digits.
     min_recall : float, default=0.95
-        The least share of true neighbours to find, on average. A warning tells if fewer are found.
+        Smallest mean recall: the fraction of true neighbours to find. There is a warning if fewer
+        are found.
     n_lists : int or "auto", default="auto"
-        Number of lists. "auto" is one up to 10 000 rows, and four times the root of the number of
-        rows beyond.
+        Number of lists. "auto" is one up to 10 000 rows, and four times the square root of the
+        number of rows otherwise.
     n_probes : int or "auto", default="auto"
-        Lists that are searched for a query. More take longer and find more. "auto" are as many as
-        are needed for ``min_recall``.
+        Number of lists that are searched for a query. More lists take longer and find more
+        neighbours. "auto" is the number that is needed for ``min_recall``.
     random_state : int, RandomState instance or None, default=None
-        Draws the rows that k-means is trained on, its first centres, and the rows of which recall
-        is measured.
+        Seed of the rows on which k-means is trained, its initial centres, and the rows for
+        measuring recall.
 
     Attributes
     ----------
     recall_ : float
-        Share of the true ``n_neighbors`` nearest neighbours that are found, the mean of up to 256
-        rows that had no part in the choice of ``n_probes_``. 1 means that all are found.
+        Fraction of the true ``n_neighbors`` nearest neighbours that are found: mean over up to 256
+        rows that were not used to choose ``n_probes_``.
     n_lists_, n_probes_ : int
     n_samples_fit_ : int
         Number of rows.
@@ -87,13 +88,12 @@ class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
 
     Notes
     -----
-    A row of d numbers takes 4 d bytes, or 2 d in float16, and 8 more for its position. Each query
-    is searched on its own: results do not depend on what is searched together, nor on the number
-    of threads. ``fit`` holds one block of rows as float32 at a time, beside X, the lists, and
-    64 rows per list for k-means.
+    A row of d numbers needs 4 d bytes, or 2 d in float16, and 8 more for its position. Results do
+    not depend on the other queries or on the number of threads. ``fit`` has one block of rows as
+    float32 in memory at a time, besides X, the lists, and 64 rows per list for k-means.
 
-    `skaudio.save` stores the rows and makes the index again on loading. ``save`` and ``open`` of
-    this class keep the index as it is, in a file that is mapped into memory.
+    `skaudio.save` stores the rows, and the index is built again on loading. The methods ``save``
+    and ``open`` of this class store the index itself, in a file that is mapped into memory.
 
     References
     ----------
@@ -157,8 +157,8 @@ class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features), str or path-like
-            Rows, or the folder that `embed` has written them to. A folder, and a mapped array
-            (``np.load(path, mmap_mode="r")``), are read block by block.
+            Rows, or the folder to which `embed` has written them. A folder or a mapped array
+            (``np.load(path, mmap_mode="r")``) is read in blocks.
         y : ignored
 
         Returns
@@ -170,7 +170,7 @@ class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
         ImportError
             If faiss is not installed.
         ValueError
-            If a row holds NaN or infinity, or, for "cosine", has length 0.
+            If a row contains NaN or infinity, or has the length 0 with "cosine".
 
         Warns
         -----
@@ -222,7 +222,7 @@ class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
         Parameters
         ----------
         path : str or path-like
-            The file; one that is there is replaced at the end.
+            The file. An existing file is replaced at the end.
 
         Returns
         -------
@@ -232,7 +232,7 @@ class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
         Raises
         ------
         OSError
-            If the file cannot be written. One that was there is as before.
+            If the file cannot be written. An existing file is not changed.
         """
         check_is_fitted(self)
         params = self.get_params(deep=False)
@@ -250,20 +250,20 @@ class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
         Parameters
         ----------
         path : str or path-like
-            Of a file from a source that you trust: faiss, which reads it, trusts its numbers.
-            It must not change while the estimator is in use.
+            The file. Only open files from a source that you trust, because faiss does not check
+            their numbers. The file must not change while the estimator is used.
 
         Returns
         -------
         transformer : ApproximateNeighborsTransformer
-            Fitted.
+            Fitted transformer.
 
         Raises
         ------
         ImportError
             If faiss is not installed.
         ValueError
-            If it is no such file, or is damaged.
+            If the file is not an index or is damaged.
         """
         lists, facts = read_index_file(path)
         made = cls(**facts["params"])

@@ -1,4 +1,4 @@
-"""What goes to workers and comes back, and a part as tables."""
+"""Tasks for workers, their results, and the tables of a part."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from skaudio.scale._parts import EVENT_COLUMNS, PartTables, add_rows, columns_of
 
 
 class Job(NamedTuple):
-    """What is the same for all parts of a run."""
+    """Settings of a run, which are the same for all parts."""
 
     folder: str
     kind: str
@@ -37,7 +37,7 @@ class Task(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """What became of a part."""
+    """Result of computing a part."""
 
     part: int
     n: int
@@ -47,17 +47,17 @@ class Receipt(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What came of a recording."""
+    """The result of a recording."""
 
     position: int
     """In the part."""
     seconds: float | None
     result: Any
-    """A row, or a table of events; or a str, why there is none."""
+    """A row, a table of events, or the reason of a failure as a str."""
 
 
 class BuiltModel(NamedTuple):
-    """An estimator that is ready to work, and the names of its columns."""
+    """An estimator that is ready for use, and the names of its columns."""
 
     estimator: Any
     names: list[str] | None

@@ -18,8 +18,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer
 
 from skaudio.audio import AudioBatch, check_recordings
-from skaudio.caching._cache_keys import recording_key, transformer_facts
+from skaudio.caching._cache_keys import FORMAT, recording_key, transformer_facts
 from skaudio.encoders import MFCC, MelSpectrogram
+from skaudio.metrics import scores_by
 from skaudio.pooling import FramePooling, FrameUnion
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,6 +133,22 @@ def nested(number):
     return scope["func"]
 
 
+def among(letters):
+    """A function with a set among its constants."""
+    scope = {}
+    exec(f"def func(X):\n    return [x for x in X if x in {set(letters)}]", scope)
+    return scope["func"]
+
+
+class Weighted(Scaled):
+    """Its results depend on something that no parameter holds."""
+
+    __version__ = "1"
+
+    def _cache_facts(self):
+        return {"weights": self.weights}
+
+
 class TestTransformers:
     @pytest.mark.parametrize(
         "a, b",
@@ -141,6 +158,10 @@ class TestTransformers:
             (make_pipeline(MFCC(n_jobs=2), FramePooling()), make_pipeline(MFCC(), FramePooling())),
             (MFCC(window=np.ones(400)), MFCC(window=np.ones(400))),
             (FunctionTransformer(times(2)), FunctionTransformer(times(2))),
+            (Scaled(torch.ones(2)), Scaled(np.ones(2, np.float32))),
+            (Scaled({1: 2, "a": 3}), Scaled({"a": 3, 1: 2})),
+            (Scaled({"a": {"x": 1}, "b": {}}), Scaled({"b": {}, "a": {"x": 1}})),
+            (FunctionTransformer(among("ab")), FunctionTransformer(among("ba"))),
         ],
     )
     def test_same(self, a, b):
@@ -163,6 +184,7 @@ class TestTransformers:
             (FunctionTransformer(lambda X: 2 * X), FunctionTransformer(lambda X: 3 * X)),
             (FunctionTransformer(by(1.0)), FunctionTransformer(by(2.0))),
             (FunctionTransformer(nested(1)), FunctionTransformer(nested(2))),
+            (FunctionTransformer(among("ab")), FunctionTransformer(among("ac"))),
             (Scaled(), Scaled(2.0)),
         ],
     )
@@ -174,6 +196,31 @@ class TestTransformers:
         monkeypatch.setattr("skaudio.__version__", "99.0")
         assert facts_of(MFCC()) != before[0]
         assert facts_of(Normalizer()) == before[1]
+
+    def test_version_of_a_function(self, monkeypatch):
+        before = facts_of(FunctionTransformer(scores_by))
+        monkeypatch.setattr("skaudio.__version__", "99.0")
+        assert facts_of(FunctionTransformer(scores_by)) != before
+
+    def test_what_no_parameter_holds(self):
+        one, two = Weighted(), Weighted()
+        one.weights, two.weights = "sha256:1", "sha256:2"
+        assert facts_of(one) != facts_of(two)
+
+    def test_facts_are_there_to_read(self):
+        assert transformer_facts(Scaled(2.0)) == {
+            "format": FORMAT,
+            "transformer": {
+                "class": f"{Scaled.__module__}.Scaled",
+                "version": "1",
+                "parameters": {"factor": 2.0},
+            },
+        }
+        facts = transformer_facts(Scaled({"a": torch.ones(2), "b": Color.RED}))
+        (_, array), (_, color) = facts["transformer"]["parameters"]["factor"]["mapping"]
+        assert list(array) == ["array"]
+        assert array["array"][:2] == ["[('', '<f4')]", [2]]
+        assert list(color) == ["enum"]
 
     def test_class_without_a_version(self, monkeypatch):
         class Own(Scaled):
@@ -291,3 +338,5 @@ class TestTransformers:
     def test_parameter_that_cannot_be_told(self):
         with pytest.raises(TypeError, match=r"Scaled\.factor\['a'\]\[1\] is a object, of which"):
             transformer_facts(Scaled({"a": [1, object()]}))
+        with pytest.raises(TypeError, match=r"^Scaled\.factor is a object, of which"):
+            transformer_facts(Scaled({object(): 1}))

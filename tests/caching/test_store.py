@@ -147,6 +147,21 @@ class TestBound:
         assert not old.exists()
         assert new.exists()  # somebody may be writing it
 
+    def test_bytes_are_added_up(self, tmp_path):
+        store = self.store(tmp_path)
+        one, two = keys(2)
+        store.save({one: ROW})
+        (tmp_path / "state.json").write_text('{"bytes": 1000}')
+        store.save({two: ROW})
+        total = json.loads((tmp_path / "state.json").read_text())["bytes"]
+        assert total == 1000 + store.path_of(two).stat().st_size
+
+    def test_results_that_vanish_meanwhile_are_not_counted(self, tmp_path):
+        store = self.store(tmp_path)
+        store.save({keys(1)[0]: ROW})
+        (store.path_of(keys(1)[0]).parent / "gone.npy").symlink_to(tmp_path / "nowhere")
+        assert store.info().currsize == 1
+
     def test_lost_state_is_counted_anew(self, tmp_path):
         store = self.store(tmp_path)
         for key in keys(8):
@@ -345,6 +360,10 @@ class TestWhatElseLiesThere:
         folders = [own.parent, own, next(own.glob("??"))]
         left = [folder / "tmpkilled.tmp" for folder in folders] + [folders[-1] / "abc.lock"]
         held = folders[-1] / "held.lock"
+        counting = own.parent / "state.lock"
+        counting.touch()
+        os.utime(counting, (time.time() - STALE - 9,) * 2)
+        number = counting.stat().st_ino
         young = folders[-1] / "young.tmp"
         for path in [*left, young, held]:
             path.write_bytes(b"x")
@@ -357,6 +376,7 @@ class TestWhatElseLiesThere:
             assert not any(path.exists() for path in left)
             assert held.exists()
             assert young.exists()
+            assert counting.stat().st_ino == number
 
 
 class TestFullDisk:
@@ -406,7 +426,7 @@ class TestFullDisk:
             if place == "lock" and n_before >= 9:  # all locks are taken
                 assert self.fetch(store()) == list(range(9))
             else:
-                message = f"memory: results cannot be stored in .*{os.strerror(error)}.*Free some"
+                message = rf"cannot be stored in .*{os.strerror(error)}.*pass another folder\.$"
                 with pytest.warns(UserWarning, match=message) as caught:
                     assert self.fetch(store()) == list(range(9))
                 assert len(caught) == 1

@@ -5,17 +5,20 @@ import pickle
 import numpy as np
 import pytest
 import sklearn
+import torch
 from scipy.spatial.distance import pdist
 from sklearn.model_selection import GridSearchCV, GroupKFold, LeaveOneGroupOut, cross_validate
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback
 
 from skaudio.audio import AudioBatch
 from skaudio.augmentation import Noise
-from skaudio.embedders import SiameseEmbedder
+from skaudio.embedders import WCCN, SiameseEmbedder
 from skaudio.encoders import MFCC, MelSpectrogram
 from skaudio.metrics import equal_error_rate, precision_at_k
+from skaudio.pooling import FramePooling
 
 NEW = ["joe", "kim"]
 
@@ -97,11 +100,71 @@ def test_every_contrastive_loss_learns(hinge, distance, loss, split):
 def test_every_loss_of_classes_learns(loss, module, split):
     X, y, frames, speakers = split
     new = np.flatnonzero(np.isin(speakers, NEW))
-    params = {"module": module, "module_params": None}
+    params = {"module": module, "module_params": None, "statistics": False}
     embedder = small(loss=loss, **params, lr=0.01).fit(X, y)
     assert embedder.score([frames[i] for i in new], speakers[new]) > 0.9
     untrained = small(loss=loss, **params, lr=1e-12).fit(X, y)
     assert untrained.score(X, y) < embedder.score(X, y) - 0.05
+
+
+@pytest.mark.parametrize("loss", ["supervised_contrastive", "angular_margin", "all_pairs", "pairs"])
+def test_random_state_is_the_only_source_of_chance(loss, split):
+    """Of the weights of a loss, too: the global generator has no influence, and does not change."""
+    X, y, _, _ = split
+    rows = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        state = torch.random.get_rng_state()
+        rows.append(small(loss=loss, max_epochs=1).fit(X, y).transform(X))
+        assert torch.equal(torch.random.get_rng_state(), state)
+    assert np.array_equal(*rows)
+
+
+class TestStatistics:
+    params = {"module": "tdnn", "module_params": {"channels": (8, 8, 8, 8)}, "max_epochs": 1}
+
+    def test_are_those_of_scikit_learn(self, split):
+        """Pooled, scaled, whitened within classes: half of the squared length of a row."""
+        X, y, frames, _ = split
+        embedder = small(**self.params).fit(X, y)
+        rows = embedder.transform(frames)
+        assert rows.shape == (96, 8 + 2 * 20)
+        assert embedder.get_feature_names_out().shape == (48,)
+        pooled = FramePooling().fit_transform
+        expected = make_pipeline(StandardScaler(), WCCN(0.3)).fit(pooled(X), y)
+        found = expected.transform(pooled(frames)) / np.sqrt(2)
+        np.testing.assert_allclose(rows[:, 8:], found, atol=2e-4)
+        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+
+    def test_of_given_pairs(self, split):
+        X, y, frames, _ = split
+        left, right, same = all_pairs(X[:20], y[:20])
+        rows = small(**self.params).fit_pairs(left, right, same).transform(frames)
+        assert rows.shape == (96, 48)
+        assert np.ptp(rows[:, 8:], axis=0).min() > 0
+
+    def test_of_equal_recordings(self):
+        """Nothing varies within a class, and nothing is infinite."""
+        X = [np.full((4, 9), i, np.float32) for i in (0, 0, 1, 1, 5, 5)]
+        rows = small(**self.params).fit(X, [0, 0, 1, 1, 2, 2]).transform(X)
+        assert np.isfinite(rows).all()
+
+    def test_where_they_are_not(self, split):
+        X, y, _, _ = split
+        for others in ({"module": "statistics", "module_params": None}, {"statistics": False}):
+            assert small(**{**self.params, **others}).fit(X, y).transform(X[:2]).shape == (2, 8)
+        attention = {"channels": (8, 8, 8, 8), "pooling": "attention_stats"}
+        embedder = small(**{**self.params, "module_params": attention})
+        assert embedder.fit(X, y).transform(X[:2]).shape == (2, 8)
+        with pytest.raises(ValueError, match=r"statistics=True: expected module='tdnn'.*'attenti"):
+            embedder.set_params(statistics=True).fit(X, y)
+
+    def test_early_stopping_and_warm_start(self, split):
+        X, y, _, _ = split
+        params = {**self.params, "early_stopping": True, "warm_start": True, "max_epochs": 2}
+        for loss in ("supervised_contrastive", "angular_margin", "all_pairs", "pairs"):
+            embedder = small(**params, loss=loss).fit(X, y).fit(X, y)
+            assert embedder.transform(X[:2]).shape == (2, 48)
 
 
 def test_the_loss_that_is_asked_for(split):

@@ -156,9 +156,10 @@ def test_a_table_that_is_replaced_keeps_permissions_and_links(tmp_path):
 
 
 def test_tables_of_others(tmp_path):
-    """With a byte order mark, DCASE's recordings without events, lines of Windows, short rows."""
+    """A byte order mark, DCASE's recordings without events, CRLF, short and empty rows."""
     path = tmp_path / "e.tsv"
-    lines = ["filename\tonset\toffset\tevent_label", "b.wav\t\t\t", "a.wav\t1\t2.50\t", "c.wav"]
+    header = ["", "filename\tonset\toffset\tevent_label"]
+    lines = [*header, "b.wav\t\t\t", "", "a.wav\t1\t2.50\t", "c.wav"]
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
     assert values(read_events(path)) == [["a.wav", 1.0, 2.5, ""]]
 
@@ -169,6 +170,7 @@ def test_tables_of_others(tmp_path):
         (b"\xff\xfef\x00", r"e\.csv is not UTF-8 text.*spreadsheet"),
         (b"file,onset,offset,event_label\na,0,1,K\xe4fer", r"e\.csv is not UTF-8 text.*byte 37"),
         (b"", r"e\.csv is empty"),
+        (b"\n\n", r"e\.csv is empty"),
         (b"file,onset,offset,event_label\na,0,1,dog,loud", r"e\.csv, line 2: 5 cells, expected 4"),
         (b'file,onset,offset,event_label\na,0,1,"dog\n', r"e\.csv, line 2: no valid table"),
         (b"file,file,onset", r"e\.csv has the columns \['file'\] more than once"),

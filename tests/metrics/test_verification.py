@@ -135,9 +135,13 @@ def test_normalized_scores_help_where_some_rows_are_like_all_others():
 
 def test_normalized_scores_refuse():
     rows = np.eye(4)
-    with pytest.raises(ValueError, match=r"inconsistent numbers of samples"):
+    with pytest.raises(ValueError, match=r"\[4, 2\] \(left has 4, right has 2\)"):
         normalized_scores(rows, rows[:2], rows)
-    with pytest.raises(ValueError, match=r"right: row 2 is equally similar to all rows"):
+    message = r"^right: row 2 is equally similar to all rows .* and no row of zeros\.$"
+    with pytest.raises(ValueError, match=message):
         normalized_scores(rows[:3], rows[:3] * [[1], [1], [0]], rows)
     with pytest.raises(ValueError, match=r"n_nearest=1: expected an integer of 2 or more"):
         normalized_scores(rows, rows, rows, n_nearest=1)
+    with pytest.raises(ValueError, match=r"1 sample\(s\) .* a minimum of 2 is required"):
+        normalized_scores(rows, rows, rows[:1])
+    assert normalized_scores(rows[:2], rows[:2], rows[:2] + [0, 0, 1, 0]).shape == (2,)

@@ -3,7 +3,16 @@
 import pytest
 import torch
 
-from skaudio.nets import GRU, POOLINGS, TDNN, LeNet, Standardize, TimePooling, recording_mean
+from skaudio.nets import (
+    GRU,
+    POOLINGS,
+    TDNN,
+    LeNet,
+    Standardize,
+    StatisticsTDNN,
+    TimePooling,
+    recording_mean,
+)
 from skaudio.nets._sequence_layers import MaskedBatchNorm, flip_in_length, time_mask
 
 LENGTHS = [1, 2, 7, 16, 31]
@@ -23,12 +32,19 @@ def padded(items, extra=0):
     return x, torch.tensor([item.shape[1] for item in items])
 
 
+def whitened(net):
+    """Fill the linear map, which is zero in a new network."""
+    torch.nn.init.orthogonal_(net.whitening.weight)
+    return net
+
+
 TWO_WIDE = {"kernel_sizes": (5, 3, 1), "dilations": (1, 4, 1)}
 NETS = {
     "lenet": lambda: LeNet(N_FEATURES, 4, channels=(4, 8)),
     "lenet, wide kernel": lambda: LeNet(N_FEATURES, 4, channels=(4, 8), kernel_size=7),
     "lenet, attention": lambda: LeNet(N_FEATURES, 4, channels=(4,), pooling="attention"),
     "tdnn": lambda: TDNN(N_FEATURES, 4, channels=(8, 8, 12), **TWO_WIDE),
+    "tdnn, statistics": lambda: whitened(StatisticsTDNN(N_FEATURES, 4, channels=(8,) * 4)),
     "tdnn, attention": lambda: TDNN(N_FEATURES, 4, pooling="attention_stats"),
     "gru": lambda: GRU(N_FEATURES, 4, hidden_size=8, bidirectional=False),
     "gru, both ways": lambda: GRU(N_FEATURES, 4, hidden_size=8, n_layers=3),

@@ -33,10 +33,10 @@ from skaudio.persistence._classes import SKLEARN, find_estimator
 from skaudio.pooling import FramePooling
 
 from ..cases import METHODS, clips, inputs, outputs, small
-from ..walk import ESTIMATORS, MeanNet
+from ..walk import ESTIMATORS, MeanNet, WaveNet
 
 FOLDER = tempfile.TemporaryDirectory()  # of caches; removed at the end of the process
-MODULES = {"MeanNet": MeanNet}
+MODULES = {"MeanNet": MeanNet, "WaveNet": WaveNet}
 # Found in scikit-learn's list, but parts of others.
 PARTS = ("_CalibratedClassifier", "_SigmoidCalibration")
 

@@ -176,7 +176,7 @@ def test_a_net_that_does_not_fit_its_weights(params, path):
             pair[1] = params.get(pair[0], pair[1])
 
     rewrite(path, change)
-    refused(path, "much larger net|do not fit the weights|does not fit together")
+    refused(path, "much larger network|do not fit the weights|does not fit together")
 
 
 def test_weights_of_another_type(path):

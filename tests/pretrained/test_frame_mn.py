@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from skaudio.events import check_events, frames_to_events
-from skaudio.pretrained import AudioTagger, PretrainedEmbedder
+from skaudio.pretrained import AudioTagger, FineTunedClassifier, PretrainedEmbedder
 from skaudio.pretrained._audioset_labels import labels_of
 from skaudio.pretrained._frame_mn import FrameMN
 from skaudio.pretrained._model_table import MODELS
@@ -193,3 +193,15 @@ class TestEvents:
         with pytest.warns(UserWarning, match="1 of 2 recordings"):
             found = few.predict_events(["nowhere.wav", clips[1]], threshold=0.0)
         assert found["file"].tolist() == [1]
+
+    def test_of_fine_tuned_classes(self, clips, tmp_path):
+        """A new head scores chunks, so they are the frames."""
+        classifier = FineTunedClassifier("frame_mn06", weights="random", max_epochs=1)
+        path = classifier.fit(clips[1:], ["a", "b", "a"]).save_weights(tmp_path / "net.pt")
+        tuned = AudioTagger("frame_mn06", weights=path, labels=classifier.labels_, pooling=None)
+        tuned.set_params(chunk_duration=0.5)
+        scores = tuned.transform(clips[1:2])[0]
+        assert scores.shape == (2, 2)
+        np.testing.assert_allclose(tuned.frame_times(scores), [0.25, 0.75])
+        found = tuned.predict_events(clips[1:2], threshold=0.0)
+        assert found[["onset", "offset"]].to_numpy().tolist() == [[0, 1], [0, 1]]

@@ -262,7 +262,7 @@ class TestLabels:
 
     def test_of_fine_tuned_weights(self, clips):
         few = tiny(model_params={"n_classes": 2})
-        with pytest.raises(ValueError, match="the net has 2 outputs, and there are 527 labels"):
+        with pytest.raises(ValueError, match="the network has 2 outputs, and there are 527 labels"):
             few.transform(clips)
         few.set_params(labels=["up", "down"])
         assert few.transform(clips).shape == (3, 2)

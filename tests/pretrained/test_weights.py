@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import pickle
@@ -484,6 +485,21 @@ class TestDataHome:
         with pytest.raises(ValueError, match=r"model='tini': .*Did you mean 'tiny'"):
             download(["tiny", "tini"], tmp_path / "third")
         assert not (tmp_path / "third").exists()
+
+    def test_full_disk(self, served, home, clip, tmp_path, monkeypatch):
+        monkeypatch.setenv("SKAUDIO_DATA", str(home))
+        download("tiny", home)
+
+        def half(source, target):
+            target.write_bytes(source.read_bytes()[:9])
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as full:
+            full.setattr("shutil.copyfile", half)
+            with pytest.raises(OSError, match="No space left"):
+                download("tiny", tmp_path / "usb")
+        assert list((tmp_path / "usb" / "pretrained").iterdir()) == []
+        assert len(download("tiny", tmp_path / "usb")) == 1
 
     def test_extra_files_only_where_they_are_needed(self, tmp_path):
         from skaudio.pretrained._registry import find_weights

@@ -1,7 +1,7 @@
 """Fourier transforms of LANES real frames at once, a frame per lane.
 
-No number of one frame meets a number of another, so every formula below is about one frame, and
-every operation on a vector does it for LANES frames without a shuffle.
+Numbers of different frames are never combined. Every formula below is for one frame, and every
+operation on a vector computes it for LANES frames without a shuffle.
 
 **Even and odd samples.** A frame of N = ``n_fft`` real samples x is taken for M = N / 2 complex
 ones, z[m] = x[2m] + i x[2m + 1], with spectrum Z. Then, with Z[M] = Z[0], * for the conjugate and
@@ -19,10 +19,10 @@ from them, as powers or magnitudes where these are asked for. The window carries
 
     Z[r q + p] = sum over j < S of W_S^(j q) { W_M^(j p) sum over l < r of W_r^(l p) z[j + l S] }
 
-The braces are one butterfly, j: it loads r numbers S apart, transforms them, multiplies output p
-by its twiddle W_M^(j p), and stores it in place of input p. That leaves r transforms of S numbers
-that share nothing, and each goes through all its later stages while it is in the cache. The
-radices are 8, then 4 to fit, and 4 in the last stage.
+The braces are butterfly j: it loads r numbers S apart, transforms them, multiplies output p by its
+twiddle W_M^(j p), and stores it in place of input p. What remains are r independent transforms of S
+numbers. Each of them passes through all later stages while it is in the cache. The radices are 8,
+then 4 to fit, and 4 in the last stage.
 
 **Digit reversal.** In place, bin k ends where its digits say: k mod r_1 chooses the sub-transform
 of the first stage, (k div r_1) mod r_2 that of the second, and so on. Bins k + j M / 4 differ in
@@ -34,8 +34,8 @@ mirror M - (k + j M / 4) of a bin is in block M / 4 - k.
 then compete for the same few places of the first-level cache. One vector left free between
 sub-transforms of the first stage spreads them.
 
-**Prefetch.** What comes next from memory is asked for during the first stage, a share per
-butterfly: the CPU only holds so many requests, and would wait if they came all at once.
+**Prefetch.** The next samples are prefetched from memory during the first stage, a few per
+butterfly. The CPU has a limited number of outstanding requests, and would wait if all came at once.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def encode_frames(
 ) -> Any:
     """Compute the frames of a recording; return its maximum.
 
-    Their bands are kept in tiles if ``keep`` says so, else written to the result.
+    The bands are kept in tiles if ``keep``, else written to the result.
     """
     signal, n_samples = floats_at(recording.signal), recording.n_samples
     target, n_columns = floats_at(recording.result), recording.n_output_frames
@@ -123,8 +123,8 @@ def encode_frames(
             at(signal, first + LANES * hop),  # the next hops to append
             LANES * hop,
         )
-        # The bin at 0 Hz is a sum over the frame, so NaN and infinity reach it. Times zero they
-        # are NaN; all else is zero.
+        # The bin at 0 Hz is a sum over the frame, so it is not finite if a sample is not.
+        # Multiplied by zero, it is then NaN; otherwise it is zero.
         nonfinite = multiply_add(load(spectrum, 0), zero, nonfinite)
         count = min(LANES, n_frames - t)
         if kind == SPECTRUM:
@@ -140,7 +140,7 @@ def encode_frames(
 
 @inlined
 def finish_bands(recording: Any, n_bands: Any, kind: Any, scale: Any, lowest: Any) -> None:
-    """Append silence to the result, and raise what is below ``lowest``."""
+    """Append silence to the result, and raise values below ``lowest``."""
     target, n_columns = floats_at(recording.result), recording.n_output_frames
     per_column = 2 if kind == SPECTRUM else 1  # floats
     fill(target, n_bands, per_column * n_columns, per_column * recording.n_frames, scale.silence)
@@ -175,10 +175,11 @@ def areas_of(workspace: Any, offsets: Any) -> Any:
 
 
 def _kernel_of(sources: str) -> Callable[..., None]:
-    """Return the kernel, not compiled yet.
+    """Return the kernel, which is not compiled yet.
 
-    numba's cache on disk watches this file and the values in a function's closure, but not the
-    other files whose functions are compiled in: hence the digest of them all, in the closure.
+    numba's cache on disk depends on this file and on the values in the closure of a function, but
+    not on the other files with compiled functions. A digest of all these files is therefore in the
+    closure.
     """
 
     def encode(
@@ -235,13 +236,13 @@ def _signature() -> Any:
 
 
 def _compiled() -> Any:
-    """Compile the kernel (some seconds), or load what a former process compiled."""
+    """Compile the kernel (some seconds), or load it from numba's cache on disk."""
     files = sorted(Path(__file__).parent.glob("*.py"))
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     function, signature = _kernel_of(digest), _signature()
     try:
         return njit(signature, cache=True, **OPTIONS)(function)
-    except (RuntimeError, OSError):  # nowhere to keep it, or a full disk
+    except (RuntimeError, OSError):  # no writable cache folder, or a full disk
         return njit(signature, **OPTIONS)(function)
 
 

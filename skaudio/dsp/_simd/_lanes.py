@@ -1,8 +1,8 @@
-"""Vectors of float32 lanes in compiled code: loads, stores, arithmetic, transposition.
+"""Vectors of float32 lanes in compiled code: loading, storing, arithmetic, transposition.
 
-LLVM's automatic vectoriser does not find lanes across frames: scalar loops were 3.5 times slower.
-Explicit vector types leave it no choice. numba has no such types, so this module adds one, and
-functions on it that are written as Python code which emits LLVM instructions (`emitted`).
+LLVM's automatic vectorisation does not work across frames: scalar loops were 3.5 times slower.
+Explicit vector types are vectorised always. numba has no such types, so this module adds one, and
+functions on it, which are Python code that emits LLVM instructions (`emitted`).
 
 Every address is a pointer and an offset in floats, and need not be aligned.
 """

@@ -1,8 +1,7 @@
-"""From spectra to features: filters, scale, cosine transform, and where results are written.
+"""From spectra to features: filters, scale, cosine transform, and writing of results.
 
-Results are rows of frames, as librosa's. The cosine transform of decibels has to wait for the
-maximum of its recording: until then bands stay in tiles of (n_bands, LANES), one per vector of
-frames.
+Results are rows of frames, as in librosa. The cosine transform of decibels needs the maximum of its
+recording. Until it is known, bands are kept in tiles of (n_bands, LANES), one per vector of frames.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ def total(x: Any, spare: Any) -> Any:
 
 @compiled
 def weighted_sum(vectors: Any, weights: Any, n: Any) -> Any:
-    """Sum of n weighted vectors; four partial sums keep the adders busy, and round less."""
+    """Sum of n weighted vectors, by four independent partial sums: faster, and less rounding."""
     a = b = c = d = splat(np.float32(0))
     whole = n - n % 4
     for i in range(0, whole, 4):
@@ -152,7 +151,7 @@ def raise_to(target: Any, n: Any, lowest: Any) -> None:
 
 @inlined
 def finish_tile(tile: Any, n_bands: Any, count: Any, silence: Any, lowest: Any) -> None:
-    """Put silence into the lanes after the first ``count``, and raise what is below ``lowest``."""
+    """Set the lanes after the first ``count`` to silence, and raise values below ``lowest``."""
     quiet, bound = splat(silence), splat(lowest)
     for band in range(n_bands):
         value = first_of(count, load(tile, band * LANES), quiet)

@@ -1,9 +1,9 @@
-"""The kernel's arguments: tables, sizes and places that it needs before the first sample.
+"""The arguments of the kernel: tables, sizes and offsets that are computed in advance.
 
-The kernel takes each plan as a tuple of numbers, with the addresses of tables in place of the
-arrays (`_program.numbers_of`), and names them again. numba would count references to arrays in
-each step, has different types for arrays that can be written and those that cannot, and takes
-longer to look up the type of a named tuple (0.9 us for seven numbers) than of a tuple (0.3 us).
+The kernel takes each plan as a tuple of numbers, with the addresses of tables instead of arrays
+(`_program.numbers_of`), and names them again. With arrays, numba would count references in each
+step, and writable and read-only arrays would have different types. Looking up the type of a named
+tuple takes longer (0.9 us for seven numbers) than that of a tuple (0.3 us).
 
 This module does not import numba.
 """
@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# What becomes of a complex bin: it stays, or becomes its magnitude, or the square of that.
+# Output for a complex bin: the bin itself, its magnitude, or the square of the magnitude.
 SPECTRUM, MAGNITUDE, POWER = 0, 1, 2
 
-# Vectors of hops that are transposed before the rows have to be moved. Moving them each time takes
-# longer, and so do rows that fill the cache.
+# Number of vectors of hops that are transposed before the rows are moved. Moving them each time is
+# slower, and so are rows that fill the cache.
 VECTORS = 4
 
 # One recording. `signal` and `result` are addresses of float32 (`result` has n_features rows of

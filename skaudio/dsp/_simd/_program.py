@@ -1,4 +1,4 @@
-"""From the description of an analysis to a call of the kernel."""
+"""Program: call the kernel for an analysis."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from skaudio.dsp._stages import FLOOR_DB, FilterBank, Scale
 
 # The shortest transform has two stages; the longest fills a usual second-level cache.
 SHORTEST, LONGEST = 32, 1 << 15
-# The kernel's logarithm knows no smaller numbers.
+# Smallest number for the logarithm of the kernel.
 TINY = float(np.finfo(np.float32).tiny)
 # Exponents of the magnitudes that the kernel computes.
 KINDS = {None: SPECTRUM, 1.0: MAGNITUDE, 2.0: POWER}
-# Floats of the largest workspace that a thread keeps. An hour's bands take more: they are freed.
+# Largest workspace, in floats, that a thread keeps. Larger ones, for an hour of bands, are freed.
 KEPT = 1 << 22
 ALIGNMENT = 64  # bytes of a cache line, and of the widest vector
 
@@ -45,14 +45,14 @@ def address(array: np.ndarray) -> int:
 
 
 def numbers_of(plan: FramePlan | FourierPlan | Bands | Cosines) -> tuple[int, ...]:
-    """Return a plan as the kernel takes it: with the addresses of its arrays.
+    """Return a plan in the form of the kernel: with the addresses of its arrays.
 
-    Something has to hold the arrays as long as the result is in use.
+    The caller must keep the arrays alive as long as the result is used.
     """
     return tuple(address(x) if isinstance(x, np.ndarray) else x for x in plan)
 
 
-NO_BANDS = numbers_of(Bands(0, *[np.empty(0)] * 3))  # nothing reads at these addresses
+NO_BANDS = numbers_of(Bands(0, *[np.empty(0)] * 3))  # these addresses are not read
 NO_SCALE = Scale()
 NO_MATRIX = np.empty((0, 0), np.float32)
 
@@ -77,19 +77,19 @@ def prepare(
     dct: np.ndarray | None = None,
     target_frames: int | None = None,
 ) -> Program | None:
-    """Return a `Program`, or None where torch has to compute the features."""
+    """Return a `Program`, or None if the kernel does not support the features."""
     if not covers(framing, power, scale):
         return None
     kernel = _kernel()
     return None if kernel is None else Program(kernel, framing, power, scale, dct, target_frames)
 
 
-@cache  # a compilation that fails takes seconds, and is not tried again
+@cache  # a failing compilation takes seconds, and is not repeated
 def _kernel() -> ModuleType | None:
-    """Import the kernel, which compiles it, or loads what a former process compiled."""
+    """Import the kernel, which compiles it or loads it from numba's cache on disk."""
     try:
         from skaudio.dsp._simd import _kernel
-    except Exception as error:  # whatever numba, LLVM or the disk may say
+    except Exception as error:  # any error of numba, LLVM or the disk
         warnings.warn(
             f"The fast CPU kernel does not compile here ({type(error).__name__}: {error}). "
             "Encoders fall back on torch, several times slower. Is numba broken or too old?",
@@ -101,7 +101,7 @@ def _kernel() -> ModuleType | None:
 
 
 class Program:
-    """An analysis as the kernel runs it; threads may share it.
+    """An analysis for the kernel; threads can share it.
 
     Parameters are those of `skaudio.dsp._analysis.Analysis`.
     """
@@ -126,7 +126,7 @@ class Program:
 
         lanes = kernel.LANES
         self._pads = framing.center and framing.pad_mode != "constant"
-        lead = framing.lead if power is None else 0  # only phases tell where the window sits
+        lead = framing.lead if power is None else 0  # the place of the window only affects phases
         self._frames = frame_plan(framing, lanes, padded=self._pads, lead=lead)
         self._fourier = fourier_plan(framing.n_fft // 2, lanes)
         self._last_bank: tuple[FilterBank | None, tuple[int, ...]] = None, NO_BANDS
@@ -145,21 +145,21 @@ class Program:
         bank: FilterBank | None = None,
         outs: Sequence[np.ndarray | None] | None = None,
     ) -> tuple[list[np.ndarray], np.ndarray]:
-        """Encode recordings in one call, during which other threads may run.
+        """Encode recordings in one call, which releases the GIL.
 
         Parameters
         ----------
         waveforms : sequence of 1-D arrays
         bank : FilterBank, optional
         outs : sequence of (ndarray of shape (n_features, n_frames), or None), optional
-            Where to write.
+            Arrays to write to.
 
         Returns
         -------
         features : list of ndarray of shape (n_features, n_frames)
         has_nonfinite : ndarray of bool
-            Which recordings have samples that are not finite, or so large that their squares
-            may overflow. All others are finite.
+            True for recordings with samples that are not finite, or so large that their squares may
+            overflow. All other recordings are finite.
         """
         n_bands = self._framing.n_bins if bank is None else len(bank.weights)
         dtype = np.complex64 if self._kind == SPECTRUM else np.float32
@@ -176,7 +176,7 @@ class Program:
             table.append(
                 (address(signal), len(signal), n_frames, address(out), n_output_frames, False)
             )
-            signals.append(signal)  # the table holds its address only: keep the array alive
+            signals.append(signal)  # the table contains only its address: keep the array alive
             features.append(out)
         recordings = np.array(table, RECORDING)
         size = self._offsets[-1]
@@ -200,9 +200,9 @@ class Program:
         return features, has_nonfinite
 
     def _band_numbers(self, bank: FilterBank | None) -> tuple[int, ...]:
-        """Return the bands as the kernel takes them; those of the last bank are kept.
+        """Return the bands in the form of the kernel; those of the last bank are cached.
 
-        To look up the addresses takes 7 us, a tenth of a call for a recording of 0.25 s.
+        Looking up addresses takes 7 us, a tenth of a call for a recording of 0.25 s.
         """
         if bank is None:
             return NO_BANDS
@@ -213,10 +213,10 @@ class Program:
         return bands
 
     def _counts(self, n_samples: int) -> tuple[int, int, bool]:
-        """Frames to compute, frames of the result, and whether the former see every sample."""
+        """Return the numbers of frames to compute and of the result; whether all samples count."""
         n_frames = self._framing.n_frames(n_samples)
         n_output_frames = n_frames if self._target_frames is None else self._target_frames
-        if not self._clips:  # else frames that are cut off count for the maximum
+        if not self._clips:  # otherwise, frames that are cut off contribute to the maximum
             n_frames = min(n_frames, n_output_frames)
         return n_frames, n_output_frames, self._framing.sees_all(n_samples, n_frames)
 
@@ -235,7 +235,7 @@ def _scale_numbers(scale: Scale) -> ScaleNumbers:
 
 
 def _side_by_side(*sizes: int) -> tuple[int, ...]:
-    """Lay out aligned areas of so many floats; return their offsets, and that of what follows."""
+    """Lay out aligned areas of given sizes in floats; return their offsets and the total size."""
     per_line = ALIGNMENT // 4
     return tuple(accumulate((-(-size // per_line) * per_line for size in sizes), initial=0))
 
@@ -243,7 +243,7 @@ def _side_by_side(*sizes: int) -> tuple[int, ...]:
 def _workspace(size: int) -> np.ndarray:
     """Return this thread's aligned workspace, after making it large enough.
 
-    A new one takes 15 to 25 us per call: its pages have to be mapped again.
+    Allocating a workspace in each call would take 15 to 25 us, because its pages are mapped again.
     """
     kept: np.ndarray | None = getattr(_local, "workspace", None)
     if kept is None or len(kept) < size:

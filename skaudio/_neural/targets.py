@@ -1,4 +1,4 @@
-"""The target y of a detector: one label per recording, or any number of them."""
+"""The target y: one label per recording, or any number of them; losses of either."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_array
+from torch import nn
 
-from skaudio._neural import Classes, is_warm
+from skaudio._neural.checks import is_warm
+from skaudio._neural.held_out import Classes
 from skaudio._validation import check_same_labels, check_target
-from skaudio.detectors._strong_labels import separate
 
 
 @dataclass
@@ -198,8 +199,25 @@ def _weights_by_label(names: list[Any], class_weight: Any) -> list[Any]:
     return [{0: 1.0, 1: 1.0, **weights} for weights in class_weight]
 
 
-class WeakLabelMixin:
-    """Add `score` and the attributes about labels to detectors."""
+class LabelLoss(nn.Module):
+    """Binary cross-entropy of each label; ``weights`` (n_labels, 2) are of absent and present."""
+
+    weights: torch.Tensor
+
+    def __init__(self, weights: torch.Tensor, *, label_smoothing: float = 0.0):
+        super().__init__()
+        self.register_buffer("weights", weights)
+        self.label_smoothing = label_smoothing
+
+    def forward(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        soft = targets + self.label_smoothing * (0.5 - targets)
+        losses = nn.functional.binary_cross_entropy_with_logits(logits, soft, reduction="none")
+        weights = torch.where(targets > 0.5, self.weights[:, 1], self.weights[:, 0])
+        return (losses * weights).mean()
+
+
+class LabelsMixin:
+    """Add `score` and the attributes about labels to estimators."""
 
     labels_: np.ndarray
     classes_: np.ndarray
@@ -219,7 +237,6 @@ class WeakLabelMixin:
         -------
         score : float
         """
-        y, _ = separate(X, y)
         check_target(self, y)
         if self._is_multilabel:
             y = indicator_of(self, y)
