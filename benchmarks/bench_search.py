@@ -8,7 +8,8 @@
 "data" needs skaudio and its data: SKAUDIO_DATA names the folder with fsdd, esc10, cats_dogs and
 arabic_digits. It writes rows (float16), 1000 queries that are not among them, and the ten nearest
 rows of each, all and of the tenth of the rows that the filter lets through. The other commands need
-NumPy and the engine alone, so that engines can be compared that skaudio does not use.
+NumPy and the engine alone, so that engines can be compared that skaudio does not use; "skaudio" is
+its transformer.
 
 The rows lie between embeddings of mn04_as, of every second of these recordings: a random point
 between an embedding and one of its ten nearest, plus noise. The noise has the covariance of the
@@ -325,7 +326,39 @@ class Exact:
     save, open = Pynndescent.save, Pynndescent.open
 
 
+class Skaudio:
+    """skaudio's transformer, which chooses the effort by itself; needs skaudio."""
+
+    variants = ("float16",)
+
+    def __init__(self, variant, threads):
+        self.variant = variant
+
+    def build(self, rows):
+        from skaudio.scale import ApproximateNeighborsTransformer
+
+        index = ApproximateNeighborsTransformer(K, dtype=self.variant, random_state=0)
+        self.index = index.fit(rows)
+        print("  recall_", index.recall_, "n_lists_", index.n_lists_, "n_probes_", index.n_probes_)
+
+    def efforts(self):
+        return ["auto"]
+
+    def search(self, queries, effort, allowed=None):
+        return self.index.kneighbors(queries, return_distance=False, mask=allowed)
+
+    def filtered(self, queries, effort, allowed):
+        return self.search(queries, effort, allowed)
+
+    def save(self, path):
+        self.index.save(path)
+
+    def open(self, path):
+        self.index = type(self.index).open(path)
+
+
 ENGINES = {
+    "skaudio": Skaudio,
     "exact": Exact,
     "faiss": Faiss,
     "usearch": Usearch,

@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch.callbacks import Callback
 
+import skaudio
 from skaudio.audio import AudioBatch
 from skaudio.augmentation import VTLP, Noise, TimeShift, TrainingPath, epoch_seeds
 from skaudio.classifiers import GRUClassifier, LeNetClassifier, NetClassifier
@@ -154,6 +155,56 @@ def test_draws_do_not_depend_on_batches(tones, monkeypatch):
     assert len(seen) == 2 * len(X)
     # The standardisation is learned on the first epoch as it will be drawn.
     assert all(len(set(draws)) == 1 and len(draws) >= 2 for draws in seen.values())
+
+
+class TestDrawsInPrediction:
+    """``n_draws``: means over augmented versions, which are those of training."""
+
+    @every_net
+    def test_is_the_mean_of_the_logits(self, make, tones):
+        X, y, _ = tones
+        model = make(encoder=augmented(), max_epochs=1).fit(X, y)
+        path = TrainingPath(model.encoder_)
+        batch = AudioBatch(X, 16000)
+        frames = [path(batch, np.repeat(epoch_seeds(0, k, [0]), len(X))) for k in range(3)]
+        bare = clone(model).set_params(encoder=None)
+        for name in ("net_", "classes_"):
+            setattr(bare, name, getattr(model, name))
+        expected = np.mean([bare.decision_function(list(f)) for f in frames], axis=0)
+        found = model.set_params(n_draws=3).decision_function(X)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+        assert not np.array_equal(found, model.set_params(n_draws=0).decision_function(X))
+
+    def test_does_not_depend_on_other_recordings(self, tones):
+        X, y, _ = tones
+        model = SMALL["lenet"](encoder=augmented(), max_epochs=1, n_draws=2).fit(X, y)
+        together = model.predict_proba(X)
+        alone = np.concatenate([model.predict_proba(X[i : i + 1]) for i in range(len(X))])
+        assert np.array_equal(together, alone)
+        assert np.array_equal(model.predict(X), model.classes_[together.argmax(axis=1)])
+
+    @pytest.mark.parametrize("encoder", [None, MFCC(n_mfcc=13)])
+    def test_needs_an_augmentation(self, encoder, tones):
+        X, y, _ = tones
+        X = X if encoder else list(MFCC(n_mfcc=13).fit_transform(X))
+        with pytest.raises(ValueError, match=r"n_draws=4: the encoder has no augmentation"):
+            SMALL["lenet"](encoder=encoder, n_draws=4).fit(X, y)
+
+    def test_neither_streams_nor_is_exported(self, tones, tmp_path):
+        X, y, _ = tones
+        model = SMALL["lenet"](encoder=augmented(), max_epochs=1, n_draws=2).fit(X, y)
+        with pytest.raises(ValueError, match=r"n_draws=2 needs augmented versions"):
+            model.stream()
+        pytest.importorskip("onnx")
+        with pytest.raises(ValueError, match=r"n_draws=2 of LeNetClassifier cannot be exported"):
+            skaudio.export_onnx(model, tmp_path / "model.onnx")
+
+    def test_names_what_cannot_be_read(self, tones, tmp_path):
+        X, y, _ = tones
+        stated = [{"array": x, "sampling_rate": 16000} for x in X]
+        model = SMALL["lenet"](encoder=augmented(), max_epochs=1, n_draws=2).fit(stated, y)
+        with pytest.raises(ValueError, match=r"recording 1 .*no such file"):
+            model.predict([stated[0], tmp_path / "missing.wav"])
 
 
 def test_containers_of_frames(tones):

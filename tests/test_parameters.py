@@ -67,7 +67,7 @@ REFUSED = [
     ),
     (
         (-1, 2.5, NAN, INF, True, None, TEXT, []),
-        "min_recall mix n_layers n_masks p segment_overlap shrinkage",
+        "min_recall mix n_draws n_layers n_masks p segment_overlap shrinkage",
     ),
     ((-1, 1, 2.5, NAN, INF, True, None, TEXT, []), "dropout input_dropout label_smoothing"),
     ((-1, 0, NAN, INF, True, TEXT, []), "chunk_duration fmax top_db"),

@@ -185,6 +185,7 @@ VOCABULARY: dict[str, ParameterConstraint] = {
     "max_epochs": count(),
     "model_params": mapping() | NONE,
     "module_params": mapping() | NONE,
+    "n_draws": count(0),
     "n_fft": count(2) | NONE,
     "n_iter_no_change": count(),
     "n_jobs": N_JOBS | NONE,

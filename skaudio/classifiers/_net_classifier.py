@@ -35,6 +35,10 @@ class NetClassifier(NeuralClassifier):
         Weights of the classes in the loss, as in scikit-learn.
     label_smoothing : float, default=0.1
         Fraction of the probability that the loss distributes over all classes.
+    n_draws : int, default=0
+        Number of augmented versions of each recording whose logits are averaged in prediction
+        (test-time augmentation). It takes ``n_draws`` times as long, does not stream and is not
+        exported. 0: prediction does not augment.
     standardize : {"auto", "global", "recording", "both", None}, default="auto"
         "global" learns the mean and standard deviation of each feature on the training data.
         "recording" subtracts each recording's mean over time, weighted by loudness.
@@ -123,6 +127,7 @@ class NetClassifier(NeuralClassifier):
         lr: float = 3e-3,
         class_weight: Any = None,
         label_smoothing: float = 0.1,
+        n_draws: int = 0,
         standardize: Any = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -143,6 +148,7 @@ class NetClassifier(NeuralClassifier):
         self.lr = lr
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
+        self.n_draws = n_draws
         self.standardize = standardize
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

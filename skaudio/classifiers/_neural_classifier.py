@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from sklearn.base import ClassifierMixin
-from sklearn.utils import compute_class_weight
+from sklearn.utils import compute_class_weight, gen_batches
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_is_fitted
 from torch import nn
@@ -18,6 +18,7 @@ from skaudio._neural import (
     ClassLoss,
     LoadsAnywhere,
     NeuralStream,
+    as_frames,
     check_class_weights,
     check_streaming,
     fit_net,
@@ -28,9 +29,16 @@ from skaudio._neural import (
     pools_along,
     predict_rows,
     prediction_frames,
+    reads_audio,
     row_stream,
 )
+from skaudio._steps import is_augmentation, steps_of
 from skaudio._validation import Obstacle, check_target
+from skaudio.audio import READING_ERRORS, check_recordings, raise_all, read_through
+from skaudio.augmentation import TrainingPath, epoch_seeds
+
+# Number of recordings of which augmented versions are in memory at a time.
+BLOCK = 256
 
 
 class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
@@ -45,6 +53,7 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
     encoder_: Any
     class_weight: Any
     label_smoothing: float
+    n_draws: int
     device: Any
     random_state: Any
 
@@ -69,6 +78,7 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
         """
         check_target(self, y, groups)
         with fitting(self) as seed:
+            _check_draws(self)
             codes = self._encode_labels(y, is_warm(self))
             source = make_source(self, X, y, seed, groups=groups)
             fit_net(
@@ -195,10 +205,15 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
         return row_stream(self, sample_rate, n_classes, "classify", lambda x: x.softmax(dim=1))
 
     def _stream_obstacles(self) -> list[Obstacle]:
-        return neural_obstacles(self, runs_along=pools_along)
+        found = neural_obstacles(self, runs_along=pools_along)
+        if self.n_draws:
+            found.append(Obstacle("n_draws", self.n_draws, "augmented versions of it", 0))
+        return found
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
+        if self.n_draws:
+            return _mean_of_draws(self, X)
         return predict_rows(self.net_.module_, prediction_frames(self, X))
 
     def __sklearn_tags__(self) -> Any:
@@ -207,6 +222,40 @@ class NeuralClassifier(ClassifierMixin, LoadsAnywhere):
         # encoder cannot distinguish.
         tags.classifier_tags.poor_score = self.encoder is not None
         return tags
+
+
+def _check_draws(estimator: Any) -> None:
+    """Raise an error if draws are to be averaged, and nothing is drawn."""
+    if estimator.n_draws and not (
+        reads_audio(estimator) and any(map(is_augmentation, steps_of(estimator.encoder)))
+    ):
+        raise ValueError(
+            f"n_draws={estimator.n_draws!r}: the encoder has no augmentation, so there are no "
+            "draws to average. Expected n_draws=0, or augmentations in encoder=."
+        )
+
+
+def _mean_of_draws(estimator: Any, X: Any) -> np.ndarray:
+    """Return the mean logits over augmented versions of each recording.
+
+    The draws are the same in each call and for each recording, so that the result for a recording
+    does not depend on the others.
+    """
+    recordings = check_recordings(estimator, X, reset=False)
+    path = TrainingPath(estimator.encoder_)
+    parts = []
+    for block in gen_batches(len(recordings), BLOCK):
+        some = recordings[block]
+        total: Any = 0.0
+        for draw in range(estimator.n_draws):
+            seeds = np.repeat(epoch_seeds(0, draw, [0]), len(some))
+            try:
+                frames = as_frames(path(some, seeds), some)
+            except READING_ERRORS as error:
+                raise_all(recordings, error, read_through)
+            total = total + predict_rows(estimator.net_.module_, frames).astype(np.float64)
+        parts.append((total / estimator.n_draws).astype(np.float32))
+    return np.concatenate(parts)
 
 
 def _accuracy(outputs: list[np.ndarray], targets: list[np.ndarray]) -> float:

@@ -188,6 +188,11 @@ def _standardized(export: Export, estimator: Any, flow: Flow) -> tuple[Any, Fram
 
 
 def _classifier(export: Export, classifier: Any, flow: Flow) -> Flow:
+    if classifier.n_draws:
+        raise ValueError(
+            f"n_draws={classifier.n_draws!r} of {type(classifier).__name__} cannot be exported to "
+            "ONNX, because recordings are augmented: expected n_draws=0."
+        )
     net, frames = _standardized(export, classifier, flow)
     rows = _outputs(export, classifier, net, frames)
     return Rows(export.graph.op("Softmax", rows.values, axis=-1), rows.n_columns)

@@ -39,9 +39,9 @@ def embed(
         unless it learns nothing.
     X : sequence of recordings, or path of a folder or of a Parquet file
         Recordings, such as paths or a table of clips (``file``, ``onset``, ``offset``). For a
-        folder, all recordings in it at any depth. For a Parquet file, those in its column ``file``,
-        which are clips if there are ``onset`` and ``offset``; the file is read some rows at a time.
-        With dask, recordings must be files.
+        folder, all recordings in it at any depth. For a Parquet file, those in its column
+        ``file``, which are clips if there are ``onset`` and ``offset``. With dask, recordings must
+        be files.
     folder : str or path-like
         Folder for the results: a new one, or one of the same call. All workers need access to it by
         this path.

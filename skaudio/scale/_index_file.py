@@ -6,6 +6,7 @@ The facts come last, and are read first: what was cut off is noticed before a by
 from __future__ import annotations
 
 import json
+import numbers
 import os
 import secrets
 import struct
@@ -19,6 +20,19 @@ from skaudio.scale._inverted_lists import InvertedLists
 # At the end of a file: a mark, and the lengths of lists and facts.
 FOOTER = struct.Struct("<16sQQ")
 MARK = b"skaudio index 01"
+# Learned numbers.
+STATE = ("n_features_in_", "n_samples_fit_", "n_lists_", "n_probes_", "recall_")
+
+
+def facts_of(estimator: Any) -> dict[str, Any]:
+    """Return the parameters of an estimator, and what it learned beside the lists."""
+    params = estimator.get_params(deep=False)
+    if not isinstance(params["random_state"], numbers.Integral):
+        params["random_state"] = None
+    state = {name: getattr(estimator, name) for name in STATE}
+    if hasattr(estimator, "feature_names_in_"):
+        state["feature_names_in_"] = list(estimator.feature_names_in_)
+    return {"params": params, "state": state}
 
 
 def write_index_file(path: str | os.PathLike[str], lists: InvertedLists, facts: Any) -> Path:

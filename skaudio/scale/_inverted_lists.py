@@ -160,7 +160,7 @@ class InvertedLists:
         module = faiss()
         selector = None
         if bits is not None:
-            selector = module.IDSelectorBitmap(self.shape[0], module.swig_ptr(bits))
+            selector = module.IDSelectorBitmap(len(bits), module.swig_ptr(bits))
         return module.SearchParametersIVF(nprobe=n_probes, sel=selector)
 
     def blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:

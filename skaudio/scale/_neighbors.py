@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 import os
 import warnings
 from pathlib import Path
@@ -12,10 +11,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
+from sklearn.utils.random import sample_without_replacement
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skaudio._validation import check_parameters, choice, count, number
-from skaudio.scale._index_file import check_state, read_index_file, write_index_file
+from skaudio.scale._index_file import check_state, facts_of, read_index_file, write_index_file
 from skaudio.scale._inverted_lists import BLOCK, PER_CENTRE, InvertedLists
 from skaudio.scale._load import load_rows
 from skaudio.scale._neighbor_search import FLOATS, MODES, NeighborSearch, prepare_rows
@@ -25,8 +25,6 @@ from skaudio.scale._recall import ExactNeighbours, measure_recall
 EXACT_UP_TO = 10_000
 # Rows whose neighbours are searched exactly: half to choose n_probes, half to measure recall.
 SAMPLE = 512
-# Learned numbers that the file of an index holds.
-STATE = ("n_features_in_", "n_samples_fit_", "n_lists_", "n_probes_", "recall_")
 
 
 class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
@@ -63,7 +61,7 @@ class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
         Smallest mean recall: the fraction of true neighbours to find. There is a warning if fewer
         are found.
     n_lists : int or "auto", default="auto"
-        Number of lists. "auto" is one up to 10 000 rows, and four times the square root of the
+        Number of lists. "auto" is one up to 10 000 rows, and twice the square root of the
         number of rows otherwise.
     n_probes : int or "auto", default="auto"
         Number of lists that are searched for a query. More lists take longer and find more
@@ -109,7 +107,7 @@ class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
     >>> rng = np.random.default_rng(0)
     >>> classes = np.repeat([0, 1, 2], 100)
     >>> rows = rng.normal(size=(3, 8))[classes] + 0.5 * rng.normal(size=(300, 8))
-    >>> search = ApproximateNeighborsTransformer(5, n_lists=4, random_state=0)
+    >>> search = ApproximateNeighborsTransformer(5, random_state=0)
     >>> model = make_pipeline(search, KNeighborsClassifier(5, metric="precomputed"))
     >>> bool(model.fit(rows, classes).score(rows, classes) > 0.9)
     True
@@ -187,11 +185,8 @@ class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
         dtype = self.dtype
         if dtype == "auto":
             dtype = "float16" if X.dtype == np.float16 else "float32"
-        train = np.sort(random.permutation(n)[: PER_CENTRE * n_lists])
-        sample = random.permutation(n)[:SAMPLE]
-        rows = prepare_rows(X[train], self.metric, dtype, train)
-        lists = InvertedLists.trained(rows, n_lists, dtype, random.randint(1 << 31))
-        centre = rows.mean(axis=0)
+        lists, centre = self._trained(X, n_lists, dtype, random)
+        sample = sample_without_replacement(n, min(SAMPLE, n), random_state=random)
         queries = prepare_rows(X[sample], self.metric, dtype, sample)
         exact = ExactNeighbours(queries, min(self.n_neighbors + 1, n), centre)
         for start in range(0, n, BLOCK):
@@ -214,7 +209,17 @@ class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
     def _choose_lists(self, n: int) -> int:
         if self.n_lists != "auto":
             return min(int(self.n_lists), n)
-        return 1 if n <= EXACT_UP_TO else round(4 * math.sqrt(n))
+        return 1 if n <= EXACT_UP_TO else round(2 * math.sqrt(n))
+
+    def _trained(
+        self, X: np.ndarray, n_lists: int, dtype: str, random: np.random.RandomState
+    ) -> tuple[InvertedLists, np.ndarray]:
+        """Return empty lists for some of the rows, and the mean of these."""
+        n = min(PER_CENTRE * n_lists, len(X))
+        some = np.sort(sample_without_replacement(len(X), n, random_state=random))
+        rows = prepare_rows(X[some], self.metric, dtype, some)
+        lists = InvertedLists.trained(rows, n_lists, dtype, random.randint(1 << 31))
+        return lists, rows.mean(axis=0)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Save the index in a file, which `open` maps into memory.
@@ -235,13 +240,7 @@ class ApproximateNeighborsTransformer(  # type: ignore[call-arg]
             If the file cannot be written. An existing file is not changed.
         """
         check_is_fitted(self)
-        params = self.get_params(deep=False)
-        if not isinstance(params["random_state"], numbers.Integral):
-            params["random_state"] = None
-        state = {name: getattr(self, name) for name in STATE}
-        if hasattr(self, "feature_names_in_"):
-            state["feature_names_in_"] = list(self.feature_names_in_)
-        return write_index_file(path, self._lists, {"params": params, "state": state})
+        return write_index_file(path, self._lists, facts_of(self))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:

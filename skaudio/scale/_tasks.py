@@ -1,4 +1,4 @@
-"""Tasks for workers, their results, and the tables of a part."""
+"""Data that travel to workers and back, and the tables of a part."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Receipt(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The result of a recording."""
+    """Result for a recording."""
 
     position: int
     """In the part."""
