@@ -53,7 +53,7 @@ class Found(NamedTuple):
     """In the part."""
     seconds: float | None
     result: Any
-    """A row, or a table of events; or a str, why there is none."""
+    """A row, a table of events, or the reason of a failure as a str."""
 
 
 class BuiltModel(NamedTuple):

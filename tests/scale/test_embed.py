@@ -462,6 +462,17 @@ class TestEvents:
         with pytest.raises(ValueError, match=r"the options is \{'top': 2"):
             tag(tagger, files, tmp_path, top=3, part_size=5)
 
+    def test_failures_are_tried_again(self, good, tmp_path):
+        tagger = AudioTagger("mn01_as", weights="random")
+        paths = [tmp_path / f"{i}.wav" for i in range(4)]
+        for i, path in enumerate(paths):
+            path.write_bytes(b"RIFF" if i == 1 else Path(good[i]).read_bytes())
+        assert tag(tagger, paths, tmp_path / "tags").n_failed == 1
+        paths[1].write_bytes(Path(good[1]).read_bytes())
+        assert tag(tagger, paths, tmp_path / "tags", retry_failures=True).n_failed == 0
+        tag(tagger, paths, tmp_path / "whole")
+        assert contents(tmp_path / "tags") == contents(tmp_path / "whole")
+
     def test_events_of_clips_of_one_file(self, make_clip, write_audio, tmp_path):
         path = write_audio(tmp_path / "long.wav", make_clip(3.0))
         X = AudioBatch([make_clip(0.5, seed=i) for i in range(8)], 16000)
