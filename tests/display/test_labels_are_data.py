@@ -83,6 +83,7 @@ def test_pictures():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", message="constrained_layout")  # there are many labels
+        warnings.filterwarnings("ignore", message="17 groups share 9 markers")
         for texts, expected in displayed():
             assert shown(texts) == expected
 

@@ -106,7 +106,7 @@ def test_voices(digits):
     assert isinstance(model, SiameseEmbedder)
     model.fit(digits.data[known], digits.groups[known])
     rows = model.transform(digits.data[~known])
-    assert rows.shape == (150, model.embedding_size)
+    assert rows.shape == (150, model.embedding_size + 2 * 64)
     assert model.score(digits.data[~known], digits.groups[~known]) > 0.55, "chance is 0.5"
 
 
