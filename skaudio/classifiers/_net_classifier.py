@@ -37,8 +37,8 @@ class NetClassifier(NeuralClassifier):
         Fraction of the probability that the loss distributes over all classes.
     n_draws : int, default=0
         Number of augmented versions of each recording whose logits are averaged in prediction
-        (test-time augmentation). It takes ``n_draws`` times as long, does not stream and is not
-        exported. 0: prediction does not augment.
+        (test-time augmentation). It takes ``n_draws`` times as long. Streams and ONNX graphs do
+        not augment. 0: prediction does not augment.
     standardize : {"auto", "global", "recording", "both", None}, default="auto"
         "global" learns the mean and standard deviation of each feature on the training data.
         "recording" subtracts each recording's mean over time, weighted by loudness.

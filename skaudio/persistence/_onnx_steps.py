@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -189,9 +190,10 @@ def _standardized(export: Export, estimator: Any, flow: Flow) -> tuple[Any, Fram
 
 def _classifier(export: Export, classifier: Any, flow: Flow) -> Flow:
     if classifier.n_draws:
-        raise ValueError(
-            f"n_draws={classifier.n_draws!r} of {type(classifier).__name__} cannot be exported to "
-            "ONNX, because recordings are augmented: expected n_draws=0."
+        warnings.warn(
+            f"n_draws={classifier.n_draws!r} of {type(classifier).__name__} is not exported: the "
+            "graph computes what the classifier predicts with n_draws=0.",
+            stacklevel=2,
         )
     net, frames = _standardized(export, classifier, flow)
     rows = _outputs(export, classifier, net, frames)

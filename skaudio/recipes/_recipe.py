@@ -26,9 +26,8 @@ PRETRAINED = {"voices": "ge2e", "environment": "mn04_as", "events": "mn04_as"}
 USES_PRETRAINED = ("environment", "events")
 # Number of training recordings for which the numbers of epochs below were chosen.
 USUAL = 1500
-# Words are augmented up to this number of recordings: augmentation increased accuracy with 400
-# recordings and decreased it with 1500.
-AUGMENTED = 800
+# Words are augmented more up to this number of recordings, which are probably of few voices.
+FEW_VOICES = 800
 # Batches are smaller up to this number of recordings.
 FEW = 120
 
@@ -54,8 +53,8 @@ def recipe(task: str, n_recordings: int | None = None, pretrained: bool | str | 
           whole recordings.
     n_recordings : int, default=None
         Number of training recordings. With fewer recordings, networks are trained for more epochs,
-        up to twice as many. "words" is augmented up to 800 recordings, and has smaller batches up
-        to 120. None: the settings for about 1500 recordings.
+        up to twice as many. "words" is augmented more up to 800 recordings, and has smaller
+        batches up to 120. None: the settings for about 1500 recordings.
     pretrained : bool, str or None, default=None
         Whether to use a pretrained network. None: use one for "environment" and "events", where it
         is more accurate. True: use "mn04_as", or "ge2e" for "voices"; a str: use the network of
@@ -129,24 +128,25 @@ def _epochs(usual: int, n_recordings: int | None) -> int:
 
 
 def _words(n_recordings: int | None, pretrained: str | None) -> Any:
-    encoder: Any = MelSpectrogram(n_mels=40, scale="db", top_db=60)
-    if n_recordings is not None and n_recordings <= AUGMENTED:
-        # Warped filters and changed speeds simulate other voices; random floors simulate other
-        # background noise. With more recordings, they decreased accuracy.
-        encoder = Pipeline(
-            [
-                ("vtlp", VTLP(warp=(0.85, 1.15))),
-                ("speed", Speed(rate=(0.85, 1.15))),
-                ("mel", encoder),
-                ("floor", DynamicRange(top_db=(25, 65))),
-            ]
-        )
+    few = n_recordings is not None and n_recordings <= FEW_VOICES
+    spread = (0.85, 1.15) if few else (0.9, 1.1)
+    # Warped filters and changed speeds simulate other voices; random floors simulate other
+    # background noise.
+    encoder = Pipeline(
+        [
+            ("vtlp", VTLP(warp=spread)),
+            ("speed", Speed(rate=spread)),
+            ("mel", MelSpectrogram(n_mels=40, scale="db", top_db=60)),
+            ("floor", DynamicRange(top_db=(25, 65))),
+        ]
+    )
     return LeNetClassifier(
         encoder,
         channels=(24, 48, 96, 128),
         max_epochs=_epochs(20, n_recordings),
         # With very few recordings, an epoch of batches of 32 has too few steps.
         batch_size=8 if n_recordings is not None and n_recordings <= FEW else 32,
+        n_draws=8,
     )
 
 

@@ -336,7 +336,9 @@ class TestTransformers:
         assert len(found) == 1
 
     def test_parameter_that_cannot_be_told(self):
-        with pytest.raises(TypeError, match=r"Scaled\.factor\['a'\]\[1\] is a object, whose content"):
+        with pytest.raises(
+            TypeError, match=r"Scaled\.factor\['a'\]\[1\] is a object, whose content"
+        ):
             transformer_facts(Scaled({"a": [1, object()]}))
         with pytest.raises(TypeError, match=r"^Scaled\.factor is a object, whose content"):
             transformer_facts(Scaled({object(): 1}))

@@ -16,7 +16,6 @@ from skaudio.classifiers import LeNetClassifier
 from skaudio.datasets import load_spoken_digits, make_soundscapes
 from skaudio.detectors import EventDetector
 from skaudio.embedders import SiameseEmbedder
-from skaudio.encoders import MelSpectrogram
 from skaudio.metrics import equal_error_rate
 from skaudio.pretrained import PretrainedEmbedder
 
@@ -87,9 +86,10 @@ def test_words(digits):
     assert scores.mean() > 0.6, "of voices not heard; chance is 0.33"
 
 
-def test_words_are_augmented_if_few():
-    assert isinstance(recipe("words", 400).encoder, Pipeline)
-    assert isinstance(recipe("words", 1500).encoder, MelSpectrogram)
+def test_words_of_few_voices_are_augmented_more():
+    few, many = recipe("words", 400), recipe("words", 1500)
+    assert few.encoder[0].warp[0] < many.encoder[0].warp[0] < 1
+    assert few.n_draws == many.n_draws > 0
     assert recipe("words", 60).batch_size < recipe("words").batch_size
 
 
