@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import os
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,12 @@ def _type_of_label(label: Any) -> str:
 def check_same_lengths(**arrays: Any) -> None:
     """Raise scikit-learn's error for arrays of different lengths, with their names; skip None."""
     given = {name: array for name, array in arrays.items() if array is not None}
+    for name, array in given.items():
+        if isinstance(array, (str, os.PathLike)):
+            raise ValueError(
+                f"{name} is a single path ({os.fsdecode(array)!r}), expected a sequence of "
+                "recordings: pass [path]."
+            )
     try:
         check_consistent_length(*given.values())
     except ValueError as error:

@@ -68,7 +68,7 @@ def embed(options: Any) -> int:
             f"--output {options.output!r}: expected a name that ends in .csv or .npy, or a name "
             "without suffix, for a folder"
         )
-    if Path(options.model).exists():
+    if Path(options.model).exists() or Path(options.model).suffix:  # a name of a network has none
         model = load_model(options.model, "transform", "embed")
     else:
         model = skaudio.PretrainedEmbedder(options.model).fit(options.files)

@@ -66,8 +66,7 @@ def train(options: Any) -> int:
             _report(table, scores, options)
             return 130
     note("training on all recordings")
-    bars = [name for name in model.get_params() if name.rpartition("__")[2] == "verbose"]
-    model.set_params(**dict.fromkeys(bars, int(sys.stderr.isatty())))
+    model.set_params(**dict.fromkeys(_bars(model), int(sys.stderr.isatty())))
     with with_workers(options.jobs):
         model.fit(data.files, data.classes)
     text = f"skaudio train, recipe for {task}, seed {options.seed}"
@@ -78,6 +77,15 @@ def train(options: Any) -> int:
     return 1 if data.skipped else 0
 
 
+def _bars(model: Any) -> list[str]:
+    """Return the ``verbose`` parameters of skaudio's parts; scikit-learn's print to stdout."""
+    parts = {"": model} | model.get_params()
+    names = [name for name in parts if name.rpartition("__")[2] == "verbose"]
+    owners = [type(parts[name.rpartition("__")[0]]) for name in names]
+    ours = [owner.__module__.startswith("skaudio.") for owner in owners]
+    return [name for name, is_ours in zip(names, ours, strict=True) if is_ours]
+
+
 def _guess_task(files: list[str]) -> str:
     """Return "words" for short recordings, else "environment"."""
     some = [files[i] for i in np.linspace(0, len(files) - 1, LOOKED_AT, dtype=int)]
@@ -85,7 +93,7 @@ def _guess_task(files: list[str]) -> str:
     known = [duration for duration in seconds if duration is not None]
     middle = float(np.median(known)) if known else np.inf
     task = "words" if middle < LONGEST_WORD else "environment"
-    note(f"task: {task}, since half of the recordings are shorter than {middle:.1f} s; see --task")
+    note(f"task: {task}, since the median duration is {middle:.1f} s; --task chooses another")
     return task
 
 

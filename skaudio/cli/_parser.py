@@ -81,8 +81,8 @@ def _learn(commands: argparse._SubParsersAction[Parser]) -> None:
     train.add_argument(
         "--task",
         choices=("words", "voices", "environment", "events"),
-        help="which recipe to train (default: words where half of the recordings are shorter than "
-        "two seconds, else environment)",
+        help="which recipe to train (default: words if the median duration of the recordings is "
+        "below two seconds, else environment)",
     )
     train.add_argument(
         "--pretrained",
@@ -91,9 +91,15 @@ def _learn(commands: argparse._SubParsersAction[Parser]) -> None:
         help="use a pretrained network, or none (default: as the recipe of the task)",
     )
     train.add_argument(
-        "--folds", type=int, default=5, metavar="N", help="of the cross-validation; 0: none"
+        "--folds",
+        type=int,
+        default=5,
+        metavar="N",
+        help="of the cross-validation (default: 5); 0: none",
     )
-    train.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random")
+    train.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of everything random (default: 0)"
+    )
     _add_jobs(train)
     evaluate = _command(commands, "evaluate", "score a model on recordings with known labels")
     evaluate.add_argument("model", metavar="MODEL", help="a saved model")
@@ -107,10 +113,14 @@ def _learn(commands: argparse._SubParsersAction[Parser]) -> None:
 def _apply(commands: argparse._SubParsersAction[Parser]) -> None:
     predict = _command(commands, "predict", "predict the classes of recordings")
     predict.add_argument("model", metavar="MODEL", help="a saved model")
-    predict.add_argument("--top", type=_count, default=1, metavar="N", help="best N classes")
+    predict.add_argument(
+        "--top", type=_count, default=1, metavar="N", help="best N classes (default: 1)"
+    )
     embed = _command(commands, "embed", "compute a row of features for each recording")
     embed.add_argument(
-        "--model", default="mn04_as", help="a saved model, or the name of a pretrained network"
+        "--model",
+        default="mn04_as",
+        help="a saved model, or the name of a pretrained network (default: mn04_as)",
     )
     embed.add_argument(
         "-o",
@@ -123,8 +133,12 @@ def _apply(commands: argparse._SubParsersAction[Parser]) -> None:
         "--dtype", choices=("float32", "float16"), default="float32", help="of a folder's rows"
     )
     tag = _command(commands, "tag", "name the sounds in recordings (classes of AudioSet)")
-    tag.add_argument("--model", default="mn04_as", help="name of a pretrained network")
-    tag.add_argument("--top", type=_count, default=5, metavar="N", help="best N labels")
+    tag.add_argument(
+        "--model", default="mn04_as", help="name of a pretrained network (default: mn04_as)"
+    )
+    tag.add_argument(
+        "--top", type=_count, default=5, metavar="N", help="best N labels (default: 5)"
+    )
     tag.add_argument("--by-chunk", action="store_true", help="for each chunk of some seconds")
     detect = _command(commands, "detect", "list events with onset and offset")
     detect.add_argument("model", metavar="MODEL", help="a saved detector")
@@ -173,8 +187,8 @@ def _models(commands: argparse._SubParsersAction[Parser]) -> None:
         commands, "show", "describe a saved model without loading it, or a folder of Parquet parts"
     )
     export = _command(commands, "export", "write a model as an ONNX graph")
-    for parser in (show, export):
-        parser.add_argument("model", metavar="MODEL", help="a saved model")
+    show.add_argument("model", metavar="MODEL", help="a saved model, or a folder of Parquet parts")
+    export.add_argument("model", metavar="MODEL", help="a saved model")
     export.add_argument("-o", "--output", required=True, metavar="FILE", help=".onnx file to write")
 
 

@@ -76,7 +76,10 @@ def _from_pattern(pattern: str | re.Pattern[str], relative: list[str], name: str
     for path in relative:
         match = compiled.search(path)
         if match is None or match[key] is None:
-            raise ValueError(f"{name}={compiled.pattern!r} does not match the recording {path!r}")
+            raise ValueError(
+                f"{name}={compiled.pattern!r} does not match the recording {path!r}: expected a "
+                "pattern that is found in the path below the folder. Check the file name extension."
+            )
         matched.append(match[key])
     return matched
 

@@ -132,7 +132,7 @@ def write_events(events: Any, path: str | os.PathLike[str]) -> None:
     n_files = table["file"].nunique(dropna=False)
     if n_files > 1:
         raise ValueError(
-            f"The labels in a .txt file belong to one recording, events is of {n_files}: pass a "
+            f"The labels in a .txt file belong to one recording, these events to {n_files}: pass a "
             "folder that exists, or write .csv."
         )
     write = write_raven if RAVEN_NAME.search(path.name) else write_audacity

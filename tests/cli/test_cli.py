@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 import skaudio
@@ -275,6 +276,17 @@ class TestLearning:
         assert path.is_file()
         assert "zoe_0.wav" in err
 
+    def test_pipelines(self, run, folder, tmp_path, monkeypatch):
+        """Steps of scikit-learn have a ``verbose`` of their own, which prints to stdout."""
+        rows = make_pipeline(MFCC(), FramePooling(), LogisticRegression(max_iter=500))
+        monkeypatch.setattr(skaudio, "recipe", lambda task, **kwargs: rows)
+        monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+        path = tmp_path / "digits.skaudio"
+        code, out, err = run("train", folder, "-o", path, "--folds", 2, "--json")
+        assert code == 0, err
+        assert "accuracy" in json.loads(out)["scores"]
+        assert path.is_file()
+
     def test_seeds(self, run, folder, tmp_path):
         tables = []
         for seed in (0, 0, 1):
@@ -304,6 +316,7 @@ class TestLearning:
         (["predict", "MODEL", "FILE", "--top", "0"], "expected 1 or more"),
         (["detect", "MODEL", "FILE"], "cannot detect: use skaudio predict"),
         (["embed", "FILE", "--model", "mn99"], "mn99"),
+        (["embed", "FILE", "--model", "new.skaudio"], "No such file or directory: 'new.skaudio'"),
         (["embed", "FILE", "-o", "rows.xlsx"], "ends in .csv or .npy"),
         (["embed", "FILE", "--shard", "0/2"], "--shard is for results in a folder"),
         (["embed", "FILE", "-o", "rows", "--shard", "2/2"], "expected I/N with 0 <= I < N"),

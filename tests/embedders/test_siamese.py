@@ -433,3 +433,11 @@ def test_a_pickled_embedder_does_not_carry_its_data(voices):
     embedder.fit(X, speakers)
     weights = sum(p.nbytes for p in embedder.net_.module_.parameters())
     assert len(pickle.dumps(embedder)) < 20 * weights + 50_000 < sum(x.nbytes for x in X)
+
+
+@pytest.mark.parametrize("method", ["predict_pairs", "pair_distance"])
+def test_a_pair_of_paths_is_two_sequences(method):
+    siamese = SiameseEmbedder(MelSpectrogram())
+    siamese.threshold_ = 0.5
+    with pytest.raises(ValueError, match=r"left is a single path \('a.wav'\).*pass \[path\]"):
+        getattr(siamese, method)("a.wav", "b.wav")

@@ -198,7 +198,7 @@ def test_audacity(tmp_path):
 
 def test_bad_files(tmp_path):
     two = table(("a/x", 0, 1, "dog"), ("b/x", 0, 1, "dog"))
-    with pytest.raises(ValueError, match="belong to one recording, events is of 2"):
+    with pytest.raises(ValueError, match="belong to one recording, these events to 2"):
         write_events(two, tmp_path / "x.txt")
     with pytest.raises(ValueError, match="Two recordings have one name"):
         write_events(two, tmp_path)
@@ -271,5 +271,5 @@ def test_raven_of_several_recordings(tmp_path):
         read_events(path)
     with pytest.raises(ValueError, match=r"columns \['View'\], which Raven"):
         write_events(table(("a", 0, 1, "dog")).assign(View="x"), path)
-    with pytest.raises(ValueError, match="belong to one recording, events is of 2"):
+    with pytest.raises(ValueError, match="belong to one recording, these events to 2"):
         write_events(table(("a", 0, 1, "dog"), (None, 0, 1, "dog")), path)
