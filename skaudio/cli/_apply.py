@@ -118,7 +118,13 @@ def detect(options: Any) -> int:
     if options.output is not None and not Path(options.output).suffix:
         return into_folder(options, partial(skaudio.detect, detector))
     only_for_folders(options)
-    done = run_over(find_recordings(options.files), detector.predict_events, jobs=options.jobs)
+    recordings = find_recordings(options.files)
+    if str(options.output).lower().endswith(".txt") and len(recordings) > 1:
+        raise ValueError(
+            f"--output {options.output!r}: labels of Audacity or Raven belong to one recording, "
+            f"given {len(recordings)}: expected a name that ends in .csv or .tsv"
+        )
+    done = run_over(recordings, detector.predict_events, jobs=options.jobs)
     table = done.table if len(done.table) else pd.DataFrame(columns=EVENT_COLUMNS)
     if options.output is None:
         show(table, options.form)

@@ -146,7 +146,8 @@ def _apply(commands: argparse._SubParsersAction[Parser]) -> None:
         "-o",
         "--output",
         metavar="NAME",
-        help="write .csv, .tsv, or labels of Audacity or Raven; a name without suffix is a folder "
+        help="write .csv, .tsv, or, of one recording, .txt for Audacity or .selections.txt for "
+        "Raven; a name without suffix is a folder "
         "of Parquet parts",
     )
     tag.add_argument("-o", "--output", metavar="FOLDER", help="write a folder of Parquet parts")

@@ -320,6 +320,7 @@ class TestLearning:
         (["embed", "FILE", "-o", "rows.xlsx"], "ends in .csv or .npy"),
         (["embed", "FILE", "--shard", "0/2"], "--shard is for results in a folder"),
         (["embed", "FILE", "-o", "rows", "--shard", "2/2"], "expected I/N with 0 <= I < N"),
+        (["detect", "DETECTOR", "FOLDER", "-o", "a.txt"], "belong to one recording, given 90"),
         (["detect", "DETECTOR", "FILE", "--retry"], "--retry is for results in a folder"),
         (["detect", "DETECTOR", "FILE", "-o", "FOLDER"], "holds other files"),
         (["show", "EMPTY"], "has no manifest.json"),
