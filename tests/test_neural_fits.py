@@ -668,13 +668,15 @@ OTHER = {
     "n_layers": 2,
     "pooling": "attention",
     "standardize": None,
+    "statistics": False,
     "stem": (4,),
+    "unit_norm": False,
 }
 FREE = (
     "encoder max_epochs batch_size lr class_weight label_smoothing early_stopping "
     "validation_fraction n_iter_no_change precision device random_state warm_start verbose "
     "callbacks net_params threshold hysteresis median_filter min_duration max_gap frame_duration "
-    "block_duration unit_norm hinge margin distance n_pairs loss speeds temperature n_per_class"
+    "block_duration hinge margin distance n_draws n_pairs loss speeds temperature n_per_class"
 )
 
 
@@ -694,6 +696,8 @@ def test_warm_start_refuses_another_architecture(name):
         estimator.set_params(**{parameter: value})
         with pytest.raises(ValueError, match=f"warm_start: {parameter}=.* as in the first fit"):
             estimator.fit(X, y)
+        if parameter == "unit_norm":  # it also acts in transform
+            estimator.set_params(unit_norm=given[parameter])
         assert_equal(outputs(estimator, X), expected)
         estimator.set_params(**{parameter: given[parameter]})
     lists = {k: list(v) for k, v in given.items() if isinstance(v, tuple)}

@@ -299,12 +299,13 @@ OTHERS = {
     "encoders": "stream",
     "metrics": "normalized_scores",
     "nets": "recording_mean",
-    "persistence": "export_onnx inspect load save",
+    "persistence": "export_onnx inspect load save show_versions",
     "recipes": "recipe",
     "datasets": (
-        "fetch_esc10 fetch_esc50 fetch_fsdd get_data_home load_audio_files load_cats_dogs "
-        "load_spoken_digits"
+        "evaluate_embedder fetch_esc10 fetch_esc50 fetch_fsdd get_data_home load_audio_files "
+        "load_cats_dogs load_spoken_digits"
     ),
+    "scale": "detect embed folder_state iterate_rows load_events load_rows tag",
     "events": "events_to_target frames_to_events read_events",
 }
 
