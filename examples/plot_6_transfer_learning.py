@@ -24,10 +24,10 @@ from pathlib import Path
 
 from sklearn.model_selection import GroupKFold, StratifiedKFold
 
-from skaudio.datasets import load_audio_files
+from skaudio.datasets import fetch_esc50, load_audio_files
 
 parser = argparse.ArgumentParser(description="Pretrained features, computed once.")
-parser.add_argument("--data", help="digits, esc10, or a folder (default: esc10 if at hand)")
+parser.add_argument("--data", help="digits, esc10, esc50, or a folder (default: esc10)")
 parser.add_argument("--groups", help="for a folder: regular expression, see load_audio_files")
 parser.add_argument("--model", help="net; default: mn04_as, or mn01_as without its weights")
 parser.add_argument("--weights", help="file of weights; default: found in the data home")
@@ -59,6 +59,8 @@ if args.data == "digits":
     data = load_spoken_digits()
 elif args.data == "esc10":
     data = fetch_esc10()
+elif args.data == "esc50":
+    data = fetch_esc50()
 elif args.data is not None:
     data = load_audio_files(args.data, groups=args.groups)
 short = args.data == "digits" or (args.data is None and not (home / "esc10").is_dir())
