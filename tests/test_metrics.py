@@ -47,6 +47,6 @@ def test_worst_classified_is_sorted_by_the_true_class():
 
 def test_worst_classified_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match=r"shape \(2, 3\), expected .* \(2, 2\)"):
-        worst_classified("ab", [0, 1], np.ones((2, 3)), [0, 1])
+        worst_classified(["a", "b"], [0, 1], np.ones((2, 3)), [0, 1])
     with pytest.raises(ValueError, match="holds 7, which is not among classes"):
-        worst_classified("ab", [0, 7], np.ones((2, 2)), [0, 1])
+        worst_classified(["a", "b"], [0, 7], np.ones((2, 2)), [0, 1])

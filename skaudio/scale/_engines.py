@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import uuid
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, cast
@@ -84,7 +85,10 @@ def _with_dask(client: Any, job: Job, packed: bytes, tasks: Iterable[Task]) -> I
     import distributed
 
     remaining = iter(tasks)
-    model = client.scatter(packed, broadcast=True)
+    # Names of this run alone. By their content, the model and the parts would have the names of an
+    # earlier run, whose data dask may be removing.
+    model = client.scatter(packed, broadcast=True, hash=False)
+    run = uuid.uuid4().hex
 
     def submit(task: Task) -> Any:
         if any(not isinstance(r.source, str) for r in task.recordings):
@@ -92,7 +96,7 @@ def _with_dask(client: Any, job: Job, packed: bytes, tasks: Iterable[Task]) -> I
                 f"part {task.part} has recordings that are in memory, expected paths: the workers "
                 "of dask read files themselves. Write the recordings into files that they share."
             )
-        key = f"skaudio-{job.method}-{job.key}-{task.part}"
+        key = f"skaudio-{job.method}-{run}-{task.part}"
         return client.submit(run_packed, job, model, task, pure=False, key=key)
 
     n_ahead = AHEAD * max(1, sum(client.nthreads().values()))
