@@ -34,7 +34,7 @@ from skaudio._neural import (
 )
 from skaudio._steps import is_augmentation, steps_of
 from skaudio._validation import Obstacle, check_target
-from skaudio.audio import READING_ERRORS, check_recordings, raise_all, read_through
+from skaudio.audio import READING_ERRORS, check_recordings, raise_all, read_batch, read_through
 from skaudio.augmentation import TrainingPath, epoch_seeds
 
 # Number of recordings of which augmented versions are in memory at a time.
@@ -246,11 +246,15 @@ def _mean_of_draws(estimator: Any, X: Any) -> np.ndarray:
     parts = []
     for block in gen_batches(len(recordings), BLOCK):
         some = recordings[block]
+        source: Any = some
         total: Any = 0.0
         for draw in range(estimator.n_draws):
             seeds = np.repeat(epoch_seeds(0, draw, [0]), len(some))
             try:
-                frames = as_frames(path(some, seeds), some)
+                # Files are decoded once. An encoder in first place may read only a part of each.
+                if draw == 0 and is_augmentation(path.steps[0]):
+                    source = read_batch(some)
+                frames = as_frames(path(source, seeds), some)
             except READING_ERRORS as error:
                 raise_all(recordings, error, read_through)
             total = total + predict_rows(estimator.net_.module_, frames).astype(np.float64)

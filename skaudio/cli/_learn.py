@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.spatial.distance import pdist
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, StratifiedKFold
 
@@ -20,9 +19,9 @@ from skaudio.cli._apply import load_model
 from skaudio.cli._inputs import run_over, with_workers
 from skaudio.cli._labels import Labelled, labelled
 from skaudio.cli._printing import list_failures, note, records, show, show_json
+from skaudio.embedders import score_of_rows
 from skaudio.events import read_events
 from skaudio.metrics import (
-    equal_error_rate,
     event_based_f1,
     scores_by,
     segment_based_f1,
@@ -163,9 +162,7 @@ def _score(model: Any, files: Any, y: Any) -> float:
     """Return the accuracy of a classifier, or one minus the equal error rate of an embedder."""
     if hasattr(model, "score"):
         return float(model.score(files, y))
-    codes = np.unique(y, return_inverse=True)[1]
-    same = pdist(codes[:, None], "cityblock") == 0
-    return 1 - equal_error_rate(same, -pdist(model.transform(files)))
+    return score_of_rows(model.transform(files), y, "euclidean")
 
 
 def _mean_and_error(scores: pd.Series) -> tuple[float, float]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
-import os
+from pathlib import Path
 from typing import Any
 
+from skaudio._files import write_whole
 from skaudio._steps import transform_plainly
 from skaudio._validation import counted, printable
 from skaudio.audio import as_url
@@ -70,8 +71,7 @@ class AudioPlayers:
             '<!DOCTYPE html><html><head><meta charset="utf-8"><title>Recordings</title></head>'
             f"<body>{self._table()}</body></html>"
         )
-        with open(os.fspath(path), "w", encoding="utf-8") as file:
-            file.write(page)
+        write_whole(Path(path), page.encode())
         return None
 
     def _table(self) -> str:

@@ -9,6 +9,9 @@ WCCN
 """
 
 from skaudio.embedders._net_embedder import NetEmbedder
+
+# A name imported "as" itself is for the other packages. It is not public.
+from skaudio.embedders._pair_verification import score_of_rows as score_of_rows
 from skaudio.embedders._siamese_embedder import SiameseEmbedder
 from skaudio.embedders._wccn import WCCN
 

@@ -105,10 +105,11 @@ class PairVerifier:
         check_target(self, y)
         y = column_or_1d(y)
         check_same_lengths(X=X, y=y)
-        return _score_of_rows(self._rows(X), y, self.distance)
+        return score_of_rows(self._rows(X), y, self.distance)
 
 
-def _score_of_rows(rows: np.ndarray, y: np.ndarray, distance: str) -> float:
+def score_of_rows(rows: np.ndarray, y: np.ndarray, distance: str) -> float:
+    """Return one minus the equal error rate over all pairs of rows."""
     codes = np.unique(y, return_inverse=True)[1]
     same = np.concatenate([code == codes[i + 1 :] for i, code in enumerate(codes)])
     return verification_score(same, pdist(rows.astype(np.float64), distance))
