@@ -30,7 +30,7 @@ class BridgeEmbedder(ChunkEmbedder):
         return net
 
     def _net(self) -> BridgeNet:
-        """Return ``net_``, or before `fit`, and after a change of parameters, a shared net."""
+        """Return ``net_``, or, before `fit` or after a change of parameters, a shared network."""
         own: BridgeNet | None = getattr(self, "net_", None)
         if own is not None and own.source == self._stored_source():
             return self._bridge(own.core)
@@ -51,16 +51,16 @@ class BridgeEmbedder(ChunkEmbedder):
         raise NotImplementedError
 
     def _stored_source(self) -> tuple[Any, ...]:
-        """Return what determines the net of a saved model, once that is loaded."""
+        """Return the parameters that determine the network of a loaded model."""
         raise NotImplementedError
 
     def _put_net(self, net: Any) -> None:
-        """Compute with a net from now on, until a parameter of it is changed."""
+        """Use a network until one of its parameters is changed."""
         net.source = self._stored_source()
         self.net_ = net
 
     def _new_net(self, tensors: Mapping[str, Any]) -> BridgeNet:
-        """Return a net of these parameters, without weights worth having."""
+        """Return a network of these parameters, with arbitrary weights."""
         return self._bridge(self._new_core())
 
     def _licences(self) -> dict[str, str]:
@@ -72,7 +72,7 @@ class BridgeEmbedder(ChunkEmbedder):
             self._shape(net)
 
     def _outputs(self, net: Any, inputs: torch.Tensor) -> list[torch.Tensor]:
-        """Run a net that is ready; return what is read, with features second and time last."""
+        """Return the outputs of a network: features are the second axis, time is the last."""
         raise NotImplementedError
 
     def _vectors(self, net: Any, inputs: torch.Tensor) -> torch.Tensor:
