@@ -1,7 +1,7 @@
 """Whether training a pretrained network further pays, against a classifier on its features.
 
     python benchmarks/accuracy_finetuning.py run esc10 [--folds 1 2 3 4] [--settings frozen all]
-        [--seeds 0] [--out results.jsonl]
+        [--seeds 0] [--device cpu] [--out results.jsonl]
     python benchmarks/accuracy_finetuning.py inner esc10 [--folds 1] [--settings ...]
     python benchmarks/accuracy_finetuning.py show [--out results.jsonl]
 
@@ -31,8 +31,10 @@ from sklearn.preprocessing import StandardScaler
 
 from skaudio.augmentation import FrequencyMask, TimeMask, TimeShift, Volume
 from skaudio.datasets import fetch_esc10, load_cats_dogs
+from skaudio.encoders import Waveform
 from skaudio.pretrained import FineTunedClassifier, PretrainedEmbedder
 
+RATE = 32000  # of mn04_as
 CHUNKS = {"chunk_duration": 5.0}
 SETTINGS = {
     "frozen": None,
@@ -55,12 +57,19 @@ def load(name):
     if name == "esc10":
         data = fetch_esc10()
         kept = np.flatnonzero(data.groups != 5)
-        X, y, groups = [data.data[i] for i in kept], data.target[kept], data.groups[kept]
-        splits = LeaveOneGroupOut().split(X, y, groups)
+        y, groups = data.target[kept], data.groups[kept]
+        splits = LeaveOneGroupOut().split(kept, y, groups)
+        X = decoded([data.data[i] for i in kept])
         return X, y, [(int(groups[b[0]]), a, b) for a, b in splits]
     data = load_cats_dogs()
     splits = StratifiedKFold(5, shuffle=True, random_state=0).split(data.data, data.target)
-    return data.data, data.target, [(i + 1, a, b) for i, (a, b) in enumerate(splits)]
+    return decoded(data.data), data.target, [(i + 1, a, b) for i, (a, b) in enumerate(splits)]
+
+
+def decoded(paths):
+    """Return recordings at the rate of the network, which are fitted many times."""
+    waveforms = Waveform(sample_rate=RATE).fit_transform(paths)
+    return [{"array": waveform, "sampling_rate": RATE} for waveform in waveforms]
 
 
 def inner_splits(splits, folds):
@@ -74,12 +83,13 @@ def inner_splits(splits, folds):
     return found
 
 
-def make(setting, seed):
+def make(setting, seed, device):
     """Return the estimator of a setting."""
     if setting == "frozen":
-        features = PretrainedEmbedder(**CHUNKS)
+        features = PretrainedEmbedder(**CHUNKS, device=device)
         return make_pipeline(features, StandardScaler(), LogisticRegression(max_iter=2000))
-    return FineTunedClassifier(**{**CHUNKS, "random_state": seed, **SETTINGS[setting]})
+    fixed = {**CHUNKS, "random_state": seed, "device": device}
+    return FineTunedClassifier(**{**fixed, **SETTINGS[setting]})
 
 
 def run(args):
@@ -102,7 +112,7 @@ def run(args):
                 if (args.data, setting, str(fold), seed) in known:
                     continue
                 wall, cpu = time.perf_counter(), time.process_time()
-                model = make(setting, seed).fit([X[i] for i in training], y[training])
+                model = make(setting, seed, args.device).fit([X[i] for i in training], y[training])
                 row = {
                     "data": args.data,
                     "setting": setting,
@@ -157,6 +167,7 @@ def main():
         "--settings", nargs="+", choices=SETTINGS, default=["frozen", "head", "all"]
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=Path("finetuning.jsonl"))
     args = parser.parse_args()
     show(args) if args.command == "show" else run(args)

@@ -23,17 +23,17 @@ from skaudio.pretrained._registry import MODELS
 SECONDS = 5.0
 
 
-def straightforward(net):
+def straightforward(net, device="cpu"):
     """Return a function from a waveform to an embedding, as the official repositories write it."""
     front_end = net.front_end
     analysis = front_end.analysis
     framing, scale = analysis.framing, analysis.scale
-    window = torch.from_numpy(np.array(framing.weights))
-    filters = torch.from_numpy(np.array(analysis.filters(1.0).weights))
+    window = torch.from_numpy(np.array(framing.weights)).to(device)
+    filters = torch.from_numpy(np.array(analysis.filters(1.0).weights)).to(device)
 
     def log_mel(x):
         if front_end.preemphasis:
-            kernel = torch.tensor([[[-front_end.preemphasis, 1.0]]])
+            kernel = torch.tensor([[[-front_end.preemphasis, 1.0]]], device=device)
             x = torch.nn.functional.conv1d(x[None], kernel)[0]
         x = torch.nn.functional.pad(x, (front_end.pad, front_end.pad))
         spectrum = torch.stft(
@@ -54,7 +54,7 @@ def straightforward(net):
         return (mel + front_end.shift) / front_end.scale
 
     def embed(waveform):
-        x = torch.from_numpy(waveform)
+        x = torch.from_numpy(waveform).to(device)
         if not net.fixed:
             return net(log_mel(x[None])).embedding[0]
         length = round(net.chunk_duration * front_end.sample_rate)

@@ -46,15 +46,21 @@ if hasattr(os, "register_at_fork"):
 def seeded(seed: int, device: str = "cpu") -> Iterator[None]:
     """Seed torch's generators of the CPU and of a device, and restore them afterwards.
 
-    Networks draw their weights and their dropout from these generators. Only one thread at a time
-    can use this context.
+    Networks draw their weights and their dropout from these generators. Other devices keep theirs:
+    ``torch.manual_seed`` would seed all of them, and only some could be restored. Only one thread
+    at a time can use this context.
     """
     import torch
 
     kind = torch.device(device)
     devices = [kind] if kind.type == "cuda" else []
     with _locks.generators, holding(), torch.random.fork_rng(devices):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
+        if kind.type == "cuda":
+            with torch.cuda.device(kind):
+                torch.cuda.manual_seed(seed)
+        elif kind.type != "cpu":
+            torch.get_device_module(kind).manual_seed(seed)
         yield
 
 

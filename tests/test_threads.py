@@ -280,6 +280,20 @@ def test_a_thread_that_holds_a_lock_waits_for_no_worker(monkeypatch):
         assert len(MFCC().transform(X)) == 4
 
 
+def test_seeding_one_device_leaves_the_others_alone(monkeypatch):
+    seeded_devices = []
+    for kind in (torch.cuda, torch.mps, torch.xpu):
+        for name in {"manual_seed", "manual_seed_all"} & set(dir(kind)):
+            monkeypatch.setattr(kind, name, lambda *_, kind=kind: seeded_devices.append(kind))
+    with process_unchanged(), seeded(3):
+        drawn = torch.rand(2)
+    assert not seeded_devices
+    assert torch.equal(drawn, torch.rand(2, generator=torch.Generator().manual_seed(3)))
+    with process_unchanged(), seeded(3, "mps"):
+        assert torch.equal(drawn, torch.rand(2))
+    assert seeded_devices == [torch.mps]
+
+
 def test_how_many_threads_is_a_rule(two_threads):
     """Of the work alone; the user's number is the most, and other threads keep theirs."""
     small, large = GRU(40, 10), LeNet(40, 10, channels=(64, 128))
