@@ -5,10 +5,10 @@
     python benchmarks/accuracy_finetuning.py inner esc10 [--folds 1] [--settings ...]
     python benchmarks/accuracy_finetuning.py show [--out results.jsonl]
 
-SKAUDIO_DATA names the data home with esc10, cats_dogs, and the weights of mn04_as.
+SKAUDIO_DATA names the data home with esc10, cats_dogs, arabic_digits, and the weights of mn04_as.
 
 esc10: folds 1 to 4, each left out in turn (320 clips); fold 5 is not used. cats_dogs: five folds,
-stratified. Chunks last 5 s, except where a recording is shorter. ``inner`` leaves out folds of the
+stratified. arabic: spoken digits of twenty speakers, four of which are left out in turn. Chunks last 5 s, except where a recording is shorter. ``inner`` leaves out folds of the
 training part instead, to choose settings.
 
 Results are appended to a file, a line per fit, and those found there are not computed again.
@@ -30,7 +30,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skaudio.augmentation import FrequencyMask, TimeMask, TimeShift, Volume
-from skaudio.datasets import fetch_esc10, load_cats_dogs
+from skaudio.datasets import (
+    fetch_esc10,
+    get_data_home,
+    load_audio_files,
+    load_cats_dogs,
+)
 from skaudio.encoders import Waveform
 from skaudio.pretrained import FineTunedClassifier, PretrainedEmbedder
 
@@ -61,6 +66,12 @@ def load(name):
         splits = LeaveOneGroupOut().split(kept, y, groups)
         X = decoded([data.data[i] for i in kept])
         return X, y, [(int(groups[b[0]]), a, b) for a, b in splits]
+    if name == "arabic":
+        data = load_audio_files(get_data_home() / "arabic_digits", groups=r"/(\d+)_")
+        speakers = np.unique(data.groups)
+        tests = [np.isin(data.groups, speakers[i::5]) for i in range(5)]
+        splits = [(i + 1, np.flatnonzero(~t), np.flatnonzero(t)) for i, t in enumerate(tests)]
+        return decoded(data.data), np.asarray(data.target), splits
     data = load_cats_dogs()
     splits = StratifiedKFold(5, shuffle=True, random_state=0).split(data.data, data.target)
     return decoded(data.data), data.target, [(i + 1, a, b) for i, (a, b) in enumerate(splits)]
@@ -161,7 +172,9 @@ def main():
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("command", choices=["run", "inner", "show"])
-    parser.add_argument("data", nargs="?", default="esc10", choices=["esc10", "cats_dogs"])
+    parser.add_argument(
+        "data", nargs="?", default="esc10", choices=["esc10", "cats_dogs", "arabic"]
+    )
     parser.add_argument("--folds", type=int, nargs="+")
     parser.add_argument(
         "--settings", nargs="+", choices=SETTINGS, default=["frozen", "head", "all"]

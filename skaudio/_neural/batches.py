@@ -141,14 +141,12 @@ def source_of(encoder: Any, recordings: Recordings, seed: int) -> Source:
 
 
 def fit_encoder(estimator: Any, X: Any, y: Any) -> Any:
-    """Return the encoder of an estimator, on its device, and fitted if it has learned state.
+    """Return the encoder of an estimator, fitted if it has learned state.
 
-    It returns arrays, independent of `sklearn.set_config`.
+    It returns arrays, independent of `sklearn.set_config`. It remains on its own device: encoding is
+    faster on the CPU, also beside a GPU.
     """
     encoder = pin_output(clone(estimator.encoder))
-    if torch.device(estimator.device).type == "cuda":
-        places = [name for name in encoder.get_params() if name.split("__")[-1] == "device"]
-        encoder.set_params(**dict.fromkeys(places, estimator.device))
     if any(step.__sklearn_tags__().requires_fit for step in steps_of(encoder)):
         encoder.fit(X, y)
     return encoder
