@@ -8,8 +8,9 @@
 SKAUDIO_DATA names the data home with esc10, cats_dogs, arabic_digits, and the weights of mn04_as.
 
 esc10: folds 1 to 4, each left out in turn (320 clips); fold 5 is not used. cats_dogs: five folds,
-stratified. arabic: spoken digits of twenty speakers, four of which are left out in turn. Chunks last 5 s, except where a recording is shorter. ``inner`` leaves out folds of the
-training part instead, to choose settings.
+stratified. arabic: spoken digits of twenty speakers, four of which are left out in turn. Chunks
+last 5 s, except where a recording is shorter. ``inner`` leaves out folds of the training part
+instead, to choose settings.
 
 Results are appended to a file, a line per fit, and those found there are not computed again.
 Standard errors are over folds, of means over seeds; differences are paired by fold.
