@@ -303,30 +303,6 @@ class Analysis:
         device: str | torch.device = "cpu",
     ) -> list[torch.Tensor]:
         """Return the features of many recordings, computed together on a device."""
-        features, lengths = self._encode_together(waveforms, warp_factors, device)
-        return [row[:, :n] for row, n in zip(features, lengths, strict=True)]
-
-    def encode_on(
-        self,
-        waveforms: Sequence[np.ndarray],
-        warp_factors: Sequence[float] | None,
-        device: str | torch.device,
-    ) -> list[np.ndarray]:
-        """Return the features of many recordings as arrays, computed together on a device.
-
-        They are copied from the device in one transfer: each transfer waits for the device, which
-        takes longer than encoding a short recording.
-        """
-        features, lengths = self._encode_together(waveforms, warp_factors, device)
-        rows = zip(features.cpu().numpy(), lengths, strict=True)
-        return [np.ascontiguousarray(row[:, :n]) for row, n in rows]
-
-    def _encode_together(
-        self,
-        waveforms: Sequence[np.ndarray],
-        warp_factors: Sequence[float] | None,
-        device: str | torch.device,
-    ) -> tuple[torch.Tensor, list[int]]:
         banks = None
         if self.filters is not None:
             banks = [self.filters(warp) for warp in warp_factors or [1.0] * len(waveforms)]

@@ -66,13 +66,10 @@ class Scale:
         return self.kind == "db" and self.top_db is not None
 
     def clip(self, spectrum: torch.Tensor) -> torch.Tensor:
-        """Raise values more than ``top_db`` below the maximum of their recording.
-
-        The last two axes are those of a recording: features and frames.
-        """
+        """Raise values more than ``top_db`` below the maximum of one recording."""
         if not self.clips or self.top_db is None:
             return spectrum
-        return spectrum.maximum(spectrum.amax((-2, -1), keepdim=True) - self.top_db)
+        return spectrum.maximum(spectrum.max() - self.top_db)
 
     def undo(self, spectrum: torch.Tensor) -> torch.Tensor:
         """Return linear values; never negative."""

@@ -64,12 +64,8 @@ class TorchProgram:
         waveforms: Sequence[np.ndarray],
         banks: Sequence[FilterBank] | None,
         device: str | torch.device,
-    ) -> tuple[torch.Tensor, list[int]]:
-        """Return the features of many recordings, computed together, each with its filter bank.
-
-        The features (n_recordings, n_features, n_frames) of shorter recordings end with silence;
-        their numbers of frames are returned as well.
-        """
+    ) -> list[torch.Tensor]:
+        """Return the features of many recordings, computed together, each with its filter bank."""
         counts = [self._framing.n_frames(len(w)) for w in waveforms]
         padded = [_tensor(self._framing.pad(w)) for w in waveforms]
         signals = torch.nn.utils.rnn.pad_sequence(padded, batch_first=True).to(device)
@@ -79,14 +75,9 @@ class TorchProgram:
         elif banks is not None:
             rows = zip(banks, spectra, strict=True)
             spectra = torch.stack([apply_bank(bank, row) for bank, row in rows])
-        lengths = counts if self._target_frames is None else [self._target_frames] * len(counts)
-        missing = max(max(lengths) - spectra.shape[1], 0)
-        spectra = torch.nn.functional.pad(spectra, (0, 0, 0, missing))
-        if min(counts) < spectra.shape[1]:
-            ends = torch.tensor(counts, device=spectra.device)
-            beyond = torch.arange(spectra.shape[1], device=spectra.device) >= ends[:, None]
-            spectra = spectra.masked_fill(beyond[:, :, None], 0.0)
-        return self._finish(self._scaled(spectra).transpose(1, 2)), lengths
+        return [
+            self._finish(self._scaled(row[:n]).T) for row, n in zip(spectra, counts, strict=True)
+        ]
 
     def _linear(self, signal: torch.Tensor, start: int, stop: int) -> torch.Tensor:
         """Spectra (..., stop - start, n_bins) of some frames of padded signals (..., n_times)."""
@@ -112,16 +103,16 @@ class TorchProgram:
         return spectra if self._power is None else self._scale.apply(spectra)
 
     def _finish(self, features: torch.Tensor, product: Product = torch.matmul) -> torch.Tensor:
-        """Apply the stages that need whole recordings (..., n_features, n_frames)."""
-        missing = 0 if self._target_frames is None else self._target_frames - features.shape[-1]
+        """Apply the stages that need the whole recording (n_features, n_frames)."""
+        missing = 0 if self._target_frames is None else self._target_frames - features.shape[1]
         if missing > 0:
-            silence = self._scaled(features.new_zeros((*features.shape[:-1], missing)))
-            features = torch.cat([features, silence], dim=-1)
+            silence = self._scaled(features.new_zeros(len(features), missing))
+            features = torch.cat([features, silence], dim=1)
         if self._power is not None:
             features = self._scale.clip(features)
         if self._dct is not None:
             features = product(self._dct.to(features.device), features)
-        return features[..., : self._target_frames]
+        return features[:, : self._target_frames]
 
 
 def apply_bank(

@@ -222,7 +222,8 @@ def encode_block(
     warp_factors = [analysis.check_warp(r.warp_factor, r.name) for r in recordings]
     if str(encoder.device).partition(":")[0] != "cpu":
         waveforms = [read_waveform(encoder, r, analysis) for r in recordings]
-        frames = analysis.encode_on(waveforms, warp_factors, encoder.device)
+        tensors = analysis.encode_batch(waveforms, warp_factors, encoder.device)
+        frames = [tensor.cpu().numpy() for tensor in tensors]
         for features, waveform, recording in zip(frames, waveforms, recordings, strict=True):
             check_overflow(features, waveform, recording.name)
         return frames
