@@ -103,6 +103,7 @@ class Extraction:
                     if end is not None:
                         yield rows, end
                         rows = []
+                del gathered, found  # before the next ones are made
 
     def _gathered(
         self, pool: Executor, recordings: Sequence[Recording], workers: int
