@@ -177,6 +177,28 @@ class TestApplying:
         assert code == 2
         assert "expected no other files beside it" in err
 
+    @pytest.mark.slow
+    def test_workers_of_dask_compute_a_folder(self, run, folder, tmp_path, monkeypatch):
+        distributed = pytest.importorskip("distributed")
+        files = files_of(folder)
+        model = make_pipeline(MFCC(), FramePooling())
+        path = skaudio.save(model, tmp_path / "mfcc.skaudio")
+        call = ["embed", *files, "--model", path, "-o", tmp_path / "rows", "--part-size", 2]
+        cluster = distributed.LocalCluster(
+            n_workers=1, processes=False, protocol="tcp", dashboard_address=None
+        )
+        with cluster:
+            assert run(*call, "--dask", cluster.scheduler_address)[0] == 0
+        rows = skaudio.load_rows(tmp_path / "rows").data
+        np.testing.assert_array_equal(rows, model.transform(files))
+        client = distributed.Client
+        monkeypatch.setattr(
+            distributed, "Client", lambda address, timeout: client(address, timeout=1)
+        )
+        code, _, err = run(*call, "--dask", "tcp://127.0.0.1:9")
+        assert code == 2
+        assert "no scheduler answers there" in err
+
     def test_events_in_a_folder(self, run, folder, models, tmp_path):
         files = files_of(folder)
         assert run("detect", models[1], *files, "-o", tmp_path / "events")[0] == 0
