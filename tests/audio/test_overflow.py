@@ -58,6 +58,14 @@ def test_overflow_names_the_recording(route, clips):
     assert str(caught.value).startswith(name)
 
 
+def test_large_values_that_are_finite(clips):
+    """Also if their sum is not."""
+    clips[1][4000] = 3e18
+    with np.errstate(over="ignore"):
+        assert np.isinf(Spectrogram().fit_transform(clips)[1].sum())
+    assert np.isfinite(Spectrogram().fit_transform(clips)[1]).all()
+
+
 def test_another_device(clips):
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
