@@ -58,12 +58,13 @@ def test_overflow_names_the_recording(route, clips):
     assert str(caught.value).startswith(name)
 
 
-def test_large_values_that_are_finite(clips):
+def test_large_values_that_are_finite():
     """Also if their sum is not."""
-    clips[1][4000] = 3e18
+    item = {"array": np.full(16000, 1e35, np.float32), "sampling_rate": 16000}
+    waveform, _ = check_recordings(Waveform(), [item], reset=True)[0].read(8000)
+    assert waveform.max() == pytest.approx(1e35, rel=0.2)
     with np.errstate(over="ignore"):
-        assert np.isinf(Spectrogram().fit_transform(clips)[1].sum())
-    assert np.isfinite(Spectrogram().fit_transform(clips)[1]).all()
+        assert np.isinf(waveform.sum())
 
 
 def test_another_device(clips):

@@ -157,7 +157,16 @@ def later(ogg: bytes, n_times: int) -> bytes:
 
 
 def speex(n_packets: int = 50) -> bytes:
-    """Return Ogg with Speex that is silent: 20 ms per packet, in its mode of no bits."""
+    """Return Ogg with Speex that is silent: 20 ms per packet, in its mode of no bits.
+
+    Nothing where FFmpeg is older than 8.1 (PyAV 18), which does not know this mode.
+    """
+    try:
+        import av
+    except ImportError:
+        return b""
+    if av.library_versions["libavcodec"] < (62, 28):
+        return b""
     head = struct.pack(
         "<8s20s13i", b"Speex   ", b"1.2", 1, 80, 8000, 0, 4, 1, -1, 160, 0, 1, 0, 0, 0
     )
@@ -225,10 +234,11 @@ def mp3_files() -> Iterator[WildFile]:
     yield WildFile("MP3", "VBR", "joined, rates differ", tagged + faster, REFUSED)
     yield WildFile("MP3", "VBR", "ID3v1 behind", tagged + b"TAG" + b"x" * 125, N)
     lyrics = b"LYRICSBEGININD0000200000200LYRICS200TAG" + b"x" * 125
-    yield WildFile("MP3", "VBR", "Lyrics3 behind, joined", 2 * (tagged + lyrics), 2 * N)
+    yield WildFile("MP3", "VBR", "Lyrics3 behind, joined", 3 * (tagged + lyrics), 3 * N)
     ape = b"APETAGEX" + struct.pack("<4I8x", 2000, 32, 1, 0xA0000000) + b"x" * 32
     yield WildFile("MP3", "CBR", "APE tag behind", plain + ape, n_plain)
     yield WildFile("MP3", "CBR", "zeros behind", plain + bytes(5000), n_plain)
+    yield WildFile("MP3", "VBR", "joined, zeros between", tagged + bytes(999) + other, 3 * N)
     yield WildFile("MP3", "VBR", "zeros between tag and frames", id3(50) + bytes(3000) + tagged, N)
     layer_2 = by_av("mp2", "mp2")
     yield WildFile("MPEG", "Layer II", "no tag", layer_2, frames(layer_2))

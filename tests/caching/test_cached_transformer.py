@@ -214,6 +214,7 @@ def test_unreadable_recordings_are_those_of_the_transformer(clips, tmp_path):
     for _ in range(2):
         with pytest.warns(UserWarning, match="2 of 3 recordings"):
             same(cached.fit_transform(X), expected)
+    assert cached.cache_info()[:4] == (1, 1, 0, 1)  # what can be read is kept
 
 
 def test_progress_counts_what_is_found_and_what_is_computed(clips, tmp_path, capsys):

@@ -52,7 +52,7 @@ def test_events_within_parts_of_files():
     """Parts that touch or overlap are one; what crosses the end of a part is cut."""
     rows = [("b", 0.5, 4.0), ("b", 5.0, 6.0), ("b", 7.0, 8.0), ("a", 0.0, 9.0), ("c", 0.0, 1.0)]
     table = pd.DataFrame(rows, columns=["file", "onset", "offset"]).assign(event_label="dog")
-    clips = [("a", 2.0, 1.0), ("b", 2.0, 1.0), ("b", 1.0, 1.0), ("b", 1.5, 1.0), ("b", 5.5, 1.5)]
+    clips = [("a", 2.0, 1.0), ("b", 2.0, 1.0), ("b", 1.0, 1.0), ("b", 2.5, 0.5), ("b", 5.5, 1.5)]
     spans = file_spans([{"path": f, "start": s, "duration": d} for f, s, d in clips])
     found = events_within(table, spans)
     expected = [("b", 1.0, 3.0), ("b", 5.5, 6.0), ("a", 2.0, 3.0)]
