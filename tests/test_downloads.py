@@ -331,6 +331,8 @@ class TestBrokenConnections:
         fetch(server, path, None, None)
         assert path.read_bytes() == server.content
         assert files(path) == ["net.pt"]
+        rest = ["bytes=150000-"] if etags[0] else []
+        assert server.requests == (rest if rest and heeds else [*rest, None])
 
     @pytest.mark.filterwarnings("ignore:no reference hash")
     @pytest.mark.parametrize(

@@ -43,10 +43,16 @@ def test_worst_classified_is_sorted_by_the_true_class():
     of_true = [probabilities[i, "xyz".index(y[i])] for i in range(50)]
     assert table["probability_of_true"].tolist() == sorted(of_true)[:7]
     assert table["file"].tolist() == np.argsort(of_true)[:7].tolist()
+    certain = worst_classified(["a", "b"], ["x", "y"], [[1, 0], [1, 0]], n=1)
+    assert certain["probability_of_true"].dtype == float
 
 
 def test_worst_classified_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match=r"shape \(2, 3\), expected .* \(2, 2\)"):
         worst_classified(["a", "b"], [0, 1], np.ones((2, 3)), [0, 1])
+    with pytest.raises(ValueError, match=r"y_true and classes hold labels of two types"):
+        worst_classified(["a", "b"], ["0", "1"], np.ones((2, 2)), [0, 1])
+    with pytest.raises(ValueError, match=r"^y_true holds no recordings: .* at least one\.$"):
+        worst_classified([], [], np.ones((0, 2)), [0, 1])
     with pytest.raises(ValueError, match="holds 7, which is not among classes"):
         worst_classified(["a", "b"], [0, 7], np.ones((2, 2)), [0, 1])

@@ -184,7 +184,9 @@ def alternatives(kind):
 def test_documented_as_declared(name):
     """The type in a docstring is the constraint's, and the default is the signature's."""
     signature = inspect.signature(ESTIMATORS[name])
-    documented = {p.name: p.type for p in ClassDoc(ESTIMATORS[name])["Parameters"]}
+    documented = {
+        p.name: " ".join(p.type.split()) for p in ClassDoc(ESTIMATORS[name])["Parameters"]
+    }
     for parameter, constraint in constraints_of(ESTIMATORS[name]).items():
         default = signature.parameters[parameter].default
         kind, _, stated = documented[parameter].partition(", default=")

@@ -16,7 +16,7 @@ from pathlib import Path
 PYPROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 TOOLS = {"mypy", "ruff", "skaudio"}
 # What the dependencies bring, and its first version with which the lowest of them give warnings.
-BEFORE = {"pyparsing": "3.3"}  # deprecates functions that matplotlib 3.9 calls
+BEFORE = {"pyparsing": "3.3"}  # deprecates functions that matplotlib 3.10 calls
 
 
 def lowest_versions(project: dict) -> dict[str, str]:

@@ -33,9 +33,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 # Package under skaudio/ -> its tests.
 PACKAGES = {
-    "audio": ["tests/audio"],
+    "audio": ["tests/audio", "tests/test_streams.py"],
     "caching": ["tests/caching"],
-    "_files": ["tests/test_downloads.py", "tests/test_full_disk.py", "tests/datasets/test_fsdd.py"],
+    "_files": [
+        *("tests/test_downloads.py", "tests/test_full_disk.py", "tests/datasets/test_fsdd.py"),
+        "tests/caching/test_store.py",
+    ],
     "events": ["tests/events"],
     "metrics": ["tests/metrics", "tests/test_metrics.py"],
 }

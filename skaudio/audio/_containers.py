@@ -30,6 +30,9 @@ from skaudio.audio._mappings import (
 )
 from skaudio.audio._recording import Recording, Recordings
 
+# X[rows, ...], with which scikit-learn selects rows, gives other elements of a StringDType array.
+MIXES_STRINGS_UP = np.lib.NumpyVersion(np.__version__) < "2.3.2"
+
 
 def check_recordings(estimator: Any, X: Any, *, reset: bool, finite: bool = True) -> Recordings:
     """Validate X for an estimator that takes recordings.
@@ -176,6 +179,11 @@ def _from_array(X: np.ndarray) -> Recordings | None:
     if X.dtype.kind == "V":
         fields = list(X.dtype.names or [])
         raise TypeError(f"X is an array of {X.dtype}, expected one field of it, of {fields}.")
+    if X.dtype.kind == "T" and MIXES_STRINGS_UP:
+        raise TypeError(
+            "X is an array of StringDType, of which NumPy before 2.3.2 returns wrong elements when "
+            "scikit-learn selects some: pass list(X), or update numpy."
+        )
     if X.ndim == 1 and X.dtype.kind in "UST":
         return _recognised([str(item) for item in X])
     if X.ndim == 1 and X.dtype.kind == "O" and not (len(X) and is_number(X[0], numbers.Number)):

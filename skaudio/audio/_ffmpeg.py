@@ -155,14 +155,18 @@ def decode(
             if decoded is not None:
                 break
     except (av.DecoderNotFoundError, av.PatchWelcomeError) as failure:
-        raise ValueError(
-            f"{name} ({container}) is of a codec that neither libsndfile nor FFmpeg decodes here. "
-            "Convert it to WAV, FLAC or MP3."
-        ) from failure
+        raise _unknown_codec(name, container) from failure
     except av.FFmpegError as failure:
         raise Damaged(container, str(failure.strerror)) from failure
     assert decoded is not None
     return decoded
+
+
+def _unknown_codec(name: str, container: str) -> ValueError:
+    return ValueError(
+        f"{name} ({container}) is of a codec that neither libsndfile nor FFmpeg decodes here. "
+        "Convert it to WAV, FLAC or MP3."
+    )
 
 
 def _size_of(head: bytes, demuxer: str) -> int | None:
@@ -186,6 +190,8 @@ def _decode_stream(
 ) -> tuple[np.ndarray, int, dict[str, Any]] | None:
     """Decode the asked part, or return None if seeking went past its beginning."""
     stream = file.streams.audio[0]
+    if stream.codec_context is None:  # PyAV before 18 crashes when it decodes a packet
+        raise _unknown_codec(name, container)
     stream.thread_type = "NONE"  # the caller decodes several recordings in threads
     packets = _Packets(file, stream, container)
     frames = packets.frames()

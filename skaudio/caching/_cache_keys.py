@@ -270,7 +270,5 @@ def _code_facts(code: types.CodeType) -> list[Any]:
 
 
 def _array_facts(array: np.ndarray) -> list[Any]:
-    if array.dtype.kind == "O":
-        array = np.asarray(array.tolist())
     content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     return [str(array.dtype.descr), list(array.shape), digest(content.data)]

@@ -273,9 +273,9 @@ def _decode(content: bytearray, key: str) -> np.ndarray | None:
         return None
     length = 10 + int.from_bytes(content[8:10], "little")  # version 1.0: two bytes of length
     try:
-        shape, fortran, dtype = _parse_header(bytes(content[:length]))
+        shape, _, dtype = _parse_header(bytes(content[:length]))
         array = np.frombuffer(memoryview(content)[:-4], dtype, offset=length)
-        array = array.reshape(shape, order="F" if fortran else "C")
+        array = array.reshape(shape)  # _encode writes rows one after another
     except Exception:  # a file of another program can raise any error
         return None
     return array if array.ndim and dtype.kind in "fiucb" else None

@@ -179,6 +179,7 @@ class AugmentationDisplay:
         if self.draws is None:
             return titles
         rows = self.draws.drop(columns="seed").to_dict("records")
+        rows = rows or [{}] * len(self.draws)  # pandas 2 returns none without columns
         lines = [[_line(name, value) for name, value in row.items()] for row in rows]
         named = zip(titles[1:], lines, strict=True)
         return [titles[0], *("\n".join(filter(None, [title, *said])) for title, said in named)]

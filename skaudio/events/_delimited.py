@@ -161,8 +161,7 @@ def _cell(value: Any) -> str:
         return _guarded(value)
     if pd.isna(value):
         return ""
-    text = str(value)
-    return text if NUMBER.fullmatch(text) else _guarded(text)
+    return _guarded(str(value))
 
 
 def _guarded(text: str) -> str:

@@ -228,11 +228,10 @@ def _scores(
         if key[1] in row:
             counts[row[key[1]]] += count(true_spans.get(key, none), pred_spans.get(key, none))
     rows = [_rates(*c) for c in counts.tolist()]
-    table = pd.DataFrame(rows, columns=COLUMNS_OF_SCORES)
-    macro = table.mean() if len(table) else pd.Series(np.nan, index=COLUMNS_OF_SCORES)
+    macro = pd.DataFrame(rows).mean().tolist() if rows else [np.nan] * 3
     total = counts.sum(axis=0).tolist()
     # The last two rows by position, because a label could be called "macro".
-    rows += [[*macro.iloc[:3], *total], _rates(*total)]
+    rows += [[*macro[:3], *total], _rates(*total)]
     table = pd.DataFrame(rows, index=[*labels, "macro", "micro"], columns=COLUMNS_OF_SCORES)
     return table.astype(dict.fromkeys(COLUMNS_OF_SCORES[3:], int))
 

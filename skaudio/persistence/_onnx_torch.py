@@ -27,7 +27,8 @@ def torch_model(module: nn.Module, inputs: Sequence[torch.Tensor], called: str) 
 
     The other axes are fixed: batches of one sequence.
     """
-    time = torch.export.Dim("n_frames", min=1)
+    # The limit binds no model. Without it, torch 2.10 refuses convolutions: sizes could overflow.
+    time = torch.export.Dim("n_frames", min=1, max=1 << 16)
     alone = in_one_piece(module)
     shapes = ({inputs[0].ndim - 1: time}, *[{}] * (len(inputs) - 1))
     try:

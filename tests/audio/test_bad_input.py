@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import types
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +120,7 @@ FILES = {
     "missing value in a column": (
         pd.Series(["ok.wav", None]),
         TypeError,
-        r"recording 1 is nan \(float\), expected a path.*A missing value in the table",
+        r"recording 1 is (nan|None) \(\w+\), expected a path.*A missing value in the table",
     ),
 }
 
@@ -147,6 +148,11 @@ CONTAINERS = {
         {"array": CLIP, "sampling_rate": 8000},
         ValueError,
         r"X is a single recording \(a dict\).*pass \[recording\]",
+    ),
+    "bare decoder": (
+        types.SimpleNamespace(get_all_samples=None),
+        ValueError,
+        r"X is a single recording \(a SimpleNamespace\)",
     ),
     "bare bytes": (b"RIFF", ValueError, r"X is a single recording \(a bytes\)"),
     "mapping of columns": (

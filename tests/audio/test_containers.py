@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV, cross_validate, train_test_spl
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skaudio.audio import AudioBatch, check_recordings
+from skaudio.audio import AudioBatch, _containers, check_recordings
 from skaudio.encoders import MFCC, Waveform
 from skaudio.pooling import FramePooling
 
@@ -96,7 +96,6 @@ CONTAINERS = {
     "sequence of paths": lambda clips, paths: Recorded(paths),
     "str array": lambda clips, paths: np.array(paths),
     "object array of paths": lambda clips, paths: np.array(paths, dtype=object),
-    "StringDType array": lambda clips, paths: np.array(paths, dtype=np.dtypes.StringDType()),
     "object array of paths (n, 1)": lambda clips, paths: np.array(paths, dtype=object)[:, None],
     "str array (n, 1)": lambda clips, paths: np.array(paths)[:, None],
     "Series of paths": lambda clips, paths: pd.Series(paths, index=range(100, 100 + N)),
@@ -150,6 +149,9 @@ CONTAINERS = {
     ],
 }
 
+if not _containers.MIXES_STRINGS_UP:
+    CONTAINERS["StringDType array"] = lambda clips, paths: np.array(paths, np.dtypes.StringDType())
+
 
 @pytest.fixture(params=CONTAINERS)
 def X(request, clips, paths):
@@ -170,6 +172,13 @@ def classifier(memory=None):
 def test_same_audio_same_numbers(X, expected):
     np.testing.assert_array_equal(MFCC().fit_transform(X), expected)
     np.testing.assert_array_equal(MFCC().transform(X), expected)  # without fit
+
+
+@pytest.mark.parametrize("shape", [-1, (-1, 1)])
+def test_strings_that_numpy_mixes_up_are_refused(paths, shape, monkeypatch):
+    monkeypatch.setattr(_containers, "MIXES_STRINGS_UP", True)
+    with pytest.raises(TypeError, match=r"StringDType, .* NumPy before 2\.3\.2 .* list\(X\)"):
+        MFCC().fit(np.array(paths, np.dtypes.StringDType()).reshape(shape))
 
 
 def test_train_test_split(X, y, expected):

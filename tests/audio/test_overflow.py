@@ -58,6 +58,15 @@ def test_overflow_names_the_recording(route, clips):
     assert str(caught.value).startswith(name)
 
 
+def test_large_values_that_are_finite():
+    """Also if their sum is not."""
+    item = {"array": np.full(16000, 1e35, np.float32), "sampling_rate": 16000}
+    waveform, _ = check_recordings(Waveform(), [item], reset=True)[0].read(8000)
+    assert waveform.max() == pytest.approx(1e35, rel=0.2)
+    with np.errstate(over="ignore"):
+        assert np.isinf(waveform.sum())
+
+
 def test_another_device(clips):
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():

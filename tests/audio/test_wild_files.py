@@ -8,9 +8,9 @@ import pytest
 from skaudio.audio import Recording, seconds_of, stream
 from skaudio.audio._recording import blocks
 
-from .wild_files import MAKERS
+from .wild_files import CALLED, DAMAGED, MAKERS
 
-LARGE = ("mp3_files", "flac_files", "ogg_files", "ffmpeg_files")
+LARGE = ("flac_files",)
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,11 @@ def check(file, path):
     for source in (str(path), file.content):
         recording = Recording(source, "recording 7")
         if isinstance(file.expected, str):
+            message = f"recording 7.*{file.expected}"
+            if file.expected == DAMAGED:
+                message += rf" \((?i:.*{CALLED.get(file.container, file.container)})"
             for read in (recording.read, lambda of=recording: in_blocks(of)):
-                with pytest.raises(ValueError, match=f"recording 7.*{file.expected}"):
+                with pytest.raises(ValueError, match=message):
                     read()
             continue
         waveform, rate = recording.read()

@@ -24,6 +24,17 @@ from skaudio.audio._streams import ogg_checksum
 RATE = 16000
 N = 16001  # samples; odd, so that chunks need padding
 DAMAGED, REFUSED, EMPTY = "truncated or damaged", "holds 2 recordings", "is empty"
+# What messages call a container, where it is not its name here.
+CALLED = {
+    "MP3": "MPEG",
+    "AIFC": "AIFF",
+    "RF64": "WAV",
+    "ipod": "M4A",
+    "mov": "MP4",
+    "asf": "WMA/ASF",
+    "wv": "WavPack",
+    "tta": "True Audio",
+}
 
 
 class WildFile(NamedTuple):
@@ -146,7 +157,16 @@ def later(ogg: bytes, n_times: int) -> bytes:
 
 
 def speex(n_packets: int = 50) -> bytes:
-    """Return Ogg with Speex that is silent: 20 ms per packet, in its mode of no bits."""
+    """Return Ogg with Speex that is silent: 20 ms per packet, in its mode of no bits.
+
+    Nothing where FFmpeg is older than 8.1 (PyAV 18), which does not know this mode.
+    """
+    try:
+        import av
+    except ImportError:
+        return b""
+    if av.library_versions["libavcodec"] < (62, 28):
+        return b""
     head = struct.pack(
         "<8s20s13i", b"Speex   ", b"1.2", 1, 80, 8000, 0, 4, 1, -1, 160, 0, 1, 0, 0, 0
     )
@@ -213,9 +233,12 @@ def mp3_files() -> Iterator[WildFile]:
     faster = by_libsndfile("MP3", rate=44100)
     yield WildFile("MP3", "VBR", "joined, rates differ", tagged + faster, REFUSED)
     yield WildFile("MP3", "VBR", "ID3v1 behind", tagged + b"TAG" + b"x" * 125, N)
+    lyrics = b"LYRICSBEGININD0000200000200LYRICS200TAG" + b"x" * 125
+    yield WildFile("MP3", "VBR", "Lyrics3 behind, joined", 3 * (tagged + lyrics), 3 * N)
     ape = b"APETAGEX" + struct.pack("<4I8x", 2000, 32, 1, 0xA0000000) + b"x" * 32
     yield WildFile("MP3", "CBR", "APE tag behind", plain + ape, n_plain)
     yield WildFile("MP3", "CBR", "zeros behind", plain + bytes(5000), n_plain)
+    yield WildFile("MP3", "VBR", "joined, zeros between", tagged + bytes(999) + other, 3 * N)
     yield WildFile("MP3", "VBR", "zeros between tag and frames", id3(50) + bytes(3000) + tagged, N)
     layer_2 = by_av("mp2", "mp2")
     yield WildFile("MPEG", "Layer II", "no tag", layer_2, frames(layer_2))
@@ -319,10 +342,13 @@ def other_libsndfile_files() -> Iterator[WildFile]:
     aiff = by_libsndfile("AIFF", "PCM_16")
     at = aiff.find(b"SSND") + 4
     yield WildFile("AIFF", "PCM_16", "size of the samples 0", patched(aiff, at, bytes(4)), N, 1)
+    yield WildFile("AIFF", "PCM_16", "no samples", by_libsndfile("AIFF", n=0), EMPTY)
     yield from aiff_files(aiff)
     caf = by_libsndfile("CAF", "PCM_16")
     at = caf.find(b"data") + 4
     yield WildFile("CAF", "PCM_16", "size unknown", patched(caf, at, b"\xff" * 8), N)
+    brief = patched(caf[:40] + caf[52:], 12, (20).to_bytes(8))
+    yield WildFile("CAF", "PCM_16", "without channels and bits", brief, DAMAGED)
 
 
 def aiff_files(aiff: bytes) -> Iterator[WildFile]:
@@ -385,6 +411,8 @@ def ffmpeg_files() -> Iterator[WildFile]:
         content = by_av(container, codec, movflags="faststart")
         yield WildFile(container, codec, "none", content, N, 1024)
         yield WildFile(container, codec, "cut to 60 %", cut(content, 0.6), DAMAGED)
+        last = content[: last_packet(content)]
+        yield WildFile(container, codec, "the last packet is missing", last, DAMAGED)
     for container, codec in (("ipod", "aac"), ("mov", "aac"), ("avi", "aac"), ("matroska", "aac")):
         content = by_av(container, codec, title="GrXYe")
         title = content.replace(b"GrXYe", "Gr\xfc\xdfe".encode("latin-1"))
@@ -417,12 +445,22 @@ def wild_files() -> list[WildFile]:
 
 
 def decoded_by_av(content: bytes) -> list[np.ndarray]:
-    import av
-
     if not content:
         return []
+    import av
+
     with av.open(io.BytesIO(content), metadata_errors="replace") as file:
         return [frame.to_ndarray()[0] for frame in file.decode(audio=0)]
+
+
+def last_packet(content: bytes) -> int:
+    """Return the position of the last packet in a file."""
+    if not content:
+        return 0
+    import av
+
+    with av.open(io.BytesIO(content)) as file:
+        return max(packet.pos for packet in file.demux(audio=0) if packet.size)
 
 
 def outcomes(content: bytes) -> Iterator[str]:

@@ -202,6 +202,21 @@ def test_messages_name_the_recording_by_its_place_in_X(clips, tmp_path):
         cached.fit_transform([*clips, np.full(3000, np.nan)])
 
 
+def test_unreadable_recordings_are_those_of_the_transformer(clips, tmp_path):
+    X = [clips[0], "gone.wav", np.full(3000, np.nan)]
+    with pytest.raises(ValueError, match=r"(?s)2 of 3 recordings.*recording 1 \('gone\.wav'\)"):
+        CachedTransformer(ROWS, tmp_path).fit_transform(X)
+    lenient = clone(ROWS).set_params(mfcc__on_error="nan")
+    with pytest.warns(UserWarning, match="2 of 3 recordings"):
+        expected = lenient.fit_transform(X)
+    assert np.isnan(expected).all(axis=1).tolist() == [False, True, True]
+    cached = CachedTransformer(lenient, tmp_path)
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="2 of 3 recordings"):
+            same(cached.fit_transform(X), expected)
+    assert cached.cache_info()[:4] == (1, 1, 0, 1)  # what can be read is kept
+
+
 def test_progress_counts_what_is_found_and_what_is_computed(clips, tmp_path, capsys):
     cached = CachedTransformer(ROWS, tmp_path, verbose=1)
     cached.fit_transform(clips)

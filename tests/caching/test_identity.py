@@ -149,6 +149,35 @@ class Weighted(Scaled):
         return {"weights": self.weights}
 
 
+class Layers(torch.nn.Module):
+    """A module of a user, whose class has no version."""
+
+    def __init__(self, weight=1.0, power=1):
+        super().__init__()
+        self.power = power
+        self.inner = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU())
+        for tensor in self.parameters():
+            torch.nn.init.constant_(tensor, weight)
+
+    def forward(self, X):
+        return self.inner(X) ** self.power
+
+
+def divided(number):
+    """Return a class as a notebook has it after a cell was edited: other code, the same name."""
+    scope = {"__name__": "__main__", "Layers": Layers}
+    code = f"    def forward(self, X):\n        return Layers.forward(self, X) / {number}"
+    exec(f"class Divided(Layers):\n{code}", scope)
+    return scope["Divided"]
+
+
+def with_inner(make):
+    """Return a module in which one layer is another."""
+    module = Layers()
+    module.inner[1] = make()
+    return module
+
+
 class TestTransformers:
     @pytest.mark.parametrize(
         "a, b",
@@ -162,6 +191,9 @@ class TestTransformers:
             (Scaled({1: 2, "a": 3}), Scaled({"a": 3, 1: 2})),
             (Scaled({"a": {"x": 1}, "b": {}}), Scaled({"b": {}, "a": {"x": 1}})),
             (FunctionTransformer(among("ab")), FunctionTransformer(among("ba"))),
+            (Scaled(Layers()), Scaled(Layers())),
+            (Scaled(Layers()), Scaled(Layers().eval())),
+            (Scaled(divided(2)()), Scaled(divided(2)())),
         ],
     )
     def test_same(self, a, b):
@@ -186,6 +218,14 @@ class TestTransformers:
             (FunctionTransformer(nested(1)), FunctionTransformer(nested(2))),
             (FunctionTransformer(among("ab")), FunctionTransformer(among("ac"))),
             (Scaled(), Scaled(2.0)),
+            (Scaled(Layers()), Scaled(Layers(2.0))),
+            (Scaled(Layers()), Scaled(Layers(power=2))),
+            (Scaled(Layers()), Scaled(divided(2)())),
+            (Scaled(divided(2)()), Scaled(divided(3)())),
+            (Scaled(Layers()), Scaled(with_inner(torch.nn.Sigmoid))),
+            (Scaled(Layers()), Scaled(with_inner(lambda: torch.nn.Dropout(0.1)))),
+            (Scaled(with_inner(divided(2))), Scaled(with_inner(divided(3)))),
+            (Scaled(divided(2)), Scaled(divided(3))),
         ],
     )
     def test_different(self, a, b):
@@ -221,6 +261,18 @@ class TestTransformers:
         assert list(array) == ["array"]
         assert array["array"][:2] == ["[('', '<f4')]", [2]]
         assert list(color) == ["enum"]
+        facts = transformer_facts(Scaled(np.log))["transformer"]["parameters"]["factor"]
+        assert facts == {"function": "numpy.log", "version": np.__version__}
+        facts = transformer_facts(Scaled(halve))["transformer"]["parameters"]["factor"]
+        assert list(facts) == ["function", "version", "code", "bound"]
+        assert facts["function"] == f"{halve.__module__}.halve"
+        facts = transformer_facts(Scaled(Layers()))["transformer"]["parameters"]["factor"]
+        assert list(facts["module"]) == ["", "inner", "inner.0", "inner.1"]
+        assert facts["module"]["inner.1"] == [
+            {"class": "torch.nn.modules.activation.ReLU", "version": torch.__version__},
+            {"inplace": False},
+        ]
+        assert list(facts["tensors"]) == ["inner.0.weight", "inner.0.bias"]
 
     def test_class_without_a_version(self, monkeypatch):
         class Own(Scaled):
@@ -342,3 +394,9 @@ class TestTransformers:
             transformer_facts(Scaled({"a": [1, object()]}))
         with pytest.raises(TypeError, match=r"^Scaled\.factor is a object, whose content"):
             transformer_facts(Scaled({object(): 1}))
+        with pytest.raises(TypeError, match=r"^Scaled\.factor is a builtin_function_or_method, "):
+            transformer_facts(Scaled("a".upper))
+        module = with_inner(torch.nn.ReLU)
+        module.inner[1].beside = object()
+        with pytest.raises(TypeError, match=r"^Scaled\.factor\.inner\.1\.beside is a object"):
+            transformer_facts(Scaled(module))

@@ -8,7 +8,7 @@ import pytest
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import _safe_indexing
 
-from skaudio.events import events_to_target
+from skaudio.events import events_to_target, events_within, file_spans
 
 FILES = ["a.wav", "b.wav", "c.wav"]
 EVENTS = pd.DataFrame(
@@ -46,6 +46,20 @@ def test_clips_have_times_of_their_own():
     y = events_to_target(EVENTS[:2], clips, [["cat", "dog"], ["cat", "dog"]])
     np.testing.assert_allclose(y[0][["onset", "offset"]], [[0.5, 1.0], [1.0, 2.0]])
     np.testing.assert_allclose(y[1][["onset", "offset"]], [[0.0, 0.5]])
+
+
+def test_events_within_parts_of_files():
+    """Parts that touch or overlap are one; what crosses the end of a part is cut."""
+    rows = [("b", 0.5, 4.0), ("b", 5.0, 6.0), ("b", 7.0, 8.0), ("a", 0.0, 9.0), ("c", 0.0, 1.0)]
+    table = pd.DataFrame(rows, columns=["file", "onset", "offset"]).assign(event_label="dog")
+    clips = [("a", 2.0, 1.0), ("b", 2.0, 1.0), ("b", 1.0, 1.0), ("b", 2.5, 0.5), ("b", 5.5, 1.5)]
+    spans = file_spans([{"path": f, "start": s, "duration": d} for f, s, d in clips])
+    found = events_within(table, spans)
+    expected = [("b", 1.0, 3.0), ("b", 5.5, 6.0), ("a", 2.0, 3.0)]
+    assert list(found.iloc[:, :3].itertuples(index=False, name=None)) == expected
+    assert found.index.tolist() == [0, 1, 2]
+    assert len(events_within(table, file_spans(["d"]))) == 0
+    assert events_within(table, file_spans(["c"]))["file"].tolist() == ["c"]
 
 
 def test_errors_name_what_is_wrong():

@@ -197,6 +197,11 @@ def test_scorer_takes_the_events_of_its_fold():
     )
     assert scorer(Oracle(half), ["a"], None) == 1.0
     assert scorer(Oracle(half), ["a", "b"], None) == 0.5
+    second = [{"path": "b", "start": 2.0, "duration": 1.0}]  # where half has nothing too much
+    assert scorer(Oracle(half), ["b"], None) == 0.0
+    found = Oracle(half.assign(offset=[1.0, 3.0]))
+    found.predict_events = lambda X: found.events[1:]
+    assert make_event_scorer(events.assign(offset=[1.0, 9.0]))(found, second, None) == 1.0
     with pytest.raises(ValueError, match=r"recording 0 has no name .* expected paths"):
         scorer(Oracle(half), np.zeros((2, 100)), None)
     with pytest.raises(ValueError, match=r"events has none for 'c'.* such as 'a'"):

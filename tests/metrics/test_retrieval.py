@@ -64,7 +64,7 @@ def test_precision_at_one_is_leave_one_out_accuracy():
 
 
 def test_perfect_and_collapsed():
-    y = np.repeat([0, 1, 2], 4)
+    y = np.repeat([0, 1, 2], [5, 5, 2])
     apart, collapsed = y[:, None] * 10.0 + np.arange(12)[:, None] * 0.1, np.zeros((12, 2))
     for measure in (precision_at_k, r_precision, map_at_r):
         assert measure(apart, y) == 1.0

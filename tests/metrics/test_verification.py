@@ -107,8 +107,8 @@ def normalized_by_hand(left, right, cohort, n_nearest):
 @pytest.mark.parametrize("n_nearest", [None, 5])
 def test_normalized_scores_equal_a_double_loop(n_nearest):
     rng = np.random.default_rng(0)
-    left, right, cohort = (rng.normal(size=(n, 4)) for n in (3, 6, 20))
-    expected = normalized_by_hand(left, right, cohort, n_nearest or 20)
+    left, right, cohort = (rng.normal(size=(n, 4)) for n in (3, 6, 300))
+    expected = normalized_by_hand(left, right, cohort, n_nearest or 300)
     found = normalized_scores(left, right, cohort, n_nearest=n_nearest, pairwise=True)
     np.testing.assert_allclose(found, expected)
     paired = normalized_scores(left, right[:3], cohort, n_nearest=n_nearest)
