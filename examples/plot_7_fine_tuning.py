@@ -22,7 +22,6 @@ As a script::
 # One fold of the data set is the test part, of field recordings or voices that do not occur in the
 # other folds.
 
-import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -31,20 +30,24 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, StratifiedKFold
+from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skaudio.augmentation import FrequencyMask, TimeMask, TimeShift
-from skaudio.datasets import (
-    fetch_esc10,
-    get_data_home,
-    load_audio_files,
-    load_cats_dogs,
-    load_spoken_digits,
-)
+from skaudio.datasets import get_data_home, load_spoken_digits
 from skaudio.display import HistoryDisplay
 from skaudio.pretrained import AudioTagger, FineTunedClassifier, PretrainedEmbedder
+
+data = load_spoken_digits()
+keep = np.flatnonzero(data.target < 4)[::2]
+X, y, groups = data.data[keep], data.target_names[data.target[keep]], data.groups[keep]
+# sphinx_gallery_start_ignore
+import argparse
+
+from sklearn.model_selection import StratifiedKFold
+
+from skaudio.datasets import fetch_esc10, load_audio_files, load_cats_dogs
 
 parser = argparse.ArgumentParser(description="A pretrained network, trained further.")
 parser.add_argument("--data", default="digits", help="digits (default), esc10, cats_dogs, folder")
@@ -54,12 +57,7 @@ parser.add_argument("--weights", help="file of weights; default: found in the da
 parser.add_argument("--epochs", type=int, help="default: 15, or 8 for the digits")
 parser.add_argument("--output", type=Path, help="folder for a picture; without it, it is shown")
 args, _ = parser.parse_known_args()
-
-if args.data == "digits":
-    data = load_spoken_digits()
-    keep = np.flatnonzero(data.target < 4)[::2]
-    X, y, groups = data.data[keep], data.target_names[data.target[keep]], data.groups[keep]
-else:
+if args.data != "digits":
     if args.data == "esc10":
         data = fetch_esc10()
     elif args.data == "cats_dogs":
@@ -67,11 +65,15 @@ else:
     else:
         data = load_audio_files(args.data, groups=args.groups)
     X, y, groups = data.data, data.target_names[data.target], data.groups
-
+# sphinx_gallery_end_ignore
+cutter = GroupKFold(5)
+# sphinx_gallery_start_ignore
 if groups is None:
-    training, test = next(StratifiedKFold(4, shuffle=True, random_state=0).split(X, y))
-else:
-    training, test = next(GroupKFold(min(5, len(set(groups)))).split(X, y, groups))
+    cutter = StratifiedKFold(4, shuffle=True, random_state=0)
+elif len(set(groups)) < 5:
+    cutter = GroupKFold(len(set(groups)))
+# sphinx_gallery_end_ignore
+training, test = next(cutter.split(X, y, groups))
 X_train, y_train = [X[i] for i in training], y[training]
 X_test, y_test = [X[i] for i in test], y[test]
 print(f"{len(X_train)} recordings to learn from, {len(X_test)} to test")
@@ -83,22 +85,20 @@ print(f"{len(X_train)} recordings to learn from, {len(X_test)} to test")
 # with its weights if these are in the data home and with random ones otherwise, which makes all
 # classifiers poor.
 
-small = args.data == "digits"
-model = args.model or ("mn01_as" if small else "mn04_as")
-weights = args.weights
-if weights is None and model == "mn01_as":
-    found = (get_data_home() / "pretrained" / "mn01_as_mAP_298.pt").is_file()
-    weights = None if found else "random"
-epochs = args.epochs or (8 if small else 15)
-shared = {
-    "model": model,
-    "weights": weights,
-    "chunk_duration": 1.0 if small else 5.0,
-    "max_epochs": epochs,
-    "batch_size": 8 if small else 32,
-    "lr": 3e-3 if small else 1e-3,
-    "random_state": 0,
-}
+model = "mn01_as"
+found = (get_data_home() / "pretrained" / "mn01_as_mAP_298.pt").is_file()
+weights = None if found else "random"
+settings = {"chunk_duration": 1.0, "max_epochs": 8, "batch_size": 8, "lr": 3e-3}
+# sphinx_gallery_start_ignore
+if args.data != "digits":
+    model, weights = "mn04_as", None
+    settings = {"chunk_duration": 5.0, "max_epochs": 15, "batch_size": 32, "lr": 1e-3}
+if args.model:
+    model, weights = args.model, None
+weights = args.weights or weights
+settings["max_epochs"] = args.epochs or settings["max_epochs"]
+# sphinx_gallery_end_ignore
+shared = {"model": model, "weights": weights, "random_state": 0, **settings}
 print(f"{model}, weights {weights or 'of the data home'}")
 
 # %%
@@ -164,9 +164,11 @@ with tempfile.TemporaryDirectory() as folder:
 
 display = HistoryDisplay.from_estimator(tuned)
 
+# sphinx_gallery_start_ignore
 if args.output is None:
     plt.show()
 else:
     args.output.mkdir(parents=True, exist_ok=True)
     display.figure_.savefig(args.output / "fine_tuning.png", dpi=150)
     print(f"fine_tuning.png is in {args.output}.")
+# sphinx_gallery_end_ignore
