@@ -1,13 +1,15 @@
 """Digits of speakers who are not in the training data.
 
-    python benchmarks/accuracy_digits.py [--data fsdd arabic] [--encoders plain augmented]
+    python benchmarks/accuracy_digits.py [--data fsdd arabic] [--encoders plain augmented recipe]
         [--models nets classical] [--seeds 0 1 2] [--embeddings] [--results FILE]
     python benchmarks/accuracy_digits.py --show [--results FILE]
 
-fsdd: each of the speakers is left out in turn. arabic: five folds of speakers, of the recordings in
-the folder arabic_digits that SKAUDIO_DATA names (a folder per digit; files named by speaker).
+fsdd: each of the speakers is left out in turn. arabic: five folds, each tested on every fifth
+speaker, of the recordings in the folder arabic_digits that SKAUDIO_DATA names (a folder per digit;
+files named by speaker).
 
 Nets: LeNetClassifier and GRUClassifier learn for 20 epochs; "both" averages their probabilities.
+"recipe" is skaudio.recipe("words"), and a GRUClassifier with its encoder, epochs and draws.
 classical: MFCC and mel statistics with a linear discriminant or a support vector machine, whose
 settings a search chooses on the training speakers of each fold. --embeddings also measures what the
 embeddings of the nets are worth: nearest neighbours, silhouettes and linear probes.
@@ -43,6 +45,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from skaudio import recipe
 from skaudio.audio import AudioBatch
 from skaudio.augmentation import VTLP, DynamicRange, Speed
 from skaudio.classifiers import GRUClassifier, LeNetClassifier
@@ -52,30 +55,41 @@ from skaudio.encoders import MFCC, MelSpectrogram, Waveform
 from skaudio.pooling import FramePooling
 
 RATES = {"fsdd": 8000, "arabic": 16000}
+RECIPES_RATE = 16000  # to which its encoder would resample in each epoch
 EPOCHS = 20
-NETS = {"lenet": LeNetClassifier, "gru": GRUClassifier}
-HOW = ["plain", "augmented"]
+HOW = ["plain", "augmented", "recipe"]
 
 
-def encoder(how, rate):
-    """Return mel bands in dB with defaults, or what the guide recommends for few speakers."""
+def nets(how, rate, n, seed):
+    """Return both networks, with one encoder: plain mel bands in dB, augmented, or a recipe's."""
+    if how == "recipe":
+        lenet = recipe("words", n).set_params(random_state=seed)
+        shared = ("encoder", "max_epochs", "batch_size", "n_draws", "random_state")
+        gru = GRUClassifier(**{name: getattr(lenet, name) for name in shared})
+        return {"lenet": lenet, "gru": gru}
     if how == "plain":
-        return MelSpectrogram(sample_rate=rate, n_mels=40, scale="db")
-    mel = MelSpectrogram(sample_rate=rate, n_mels=40, scale="db", top_db=60)
-    return make_pipeline(VTLP((0.9, 1.1)), Speed((0.9, 1.1)), mel, DynamicRange((25, 65)))
+        encoder = MelSpectrogram(sample_rate=rate, n_mels=40, scale="db")
+    else:
+        mel = MelSpectrogram(sample_rate=rate, n_mels=40, scale="db", top_db=60)
+        encoder = make_pipeline(VTLP((0.9, 1.1)), Speed((0.9, 1.1)), mel, DynamicRange((25, 65)))
+    kinds = {"lenet": LeNetClassifier, "gru": GRUClassifier}
+    return {
+        name: kind(encoder, max_epochs=EPOCHS, random_state=seed) for name, kind in kinds.items()
+    }
 
 
-def load(name):
+def load(name, rate):
     """Return recordings, digits, speakers and the folds."""
     if name == "fsdd":
         data = fetch_fsdd()
     else:
         data = load_audio_files(get_data_home() / "arabic_digits", groups=r"/(\d+)_")
-    X = Waveform(sample_rate=RATES[name]).fit_transform(data.data)
-    X = AudioBatch(list(X), RATES[name])
+    X = AudioBatch(list(Waveform(sample_rate=rate).fit_transform(data.data)), rate)
     y, groups = np.asarray(data.target), np.asarray(data.groups)
-    cutter = LeaveOneGroupOut() if name == "fsdd" else GroupKFold(5)
-    return X, y, groups, list(cutter.split(X, y, groups))
+    if name == "fsdd":
+        return X, y, groups, list(LeaveOneGroupOut().split(X, y, groups))
+    tests = [np.isin(groups, np.unique(groups)[i::5]) for i in range(5)]
+    return X, y, groups, [(np.flatnonzero(~test), np.flatnonzero(test)) for test in tests]
 
 
 def classical_frames(rate):
@@ -122,8 +136,7 @@ def measure_classical(rows, y, groups, train, test):
 def measure_nets(X, y, train, test, how, rate, seed):
     """Yield (net, what is found, fitted model) of both nets, then of their average."""
     probabilities, seconds = [], 0.0
-    for name, kind in NETS.items():
-        model = kind(encoder(how, rate), max_epochs=EPOCHS, random_state=seed)
+    for name, model in nets(how, rate, len(train), seed).items():
         start = time.process_time()
         model.fit(X[train], y[train])
         own = time.process_time() - start
@@ -173,30 +186,41 @@ def probes(rows, y, groups):
 
 
 def run(name, arguments):
-    X, y, groups, folds = load(name)
     rate = RATES[name]
+    X, y, groups, folds = load(name, rate)
+    if "classical" in arguments.models:
+        run_classical(name, X, y, groups, folds, arguments.results)
+    if "nets" in arguments.models:
+        for how in arguments.encoders:
+            if how == "recipe" and rate != RECIPES_RATE:
+                X = load(name, RECIPES_RATE)[0]
+            run_nets(name, how, (X, y, groups, folds), arguments)
+
+
+def run_classical(name, X, y, groups, folds, results):
     keys = [
         {"data": name, "model": "classical", "encoder": "plain", "fold": fold, "seed": 0}
         for fold in range(len(folds))
     ]
-    if "classical" in arguments.models and any(is_new(arguments.results, key) for key in keys):
-        rows = {way: rower.fit_transform(X) for way, rower in classical_frames(rate).items()}
-        for key, (train, test) in zip(keys, folds, strict=True):
-            if is_new(arguments.results, key):
-                found = measure_classical(rows, y, groups, train, test)
-                append(arguments.results, key, found)
-    if "nets" not in arguments.models:
+    if not any(is_new(results, key) for key in keys):
         return
-    for seed, how in itertools.product(arguments.seeds, arguments.encoders):
-        for fold, (train, test) in enumerate(folds):
-            key = {"data": name, "encoder": how, "fold": fold, "seed": seed}
-            if not is_new(arguments.results, {**key, "model": "both"}):
-                continue
-            for net, found, model in measure_nets(X, y, train, test, how, rate, seed):
-                if arguments.embeddings and model is not None:
-                    found |= embedding(model, X, y, groups, test)
-                if is_new(arguments.results, {**key, "model": net}):
-                    append(arguments.results, {**key, "model": net}, found)
+    rows = {way: rower.fit_transform(X) for way, rower in classical_frames(RATES[name]).items()}
+    for key, (train, test) in zip(keys, folds, strict=True):
+        if is_new(results, key):
+            append(results, key, measure_classical(rows, y, groups, train, test))
+
+
+def run_nets(name, how, data, arguments):
+    X, y, groups, folds = data
+    for seed, (fold, (train, test)) in itertools.product(arguments.seeds, enumerate(folds)):
+        key = {"data": name, "encoder": how, "fold": fold, "seed": seed}
+        if not is_new(arguments.results, {**key, "model": "both"}):
+            continue
+        for net, found, model in measure_nets(X, y, train, test, how, RATES[name], seed):
+            if arguments.embeddings and model is not None:
+                found |= embedding(model, X, y, groups, test)
+            if is_new(arguments.results, {**key, "model": net}):
+                append(arguments.results, {**key, "model": net}, found)
 
 
 def is_new(path, key):
