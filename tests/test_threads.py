@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +19,6 @@ from threadpoolctl import ThreadpoolController
 from skaudio import _parallel
 from skaudio._parallel import WORTH_THREADS, one_blas_thread, torch_threads, working_threads
 from skaudio._state import building, muted, seeded, seeded_globals
-from skaudio.audio import Recording, _content
 from skaudio.augmentation import FunctionAugmentation, Noise
 from skaudio.caching import CachedTransformer
 from skaudio.classifiers import GRUClassifier, LeNetClassifier
@@ -242,26 +239,6 @@ def test_two_threads_share_the_limit_of_blas():
         one = pool.submit(first)
         pool.submit(second).result()
     assert counts() == before
-
-
-def test_files_are_opened_one_at_a_time(monkeypatch, make_clip, write_audio, tmp_path):
-    """libsndfile has one variable for the error of all threads."""
-    inside, most = [], []
-
-    class Slow(_content.Forward):
-        def __init__(self, *args, **kwargs):
-            inside.append(1)
-            most.append(len(inside))
-            time.sleep(0.005)
-            inside.pop()
-            super().__init__(*args, **kwargs)
-
-    monkeypatch.setattr(_content, "Forward", Slow)
-    path = write_audio(tmp_path / "a.wav", make_clip(0.1))
-    sources = [path, Path(path).read_bytes()] * N_THREADS
-    with ThreadPoolExecutor(N_THREADS) as pool:
-        list(pool.map(lambda source: Recording(source, "a").read(), sources))
-    assert most == [1] * len(sources)
 
 
 def test_types_that_the_user_allowed_stay():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import threading
 from typing import BinaryIO, NamedTuple
 
 import soundfile as sf
@@ -12,18 +11,6 @@ import soundfile as sf
 # Bytes that are read when a file is opened. Most headers are shorter.
 HEAD = 1 << 12
 READING = os.O_RDONLY | getattr(os, "O_BINARY", 0)
-# libsndfile stores why it could not open a file in a variable of the process, which another thread
-# that opens a file would overwrite before it is read.
-_opening = threading.Lock()
-
-
-def _after_fork() -> None:
-    global _opening
-    _opening = threading.Lock()  # another thread of the parent may hold the old one
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 class Damaged(Exception):
@@ -98,8 +85,7 @@ class Content:
         """
         if self._bytes is None and link[:3] == (0, self.size, ()) and not link.reach:
             os.lseek(self._file, 0, os.SEEK_SET)
-            with _opening:
-                file = Forward(self._file, closefd=False)  # if this fails, PyAV may read the file
+            file = Forward(self._file, closefd=False)  # if this fails, PyAV may read the file
             file.descriptor, self._file = self._file, -1
             return file
         content = self.part(link.start, link.stop)
@@ -108,8 +94,7 @@ class Content:
             for at, value in link.patches:
                 changed[at - link.start : at - link.start + len(value)] = value
             content = bytes(changed)
-        with _opening:
-            return Forward(Stretched(content, link.reach) if link.reach else io.BytesIO(content))
+        return Forward(Stretched(content, link.reach) if link.reach else io.BytesIO(content))
 
 
 class Forward(sf.SoundFile):  # type: ignore[misc]
