@@ -10,7 +10,7 @@ from skaudio.audio._recording import blocks
 
 from .wild_files import CALLED, DAMAGED, MAKERS
 
-LARGE = ("flac_files",)
+LARGE = ("many_flac_files",)
 
 
 @pytest.mark.parametrize(

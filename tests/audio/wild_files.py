@@ -18,6 +18,7 @@ import numpy as np
 import soundfile as sf
 
 from skaudio.audio import Recording
+from skaudio.audio._ffmpeg import MATROSKA_SEGMENT
 from skaudio.audio._mpeg import mpeg_frame
 from skaudio.audio._streams import ogg_checksum
 
@@ -237,6 +238,8 @@ def mp3_files() -> Iterator[WildFile]:
     yield WildFile("MP3", "VBR", "Lyrics3 behind, joined", 3 * (tagged + lyrics), 3 * N)
     ape = b"APETAGEX" + struct.pack("<4I8x", 2000, 32, 1, 0xA0000000) + b"x" * 32
     yield WildFile("MP3", "CBR", "APE tag behind", plain + ape, n_plain)
+    foot = b"APETAGEX" + struct.pack("<4I8x", 2000, 32, 1, 0x80000000)
+    yield WildFile("MP3", "VBR", "APE foot behind, joined", 3 * (tagged + foot), 3 * N)
     yield WildFile("MP3", "CBR", "zeros behind", plain + bytes(5000), n_plain)
     yield WildFile("MP3", "VBR", "joined, zeros between", tagged + bytes(999) + other, 3 * N)
     yield WildFile("MP3", "VBR", "zeros between tag and frames", id3(50) + bytes(3000) + tagged, N)
@@ -268,6 +271,9 @@ def flac_files() -> Iterator[WildFile]:
     yield WildFile("FLAC", "16 bits", "joined with itself", flac + flac, 2 * N)
     bare = flac[:4] + b"\x80" + flac[5:42] + flac[flac.find(b"\xff\xf8") :]
     yield WildFile("FLAC", "16 bits", "joined, without other metadata", bare + bare, 2 * N)
+
+
+def many_flac_files() -> Iterator[WildFile]:
     short = by_libsndfile("FLAC", n=10)
     yield WildFile("FLAC", "16 bits", "2000 joined", short * 2000, 20000)
 
@@ -432,11 +438,18 @@ def ffmpeg_files() -> Iterator[WildFile]:
     for container, codec in (("adts", "aac"), ("tta", "tta"), ("wv", "wavpack")):
         content = by_av(container, codec, rate, rate)
         yield WildFile(container, codec, "ID3 in front", content and id3(99) + content, rate, 2048)
+    content = by_av("webm", "libopus", 3 * rate, rate)
+    size = content.find(MATROSKA_SEGMENT) + 4
+    unknown = cut(patched(content, size, b"\x01" + 7 * b"\xff"))
+    yield WildFile("webm", "libopus", "cut to 60 %, size unknown", content and unknown, DAMAGED)
     stub = b"\x1aE\xdf\xa3" + bytes(20) + bytes.fromhex("18538067")
     yield WildFile("matroska", "aac", "ends behind the head", stub, DAMAGED)
 
 
-MAKERS = (mp3_files, flac_files, wav_files, other_libsndfile_files, ogg_files, ffmpeg_files)
+MAKERS = (
+    *(mp3_files, flac_files, many_flac_files, wav_files, other_libsndfile_files, ogg_files),
+    ffmpeg_files,
+)
 
 
 def wild_files() -> list[WildFile]:

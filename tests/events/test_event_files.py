@@ -191,9 +191,9 @@ def test_audacity(tmp_path):
     write_events(table(("a", 0.5, 2.25, "dog")), path)
     assert path.read_text() == "0.500000\t2.250000\tdog\n"
     # Audacity writes a second line where frequencies were marked.
-    path.write_text("1.0\t2.0\tdog\n\\\t100.0\t5000.0\n3.0\t3.0\t\n")
+    path.write_text("1.0\t2.0\tdog\tbig\n\\\t100.0\t5000.0\n3.0\t3.0\t\n")
     events = read_events(path, file="yard.flac")
-    assert events.to_numpy().tolist() == [["yard.flac", 1, 2, "dog"], ["yard.flac", 3, 3, ""]]
+    assert events.to_numpy().tolist() == [["yard.flac", 1, 2, "dog\tbig"], ["yard.flac", 3, 3, ""]]
 
 
 def test_bad_files(tmp_path):

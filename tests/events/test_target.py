@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import _safe_indexing
@@ -59,6 +60,7 @@ def test_events_within_parts_of_files():
     assert list(found.iloc[:, :3].itertuples(index=False, name=None)) == expected
     assert found.index.tolist() == [0, 1, 2]
     assert len(events_within(table, file_spans(["d"]))) == 0
+    assert file_spans(pa.array(["a", "b"])) == file_spans(["a", "b"])
     assert events_within(table, file_spans(["c"]))["file"].tolist() == ["c"]
 
 

@@ -154,13 +154,15 @@ def test_active_segments_by_hand():
 
 
 def test_labels_and_averages():
-    true = pd.DataFrame([("a", 0, 1, "cat"), ("a", 2, 3, "dog")], columns=COLUMNS)
-    pred = pd.DataFrame([("a", 0, 1, "cat"), ("a", 5, 6, "owl")], columns=COLUMNS)
+    both = [("a", 0, 1, "cat"), ("a", 8, 9, "cat")]
+    true = pd.DataFrame([*both, ("a", 2, 3, "dog")], columns=COLUMNS)
+    pred = pd.DataFrame([*both, ("a", 5, 6, "owl")], columns=COLUMNS)
     table = event_based_scores(true, pred)
     assert table.loc[["cat", "dog"], "f1"].tolist() == [1.0, 0.0]
     assert np.isnan(table.loc["owl", "f1"])  # nothing to find
+    assert [kind.kind for kind in table.dtypes] == ["f"] * 3 + ["i"] * 3
     assert event_based_f1(true, pred) == 0.5
-    assert event_based_f1(true, pred, average="micro") == 0.5
+    assert event_based_f1(true, pred, average="micro") == pytest.approx(2 / 3)
     assert event_based_f1(true, pred, labels=["cat"]) == 1.0
     assert event_based_f1(true, pred, average=None).index.tolist() == ["cat", "dog", "owl"]
     assert segment_based_f1(true, true) == 1.0
