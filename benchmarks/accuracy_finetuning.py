@@ -42,19 +42,19 @@ from skaudio.pretrained import FineTunedClassifier, PretrainedEmbedder
 
 RATE = 32000  # of mn04_as
 CHUNKS = {"chunk_duration": 5.0}
+SLOW, FAST = {"lr": 1e-3}, {"lr": 3e-3}
+AUGMENTATION = make_pipeline(Volume(), TimeShift(), TimeMask(), FrequencyMask())
 SETTINGS = {
     "frozen": None,
-    "head": {"unfreeze": "head", "lr": 3e-3, "max_epochs": 30},
-    "last 4": {"unfreeze": 4},
-    "last 4, lr x 3": {"unfreeze": 4, "lr": 3e-3},
-    "all": {"unfreeze": "all"},
-    "all, lr x 3": {"unfreeze": "all", "lr": 3e-3},
-    "all, multiplier 1": {"unfreeze": "all", "lr_multipliers": {"*": 1}},
-    "staged": {},
-    "staged, lr x 3": {"lr": 3e-3},
-    "staged, augmented": {
-        "augmentation": make_pipeline(Volume(), TimeShift(), TimeMask(), FrequencyMask())
-    },
+    "head": {"unfreeze": "head", "max_epochs": 30, **FAST},
+    "last 4": {"unfreeze": 4, **SLOW},
+    "last 4, lr x 3": {"unfreeze": 4, **FAST},
+    "all": {"unfreeze": "all", **SLOW},
+    "all, lr x 3": {"unfreeze": "all", **FAST},
+    "all, multiplier 1": {"unfreeze": "all", "lr_multipliers": {"*": 1}, **SLOW},
+    "staged": SLOW,
+    "staged, lr x 3": FAST,
+    "staged, augmented": {"augmentation": AUGMENTATION, **FAST},
 }
 
 

@@ -14,9 +14,16 @@ from skorch.callbacks import Callback
 
 import skaudio
 from skaudio.audio import AudioBatch
-from skaudio.augmentation import VTLP, Noise, TimeShift, TrainingPath, epoch_seeds
+from skaudio.augmentation import (
+    VTLP,
+    Noise,
+    RandomSegment,
+    TimeShift,
+    TrainingPath,
+    epoch_seeds,
+)
 from skaudio.classifiers import GRUClassifier, LeNetClassifier, NetClassifier
-from skaudio.encoders import MFCC, MelSpectrogram
+from skaudio.encoders import MFCC, MelSpectrogram, Waveform
 from skaudio.nets import GRU
 
 SMALL = {
@@ -174,6 +181,18 @@ class TestDrawsInPrediction:
         found = model.set_params(n_draws=3).decision_function(X)
         np.testing.assert_allclose(found, expected, atol=1e-6)
         assert not np.array_equal(found, model.set_params(n_draws=0).decision_function(X))
+
+    def test_draws_at_the_rate_of_training(self, tones):
+        """Bare waveforms have the encoder's rate, others are resampled before they are altered."""
+        X, y, _ = tones
+        encoder = make_pipeline(RandomSegment(0.1, unit="seconds"), MelSpectrogram(n_mels=8))
+        model = SMALL["lenet"](encoder=encoder, max_epochs=1, n_draws=2)
+        bare = clone(model).fit(X, y).predict_proba(X)
+        model.fit(AudioBatch(X, 16000), y)
+        assert np.array_equal(model.predict_proba(AudioBatch(X, 16000)), bare)
+        faster = AudioBatch(X, 48000)
+        resampled = AudioBatch(list(Waveform(sample_rate=16000).transform(faster)), 16000)
+        assert np.array_equal(model.predict_proba(faster), model.predict_proba(resampled))
 
     def test_does_not_depend_on_other_recordings(self, tones):
         X, y, _ = tones

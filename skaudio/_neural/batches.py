@@ -136,15 +136,15 @@ def source_of(encoder: Any, recordings: Recordings, seed: int) -> Source:
     if not path.is_random:
         encoded = encoder.transform(list(recordings))
         return FrameSource(as_frames(encoded, recordings), names)
-    audio = decode_all(recordings, _sample_rate(encoder))
+    audio = decode_all(recordings, encoder_rate(encoder))
     return AudioSource(audio, names, path, encoder, seed)
 
 
 def fit_encoder(estimator: Any, X: Any, y: Any) -> Any:
     """Return the encoder of an estimator, fitted if it has learned state.
 
-    It returns arrays, independent of `sklearn.set_config`. It remains on its own device: encoding is
-    faster on the CPU, also beside a GPU.
+    It returns arrays, independent of `sklearn.set_config`. It remains on its own device, because
+    encoding is faster on the CPU, also beside a GPU.
     """
     encoder = pin_output(clone(estimator.encoder))
     if any(step.__sklearn_tags__().requires_fit for step in steps_of(encoder)):
@@ -152,7 +152,8 @@ def fit_encoder(estimator: Any, X: Any, y: Any) -> Any:
     return encoder
 
 
-def _sample_rate(encoder: Any) -> float:
+def encoder_rate(encoder: Any) -> float:
+    """Return the sample rate at which an encoder analyses recordings."""
     for step in steps_of(encoder):
         # Augmentations also have this parameter; None means the rates of the recordings.
         rate: float | None = getattr(step, "sample_rate", None)

@@ -21,6 +21,8 @@ from skaudio._neural import (
     as_frames,
     check_class_weights,
     check_streaming,
+    decode_all,
+    encoder_rate,
     fit_net,
     fitting,
     is_warm,
@@ -34,7 +36,7 @@ from skaudio._neural import (
 )
 from skaudio._steps import is_augmentation, steps_of
 from skaudio._validation import Obstacle, check_target
-from skaudio.audio import READING_ERRORS, check_recordings, raise_all, read_batch, read_through
+from skaudio.audio import READING_ERRORS, check_recordings, raise_all, read_through
 from skaudio.augmentation import TrainingPath, epoch_seeds
 
 # Number of recordings of which augmented versions are in memory at a time.
@@ -251,9 +253,9 @@ def _mean_of_draws(estimator: Any, X: Any) -> np.ndarray:
         for draw in range(estimator.n_draws):
             seeds = np.repeat(epoch_seeds(0, draw, [0]), len(some))
             try:
-                # Files are decoded once. An encoder in first place may read only a part of each.
+                # Decoded once, as for training. An encoder in first place may read a part of each.
                 if draw == 0 and is_augmentation(path.steps[0]):
-                    source = read_batch(some)
+                    source = decode_all(some, encoder_rate(estimator.encoder_))
                 frames = as_frames(path(source, seeds), some)
             except READING_ERRORS as error:
                 raise_all(recordings, error, read_through)

@@ -63,7 +63,7 @@ class FineTunedClassifier(FineTuned):
         Passes over the training recordings, after those of ``head_epochs``.
     batch_size : int, default=32
         Number of recordings per training step. A batch holds recordings of similar length.
-    lr : float, default=1e-3
+    lr : float, default=3e-3
         Highest learning rate of the one-cycle schedule.
     class_weight : dict, list of dict, "balanced" or None, default=None
         Weights of the classes in the loss, as in scikit-learn. With several labels per recording, a
@@ -182,7 +182,7 @@ class FineTunedClassifier(FineTuned):
         dropout: float = 0.2,
         max_epochs: int = 15,
         batch_size: int = 32,
-        lr: float = 1e-3,
+        lr: float = 3e-3,
         class_weight: Any = None,
         label_smoothing: float = 0.1,
         early_stopping: bool = False,
