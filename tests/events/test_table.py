@@ -65,7 +65,10 @@ def test_touching_events_and_other_labels_and_files_do_not_overlap():
         ),
         ([("a", 0, 1, "dog"), ("a", -1, 1, "cat")], r"row 1 \('cat' in 'a'\) has onset=-1"),
         ([("a", np.nan, 1, "dog")], r"has onset=nan, offset=1: expected seconds"),
-        ([("a", 0, 1, "dog"), ("b", 0, 1, None)], r"^events: row 1 \((nan|None) in 'b'\) has no label\."),
+        (
+            [("a", 0, 1, "dog"), ("b", 0, 1, None)],
+            r"^events: row 1 \((nan|None) in 'b'\) has no label\.",
+        ),
         ([("a", "zero", 1, "dog")], "onset is not a number of seconds.*zero"),
         ([("a", 0, 1, "cow")], r"has event_label='cow', expected one of 'cat', 'dog'.*misspelt"),
         ([("c", 0, 1, "dog")], r"has file='c', expected one of 'a', 'b'.*whole paths"),
