@@ -125,3 +125,11 @@ def test_what_does_not_overflow_is_no_error(clips):
     clips[1][4000] = 1e15
     assert np.isfinite(np.stack(list(MFCC().fit_transform(clips)))).all()
     assert np.isfinite(Noise(random_state=0).fit_transform(clips)[1]).all()
+
+
+def test_a_sample_that_is_not_finite_is_counted_before_resampling():
+    clip = np.zeros(4000, np.float32)
+    clip[1234] = np.nan
+    message = r"recording 0 contains NaN at sample 1234; expected"
+    with pytest.raises(ValueError, match=message):
+        MFCC(sample_rate=16000).transform([{"array": clip, "sampling_rate": 8000}])
