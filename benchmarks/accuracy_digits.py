@@ -1,15 +1,17 @@
 """Digits of speakers who are not in the training data.
 
     python benchmarks/accuracy_digits.py [--data fsdd arabic] [--encoders plain augmented recipe]
-        [--models nets classical] [--seeds 0 1 2] [--embeddings] [--results FILE]
+        [--models nets classical] [--seeds 0 1 2] [--speakers 4] [--embeddings] [--results FILE]
     python benchmarks/accuracy_digits.py --show [--results FILE]
 
 fsdd: each of the speakers is left out in turn. arabic: five folds, each tested on every fifth
 speaker, of the recordings in the folder arabic_digits that SKAUDIO_DATA names (a folder per digit;
-files named by speaker).
+files named by speaker). --speakers: so many of its speakers train, and four others are tested, in
+two folds, those of accuracy_augmentation.py.
 
 Nets: LeNetClassifier and GRUClassifier learn for 20 epochs; "both" averages their probabilities.
-"recipe" is skaudio.recipe("words"), and a GRUClassifier with its encoder, epochs and draws.
+"recipe" is skaudio.recipe("words"), and a GRUClassifier with its encoder, epochs and draws;
+"recipe, plain" is the same without augmentation and draws.
 classical: MFCC and mel statistics with a linear discriminant or a support vector machine, whose
 settings a search chooses on the training speakers of each fold. --embeddings also measures what the
 embeddings of the nets are worth: nearest neighbours, silhouettes and linear probes.
@@ -30,6 +32,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from accuracy_augmentation import splits
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -55,15 +58,17 @@ from skaudio.encoders import MFCC, MelSpectrogram, Waveform
 from skaudio.pooling import FramePooling
 
 RATES = {"fsdd": 8000, "arabic": 16000}
-RECIPES_RATE = 16000  # to which its encoder would resample in each epoch
+RECIPES_RATE = 16000  # of the encoder of skaudio.recipe("words")
 EPOCHS = 20
-HOW = ["plain", "augmented", "recipe"]
+HOW = ["plain", "augmented", "recipe", "recipe, plain"]
 
 
 def nets(how, rate, n, seed):
     """Return both networks, with one encoder: plain mel bands in dB, augmented, or a recipe's."""
-    if how == "recipe":
+    if how.startswith("recipe"):
         lenet = recipe("words", n).set_params(random_state=seed)
+        if how == "recipe, plain":
+            lenet.set_params(encoder=lenet.encoder["mel"], n_draws=0)
         shared = ("encoder", "max_epochs", "batch_size", "n_draws", "random_state")
         gru = GRUClassifier(**{name: getattr(lenet, name) for name in shared})
         return {"lenet": lenet, "gru": gru}
@@ -78,7 +83,7 @@ def nets(how, rate, n, seed):
     }
 
 
-def load(name, rate):
+def load(name, rate, n_speakers=None):
     """Return recordings, digits, speakers and the folds."""
     if name == "fsdd":
         data = fetch_fsdd()
@@ -88,8 +93,13 @@ def load(name, rate):
     y, groups = np.asarray(data.target), np.asarray(data.groups)
     if name == "fsdd":
         return X, y, groups, list(LeaveOneGroupOut().split(X, y, groups))
-    tests = [np.isin(groups, np.unique(groups)[i::5]) for i in range(5)]
-    return X, y, groups, [(np.flatnonzero(~test), np.flatnonzero(test)) for test in tests]
+    speakers = np.unique(groups)
+    if n_speakers is None:
+        parts = [(speakers[i::5], np.setdiff1d(speakers, speakers[i::5])) for i in range(5)]
+    else:
+        parts = splits(name, speakers, n_speakers)
+    folds = [[np.flatnonzero(np.isin(groups, p)) for p in (train, test)] for test, train in parts]
+    return X, y, groups, folds
 
 
 def classical_frames(rate):
@@ -187,12 +197,12 @@ def probes(rows, y, groups):
 
 def run(name, arguments):
     rate = RATES[name]
-    X, y, groups, folds = load(name, rate)
+    X, y, groups, folds = load(name, rate, arguments.speakers)
     if "classical" in arguments.models:
         run_classical(name, X, y, groups, folds, arguments.results)
     if "nets" in arguments.models:
         for how in arguments.encoders:
-            if how == "recipe" and rate != RECIPES_RATE:
+            if how.startswith("recipe") and rate != RECIPES_RATE:
                 X = load(name, RECIPES_RATE)[0]
             run_nets(name, how, (X, y, groups, folds), arguments)
 
@@ -214,6 +224,7 @@ def run_nets(name, how, data, arguments):
     X, y, groups, folds = data
     for seed, (fold, (train, test)) in itertools.product(arguments.seeds, enumerate(folds)):
         key = {"data": name, "encoder": how, "fold": fold, "seed": seed}
+        key |= {"speakers": arguments.speakers}
         if not is_new(arguments.results, {**key, "model": "both"}):
             continue
         for net, found, model in measure_nets(X, y, train, test, how, RATES[name], seed):
@@ -241,7 +252,8 @@ def read(path):
 
 def show(rows):
     table = pd.DataFrame(rows)
-    key = ["data", "model", "encoder"]
+    table["speakers"] = table["speakers"].fillna("all") if "speakers" in table else "all"
+    key = ["data", "model", "encoder", "speakers"]
     per_fold = table.groupby([*key, "fold"])["accuracy"].mean()
     shown = pd.DataFrame({"accuracy": per_fold.groupby(key).mean()})
     shown["standard error"] = per_fold.groupby(key).sem()
@@ -261,6 +273,7 @@ def main():
     parser.add_argument("--encoders", nargs="+", choices=HOW, default=HOW)
     parser.add_argument("--models", nargs="+", default=["nets", "classical"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--speakers", type=int, help="number of training speakers of arabic")
     parser.add_argument("--embeddings", action="store_true")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/digits.jsonl"))
     parser.add_argument("--show", action="store_true")
