@@ -22,9 +22,11 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
-    # In docs/_ext: the pictures of the landing page, the table of what each estimator can do.
+    # In docs/_ext: the pictures of the landing page, the table of what each estimator can do, and
+    # figures in tables that are not broken into two lines.
     "pictures",
     "capability_table",
+    "unbroken_figures",
 ]
 exclude_patterns = ["_build", "_templates", "_ext"]
 templates_path = ["_templates"]
