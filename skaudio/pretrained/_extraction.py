@@ -35,8 +35,10 @@ from skaudio.pretrained._level import gain_to
 from skaudio.pretrained._long_recordings import chunks_of_long, is_long
 from skaudio.pretrained._pretrained_net import FILL, ChunkNet
 
-# Number of chunks per thread that are collected before they are sorted into batches.
+# Number of chunks per thread that are collected before they are sorted into batches: many, since
+# recordings differ in length; fewer of one long recording, to which memory is more important.
 GATHERED = 64
+GATHERED_OF_LONG = 16
 # Number of recordings per thread whose spectrograms are computed ahead.
 AHEAD = 4
 # Number of frames per batch on the CPU; the number of chunks is rounded to a power of two.
@@ -116,7 +118,8 @@ class Extraction:
             gathered.append(spectra)
             found.append(end)
             n_chunks += len(spectra)
-            if n_chunks >= GATHERED * workers:
+            enough = GATHERED_OF_LONG if end is None else GATHERED
+            if n_chunks >= enough * workers:
                 yield gathered, found
                 gathered, found, n_chunks = [], [], 0
         yield gathered, found
