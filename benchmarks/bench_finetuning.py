@@ -24,19 +24,19 @@ BATCH_SIZE = 32
 
 
 class Clock(Callback):
-    """Takes the CPU time of each epoch."""
+    """Takes the time of each epoch, by default that of the CPU."""
 
-    def __init__(self, seconds):
-        self.seconds = seconds
+    def __init__(self, seconds, now=time.process_time):
+        self.seconds, self.now = seconds, now
 
     def __deepcopy__(self, memo):
         return self
 
     def on_epoch_begin(self, net, **kwargs):
-        self.start = time.process_time()
+        self.start = self.now()
 
     def on_epoch_end(self, net, **kwargs):
-        self.seconds.append(time.process_time() - self.start)
+        self.seconds.append(self.now() - self.start)
 
 
 def ours(clips, y, model, precision, n_epochs, **params):

@@ -15,9 +15,8 @@ import time
 
 import numpy as np
 import torch
-from bench_finetuning import spectra_of, train
+from bench_finetuning import Clock, spectra_of, train
 from bench_pretrained import straightforward
-from skorch.callbacks import Callback
 from timing import Report, compare
 
 from skaudio.classifiers import GRUClassifier, LeNetClassifier
@@ -95,27 +94,16 @@ def embedding(report, repeats):
             report.fact(f"{name}, {title}, largest difference to the CPU", difference)
 
 
-class WallClock(Callback):
-    """Takes the time of each epoch, until the GPU has finished."""
-
-    def __init__(self, seconds):
-        self.seconds = seconds
-
-    def __deepcopy__(self, memo):
-        return self
-
-    def on_epoch_begin(self, net, **kwargs):
-        self.start = time.perf_counter()
-
-    def on_epoch_end(self, net, **kwargs):
-        torch.cuda.synchronize()
-        self.seconds.append(time.perf_counter() - self.start)
+def when_done():
+    """Return the time at which the GPU has finished its work."""
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def epoch(estimator, X, y):
     """Return the median seconds of an epoch but the first."""
     seconds = []
-    estimator.set_params(callbacks=[WallClock(seconds)], max_epochs=6).fit(X, y)
+    estimator.set_params(callbacks=[Clock(seconds, when_done)], max_epochs=6).fit(X, y)
     return statistics.median(seconds[1:])
 
 
