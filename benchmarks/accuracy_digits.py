@@ -202,9 +202,9 @@ def run(name, arguments):
         run_classical(name, X, y, groups, folds, arguments.results)
     if "nets" in arguments.models:
         for how in arguments.encoders:
-            if how.startswith("recipe") and rate != RECIPES_RATE:
-                X = load(name, RECIPES_RATE)[0]
-            run_nets(name, how, (X, y, groups, folds), arguments)
+            resampled = how.startswith("recipe") and rate != RECIPES_RATE
+            own = load(name, RECIPES_RATE)[0] if resampled else X
+            run_nets(name, how, (own, y, groups, folds), arguments)
 
 
 def run_classical(name, X, y, groups, folds, results):
