@@ -13,7 +13,8 @@ from sklearn.pipeline import make_pipeline
 import skaudio
 from skaudio.encoders import MelSpectrogram
 from skaudio.pooling import FramePooling
-from tests.walk import ESTIMATORS, build
+from tests import walk
+from tests.walk import ESTIMATORS
 
 pytest.importorskip("sphinx")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "docs" / "_ext"))
@@ -46,15 +47,7 @@ X = recordings()
 
 def quick(name):
     """Return an instance that trains for one epoch, on recordings at the rate of these."""
-    estimator = build(name)
-    wanted = {"max_epochs": 1, "random_state": 0, "encoder": MelSpectrogram(n_mels=12)}
-    if not any(name.endswith("max_epochs") for name in estimator.get_params()):
-        del wanted["encoder"]  # of an estimator that trains no network, a part of its module
-    for parameter in estimator.get_params():
-        value = wanted.get(parameter.split("__")[-1])
-        if value is not None and "encoder__" not in parameter:
-            estimator.set_params(**{parameter: value})
-    return estimator
+    return walk.quick(name, MelSpectrogram(n_mels=12), max_epochs=1, random_state=0)
 
 
 def fitted(name, **params):
@@ -115,7 +108,7 @@ def test_labels_streams_and_device(name, tmp_path, monkeypatch):
         assert row["streams"]
     else:
         assert row["streams"]
-    named = [p for p in estimator.get_params() if p.split("__")[-1] == "device"]
+    named = walk.named(estimator, "device")
     assert bool(named) is row["device"]
     for parameter in named:
         elsewhere = quick(name).set_params(**{parameter: "cuda:99"})

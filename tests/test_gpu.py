@@ -15,7 +15,7 @@ from sklearn.model_selection import cross_val_predict
 import skaudio
 from skaudio.classifiers import LeNetClassifier
 from skaudio.encoders import MFCC, MelSpectrogram
-from tests.walk import ESTIMATORS, MeanNet, build
+from tests.walk import ESTIMATORS, MeanNet, build, named, quick
 
 pytestmark = [
     pytest.mark.gpu,
@@ -29,12 +29,8 @@ OTHER_RUNTIME = {"OnnxEmbedder"}
 OWN_MODULES = {"MeanNet": MeanNet}
 
 
-def ends(estimator, end):
-    return [name for name in estimator.get_params() if name.split("__")[-1] == end]
-
-
-NAMES = [name for name in ESTIMATORS if ends(build(name), "device") and name not in OTHER_RUNTIME]
-TRAINED = [name for name in NAMES if ends(build(name), "random_state")]
+NAMES = [name for name in ESTIMATORS if named(build(name), "device") and name not in OTHER_RUNTIME]
+TRAINED = [name for name in NAMES if named(build(name), "random_state")]
 
 
 @pytest.fixture(scope="module")
@@ -49,20 +45,10 @@ def X():
     return [(0.3 * tone + 0.02 * rng.normal(size=len(tone))).astype(np.float32) for tone in tones]
 
 
-def quick(name, device):
+def on(device, name):
     """Return an instance on a device: small, exact, with a seed."""
-    estimator = build(name)
-    wanted = {"max_epochs": 3, "random_state": 0, "precision": "float32", "encoder": ENCODER}
-    for end, value in wanted.items():
-        places = [p for p in ends(estimator, end) if "encoder__" not in p]
-        estimator.set_params(
-            **{place: value for place in places if end != "encoder" or trains(estimator)}
-        )
-    return estimator.set_params(**dict.fromkeys(ends(estimator, "device"), device))
-
-
-def trains(estimator):
-    return bool(ends(estimator, "max_epochs"))
+    estimator = quick(name, ENCODER, max_epochs=3, random_state=0, precision="float32")
+    return estimator.set_params(**dict.fromkeys(named(estimator, "device"), device))
 
 
 def results(estimator, X):
@@ -81,7 +67,7 @@ def assert_close(found, expected, name):
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in TRAINED])
 def test_transforms_as_on_the_cpu(name, X, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # a cache of results goes there
-    pair = [results(quick(name, device).fit(X, Y), X) for device in ("cuda", "cpu")]
+    pair = [results(on(device, name).fit(X, Y), X) for device in ("cuda", "cpu")]
     assert_close(*pair, name)
 
 
@@ -89,10 +75,10 @@ def test_transforms_as_on_the_cpu(name, X, tmp_path, monkeypatch):
 def test_trains_repeatably_and_goes_back_to_the_cpu(name, X, tmp_path):
     torch.cuda.manual_seed(7)
     generator = torch.cuda.get_rng_state()
-    on_gpu = results(quick(name, "cuda").fit(X, Y), X)
+    on_gpu = results(on("cuda", name).fit(X, Y), X)
     gc.collect()
     before = torch.cuda.memory_allocated()  # with the workspaces of libraries
-    estimator = quick(name, "cuda").fit(X, Y)
+    estimator = on("cuda", name).fit(X, Y)
     assert torch.equal(torch.cuda.get_rng_state(), generator)
     assert_close(results(estimator, X), on_gpu, "a second fit")
     path = tmp_path / "model.skaudio"

@@ -80,4 +80,23 @@ def build(name):
     return REQUIRED.get(name, lambda kind: kind())(ESTIMATORS[name])
 
 
+def quick(name, encoder, **wanted):
+    """Return an instance with these parameters where it has them, also in its parts.
+
+    What trains a network gets the encoder; of others, it would be a part of their module.
+    """
+    estimator = build(name)
+    if named(estimator, "max_epochs"):
+        wanted["encoder"] = encoder
+    for end, value in wanted.items():
+        places = [place for place in named(estimator, end) if "encoder__" not in place]
+        estimator.set_params(**dict.fromkeys(places, value))
+    return estimator
+
+
+def named(estimator, end):
+    """Return the parameters of an estimator and of its parts that have this name."""
+    return [name for name in estimator.get_params() if name.split("__")[-1] == end]
+
+
 ESTIMATORS = find_estimators()
