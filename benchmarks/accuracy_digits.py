@@ -24,6 +24,7 @@ seeds. Seconds are of the processor: of a fit, or of the whole search.
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import json
 import time
@@ -83,6 +84,7 @@ def nets(how, rate, n, seed):
     }
 
 
+@functools.cache
 def load(name, rate, n_speakers=None):
     """Return recordings, digits, speakers and the folds."""
     if name == "fsdd":
